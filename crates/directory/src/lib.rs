@@ -1,0 +1,1 @@
+//! The rules of the Quorid directory, pure: no I/O, no clock, no randomness.

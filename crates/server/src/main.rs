@@ -1,0 +1,3 @@
+//! `quorid`: server, client and operator's tool in one binary.
+
+fn main() {}
