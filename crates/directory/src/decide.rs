@@ -1,10 +1,10 @@
-//! The rules: what a command changes, and what is answered.
+//! The rules of requests: each is executed once, and its outcome kept for a while.
 
-use crate::command::{Command, Operation, Proof, Selector, VerifierChange};
-use crate::event::{Change, Event, Outcome};
+use crate::command::{Command, Operation};
+use crate::event::{Event, Outcome};
+use crate::execute::execute;
 use crate::id::RequestId;
-use crate::model::{Account, Revision, Stamp, Time};
-use crate::name::LoginName;
+use crate::model::{Revision, Stamp, Time};
 use crate::rejection::Rejection;
 use crate::view::View;
 
@@ -96,7 +96,7 @@ pub fn decide_with<V: View>(
         time: now,
         client: command.client.clone(),
     };
-    let (result, event) = match execute(view, revision, stamp, command)? {
+    let (result, event) = match execute(view, revision, stamp, &command.operation)? {
         Ok((change, event)) => (Ok(change), event),
         Err(rejection) => (Err(rejection), None),
     };
@@ -140,170 +140,6 @@ fn check_request_time(
         return Err(Rejection::RequestFromFuture { time, now });
     }
     Ok(())
-}
-
-/// What is done, and the event if that changes anything.
-type Executed = Result<(Change, Option<Event>), Rejection>;
-
-fn execute<V: View>(
-    view: &V,
-    revision: Revision,
-    stamp: Stamp,
-    command: &Command,
-) -> Result<Executed, V::Error> {
-    match &command.operation {
-        Operation::Create {
-            id,
-            login_name,
-            real_name,
-            verifier,
-        } => {
-            if let Err(taken) = check_free(view, login_name)? {
-                return Ok(Err(taken));
-            }
-            let account = Account {
-                id: *id,
-                login_name: login_name.clone(),
-                real_name: real_name.clone(),
-                created: stamp.clone(),
-                changed: stamp,
-                version: revision,
-                verifier: verifier.clone(),
-                verifier_version: verifier.as_ref().map_or(Revision(0), |_| revision),
-            };
-            let event = Event::AccountCreated(account.clone());
-            Ok(Ok((Change::Created(account), Some(event))))
-        }
-        Operation::Modify {
-            account,
-            expected_version,
-            proof,
-            login_name,
-            real_name,
-            verifier,
-        } => {
-            let before = match permitted(view, account, *expected_version, *proof)? {
-                Ok(before) => before,
-                Err(rejection) => return Ok(Err(rejection)),
-            };
-            let mut after = before.clone();
-            if let Some(name) = login_name.as_ref().filter(|n| **n != before.login_name) {
-                if let Err(taken) = check_free(view, name)? {
-                    return Ok(Err(taken));
-                }
-                after.login_name = name.clone();
-            }
-            if let Some(name) = real_name {
-                after.real_name = name.clone();
-            }
-            match verifier {
-                VerifierChange::Keep => {}
-                VerifierChange::Set(verifier) => after.verifier = Some(verifier.clone()),
-                VerifierChange::Remove => after.verifier = None,
-            }
-            if after == before {
-                return Ok(Ok((Change::Modified(before), None)));
-            }
-            if after.verifier != before.verifier {
-                after.verifier_version = revision;
-            }
-            after.version = revision;
-            after.changed = stamp;
-            let event = Event::AccountModified {
-                before_login: before.login_name,
-                after: after.clone(),
-            };
-            Ok(Ok((Change::Modified(after), Some(event))))
-        }
-        Operation::Delete {
-            account,
-            expected_version,
-            proof,
-        } => {
-            let account = match permitted(view, account, *expected_version, *proof)? {
-                Ok(account) => account,
-                Err(rejection) => return Ok(Err(rejection)),
-            };
-            let event = Event::AccountDeleted {
-                id: account.id,
-                login_name: account.login_name.clone(),
-            };
-            Ok(Ok((Change::Deleted(account), Some(event))))
-        }
-    }
-}
-
-/// The account that is to be changed, if it is there, as expected, and the client may.
-fn permitted<V: View>(
-    view: &V,
-    selector: &Selector,
-    expected_version: Option<Revision>,
-    proof: Proof,
-) -> Result<Result<Account, Rejection>, V::Error> {
-    let Some(account) = select(view, selector)? else {
-        let account = selector.clone();
-        return Ok(Err(Rejection::AccountNotFound { account }));
-    };
-    let checked =
-        check_version(&account, expected_version).and_then(|()| check_proof(&account, proof));
-    Ok(checked.map(|()| account))
-}
-
-fn select<V: View>(view: &V, selector: &Selector) -> Result<Option<Account>, V::Error> {
-    match selector {
-        Selector::Id(id) => view.account(id),
-        Selector::LoginName(name) => {
-            let Some(id) = view.account_id(name)? else {
-                return Ok(None);
-            };
-            let account = view.account(&id)?;
-            assert!(
-                account.is_some(),
-                "login name `{name}` leads to account {id}, which isn't there"
-            );
-            Ok(account)
-        }
-    }
-}
-
-fn check_version(account: &Account, expected: Option<Revision>) -> Result<(), Rejection> {
-    match expected {
-        Some(expected) if expected != account.version => Err(Rejection::VersionMismatch {
-            account: account.id,
-            expected,
-            actual: account.version,
-        }),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn check_proof(account: &Account, proof: Proof) -> Result<(), Rejection> {
-    let account_id = account.id;
-    match proof {
-        Proof::Operator => Ok(()),
-        Proof::NotNeeded if account.verifier.is_none() => Ok(()),
-        Proof::NotNeeded => Err(Rejection::PasswordNeeded {
-            account: account_id,
-        }),
-        Proof::Password { verifier_version }
-            if account.verifier.is_some() && account.verifier_version == verifier_version =>
-        {
-            Ok(())
-        }
-        Proof::Password { .. } => Err(Rejection::PasswordChanged {
-            account: account_id,
-        }),
-    }
-}
-
-fn check_free<V: View>(view: &V, name: &LoginName) -> Result<Result<(), Rejection>, V::Error> {
-    Ok(match view.account_id(name)? {
-        Some(holder) => Err(Rejection::LoginNameTaken {
-            login_name: name.clone(),
-            holder,
-        }),
-        None => Ok(()),
-    })
 }
 
 /// Forgets the oldest outcomes, `recorded` among them, while they are too many or too old. A

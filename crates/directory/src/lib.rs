@@ -10,6 +10,7 @@
 mod command;
 mod decide;
 mod event;
+mod execute;
 mod id;
 mod invalid_name;
 mod memory;

@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use crate::profile::{compose_hangul, until_stable};
 
 /// A password: 1 to 1,024 bytes in the form of RFC 8265's OpaqueString. Case counts, and so do
-/// spaces. Not shown by `Debug`, and wiped from memory when dropped.
+/// spaces. Not shown by `Debug`, and wiped from memory when dropped (what normalising leaves on the
+/// heap on its way is not).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(Zeroizing<String>);
 
