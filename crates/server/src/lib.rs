@@ -1,1 +1,6 @@
 //! The Quorid server.
+
+pub mod node;
+pub mod seams;
+pub mod storage;
+pub mod tls;
