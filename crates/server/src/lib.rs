@@ -1,5 +1,6 @@
 //! The Quorid server.
 
+pub mod frontend;
 pub mod node;
 pub mod seams;
 pub mod storage;
