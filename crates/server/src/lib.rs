@@ -1,1 +1,2 @@
 //! The Quorid server.
+pub mod certs;
