@@ -1,0 +1,184 @@
+//! What the calls about accounts ask for.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::proto;
+
+/// Which account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountName {
+    /// By its id, which never changes.
+    Id(Uuid),
+    /// By its login name, in any case.
+    Login(String),
+}
+
+impl fmt::Display for AccountName {
+    /// As the API writes it: `accounts/{id}` or `accounts/login:{login_name}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "accounts/{id}"),
+            Self::Login(name) => write!(f, "accounts/login:{name}"),
+        }
+    }
+}
+
+impl From<Uuid> for AccountName {
+    fn from(id: Uuid) -> Self {
+        Self::Id(id)
+    }
+}
+
+/// How fresh an answer must be, and so which server may give it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Read {
+    /// Sees every change that was acknowledged before the call. The leader answers.
+    #[default]
+    Linearizable,
+    /// Sees every change up to this revision. Any server answers, once it got that far.
+    AtLeast(u64),
+    /// Sees every change that this client and its clones have seen or made: at least
+    /// [`Client::session_revision`](crate::Client::session_revision). Any server answers.
+    Session,
+    /// Whatever the asked server has. Any server answers, at once.
+    Stale,
+}
+
+impl Read {
+    pub(crate) fn options(self, session_revision: u64) -> proto::ReadOptions {
+        let (consistency, min_revision) = match self {
+            Self::Linearizable => (proto::Consistency::Linearizable, 0),
+            Self::AtLeast(revision) => (proto::Consistency::AtLeastRevision, revision),
+            Self::Session => (proto::Consistency::AtLeastRevision, session_revision),
+            Self::Stale => (proto::Consistency::Stale, 0),
+        };
+        proto::ReadOptions {
+            consistency: consistency.into(),
+            min_revision,
+        }
+    }
+}
+
+/// A password. Shows itself in no log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// The password in clear.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Password {
+    fn from(password: String) -> Self {
+        Self(password)
+    }
+}
+
+impl From<&str> for Password {
+    fn from(password: &str) -> Self {
+        Self(password.to_owned())
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// The login name and password of an account, to act as that account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Whose.
+    pub login_name: String,
+    /// The account's password.
+    pub password: Password,
+}
+
+/// An account to be created. The server gives it its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewAccount {
+    /// Unique in the directory.
+    pub login_name: String,
+    /// What people call the account's owner.
+    pub real_name: String,
+    /// None: anyone who may change accounts at all may change this one.
+    pub password: Option<Password>,
+    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    pub request_id: Option<Uuid>,
+}
+
+/// What is to become of an account's password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PasswordChange {
+    /// Stays as it is.
+    #[default]
+    Keep,
+    /// Becomes this one.
+    Set(Password),
+    /// The account has none afterwards.
+    Remove,
+}
+
+/// A change of an account. What is None stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateAccount {
+    /// Which account.
+    pub account: AccountName,
+    /// Change nothing unless the account still has this `etag`.
+    pub etag: Option<String>,
+    /// The new login name.
+    pub login_name: Option<String>,
+    /// The new real name.
+    pub real_name: Option<String>,
+    /// What is to become of the password.
+    pub password: PasswordChange,
+    /// The password as it is now. An operator doesn't need it.
+    pub current_password: Option<Password>,
+    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    pub request_id: Option<Uuid>,
+}
+
+impl UpdateAccount {
+    /// A change of `account` that changes nothing yet.
+    pub fn of(account: AccountName) -> Self {
+        Self {
+            account,
+            etag: None,
+            login_name: None,
+            real_name: None,
+            password: PasswordChange::Keep,
+            current_password: None,
+            request_id: None,
+        }
+    }
+}
+
+/// An account to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteAccount {
+    /// Which account.
+    pub account: AccountName,
+    /// Remove nothing unless the account still has this `etag`.
+    pub etag: Option<String>,
+    /// The account's password. An operator doesn't need it.
+    pub current_password: Option<Password>,
+    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    pub request_id: Option<Uuid>,
+}
+
+impl DeleteAccount {
+    /// The removal of `account`.
+    pub fn of(account: AccountName) -> Self {
+        Self {
+            account,
+            etag: None,
+            current_password: None,
+            request_id: None,
+        }
+    }
+}

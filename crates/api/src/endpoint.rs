@@ -1,0 +1,123 @@
+//! Addresses of servers, as people write them.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use crate::error::InvalidServer;
+
+/// Where a server is reached: `host:port`, `192.0.2.1:7400` or `[2001:db8::1]:7400`.
+///
+/// The host is also the name that the server's certificate must carry.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Endpoint {
+    text: Arc<str>,
+    host_end: usize,
+    port: u16,
+}
+
+impl Endpoint {
+    /// Name or IP address, without the brackets of an IPv6 address.
+    pub fn host(&self) -> &str {
+        let host = &self.text[..self.host_end];
+        host.strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'))
+            .unwrap_or(host)
+    }
+
+    /// TCP port, never 0.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = InvalidServer;
+
+    fn from_str(text: &str) -> Result<Self, InvalidServer> {
+        let invalid = |reason| InvalidServer {
+            address: text.to_owned(),
+            reason,
+        };
+        let (host, port) = text
+            .rsplit_once(':')
+            .ok_or_else(|| invalid("the port is missing"))?;
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        if host.is_empty() || host == "[]" {
+            return Err(invalid("the host is missing"));
+        }
+        if host.contains(':') && !bracketed {
+            return Err(invalid(
+                "an IPv6 address needs brackets, as in `[::1]:7400`",
+            ));
+        }
+        let port = match port.parse::<u16>() {
+            Ok(port) if port > 0 => port,
+            _ => return Err(invalid("the port must be a number from 1 to 65535")),
+        };
+        let endpoint = Self {
+            text: text.into(),
+            host_end: host.len(),
+            port,
+        };
+        if bracketed && endpoint.host().parse::<std::net::Ipv6Addr>().is_err() {
+            return Err(invalid("what stands in brackets is no IPv6 address"));
+        }
+        if text.parse::<http::uri::Authority>().is_err() || text.contains('@') {
+            return Err(invalid("the host has characters that no host name has"));
+        }
+        Ok(endpoint)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_and_ports_are_told_apart() {
+        for (text, host, port) in [
+            ("127.0.0.1:7401", "127.0.0.1", 7401),
+            ("one.example:1", "one.example", 1),
+            ("[2001:db8::1]:65535", "2001:db8::1", 65535),
+        ] {
+            let endpoint: Endpoint = text.parse().expect("valid");
+            assert_eq!((endpoint.host(), endpoint.port()), (host, port));
+            assert_eq!(endpoint.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_a_reason() {
+        for (text, reason) in [
+            ("one", "port is missing"),
+            (":7400", "host is missing"),
+            ("one:", "1 to 65535"),
+            ("one:0", "1 to 65535"),
+            ("one:65536", "1 to 65535"),
+            ("::1:7400", "brackets"),
+            ("[one]:7400", "no IPv6"),
+            ("o ne:7400", "characters"),
+            ("ana@one:7400", "characters"),
+        ] {
+            let error = text.parse::<Endpoint>().expect_err(text).to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+            assert!(error.contains(text), "{text}: {error}");
+        }
+    }
+}

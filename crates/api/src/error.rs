@@ -1,0 +1,88 @@
+//! What a call can end with, for programs to match on and for people to read.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use tonic::Code;
+
+use crate::tls::TlsError;
+
+/// Why a call did not succeed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// A server refused: the same call would be refused again.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
+    /// No server answered in time. The same call may succeed later.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// No server could be trusted, or none trusts this client.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The configuration names something that is no server's address.
+    #[error(transparent)]
+    InvalidServer(#[from] InvalidServer),
+}
+
+/// A server's refusal. Final: retrying changes nothing.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Rejected {
+    /// The gRPC status.
+    pub code: Code,
+    /// What programs match on, such as `LOGIN_NAME_TAKEN`; docs/reference/api.md lists them.
+    /// Empty where the answer isn't from a Quorid server.
+    pub reason: String,
+    /// For people: what happened, to which thing, what next.
+    pub message: String,
+    /// What belongs to the reason, such as `login_name` and `account_id`.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// No server answered within the deadline.
+#[derive(Clone, Debug)]
+pub struct Unavailable {
+    /// Addresses of the servers that were tried, in the order of the first try.
+    pub tried: Vec<String>,
+    /// How long.
+    pub waited: Duration,
+    /// How the last try ended.
+    pub last_error: String,
+    /// Whether the change may have been made, or may yet be: a server may have got it and
+    /// its answer is missing. Never true of a read. Asking again with the same request id
+    /// gives the one true outcome.
+    pub outcome_unknown: bool,
+}
+
+impl std::error::Error for Unavailable {}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers = self.tried.join(", ");
+        let seconds = self.waited.as_secs_f64();
+        match self.tried.len() {
+            0 => write!(f, "no server was reached within {seconds:.1} s")?,
+            1 => write!(f, "server {servers} gave no answer within {seconds:.1} s")?,
+            _ => write!(
+                f,
+                "no server of {servers} gave an answer within {seconds:.1} s"
+            )?,
+        }
+        if !self.last_error.is_empty() {
+            write!(f, "; last error: {}", self.last_error)?;
+        }
+        if self.outcome_unknown {
+            f.write_str("\nthe change may have been made: look before you ask for it again")?;
+        }
+        f.write_str("\ntry: check that the servers run and that --servers and --ca fit")
+    }
+}
+
+/// An address that isn't one.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("`{address}` is no server address: {reason}\ntry: host:port, such as 127.0.0.1:7400")]
+pub struct InvalidServer {
+    /// What was given.
+    pub address: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
