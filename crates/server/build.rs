@@ -8,6 +8,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = protox::compile(["state.proto", "peer.proto"], ["proto"])?;
     tonic_prost_build::configure()
         .bytes(".quorid.peer.v1.SnapshotChunk")
+        .bytes(".quorid.state.v1.Entry.command")
         .compile_fds(files)?;
     Ok(())
 }

@@ -1,94 +1,315 @@
-//! The calls about accounts.
+//! A client, and its calls about accounts.
 
-use std::time::Duration;
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::{Stream, stream};
+use http::HeaderValue;
+use prost_types::FieldMask;
+use tokio::task::AbortHandle;
+use uuid::Uuid;
 
 use crate::{
-    AccountName, ClientConfig, DeleteAccount, Error, NewAccount, Password, Read, UpdateAccount,
-    proto::{Account, ListAccountsResponse},
+    AccountName, ClientConfig, Credentials, DeleteAccount, Endpoint, Error, InvalidServer,
+    NewAccount, Password, PasswordChange, Read, TcpConnector, UpdateAccount,
+    attempt::{Caller, Plan, Target, Trail},
+    connection::Dialer,
+    leader::LeaderFinder,
+    proto::{
+        Account, CheckPasswordRequest, CreateAccountRequest, DeleteAccountRequest,
+        GetAccountRequest, ListAccountsRequest, ListAccountsResponse, UpdateAccountRequest,
+    },
+    rpc::Rpc,
+    session::Session,
+    watch::watch_elections,
 };
 
 /// A client of one cluster. Clones are cheap and share connections, what is known of the
 /// cluster, and the session.
-#[derive(Clone, Debug)]
-pub struct Client {}
+#[derive(Clone)]
+pub struct Client {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) deadline: Duration,
+}
+
+pub(crate) struct Inner {
+    pub(crate) caller: Caller,
+    pub(crate) attempt_timeout: Duration,
+    watch: OnceLock<AbortHandle>,
+}
 
 impl Client {
     /// A client. Connects at the first call, which must be made in a tokio runtime.
-    pub fn new(_config: ClientConfig) -> Result<Self, Error> {
-        todo!()
+    pub fn new(config: ClientConfig) -> Result<Self, Error> {
+        if config.servers.is_empty() {
+            return Err(Error::InvalidServer(InvalidServer {
+                address: String::new(),
+                reason: "no server is given",
+            }));
+        }
+        let seeds = config.servers.iter().map(|text| text.parse());
+        let seeds = seeds.collect::<Result<Vec<Endpoint>, InvalidServer>>()?;
+        let dialer = Arc::new(Dialer {
+            connector: config.connector.unwrap_or_else(|| Arc::new(TcpConnector)),
+            tls: config.tls,
+            authorization: config.credentials.as_ref().map(authorization),
+            connect_timeout: config.connect_timeout,
+            keep_alive_interval: config.keep_alive_interval,
+            keep_alive_timeout: config.keep_alive_timeout,
+            connections_per_server: config.connections_per_server,
+        });
+        Ok(Self {
+            inner: Arc::new(Inner {
+                caller: Caller {
+                    finder: Arc::new(LeaderFinder::new(seeds, dialer)),
+                    session: Session::default(),
+                },
+                attempt_timeout: config.attempt_timeout,
+                watch: OnceLock::new(),
+            }),
+            deadline: config.deadline,
+        })
     }
 
     /// The same client with another deadline for each call and all its retries.
-    pub fn with_deadline(&self, _deadline: Duration) -> Self {
-        todo!()
+    pub fn with_deadline(&self, deadline: Duration) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            deadline,
+        }
     }
 
     /// One account.
-    pub async fn get_account(&self, _name: &AccountName, _read: Read) -> Result<Account, Error> {
-        todo!()
+    pub async fn get_account(&self, name: &AccountName, read: Read) -> Result<Account, Error> {
+        let request = GetAccountRequest {
+            name: name.to_string(),
+            read: Some(read.options(self.session_revision())),
+        };
+        self.read(read, request).await
     }
 
     /// One page of accounts in the order of their ids: at most `page_size`, 0 for the
     /// server's usual number; after the page that gave `page_token`, or the first if empty.
     pub async fn list_accounts(
         &self,
-        _page_size: u32,
-        _page_token: &str,
-        _read: Read,
+        page_size: u32,
+        page_token: &str,
+        read: Read,
     ) -> Result<ListAccountsResponse, Error> {
-        todo!()
+        let request = ListAccountsRequest {
+            page_size: page_size.try_into().unwrap_or(i32::MAX),
+            page_token: page_token.to_owned(),
+            read: Some(read.options(self.session_revision())),
+        };
+        self.read(read, request).await
     }
 
-    /// All accounts in the order of their ids, read page by page. Ends at the first error.
+    /// All accounts in the order of their ids, read page by page, each within the deadline.
+    /// Ends at the first error.
     pub fn accounts(
         &self,
-        _read: Read,
+        read: Read,
     ) -> impl Stream<Item = Result<Account, Error>> + Send + use<> {
-        stream::empty()
+        struct Pages {
+            client: Client,
+            page: VecDeque<Account>,
+            /// Of the next page; None where there is none.
+            token: Option<String>,
+        }
+        let first = Pages {
+            client: self.clone(),
+            page: VecDeque::new(),
+            token: Some(String::new()),
+        };
+        stream::try_unfold(first, move |mut pages| async move {
+            loop {
+                if let Some(account) = pages.page.pop_front() {
+                    return Ok(Some((account, pages)));
+                }
+                let Some(token) = pages.token.take() else {
+                    return Ok(None);
+                };
+                let page = pages.client.list_accounts(0, &token, read).await?;
+                pages.page = page.accounts.into();
+                pages.token = Some(page.next_page_token).filter(|token| !token.is_empty());
+            }
+        })
     }
 
     /// Creates an account and returns it with its id.
-    pub async fn create_account(&self, _account: NewAccount) -> Result<Account, Error> {
-        todo!()
+    pub async fn create_account(&self, account: NewAccount) -> Result<Account, Error> {
+        let request = CreateAccountRequest {
+            account: Some(Account {
+                login_name: account.login_name,
+                real_name: account.real_name,
+                ..Account::default()
+            }),
+            password: in_clear(account.password),
+            request_id: request_id(account.request_id),
+        };
+        self.write(request).await
     }
 
     /// Changes an account and returns it as it is then.
-    pub async fn update_account(&self, _change: UpdateAccount) -> Result<Account, Error> {
-        todo!()
+    pub async fn update_account(&self, change: UpdateAccount) -> Result<Account, Error> {
+        let password_changes = change.password != PasswordChange::Keep;
+        let paths = [
+            ("login_name", change.login_name.is_some()),
+            ("real_name", change.real_name.is_some()),
+            ("password", password_changes),
+        ];
+        let paths = paths.into_iter().filter(|(_, changes)| *changes);
+        let request = UpdateAccountRequest {
+            account: Some(Account {
+                name: change.account.to_string(),
+                etag: change.etag.unwrap_or_default(),
+                login_name: change.login_name.unwrap_or_default(),
+                real_name: change.real_name.unwrap_or_default(),
+                ..Account::default()
+            }),
+            update_mask: Some(FieldMask {
+                paths: paths.map(|(path, _)| path.to_owned()).collect(),
+            }),
+            current_password: in_clear(change.current_password),
+            new_password: match change.password {
+                PasswordChange::Set(password) => in_clear(Some(password)),
+                PasswordChange::Keep | PasswordChange::Remove => String::new(),
+            },
+            request_id: request_id(change.request_id),
+        };
+        self.write(request).await
     }
 
     /// Removes an account.
-    pub async fn delete_account(&self, _removal: DeleteAccount) -> Result<(), Error> {
-        todo!()
+    pub async fn delete_account(&self, removal: DeleteAccount) -> Result<(), Error> {
+        let request = DeleteAccountRequest {
+            name: removal.account.to_string(),
+            etag: removal.etag.unwrap_or_default(),
+            current_password: in_clear(removal.current_password),
+            request_id: request_id(removal.request_id),
+        };
+        self.write(request).await
     }
 
     /// The account, if the password is its own; a [`Rejected`](crate::Rejected) with reason
     /// `WRONG_PASSWORD`, if not.
     pub async fn check_password(
         &self,
-        _name: &AccountName,
-        _password: &Password,
-        _read: Read,
+        name: &AccountName,
+        password: &Password,
+        read: Read,
     ) -> Result<Account, Error> {
-        todo!()
+        let request = CheckPasswordRequest {
+            name: name.to_string(),
+            password: password.reveal().to_owned(),
+            read: Some(read.options(self.session_revision())),
+        };
+        self.read(read, request).await
     }
 
     /// The highest revision in any answer so far; 0 before the first. What was read or made
     /// by this client and its clones is in every directory of at least this revision.
     pub fn session_revision(&self) -> u64 {
-        todo!()
+        self.inner.caller.session.revision()
     }
 
     /// Lets the session begin at a revision that was seen elsewhere, say by another process.
-    pub fn raise_session_revision(&self, _revision: u64) {
-        todo!()
+    pub fn raise_session_revision(&self, revision: u64) {
+        self.inner.caller.session.raise(revision);
     }
 
     /// Addresses of the cluster's members as far as they are known, else those that the
     /// client was configured with.
     pub fn known_servers(&self) -> Vec<String> {
-        todo!()
+        self.inner.caller.finder.addresses()
     }
+
+    async fn read<R: Rpc>(&self, read: Read, request: R) -> Result<R::Answer, Error> {
+        let target = match read {
+            Read::Linearizable => Target::Leader,
+            Read::AtLeast(_) | Read::Session | Read::Stale => Target::Any,
+        };
+        let plan = self.plan(target, false);
+        self.call(&plan, request, &mut Trail::default()).await
+    }
+
+    async fn write<R: Rpc>(&self, request: R) -> Result<R::Answer, Error> {
+        let plan = self.plan(Target::Leader, true);
+        self.call(&plan, request, &mut Trail::default()).await
+    }
+
+    pub(crate) fn plan(&self, target: Target, write: bool) -> Plan {
+        Plan {
+            target,
+            write,
+            repeatable: true,
+            attempt_timeout: self.inner.attempt_timeout,
+            deadline: self.deadline,
+        }
+    }
+
+    pub(crate) async fn call<R: Rpc>(
+        &self,
+        plan: &Plan,
+        request: R,
+        trail: &mut Trail,
+    ) -> Result<R::Answer, Error> {
+        self.inner.watch();
+        self.inner.caller.call(plan, request, trail).await
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("caller", &self.inner.caller)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// Hears of elections from now on, until the last clone of the client is gone.
+    pub(crate) fn watch(&self) {
+        self.watch.get_or_init(|| {
+            let watch = watch_elections(self.caller.finder.clone(), self.attempt_timeout);
+            tokio::spawn(watch).abort_handle()
+        });
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(watch) = self.watch.get() {
+            watch.abort();
+        }
+    }
+}
+
+/// The header value, which no log shows.
+fn authorization(credentials: &Credentials) -> HeaderValue {
+    let pair = format!(
+        "{}:{}",
+        credentials.login_name,
+        credentials.password.reveal()
+    );
+    let value = format!("Basic {}", BASE64_STANDARD.encode(pair));
+    let mut value = HeaderValue::from_str(&value).expect("base64 is fit for a header");
+    value.set_sensitive(true);
+    value
+}
+
+fn in_clear(password: Option<Password>) -> String {
+    password
+        .map(|password| password.reveal().to_owned())
+        .unwrap_or_default()
+}
+
+fn request_id(given: Option<Uuid>) -> String {
+    given.unwrap_or_else(Uuid::now_v7).to_string()
 }

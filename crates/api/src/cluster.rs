@@ -1,10 +1,18 @@
 //! The calls about the cluster and its servers.
 
-use futures_util::{Stream, stream};
+use std::future;
+
+use futures_util::{Stream, StreamExt, stream};
+use tokio::time;
 
 use crate::{
     Client, Error,
-    proto::{ClusterView, ServerStatus},
+    attempt::{Plan, Target, Trail},
+    proto::{
+        AddServerRequest, ClusterView, GetClusterRequest, GetServerRequest, RemoveServerRequest,
+        ReplaceServerRequest, Server, ServerStatus, TransferLeadershipRequest,
+    },
+    rpc::Rpc,
 };
 
 /// A server to be added. It must have been started with `--join`.
@@ -34,20 +42,44 @@ pub struct Replacement {
 impl Client {
     /// Who leads and who the members are, as the first server that answers sees it.
     pub async fn cluster(&self) -> Result<ClusterView, Error> {
-        todo!()
+        let plan = self.plan(Target::Any, false);
+        let mut trail = Trail::default();
+        let view = self.call(&plan, GetClusterRequest {}, &mut trail).await?;
+        self.inner.caller.finder.accept(view.clone());
+        Ok(view)
     }
 
     /// The newest view of the cluster, and again after every change of leader, term or
     /// members. Outlives the server it hears from; never ends, and is silent while no
-    /// server is reached. Changes in quick succession may be told as one.
+    /// server is reached. Changes in quick succession may be told as one. Must be polled in
+    /// a tokio runtime.
     pub fn watch_cluster(&self) -> impl Stream<Item = ClusterView> + Send + use<> {
-        stream::empty()
+        let mut views = self.inner.caller.finder.views();
+        views.mark_changed();
+        let client = self.clone();
+        stream::unfold((client, views), |(client, mut views)| async move {
+            client.inner.watch();
+            loop {
+                // The sender lives as long as the client.
+                views.changed().await.ok()?;
+                let view = views.borrow_and_update().as_deref().cloned();
+                if let Some(view) = view {
+                    return Some((view, (client, views)));
+                }
+            }
+        })
     }
 
     /// As [`watch_cluster`](Self::watch_cluster), but only views in which term or leader are
     /// not those of the view before.
     pub fn leader_changes(&self) -> impl Stream<Item = ClusterView> + Send + use<> {
-        stream::empty()
+        let mut last = None;
+        self.watch_cluster().filter(move |view| {
+            let now = Some((view.term, view.leader_id));
+            let changed = last != now;
+            last = now;
+            future::ready(changed)
+        })
     }
 
     /// How the server at this address is doing, once it has applied `min_revision`. With
@@ -55,35 +87,122 @@ impl Client {
     /// server can't be reached.
     pub async fn server_status(
         &self,
-        _address: &str,
-        _digest: bool,
-        _min_revision: u64,
+        address: &str,
+        digest: bool,
+        min_revision: u64,
     ) -> Result<ServerStatus, Error> {
-        todo!()
+        let server = self.inner.caller.finder.server_at(&address.parse()?);
+        let request = GetServerRequest {
+            digest,
+            min_revision,
+        };
+        let plan = self.patient(Target::One(server), false);
+        self.call(&plan, request, &mut Trail::default()).await
     }
 
     /// Adds a server: as a learner and, unless it is to stay one, as a voter once it has
     /// caught up.
-    pub async fn add_server(&self, _server: NewServer) -> Result<ClusterView, Error> {
-        todo!()
+    pub async fn add_server(&self, server: NewServer) -> Result<ClusterView, Error> {
+        let request = AddServerRequest {
+            server_name: server.name.clone(),
+            client_address: server.client_address,
+            peer_address: server.peer_address,
+            learner: server.learner,
+        };
+        self.change(request, |view| {
+            member(view, &server.name).is_some_and(|member| member.voter || server.learner)
+        })
+        .await
     }
 
     /// Removes a server for good.
-    pub async fn remove_server(&self, _name: &str) -> Result<ClusterView, Error> {
-        todo!()
+    pub async fn remove_server(&self, name: &str) -> Result<ClusterView, Error> {
+        let request = RemoveServerRequest {
+            server_name: name.to_owned(),
+        };
+        self.change(request, |view| member(view, name).is_none())
+            .await
     }
 
     /// Puts a new server in the place of a lost one.
-    pub async fn replace_server(
-        &self,
-        _name: &str,
-        _new: Replacement,
-    ) -> Result<ClusterView, Error> {
-        todo!()
+    pub async fn replace_server(&self, name: &str, new: Replacement) -> Result<ClusterView, Error> {
+        let new_name = new.name.clone().unwrap_or_default();
+        let request = ReplaceServerRequest {
+            server_name: name.to_owned(),
+            new_server_name: new.name.unwrap_or_default(),
+            client_address: new.client_address.unwrap_or_default(),
+            peer_address: new.peer_address.unwrap_or_default(),
+        };
+        let renamed = !new_name.is_empty() && new_name != name;
+        self.change(request, |view| {
+            renamed && member(view, name).is_none() && member(view, &new_name).is_some()
+        })
+        .await
     }
 
     /// Makes this server the leader; None: the one that is most caught up.
-    pub async fn transfer_leadership(&self, _to: Option<&str>) -> Result<ClusterView, Error> {
-        todo!()
+    pub async fn transfer_leadership(&self, to: Option<&str>) -> Result<ClusterView, Error> {
+        let before = self.cluster().await?;
+        let request = TransferLeadershipRequest {
+            server_name: to.unwrap_or_default().to_owned(),
+        };
+        let plan = Plan {
+            repeatable: false, // The next leader would pass leadership on once more.
+            ..self.patient(Target::Leader, true)
+        };
+        let mut trail = Trail::default();
+        let answer = self.call(&plan, request, &mut trail).await;
+        if let Ok(view) = &answer {
+            self.inner.caller.finder.accept(view.clone());
+        }
+        if answer.is_ok() || !trail.outcome_unknown {
+            return answer;
+        }
+        let mut views = self.inner.caller.finder.views();
+        let done = views.wait_for(|view| {
+            view.as_ref().is_some_and(|view| match to {
+                Some(name) => member(view, name).is_some_and(|to| to.id == view.leader_id),
+                None => view.leader_id != 0 && view.leader_id != before.leader_id,
+            })
+        });
+        match time::timeout(self.inner.attempt_timeout, done).await {
+            Ok(Ok(view)) => Ok(view.as_deref().cloned().expect("a view was waited for")),
+            Ok(Err(_)) | Err(_) => answer,
+        }
     }
+
+    /// A change of members. Where a try got no answer and the next one is refused, the
+    /// refusal may be of what the first has done: then the view tells.
+    async fn change<R: Rpc<Answer = ClusterView>>(
+        &self,
+        request: R,
+        is_done: impl Fn(&ClusterView) -> bool,
+    ) -> Result<ClusterView, Error> {
+        let plan = self.patient(Target::Leader, true);
+        let mut trail = Trail::default();
+        let answer = self.call(&plan, request, &mut trail).await;
+        match answer {
+            Ok(view) => {
+                self.inner.caller.finder.accept(view.clone());
+                Ok(view)
+            }
+            Err(Error::Rejected(rejected)) if trail.outcome_unknown => match self.cluster().await {
+                Ok(view) if is_done(&view) => Ok(view),
+                Ok(_) | Err(_) => Err(rejected.into()),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// For what may take a server long: one try has all the time there is.
+    fn patient(&self, target: Target, write: bool) -> Plan {
+        Plan {
+            attempt_timeout: self.deadline,
+            ..self.plan(target, write)
+        }
+    }
+}
+
+fn member<'a>(view: &'a ClusterView, name: &str) -> Option<&'a Server> {
+    view.servers.iter().find(|server| server.name == name)
 }

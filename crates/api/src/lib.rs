@@ -1,13 +1,60 @@
 //! The Quorid API: protobuf definitions, generated types and the client library.
+//!
+//! A [`Client`] knows some servers of a cluster and learns the others. It finds the leader,
+//! hears of elections while it is connected, and retries until a call is decided or its
+//! deadline is over. A change is made once, however often it is retried: all tries carry
+//! the same request id.
+//!
+//! ```no_run
+//! use std::path::PathBuf;
+//!
+//! use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read, TlsFiles, tls};
+//!
+//! # async fn example() -> Result<(), Error> {
+//! let tls = tls::load(&TlsFiles {
+//!     ca: PathBuf::from("ca.pem"),
+//!     cert: Some(PathBuf::from("operator.pem")),
+//!     key: Some(PathBuf::from("operator.key")),
+//! })?;
+//! let client = Client::new(ClientConfig::new(["127.0.0.1:7401", "127.0.0.1:7402"]).with_tls(tls))?;
+//!
+//! let new = NewAccount {
+//!     login_name: "ana".to_owned(),
+//!     real_name: "Ana Horvat".to_owned(),
+//!     ..NewAccount::default()
+//! };
+//! match client.create_account(new).await {
+//!     Ok(account) => println!("{}", account.id),
+//!     Err(Error::Rejected(no)) if no.reason == "LOGIN_NAME_TAKEN" => {
+//!         println!("{} has it already", no.metadata["account_id"]);
+//!     }
+//!     Err(error) => return Err(error),
+//! }
+//!
+//! // Any server answers, and none that hasn't seen the account.
+//! let ana = AccountName::Login("ana".to_owned());
+//! println!("{}", client.get_account(&ana, Read::Session).await?.real_name);
+//! # Ok(())
+//! # }
+//! ```
 
 mod account;
+mod attempt;
+mod backoff;
 mod client;
 mod cluster;
 mod config;
 mod connect;
+mod connection;
 mod endpoint;
 mod error;
+mod failure;
+mod leader;
+mod rpc;
+mod server;
+mod session;
 pub mod tls;
+mod watch;
 
 pub use account::{
     AccountName, Credentials, DeleteAccount, NewAccount, Password, PasswordChange, Read,

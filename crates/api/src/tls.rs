@@ -1,9 +1,11 @@
 //! Whom the client trusts, and who it is: the cluster's CA and a client certificate.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+use crate::Endpoint;
 
 /// PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +73,16 @@ pub enum TlsError {
     },
 }
 
+impl TlsError {
+    /// In short, for a message that names the server and the remedy itself.
+    pub(crate) fn problem(&self) -> String {
+        match self {
+            Self::Handshake { problem, .. } => format!("no secure connection: {problem}"),
+            Self::File { .. } | Self::Incomplete { .. } => self.to_string(),
+        }
+    }
+}
+
 /// Reads the files.
 pub fn load(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
     let file_error = |what, path: &PathBuf, problem: String| TlsError::File {
@@ -120,4 +132,70 @@ pub fn load(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
         }
     };
     Ok(TlsSettings::from_config(config))
+}
+
+/// The TLS failure in an I/O error; None where it is another kind of failure.
+pub(crate) fn explain(error: &io::Error, server: &Endpoint) -> Option<TlsError> {
+    let failure = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let (problem, remedy) = diagnose(failure, server);
+    Some(TlsError::Handshake {
+        server: server.to_string(),
+        problem,
+        remedy,
+    })
+}
+
+fn diagnose(failure: &rustls::Error, server: &Endpoint) -> (String, &'static str) {
+    const CA: &str = "give the certificate of the cluster's own CA with --ca";
+    const DATES: &str =
+        "check the clocks of both machines; renew the server's certificate with `quorid cert`";
+    const NAME: &str =
+        "use an address that the certificate carries, or renew it with this host added";
+    const PORT: &str = "check the port: it must be the server's client address";
+    const OWN: &str = "check that --cert and --key are of the cluster's CA and still valid";
+    match failure {
+        rustls::Error::InvalidCertificate(problem) => match problem {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => (
+                "its certificate is not from the CA that is trusted".into(),
+                CA,
+            ),
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                ("its certificate has expired".into(), DATES)
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                ("its certificate is not valid yet".into(), DATES)
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                (
+                    format!("its certificate is not made out to `{}`", server.host()),
+                    NAME,
+                )
+            }
+            other => (format!("its certificate is refused: {other}"), CA),
+        },
+        rustls::Error::InvalidMessage(_) => ("it does not speak TLS".into(), PORT),
+        rustls::Error::NoCertificatesPresented => ("it has no certificate".into(), PORT),
+        rustls::Error::AlertReceived(alert) => match alert {
+            AlertDescription::CertificateRequired => (
+                "it asks for a client certificate".into(),
+                "give an operator's certificate with --cert and --key",
+            ),
+            AlertDescription::CertificateExpired => {
+                ("it finds this client's certificate expired".into(), OWN)
+            }
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError => (
+                format!("it refuses this client's certificate ({alert:?})"),
+                OWN,
+            ),
+            AlertDescription::NoApplicationProtocol => ("it does not speak HTTP/2".into(), PORT),
+            other => (format!("it ended the connection ({other:?})"), PORT),
+        },
+        other => (other.to_string(), PORT),
+    }
 }

@@ -1,1 +1,36 @@
 //! The rules of the Quorid directory, pure: no I/O, no clock, no randomness.
+//!
+//! [`decide`] takes a [`View`] of the state and a [`Command`], and gives the [`Outcome`] to
+//! answer and the [`Event`]s to store. Whoever stores the events of the same commands in the
+//! same order has the same state, down to the byte: time and ids come in with the command.
+//!
+//! Values are parsed once, at the edge ([`LoginName::parse`] and the like); inside, they are
+//! valid by construction.
+
+mod command;
+mod decide;
+mod event;
+mod execute;
+mod id;
+mod invalid_name;
+mod memory;
+mod model;
+mod name;
+mod password;
+mod profile;
+mod rejection;
+mod view;
+
+pub use command::{Command, Fingerprint, Operation, Proof, Selector, VerifierChange};
+pub use decide::{Decision, Retention, decide, decide_with};
+pub use event::{Change, Event, Outcome};
+pub use id::{AccountId, InvalidAccountId, InvalidRequestId, RequestId};
+pub use invalid_name::{CharacterFault, InvalidName, NameKind};
+pub use memory::MemoryDirectory;
+pub use model::{
+    Account, ClientAddress, InvalidClientAddress, InvalidVerifier, Revision, Stamp, Time, Verifier,
+};
+pub use name::{LoginName, RealName};
+pub use password::{InvalidPassword, Password};
+pub use rejection::Rejection;
+pub use view::View;

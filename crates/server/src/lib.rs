@@ -1,2 +1,7 @@
 //! The Quorid server.
+
 pub mod certs;
+pub mod node;
+pub mod seams;
+pub mod storage;
+pub mod tls;

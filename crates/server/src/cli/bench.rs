@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{
-    consistency::ReadOptions, context::Context, errors::Failure, options::parse_duration,
-};
+use super::{consistency::ReadOptions, context::Context, errors::Failure, options::parse_duration};
 use load::Load;
 
 pub(crate) const EXAMPLES: &str = "\

@@ -214,7 +214,10 @@ fn to_text(facts: &CertificateFacts, now: i64) -> String {
         ("hosts", facts.hosts.join(", ")),
         ("issuer", facts.issuer.clone()),
         ("valid from", time(facts.not_before)),
-        ("valid to", format!("{} ({validity})", time(facts.not_after))),
+        (
+            "valid to",
+            format!("{} ({validity})", time(facts.not_after)),
+        ),
         ("SHA-256", facts.fingerprint.clone()),
     ];
     rows.iter()

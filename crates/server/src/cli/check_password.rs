@@ -43,9 +43,8 @@ pub(crate) async fn run(args: CheckPasswordArgs, context: &Context) -> Result<()
     if context.out.is_json() {
         Record::from(account).show(context.out, context.client.session_revision())
     } else {
-        context.out.line(format!(
-            "the password is {}'s",
-            escape(&account.login_name)
-        ))
+        context
+            .out
+            .line(format!("the password is {}'s", escape(&account.login_name)))
     }
 }

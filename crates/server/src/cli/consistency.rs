@@ -47,12 +47,10 @@ impl ReadOptions {
             (Some(Consistency::Session), revision) => {
                 Ok(Read::AtLeast(revision.unwrap_or(0).max(kept_revision)))
             }
-            (Some(Consistency::Linearizable | Consistency::Stale), Some(_)) => {
-                Err(Failure::usage(
-                    "--min-revision goes alone or with --consistency session: a linearizable \
+            (Some(Consistency::Linearizable | Consistency::Stale), Some(_)) => Err(Failure::usage(
+                "--min-revision goes alone or with --consistency session: a linearizable \
                      answer is always the newest, and a stale one promises nothing",
-                ))
-            }
+            )),
         }
     }
 }

@@ -28,7 +28,12 @@ impl Context {
     /// client up. Connects to nothing yet.
     pub(crate) fn open(settings: &Settings) -> Result<Self, Failure> {
         if settings.servers.is_empty() {
-            return Err(missing(settings, "no server is given", "servers", "127.0.0.1:7400"));
+            return Err(missing(
+                settings,
+                "no server is given",
+                "servers",
+                "127.0.0.1:7400",
+            ));
         }
         let tls = load_tls(settings)?;
         let ca = settings
@@ -112,10 +117,9 @@ fn credentials(settings: &Settings) -> Result<Option<Credentials>, Failure> {
 }
 
 fn missing(settings: &Settings, what: &str, key: &str, example: &str) -> Failure {
-    let file = settings
-        .config
-        .as_deref()
-        .map_or_else(String::new, |path| format!(", or `{key}` in {}", path.display()));
+    let file = settings.config.as_deref().map_or_else(String::new, |path| {
+        format!(", or `{key}` in {}", path.display())
+    });
     Failure::usage(what).hint(format!(
         "try: --{key} {example}, or the environment variable QUORID_{}{file}",
         key.to_uppercase()

@@ -35,7 +35,10 @@ pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failu
         None => operating_user::real_name()?,
     };
     let prompt = Prompt {
-        text: &format!("Password for {}: ", super::terminal::escape(&args.login_name)),
+        text: &format!(
+            "Password for {}: ",
+            super::terminal::escape(&args.login_name)
+        ),
         twice: true,
         option: "--password",
     };

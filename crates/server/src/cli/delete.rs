@@ -51,6 +51,8 @@ pub(crate) async fn run(args: DeleteArgs, context: &Context) -> Result<(), Failu
             "revision": context.client.session_revision(),
         }))
     } else {
-        context.out.line(format!("deleted {}", escape(&args.login_name)))
+        context
+            .out
+            .line(format!("deleted {}", escape(&args.login_name)))
     }
 }

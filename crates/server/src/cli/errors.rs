@@ -60,7 +60,12 @@ impl Failure {
 
     /// A file or the terminal failed.
     pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
-        Self::new(Exit::Fault, Code::Internal, "IO", format!("{what}: {error}"))
+        Self::new(
+            Exit::Fault,
+            Code::Internal,
+            "IO",
+            format!("{what}: {error}"),
+        )
     }
 
     /// A file that was asked for can't be read: the caller's to mend.
@@ -95,12 +100,22 @@ impl Failure {
 
     /// Stopped by the user.
     pub(crate) fn interrupted() -> Self {
-        Self::new(Exit::Interrupted, Code::Cancelled, "INTERRUPTED", "interrupted")
+        Self::new(
+            Exit::Interrupted,
+            Code::Cancelled,
+            "INTERRUPTED",
+            "interrupted",
+        )
     }
 
     /// Who read standard output has gone. Not worth a message.
     pub(crate) fn closed_pipe() -> Self {
-        Self::new(Exit::ClosedPipe, Code::Cancelled, "CLOSED_PIPE", "output closed")
+        Self::new(
+            Exit::ClosedPipe,
+            Code::Cancelled,
+            "CLOSED_PIPE",
+            "output closed",
+        )
     }
 
     /// The same, with another line that says what to do.

@@ -55,9 +55,8 @@ pub(crate) async fn run(args: ExportArgs, context: &Context) -> Result<(), Failu
         write_all(stdout, format, &args.read, context, stdout_failed).await?;
         return Ok(());
     };
-    let failed = |error: io::Error| {
-        Failure::io(format_args!("can't write `{}`", path.display()), &error)
-    };
+    let failed =
+        |error: io::Error| Failure::io(format_args!("can't write `{}`", path.display()), &error);
     let dir = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -69,10 +68,14 @@ pub(crate) async fn run(args: ExportArgs, context: &Context) -> Result<(), Failu
         .map_err(failed)?;
     let writer = BufWriter::new(file);
     let (writer, count) = write_all(writer, format, &args.read, context, failed).await?;
-    let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+    let file = writer
+        .into_inner()
+        .map_err(|error| failed(error.into_error()))?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist(&path).map_err(|error| failed(error.error))?;
-    context.out.note(&format!("exported {count} accounts to {}", path.display()));
+    context
+        .out
+        .note(&format!("exported {count} accounts to {}", path.display()));
     Ok(())
 }
 
@@ -87,7 +90,9 @@ async fn write_all<W: Write>(
     let progress = ProgressBar::new_spinner();
     let mut count = 0;
     if format == FileFormat::Csv {
-        writer.write_all(csv_line(&COLUMNS)?.as_slice()).map_err(&failed)?;
+        writer
+            .write_all(csv_line(&COLUMNS)?.as_slice())
+            .map_err(&failed)?;
     }
     while let Some(account) = accounts.next().await {
         let record = Record::from(account?);
@@ -134,7 +139,10 @@ mod tests {
     fn csv_keeps_every_value_exactly() {
         let record = Record::from(account("=ana", "A \"B\", C"));
         let line = String::from_utf8(csv_line(&record.values()).unwrap()).unwrap();
-        assert!(line.starts_with("=ana,\"A \"\"B\"\", C\",0199,2026-"), "{line}");
+        assert!(
+            line.starts_with("=ana,\"A \"\"B\"\", C\",0199,2026-"),
+            "{line}"
+        );
         assert!(line.ends_with(",true,7\n"), "{line}");
     }
 

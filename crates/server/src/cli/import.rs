@@ -201,7 +201,10 @@ async fn is_the_same(client: &Client, new: &NewLine, taken: &Rejected) -> Result
         .metadata
         .get("account_id")
         .and_then(|id| Uuid::try_parse(id).ok())
-        .map_or_else(|| AccountName::Login(new.login_name.clone()), AccountName::Id);
+        .map_or_else(
+            || AccountName::Login(new.login_name.clone()),
+            AccountName::Id,
+        );
     match client.get_account(&name, Read::Linearizable).await {
         Ok(account) => Ok(RealName::parse(&new.real_name)
             .is_ok_and(|real_name| real_name.as_str() == account.real_name)),

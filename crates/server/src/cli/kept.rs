@@ -39,7 +39,9 @@ impl Kept {
         let Some(dir) = cache_dir else {
             return Self::default();
         };
-        let path = dir.join("quorid").join(format!("{}.json", key(servers, ca)));
+        let path = dir
+            .join("quorid")
+            .join(format!("{}.json", key(servers, ca)));
         let content = read(&path).unwrap_or_else(|error| {
             if error.kind() != io::ErrorKind::NotFound {
                 tracing::info!(path = %path.display(), %error, "the kept list of servers is of no use");

@@ -28,11 +28,7 @@ mod settings;
 mod table;
 mod terminal;
 
-use std::{
-    env,
-    io::IsTerminal as _,
-    process::ExitCode,
-};
+use std::{env, io::IsTerminal as _, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use tokio::signal::unix::{SignalKind, signal};
@@ -141,15 +137,11 @@ pub(crate) fn main() -> ExitCode {
     match cli.command {
         Command::Create(c) => client(outer, c, async |a, c| create::run(a, c).await),
         Command::Lookup(c) => client(outer, c, async |a, c| lookup::run(a, c).await),
-        Command::ReverseLookup(c) => {
-            client(outer, c, async |a, c| reverse_lookup::run(a, c).await)
-        }
+        Command::ReverseLookup(c) => client(outer, c, async |a, c| reverse_lookup::run(a, c).await),
         Command::Modify(c) => client(outer, *c, async |a, c| modify::run(a, c).await),
         Command::Delete(c) => client(outer, c, async |a, c| delete::run(a, c).await),
         Command::Get(c) => client(outer, c, async |a, c| get::run(a, c).await),
-        Command::CheckPassword(c) => {
-            client(outer, c, async |a, c| check_password::run(a, c).await)
-        }
+        Command::CheckPassword(c) => client(outer, c, async |a, c| check_password::run(a, c).await),
         Command::Import(c) => client(outer, c, async |a, c| import::run(a, c).await),
         Command::Export(c) => client(outer, c, async |a, c| export::run(a, c).await),
         Command::Bench(c) => client(outer, c, async |a, c| bench::run(a, c).await),

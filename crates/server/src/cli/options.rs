@@ -116,7 +116,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3_600.0,
-        _ => return Err(format!("`{text}` has no known unit: ms, s, m or h, as in 10s")),
+        _ => {
+            return Err(format!(
+                "`{text}` has no known unit: ms, s, m or h, as in 10s"
+            ));
+        }
     };
     let number: f64 = number
         .parse()

@@ -132,11 +132,10 @@ pub(crate) fn ask(text: &str, others: &str) -> Result<Password, Failure> {
     match rpassword::prompt_password(text) {
         Ok(password) => not_empty(password, "the terminal"),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Failure::interrupted()),
-        Err(error) => Err(Failure::input(
-            "can't ask for the password without a terminal",
-            &error,
-        )
-        .hint(format!("try: {others}"))),
+        Err(error) => Err(
+            Failure::input("can't ask for the password without a terminal", &error)
+                .hint(format!("try: {others}")),
+        ),
     }
 }
 
@@ -148,7 +147,12 @@ pub(crate) fn can_ask() -> bool {
 /// The content of a file, without the line break at its end.
 pub(crate) fn from_file(path: &Path) -> Result<Password, Failure> {
     let name = path.display();
-    let failed = |error| Failure::input(format_args!("can't read the password file `{name}`"), &error);
+    let failed = |error| {
+        Failure::input(
+            format_args!("can't read the password file `{name}`"),
+            &error,
+        )
+    };
     let bytes = fs::metadata(path).map_err(failed)?.len();
     if bytes > BYTES_MAX {
         return Err(Failure::usage(format!(
@@ -175,10 +179,10 @@ fn without_line_break(text: &str) -> &str {
 /// On the wire an empty password means none; here somebody meant to give one.
 fn not_empty(password: String, source: &str) -> Result<Password, Failure> {
     if password.is_empty() {
-        return Err(Failure::usage(format!(
-            "the password from {source} is empty"
-        ))
-        .hint("try: leave the option out for an account without a password"));
+        return Err(
+            Failure::usage(format!("the password from {source} is empty"))
+                .hint("try: leave the option out for an account without a password"),
+        );
     }
     Ok(Password::from(password))
 }
@@ -207,14 +211,24 @@ mod tests {
         for (line, expected) in [
             ("", None),
             ("--password", Some(Source::Ask)),
-            ("--password secret", Some(Source::Value("secret".to_owned()))),
-            ("--password=secret", Some(Source::Value("secret".to_owned()))),
+            (
+                "--password secret",
+                Some(Source::Value("secret".to_owned())),
+            ),
+            (
+                "--password=secret",
+                Some(Source::Value("secret".to_owned())),
+            ),
             ("--password-stdin", Some(Source::StandardInput)),
             ("--password-file pw", Some(Source::File("pw".into()))),
         ] {
             assert_eq!(parse(line).unwrap().password.source(), expected, "{line}");
             let line = line.replace("--password", "--new-password");
-            assert_eq!(parse(&line).unwrap().new_password.source(), expected, "{line}");
+            assert_eq!(
+                parse(&line).unwrap().new_password.source(),
+                expected,
+                "{line}"
+            );
         }
     }
 
@@ -244,7 +258,12 @@ mod tests {
     fn only_the_last_line_break_of_a_file_does_not_count() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pw");
-        for (content, password) in [("a b", "a b"), ("a\n", "a"), ("a\n\n", "a\n"), (" a\r\n", " a")] {
+        for (content, password) in [
+            ("a b", "a b"),
+            ("a\n", "a"),
+            ("a\n\n", "a\n"),
+            (" a\r\n", " a"),
+        ] {
             fs::write(&path, content).unwrap();
             assert_eq!(from_file(&path).unwrap().reveal(), password);
         }
@@ -254,6 +273,11 @@ mod tests {
         }
         fs::write(&path, [0xff]).unwrap();
         assert!(from_file(&path).unwrap_err().message.contains("UTF-8"));
-        assert!(from_file(&dir.path().join("none")).unwrap_err().message.contains("none"));
+        assert!(
+            from_file(&dir.path().join("none"))
+                .unwrap_err()
+                .message
+                .contains("none")
+        );
     }
 }

@@ -3,7 +3,10 @@
 use quorid_api::Account;
 use serde::Serialize;
 
-use super::{errors::Failure, terminal::{Output, STRONG, escape}};
+use super::{
+    errors::Failure,
+    terminal::{Output, STRONG, escape},
+};
 
 /// The columns of an export, in their order. The first two can be imported; `password` isn't
 /// among them, because nobody can read a password back.
@@ -93,7 +96,8 @@ impl Record {
 
     /// As a block of lines.
     pub(crate) fn to_text(&self) -> String {
-        let stamp = |time: &str, address: &str| format!("{} from {}", escape(time), escape(address));
+        let stamp =
+            |time: &str, address: &str| format!("{} from {}", escape(time), escape(address));
         let rows = [
             ("id", self.id.clone()),
             ("login name", self.login_name.clone()),

@@ -178,7 +178,10 @@ fn servers(
     let (servers, source) = if !given.is_empty() {
         (given, "--servers")
     } else if let Some(list) = env.text("QUORID_SERVERS")? {
-        (list.split(',').map(str::to_owned).collect(), "QUORID_SERVERS")
+        (
+            list.split(',').map(str::to_owned).collect(),
+            "QUORID_SERVERS",
+        )
     } else {
         (of_file.unwrap_or_default(), "the configuration file")
     };
@@ -227,10 +230,7 @@ impl Variables<'_> {
                 .iter()
                 .filter_map(|value| Some(value.to_possible_value()?.get_name().to_owned()))
                 .collect();
-            Failure::usage(format!(
-                "{name}: `{text}` is none of {}",
-                known.join(", ")
-            ))
+            Failure::usage(format!("{name}: `{text}` is none of {}", known.join(", ")))
         })
     }
 }

@@ -75,7 +75,8 @@ fn flag_counts_over_environment_over_file() {
 
 #[test]
 fn paths_of_the_file_are_relative_to_it() {
-    let given = Given::config("ca = 'certs/ca.crt'\ncert = '/etc/op.crt'").env("QUORID_KEY", "op.key");
+    let given =
+        Given::config("ca = 'certs/ca.crt'\ncert = '/etc/op.crt'").env("QUORID_KEY", "op.key");
     let settings = given.resolve().unwrap();
     assert_eq!(settings.ca, Some(given.dir.path().join("certs/ca.crt")));
     assert_eq!(settings.cert, Some(PathBuf::from("/etc/op.crt")));
@@ -84,10 +85,21 @@ fn paths_of_the_file_are_relative_to_it() {
 
 #[test]
 fn unknown_key_is_an_error_that_names_key_file_and_known_keys() {
-    let failure = Given::config("servers = []\nserver = 'one:1'").resolve().unwrap_err();
+    let failure = Given::config("servers = []\nserver = 'one:1'")
+        .resolve()
+        .unwrap_err();
     assert_eq!(failure.exit, Exit::Usage);
-    for part in ["`server`", "client.toml", "`servers`", "`user_password_file`"] {
-        assert!(failure.message.contains(part), "{part}: {}", failure.message);
+    for part in [
+        "`server`",
+        "client.toml",
+        "`servers`",
+        "`user_password_file`",
+    ] {
+        assert!(
+            failure.message.contains(part),
+            "{part}: {}",
+            failure.message
+        );
     }
 }
 
@@ -101,15 +113,31 @@ fn values_that_cannot_be_meant_name_their_source() {
         ("servers = [", "client.toml"),
     ] {
         let failure = Given::config(text).resolve().unwrap_err();
-        assert!(failure.message.contains(part), "{text}: {}", failure.message);
+        assert!(
+            failure.message.contains(part),
+            "{text}: {}",
+            failure.message
+        );
     }
     let given = Given::config("").env("QUORID_COLOR", "blue");
     let failure = given.resolve().unwrap_err();
-    assert!(failure.message.contains("QUORID_COLOR"), "{}", failure.message);
-    assert!(failure.message.contains("auto, always, never"), "{}", failure.message);
+    assert!(
+        failure.message.contains("QUORID_COLOR"),
+        "{}",
+        failure.message
+    );
+    assert!(
+        failure.message.contains("auto, always, never"),
+        "{}",
+        failure.message
+    );
     let given = Given::config("").env("QUORID_SERVERS", "one:1,two");
     let failure = given.resolve().unwrap_err();
-    assert!(failure.message.contains("QUORID_SERVERS"), "{}", failure.message);
+    assert!(
+        failure.message.contains("QUORID_SERVERS"),
+        "{}",
+        failure.message
+    );
 }
 
 #[test]
@@ -127,12 +155,17 @@ fn file_that_was_asked_for_must_be_there_the_usual_one_need_not() {
         ..ClientOptions::default()
     };
     let failure = Settings::resolve(options, &env).unwrap_err();
-    assert!(failure.message.contains("missing.toml"), "{}", failure.message);
+    assert!(
+        failure.message.contains("missing.toml"),
+        "{}",
+        failure.message
+    );
 }
 
 #[test]
 fn password_file_flag_counts_over_the_environments_password() {
-    let mut given = Given::config("user_password_file = 'pw'").env("QUORID_USER_PASSWORD", "secret");
+    let mut given =
+        Given::config("user_password_file = 'pw'").env("QUORID_USER_PASSWORD", "secret");
     assert_eq!(
         given.resolve().unwrap().user_password,
         UserPassword::Known(Password::from("secret"))

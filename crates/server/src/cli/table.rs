@@ -29,7 +29,11 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<_> = self.0.lines().map(|line| line.trim_end().to_owned()).collect();
+        let lines: Vec<_> = self
+            .0
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect();
         f.write_str(&lines.join("\n"))
     }
 }

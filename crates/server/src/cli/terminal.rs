@@ -87,7 +87,11 @@ impl Output {
         // Nothing is left to tell it to if standard error is gone.
         let _ = match self.format {
             Format::Text => writeln!(err, "{WARNING}warning:{WARNING:#} {}", escape(message)),
-            Format::Json => writeln!(err, "{}", escape_json(json!({"warning": message}).to_string())),
+            Format::Json => writeln!(
+                err,
+                "{}",
+                escape_json(json!({"warning": message}).to_string())
+            ),
         };
     }
 

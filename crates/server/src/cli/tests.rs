@@ -15,8 +15,9 @@ fn every_command_has_examples() {
         } else {
             let help = command.get_after_help().map(ToString::to_string);
             assert!(
-                help.is_some_and(|help| help.starts_with("Examples:\n  quorid ")
-                    || help.contains("\n  quorid ")),
+                help.is_some_and(
+                    |help| help.starts_with("Examples:\n  quorid ") || help.contains("\n  quorid ")
+                ),
                 "{} has no examples",
                 command.get_name()
             );

@@ -140,8 +140,10 @@ impl Load {
             known_names(&context.client, args.names as usize).await?
         };
         if known.is_empty() && args.kind == Kind::Lookup {
-            return Err(Failure::untrue("NOTHING_TO_LOOK_UP", "the directory is empty")
-                .hint("try: quorid bench create --count 10000"));
+            return Err(
+                Failure::untrue("NOTHING_TO_LOOK_UP", "the directory is empty")
+                    .hint("try: quorid bench create --count 10000"),
+            );
         }
         let duration = match (args.seconds, args.count) {
             (Some(duration), _) => Some(duration),
@@ -217,7 +219,10 @@ async fn work(client: Client, plan: Arc<Plan>, began: Instant) -> Result<Measure
     // Names that this task made: mixed lookups choose from them too.
     let mut made: Vec<String> = Vec::new();
     loop {
-        if plan.duration.is_some_and(|duration| began.elapsed() >= duration) {
+        if plan
+            .duration
+            .is_some_and(|duration| began.elapsed() >= duration)
+        {
             break;
         }
         let number = plan.pace.started.fetch_add(1, Ordering::Relaxed);

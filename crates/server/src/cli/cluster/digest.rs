@@ -35,7 +35,10 @@ pub(super) async fn compare(
             tokio::time::sleep(PAUSE).await;
         }
         let asked = ask_all(view, context, Some(revision)).await;
-        let reached: Vec<_> = asked.iter().filter_map(|m| m.status.as_ref().ok()).collect();
+        let reached: Vec<_> = asked
+            .iter()
+            .filter_map(|m| m.status.as_ref().ok())
+            .collect();
         if reached.is_empty() {
             break;
         }
@@ -156,7 +159,11 @@ impl Digests {
             .of
             .iter()
             .map(|(name, digest)| (name.clone(), json!(digest)))
-            .chain(self.missing.iter().map(|(name, _)| (name.clone(), Value::Null)))
+            .chain(
+                self.missing
+                    .iter()
+                    .map(|(name, _)| (name.clone(), Value::Null)),
+            )
             .collect();
         json!({"revision": self.revision, "equal": self.equal(), "servers": servers})
     }
@@ -188,7 +195,11 @@ mod tests {
 
     #[test]
     fn only_equal_digests_of_all_servers_are_a_success() {
-        assert!(digests(&[Some("a"), Some("a"), Some("a")]).verdict().is_ok());
+        assert!(
+            digests(&[Some("a"), Some("a"), Some("a")])
+                .verdict()
+                .is_ok()
+        );
         let differ = digests(&[Some("a"), Some("b"), Some("a")]);
         assert_eq!(differ.verdict().unwrap_err().exit, Exit::Rejected);
         assert!(differ.to_text().ends_with("NOT EQUAL"));

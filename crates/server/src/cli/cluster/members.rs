@@ -4,12 +4,7 @@ use clap::Args;
 use quorid_api::{ClusterView, Endpoint, NewServer, Replacement};
 use serde_json::{Value, json};
 
-use crate::cli::{
-    context::Context,
-    errors::Failure,
-    table::Table,
-    terminal::escape,
-};
+use crate::cli::{context::Context, errors::Failure, table::Table, terminal::escape};
 
 pub(crate) const ADD_EXAMPLES: &str = "\
 Examples:
@@ -101,7 +96,10 @@ pub(super) async fn replace(args: ReplaceArgs, context: &Context) -> Result<(), 
         client_address: args.client_address,
         peer_address: args.peer_address,
     };
-    show(&context.client.replace_server(&args.lost, new).await?, context)
+    show(
+        &context.client.replace_server(&args.lost, new).await?,
+        context,
+    )
 }
 
 pub(super) async fn transfer(args: TransferArgs, context: &Context) -> Result<(), Failure> {
@@ -182,7 +180,11 @@ mod tests {
             cluster_id: "c".to_owned(),
             term: 3,
             leader_id: 2,
-            servers: vec![server(1, "s1", true), server(2, "s2", true), server(3, "s3", false)],
+            servers: vec![
+                server(1, "s1", true),
+                server(2, "s2", true),
+                server(3, "s3", false),
+            ],
             answered_by: 2,
         };
         assert_eq!(

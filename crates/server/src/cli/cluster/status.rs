@@ -46,7 +46,9 @@ pub(super) async fn run(args: StatusArgs, context: &Context) -> Result<(), Failu
         None
     };
     if context.out.is_json() {
-        context.out.json(&to_json(&view, &members, digests.as_ref()))?;
+        context
+            .out
+            .json(&to_json(&view, &members, digests.as_ref()))?;
     } else {
         context.out.line(to_text(&view, &members))?;
         if let Some(digests) = &digests {
@@ -138,7 +140,16 @@ fn to_text(view: &ClusterView, members: &[Member]) -> String {
                 &escape(&status.version),
             ]),
             Err(_) => table.row(&[
-                &name, "unreachable", "-", "-", "-", "-", "-", "-", &address, "-",
+                &name,
+                "unreachable",
+                "-",
+                "-",
+                "-",
+                "-",
+                "-",
+                "-",
+                &address,
+                "-",
             ]),
         }
     }
@@ -209,10 +220,7 @@ fn to_json(view: &ClusterView, members: &[Member], digests: Option<&Digests>) ->
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::cli::cluster) fn member(
-        id: u64,
-        status: Result<ServerStatus, String>,
-    ) -> Member {
+    pub(in crate::cli::cluster) fn member(id: u64, status: Result<ServerStatus, String>) -> Member {
         Member {
             server: Server {
                 id,

@@ -71,10 +71,9 @@ impl<R: BufRead> CsvReader<R> {
                         too_long: false,
                     }),
                     State::FieldStart if record.is_empty() => Ok(None),
-                    State::FieldStart
-                    | State::Plain
-                    | State::QuoteInQuoted
-                    | State::Skip => Ok(Some(record.finish(true))),
+                    State::FieldStart | State::Plain | State::QuoteInQuoted | State::Skip => {
+                        Ok(Some(record.finish(true)))
+                    }
                 };
             };
             let ends_line = byte == b'\n';
@@ -235,7 +234,10 @@ mod tests {
     }
 
     fn good(line: u64, fields: &[&str]) -> (u64, Result<Vec<String>, &'static str>) {
-        (line, Ok(fields.iter().map(|field| (*field).to_owned()).collect()))
+        (
+            line,
+            Ok(fields.iter().map(|field| (*field).to_owned()).collect()),
+        )
     }
 
     #[test]
@@ -262,7 +264,11 @@ mod tests {
     fn records_know_their_first_line() {
         assert_eq!(
             read("a,b\n\n\r\n\"c\nd\",e\nf,g"),
-            [good(1, &["a", "b"]), good(4, &["c\nd", "e"]), good(6, &["f", "g"])]
+            [
+                good(1, &["a", "b"]),
+                good(4, &["c\nd", "e"]),
+                good(6, &["f", "g"])
+            ]
         );
     }
 
@@ -300,7 +306,13 @@ mod tests {
         let text = format!("a,\"{}", "x\n".repeat(RECORD_BYTES_MAX));
         let mut reader = CsvReader::new(text.as_bytes());
         let error = reader.next_record().unwrap_err();
-        assert!(matches!(error, CsvError::OpenQuote { line: 1, too_long: true }));
+        assert!(matches!(
+            error,
+            CsvError::OpenQuote {
+                line: 1,
+                too_long: true
+            }
+        ));
     }
 
     #[test]

@@ -171,7 +171,9 @@ fn read_header<R: BufRead>(reader: &mut CsvReader<R>) -> Result<Columns, String>
         Ok(None) => return Err(format!("the file is empty; {what}")),
         Err(error) => return Err(unreadable(error).to_string()),
     };
-    let fields = record.fields.map_err(|error| format!("line {}: {error}", record.line))?;
+    let fields = record
+        .fields
+        .map_err(|error| format!("line {}: {error}", record.line))?;
     let mut columns = [None; 3];
     let known = ["login_name", "real_name", "password"];
     for (index, field) in fields.iter().enumerate() {
@@ -241,9 +243,7 @@ fn next_csv<R: BufRead>(
 }
 
 fn csv_line(record: CsvRecord, columns: &Columns) -> Result<NewLine, BadLine> {
-    let mut fields = record
-        .fields
-        .map_err(|error| BadLine::invalid("", error))?;
+    let mut fields = record.fields.map_err(|error| BadLine::invalid("", error))?;
     let lossy = |field: Option<&Vec<u8>>| {
         field.map_or_else(String::new, |field| {
             String::from_utf8_lossy(field).into_owned()
@@ -330,7 +330,9 @@ fn next_json<R: BufRead>(
                 Err(error) if error.is_eof() && !complete => {
                     return Err(Unreadable::truncated(
                         *line,
-                        format!("the file ends in the middle of this line ({error}): is it cut off?"),
+                        format!(
+                            "the file ends in the middle of this line ({error}): is it cut off?"
+                        ),
                     ));
                 }
                 Err(error) => Err(bad_json(&text, &error)),

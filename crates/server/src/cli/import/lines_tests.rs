@@ -120,7 +120,10 @@ fn json_lines_are_read_with_those_of_an_export() {
     );
     let read: Vec<_> = lines
         .into_iter()
-        .map(|line| line.map(|line| (line.number, line.content.unwrap())).unwrap())
+        .map(|line| {
+            line.map(|line| (line.number, line.content.unwrap()))
+                .unwrap()
+        })
         .collect();
     assert_eq!(
         read,

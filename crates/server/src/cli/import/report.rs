@@ -107,11 +107,7 @@ impl Report {
     }
 
     /// The summary; the failure, if something stopped the import or lines were rejected.
-    pub(super) fn finish(
-        mut self,
-        source: &str,
-        stopped: Option<Failure>,
-    ) -> Result<(), Failure> {
+    pub(super) fn finish(mut self, source: &str, stopped: Option<Failure>) -> Result<(), Failure> {
         self.progress.finish_and_clear();
         if let Some((path, writer)) = &mut self.file {
             writer.flush().map_err(|error| cannot_write(path, error))?;
@@ -139,14 +135,21 @@ impl Report {
                 let done = if self.last_line == 0 {
                     format!("{source}: nothing was imported")
                 } else {
-                    format!("{source} was imported up to line {}, {counts}", self.last_line)
+                    format!(
+                        "{source} was imported up to line {}, {counts}",
+                        self.last_line
+                    )
                 };
-                Err(failure.after(&done).hint(
-                    "try: the same import again; what is there already is not created twice",
-                ))
+                Err(failure
+                    .after(&done)
+                    .hint("try: the same import again; what is there already is not created twice"))
             }
             None if self.rejected > 0 => {
-                let lines = if self.rejected == 1 { "line was" } else { "lines were" };
+                let lines = if self.rejected == 1 {
+                    "line was"
+                } else {
+                    "lines were"
+                };
                 let failure = Failure::partly_done(
                     "LINES_REJECTED",
                     format!("{source}: {} {lines} rejected", self.rejected),
@@ -168,7 +171,11 @@ fn rejected_text(number: u64, line: &BadLine) -> String {
         format!(" {}", escape(&line.login_name))
     };
     let message = line.message.lines().collect::<Vec<_>>().join("; ");
-    format!("line {number}:{name}: {}: {}", line.reason, escape(&message))
+    format!(
+        "line {number}:{name}: {}: {}",
+        line.reason,
+        escape(&message)
+    )
 }
 
 /// On a terminal only.
@@ -220,7 +227,10 @@ mod tests {
         assert_eq!(failure.exit as u8, 7);
         assert!(failure.message.contains("1 line was rejected"));
         let text = std::fs::read_to_string(path).unwrap();
-        assert!(text.starts_with("line,login_name,reason,message\n2,\"=a\"\"b\","), "{text}");
+        assert!(
+            text.starts_with("line,login_name,reason,message\n2,\"=a\"\"b\","),
+            "{text}"
+        );
     }
 
     #[test]
@@ -230,7 +240,11 @@ mod tests {
         let stopped = Failure::partly_done("TRUNCATED_FILE", "line 3: cut off");
         let failure = report.finish("`x.csv`", Some(stopped)).unwrap_err();
         assert_eq!(failure.exit as u8, 7);
-        assert!(failure.message.contains("up to line 2, 1 created"), "{}", failure.message);
+        assert!(
+            failure.message.contains("up to line 2, 1 created"),
+            "{}",
+            failure.message
+        );
         assert!(failure.message.contains("line 3: cut off"));
     }
 }

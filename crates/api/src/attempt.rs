@@ -1,0 +1,286 @@
+//! The one retry loop: which server is asked next, when, and when it is enough.
+
+use std::{
+    future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::watch,
+    time::{self, Instant},
+};
+use tonic::Request;
+
+use crate::{
+    Error, Rejected, TlsError, Unavailable,
+    backoff::Backoff,
+    failure::{Failure, Lost},
+    leader::{LeaderFinder, Leadership},
+    rpc::Rpc,
+    server::KnownServer,
+    session::Session,
+};
+
+/// Which servers may answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Leader,
+    Any,
+    /// This one. Where it can't be reached, the call fails at once.
+    One(Arc<KnownServer>),
+}
+
+/// How a call is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) target: Target,
+    /// Whether it changes anything, so that a lost answer leaves the outcome unknown.
+    pub(crate) write: bool,
+    /// Whether it may be asked again when the outcome is unknown.
+    pub(crate) repeatable: bool,
+    /// Time for one try.
+    pub(crate) attempt_timeout: Duration,
+    /// Time for all of them.
+    pub(crate) deadline: Duration,
+}
+
+/// What a call has been through.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    tried: Vec<Arc<KnownServer>>,
+    last_error: String,
+    /// Whether a try that may have changed something got no answer.
+    pub(crate) outcome_unknown: bool,
+}
+
+/// The tries since the last wait: every server gets one, unless there was an election.
+#[derive(Default)]
+struct Round {
+    term: u64,
+    tried: Vec<Arc<KnownServer>>,
+    tls: Vec<TlsError>,
+}
+
+/// Makes calls: tries, waits and tries again.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) finder: Arc<LeaderFinder>,
+    pub(crate) session: Session,
+}
+
+impl Caller {
+    pub(crate) async fn call<R: Rpc>(
+        &self,
+        plan: &Plan,
+        message: R,
+        trail: &mut Trail,
+    ) -> Result<R::Answer, Error> {
+        let start = Instant::now();
+        let deadline = start + plan.deadline;
+        let mut news = self.finder.leadership();
+        let mut round = Round::default();
+        let mut backoff = Backoff::default();
+        // A server to ask next, and one to ask again after a wait.
+        let mut hinted: Option<Arc<KnownServer>> = None;
+        let mut busy: Option<Arc<KnownServer>> = None;
+        loop {
+            let known = news.borrow_and_update().clone();
+            if known.term > round.term {
+                round.restart(known.term);
+            }
+            let chosen = match &busy {
+                Some(_) => None,
+                None => hinted.take().or_else(|| self.choose(plan, &known, &round)),
+            };
+            let Some(server) = chosen else {
+                if let Some(refusal) = round.refused_by_all() {
+                    return Err(refusal.into());
+                }
+                let until = deadline.min(Instant::now() + backoff.next());
+                let news_came = rest(plan, until, &mut news, &round).await;
+                if Instant::now() >= deadline {
+                    return Err(trail.unavailable(start));
+                }
+                hinted = busy.take().filter(|_| !news_came);
+                round.restart(round.term);
+                continue;
+            };
+
+            let until = deadline.min(Instant::now() + plan.attempt_timeout);
+            let attempt = self.attempt(plan, &server, &known, &mut news, until, message.clone());
+            let failure = match attempt.await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            trail.note(&server, &failure);
+            tracing::debug!(call = R::NAME, error = trail.last_error, "try failed");
+            round.tried.push(server.clone());
+            match failure {
+                Failure::Final(rejected) => {
+                    // The change in progress may be this very one.
+                    if !(trail.outcome_unknown && rejected.reason == "CHANGE_IN_PROGRESS") {
+                        return Err(rejected.into());
+                    }
+                    busy = Some(server);
+                }
+                Failure::Busy(_) => busy = Some(server),
+                Failure::NotLeader(rejected) => {
+                    hinted = self.redirected(plan, &server, &rejected, &round);
+                }
+                Failure::Elsewhere(lost) => {
+                    round.tls.extend(lost.tls);
+                    trail.outcome_unknown |= plan.write && lost.arrived;
+                    let alone = matches!(plan.target, Target::One(_));
+                    if alone && let Some(refusal) = round.refused_by_all() {
+                        return Err(refusal.into());
+                    }
+                    if (alone && lost.unconnected) || (trail.outcome_unknown && !plan.repeatable) {
+                        return Err(trail.unavailable(start));
+                    }
+                }
+            }
+            if Instant::now() >= deadline {
+                return Err(trail.unavailable(start));
+            }
+        }
+    }
+
+    fn choose(&self, plan: &Plan, known: &Leadership, round: &Round) -> Option<Arc<KnownServer>> {
+        match &plan.target {
+            Target::Leader => self.finder.for_leader(known, &round.tried),
+            Target::Any => self.finder.for_any(&round.tried),
+            Target::One(server) if round.tried.is_empty() => Some(server.clone()),
+            Target::One(_) => None,
+        }
+    }
+
+    /// One try at one server.
+    async fn attempt<R: Rpc>(
+        &self,
+        plan: &Plan,
+        server: &Arc<KnownServer>,
+        known: &Leadership,
+        news: &mut watch::Receiver<Leadership>,
+        until: Instant,
+        message: R,
+    ) -> Result<R::Answer, Failure> {
+        let sent = AtomicBool::new(false);
+        let exchange = async {
+            let connection = server.connection().await?;
+            let mut request = Request::new(message);
+            request.set_timeout(until - Instant::now());
+            sent.store(true, Ordering::Relaxed);
+            match R::send(request, connection).await {
+                Ok(answer) => {
+                    self.session.note(answer.metadata());
+                    Ok(answer.into_inner())
+                }
+                Err(status) => {
+                    self.session.note(status.metadata());
+                    Err(status.into())
+                }
+            }
+        };
+        let superseded = async {
+            match plan.target {
+                Target::Leader if plan.repeatable => {
+                    let newer = |now: &Leadership| now.supersedes(server, known.term);
+                    news.wait_for(newer).await.is_ok()
+                }
+                Target::Leader | Target::Any | Target::One(_) => future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            answered = exchange => {
+                if answered.is_ok() && matches!(plan.target, Target::Leader) {
+                    self.finder.led(server, known);
+                }
+                answered
+            }
+            _ = superseded => Err(Failure::Elsewhere(Lost::superseded(sent.load(Ordering::Relaxed)))),
+            () = time::sleep_until(until) => {
+                Err(Failure::Elsewhere(Lost::timed_out(sent.load(Ordering::Relaxed))))
+            }
+        }
+    }
+
+    /// The server that a refusal points to, unless it was tried a moment ago.
+    fn redirected(
+        &self,
+        plan: &Plan,
+        by: &KnownServer,
+        refusal: &Rejected,
+        round: &Round,
+    ) -> Option<Arc<KnownServer>> {
+        let said = |key| refusal.metadata.get(key);
+        let term = said("term").and_then(|term| term.parse().ok()).unwrap_or(0);
+        let hint = said("leader_address")
+            .and_then(|address| address.parse().ok())
+            .map(|endpoint| self.finder.server_at(&endpoint));
+        self.finder.refused(by, term, hint.as_ref());
+        hint.filter(|hint| matches!(plan.target, Target::Leader) && !round.has_tried(hint))
+    }
+}
+
+/// Waits, but no longer than until there is a leader to ask: then it returns true.
+async fn rest(
+    plan: &Plan,
+    until: Instant,
+    news: &mut watch::Receiver<Leadership>,
+    round: &Round,
+) -> bool {
+    if !matches!(plan.target, Target::Leader) {
+        time::sleep_until(until).await;
+        return false;
+    }
+    let worth_a_try = |now: &Leadership| {
+        let new = |leader| now.term > round.term || !round.has_tried(leader);
+        now.leader.as_deref().is_some_and(new)
+    };
+    matches!(
+        time::timeout_at(until, news.wait_for(worth_a_try)).await,
+        Ok(Ok(_))
+    )
+}
+
+impl Trail {
+    fn note(&mut self, server: &Arc<KnownServer>, failure: &Failure) {
+        self.last_error = format!("{}: {}", server.endpoint, failure.problem());
+        if !self.tried.iter().any(|other| other.is(server)) {
+            self.tried.push(server.clone());
+        }
+    }
+
+    fn unavailable(&self, start: Instant) -> Error {
+        let tried = self.tried.iter();
+        Error::Unavailable(Unavailable {
+            tried: tried.map(|server| server.endpoint.to_string()).collect(),
+            waited: start.elapsed(),
+            last_error: self.last_error.clone(),
+            outcome_unknown: self.outcome_unknown,
+        })
+    }
+}
+
+impl Round {
+    fn restart(&mut self, term: u64) {
+        self.term = term;
+        self.tried.clear();
+        self.tls.clear();
+    }
+
+    fn has_tried(&self, server: &KnownServer) -> bool {
+        self.tried.iter().any(|other| other.is(server))
+    }
+
+    /// Where TLS failed with every server: waiting won't help.
+    fn refused_by_all(&self) -> Option<TlsError> {
+        let all = self.tls.len() == self.tried.len();
+        self.tls.first().filter(|_| all).cloned()
+    }
+}

@@ -1,0 +1,55 @@
+//! The calls of the API, each known by the type of its request.
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    connection::Connection,
+    proto::{
+        self, accounts_client::AccountsClient as Accounts, cluster_client::ClusterClient as Cluster,
+    },
+};
+
+/// The request of a call with one answer.
+pub(crate) trait Rpc: Clone + Send + Sync {
+    /// What a server answers.
+    type Answer: Send;
+    /// For logs.
+    const NAME: &'static str;
+
+    /// Asks the server at the other end of the connection.
+    fn send(
+        request: Request<Self>,
+        via: Connection,
+    ) -> impl Future<Output = Result<Response<Self::Answer>, Status>> + Send;
+}
+
+macro_rules! rpcs {
+    ($($client:ident.$method:ident($request:ident) -> $answer:ty;)*) => {$(
+        impl Rpc for proto::$request {
+            type Answer = $answer;
+            const NAME: &'static str = stringify!($method);
+
+            async fn send(
+                request: Request<Self>,
+                via: Connection,
+            ) -> Result<Response<$answer>, Status> {
+                $client::new(via).$method(request).await
+            }
+        }
+    )*};
+}
+
+rpcs! {
+    Accounts.get_account(GetAccountRequest) -> proto::Account;
+    Accounts.list_accounts(ListAccountsRequest) -> proto::ListAccountsResponse;
+    Accounts.create_account(CreateAccountRequest) -> proto::Account;
+    Accounts.update_account(UpdateAccountRequest) -> proto::Account;
+    Accounts.delete_account(DeleteAccountRequest) -> ();
+    Accounts.check_password(CheckPasswordRequest) -> proto::Account;
+    Cluster.get_cluster(GetClusterRequest) -> proto::ClusterView;
+    Cluster.get_server(GetServerRequest) -> proto::ServerStatus;
+    Cluster.add_server(AddServerRequest) -> proto::ClusterView;
+    Cluster.remove_server(RemoveServerRequest) -> proto::ClusterView;
+    Cluster.replace_server(ReplaceServerRequest) -> proto::ClusterView;
+    Cluster.transfer_leadership(TransferLeadershipRequest) -> proto::ClusterView;
+}

@@ -1,0 +1,34 @@
+//! What a client has seen of the directory, for reading its own writes on any server.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tonic::metadata::MetadataMap;
+
+/// ASCII metadata of every answer and error: the revision it was made from.
+const REVISION_KEY: &str = "quorid-revision";
+
+/// The highest revision in any answer so far.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    revision: AtomicU64,
+}
+
+impl Session {
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn raise(&self, revision: u64) {
+        self.revision.fetch_max(revision, Ordering::AcqRel);
+    }
+
+    pub(crate) fn note(&self, metadata: &MetadataMap) {
+        let revision = metadata
+            .get(REVISION_KEY)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.parse().ok());
+        if let Some(revision) = revision {
+            self.raise(revision);
+        }
+    }
+}

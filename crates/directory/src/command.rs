@@ -1,0 +1,229 @@
+//! What is asked of the directory, as it is replicated.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::id::{AccountId, RequestId};
+use crate::model::{ClientAddress, Revision, Time, Verifier};
+use crate::name::{LoginName, RealName};
+
+/// One write: an operation, who asks, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Made by the client, the same for all its retries.
+    pub request: RequestId,
+    /// The leader's clock when it took the command.
+    pub time: Time,
+    /// The address of the client.
+    pub client: ClientAddress,
+    /// What to do.
+    pub operation: Operation,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// A new account.
+    Create {
+        /// Made by the leader: never used before.
+        id: AccountId,
+        /// Must be free.
+        login_name: LoginName,
+        /// Need not be free.
+        real_name: RealName,
+        /// None: an account without a password.
+        verifier: Option<Verifier>,
+    },
+    /// Another name or password of an account; what is None stays.
+    Modify {
+        /// Which account.
+        account: Selector,
+        /// Only if it is still at this version; None: whatever its version.
+        expected_version: Option<Revision>,
+        /// Why the client may.
+        proof: Proof,
+        /// The new login name.
+        login_name: Option<LoginName>,
+        /// The new real name.
+        real_name: Option<RealName>,
+        /// The new password.
+        verifier: VerifierChange,
+    },
+    /// No such account any more; its login name is free again.
+    Delete {
+        /// Which account.
+        account: Selector,
+        /// Only if it is still at this version; None: whatever its version.
+        expected_version: Option<Revision>,
+        /// Why the client may.
+        proof: Proof,
+    },
+}
+
+/// How a request names an account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Selector {
+    /// By its id.
+    Id(AccountId),
+    /// By its login name, as of when the command is executed.
+    LoginName(LoginName),
+}
+
+/// `account 0189...` or `` login name `ana` ``: for messages.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => write!(f, "account {id}"),
+            Self::LoginName(name) => write!(f, "login name `{name}`"),
+        }
+    }
+}
+
+/// Why a client may change or delete an account. Passwords are checked before a command is
+/// made, against the verifier at that time; so the command says which one it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// An operator: no password needed.
+    Operator,
+    /// None was given: fits an account without a password.
+    NotNeeded,
+    /// The password was right.
+    Password {
+        /// For the verifier of this version.
+        verifier_version: Revision,
+    },
+}
+
+/// What becomes of the verifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerifierChange {
+    /// Stays as it is.
+    Keep,
+    /// Becomes this one.
+    Set(Verifier),
+    /// The account has no password any more.
+    Remove,
+}
+
+/// What a client asked for, in 16 bytes (of SHA-256): tells a retry from another request that
+/// was given the same request id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// The fingerprint of these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl Command {
+    /// Of what the client asked, and of nothing that a retry of it changes: not the leader's
+    /// time and account id, not the proof, not the verifier (salted anew each time), not the
+    /// client's address (it may have moved).
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hash = FieldHash::new();
+        match &self.operation {
+            Operation::Create {
+                id: _,
+                login_name,
+                real_name,
+                verifier,
+            } => {
+                hash.tag(1);
+                hash.text(login_name.as_str());
+                hash.text(real_name.as_str());
+                hash.tag(u8::from(verifier.is_some()));
+            }
+            Operation::Modify {
+                account,
+                expected_version,
+                proof: _,
+                login_name,
+                real_name,
+                verifier,
+            } => {
+                hash.tag(2);
+                hash.selector(account);
+                hash.version(*expected_version);
+                hash.optional_text(login_name.as_ref().map(LoginName::as_str));
+                hash.optional_text(real_name.as_ref().map(RealName::as_str));
+                hash.tag(match verifier {
+                    VerifierChange::Keep => 0,
+                    VerifierChange::Set(_) => 1,
+                    VerifierChange::Remove => 2,
+                });
+            }
+            Operation::Delete {
+                account,
+                expected_version,
+                proof: _,
+            } => {
+                hash.tag(3);
+                hash.selector(account);
+                hash.version(*expected_version);
+            }
+        }
+        hash.finish()
+    }
+}
+
+/// Fields are told apart by tags and lengths, so that no two lists of fields hash the same
+/// bytes. Outcomes are persisted with fingerprints: neither order nor tags may change.
+struct FieldHash(Sha256);
+
+impl FieldHash {
+    fn new() -> Self {
+        Self(Sha256::new_with_prefix(b"quorid request 1\n"))
+    }
+
+    fn tag(&mut self, tag: u8) {
+        self.0.update([tag]);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.update((text.len() as u64).to_be_bytes());
+        self.0.update(text);
+    }
+
+    fn optional_text(&mut self, text: Option<&str>) {
+        self.tag(u8::from(text.is_some()));
+        if let Some(text) = text {
+            self.text(text);
+        }
+    }
+
+    fn selector(&mut self, selector: &Selector) {
+        match selector {
+            Selector::Id(id) => {
+                self.tag(1);
+                self.0.update(id.as_bytes());
+            }
+            Selector::LoginName(name) => {
+                self.tag(2);
+                self.text(name.as_str());
+            }
+        }
+    }
+
+    fn version(&mut self, version: Option<Revision>) {
+        self.tag(u8::from(version.is_some()));
+        if let Some(Revision(version)) = version {
+            self.0.update(version.to_be_bytes());
+        }
+    }
+
+    fn finish(self) -> Fingerprint {
+        let digest = self.0.finalize();
+        let (prefix, _) = digest
+            .split_first_chunk::<16>()
+            .expect("SHA-256 gives 32 bytes");
+        Fingerprint(*prefix)
+    }
+}

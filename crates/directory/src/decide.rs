@@ -1,0 +1,173 @@
+//! The rules of requests: each is executed once, and its outcome kept for a while.
+
+use crate::command::{Command, Operation};
+use crate::event::{Event, Outcome};
+use crate::execute::execute;
+use crate::id::RequestId;
+use crate::model::{Revision, Stamp, Time};
+use crate::rejection::Rejection;
+use crate::view::View;
+
+/// What to answer and what to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The answer.
+    pub outcome: Outcome,
+    /// To be stored together, in this order.
+    pub events: Vec<Event>,
+}
+
+/// How long outcomes are kept. Every server of a cluster must have the same numbers: they
+/// decide what is in the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// The most outcomes.
+    pub outcomes_max: u64,
+    /// The greatest age of a request whose outcome is kept, ms.
+    pub age_max_ms: u64,
+    /// How far a client's clock may be ahead of the directory's, ms.
+    pub ahead_max_ms: u64,
+    /// The most outcomes that one command makes forgotten, so that none takes long after a
+    /// pause. More than one, so that what is due does get less.
+    pub forgotten_max: usize,
+}
+
+impl Retention {
+    /// The numbers that [`decide`] goes by: about a quarter of a million outcomes, a quarter of
+    /// an hour, five minutes.
+    pub const STANDARD: Self = Self {
+        outcomes_max: 262_144,
+        age_max_ms: 900_000,
+        ahead_max_ms: 300_000,
+        forgotten_max: 4,
+    };
+}
+
+/// Executes a command on paper. `revision` is its own: higher than that of any command before.
+///
+/// The result depends on the state and the command alone, however commands are batched.
+pub fn decide<V: View>(
+    view: &V,
+    revision: Revision,
+    command: &Command,
+) -> Result<Decision, V::Error> {
+    decide_with(&Retention::STANDARD, view, revision, command)
+}
+
+/// [`decide`] with other numbers, for tests and simulations.
+pub fn decide_with<V: View>(
+    retention: &Retention,
+    view: &V,
+    revision: Revision,
+    command: &Command,
+) -> Result<Decision, V::Error> {
+    let fingerprint = command.fingerprint();
+    let clock = view.clock()?;
+    let now = clock.max(command.time);
+    let mut events = Vec::new();
+    if now > clock {
+        events.push(Event::ClockAdvanced { now });
+    }
+    let answer = |result| Outcome {
+        fingerprint,
+        revision,
+        result,
+    };
+
+    if let Some(known) = view.outcome(&command.request)? {
+        let outcome = if known.fingerprint == fingerprint {
+            known
+        } else {
+            answer(Err(reused(command)))
+        };
+        return Ok(Decision { outcome, events });
+    }
+    if let Err(rejection) = check_request_time(retention, view.floor()?, now, command.request) {
+        let outcome = answer(Err(rejection));
+        return Ok(Decision { outcome, events });
+    }
+
+    if id_is_in_use(view, &command.operation)? {
+        let outcome = answer(Err(reused(command)));
+        return Ok(Decision { outcome, events });
+    }
+
+    let stamp = Stamp {
+        time: now,
+        client: command.client.clone(),
+    };
+    let (result, event) = match execute(view, revision, stamp, &command.operation)? {
+        Ok((change, event)) => (Ok(change), event),
+        Err(rejection) => (Err(rejection), None),
+    };
+    events.extend(event);
+    let outcome = answer(result);
+    events.push(Event::OutcomeRecorded {
+        request: command.request,
+        outcome: outcome.clone(),
+    });
+    forget(retention, view, now, command.request, &mut events)?;
+    Ok(Decision { outcome, events })
+}
+
+fn reused(command: &Command) -> Rejection {
+    Rejection::RequestReused {
+        request: command.request,
+    }
+}
+
+/// The leader gave a new account an id that is in use. Ids are random, so this should never be
+/// seen; but if it is, nothing is executed and nothing recorded, and a new request gets another id.
+fn id_is_in_use<V: View>(view: &V, operation: &Operation) -> Result<bool, V::Error> {
+    match operation {
+        Operation::Create { id, .. } => Ok(view.account(id)?.is_some()),
+        Operation::Modify { .. } | Operation::Delete { .. } => Ok(false),
+    }
+}
+
+/// For a request that isn't known: whether it may be executed.
+fn check_request_time(
+    retention: &Retention,
+    floor: Time,
+    now: Time,
+    request: RequestId,
+) -> Result<(), Rejection> {
+    let time = request.time();
+    if time <= floor {
+        return Err(Rejection::RequestExpired { time, floor });
+    }
+    if time.0 > now.0.saturating_add(retention.ahead_max_ms) {
+        return Err(Rejection::RequestFromFuture { time, now });
+    }
+    Ok(())
+}
+
+/// Forgets the oldest outcomes, `recorded` among them, while they are too many or too old. A
+/// retry of what is forgotten is refused, as the floor rises with it.
+fn forget<V: View>(
+    retention: &Retention,
+    view: &V,
+    now: Time,
+    recorded: RequestId,
+    events: &mut Vec<Event>,
+) -> Result<(), V::Error> {
+    let oldest_kept = Time(now.0.saturating_sub(retention.age_max_ms));
+    let mut oldest = view.oldest_outcomes(retention.forgotten_max)?;
+    oldest.push(recorded);
+    oldest.sort_unstable();
+
+    let mut count = view.outcome_count()? + 1;
+    let mut floor = view.floor()?;
+    for request in oldest.into_iter().take(retention.forgotten_max) {
+        if count <= retention.outcomes_max && request.time() >= oldest_kept {
+            break;
+        }
+        events.push(Event::OutcomeForgotten { request });
+        count -= 1;
+        if request.time() > floor {
+            floor = request.time();
+            events.push(Event::FloorRaised { floor });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! The rules of accounts: what an operation changes, or why it mustn't.
+
+use crate::command::{Operation, Proof, Selector, VerifierChange};
+use crate::event::{Change, Event};
+use crate::model::{Account, Revision, Stamp};
+use crate::name::LoginName;
+use crate::rejection::Rejection;
+use crate::view::View;
+
+/// What is done, and the event if that changes anything.
+pub(crate) type Executed = Result<(Change, Option<Event>), Rejection>;
+
+/// Executes an operation on paper, as of a time and for a client.
+pub(crate) fn execute<V: View>(
+    view: &V,
+    revision: Revision,
+    stamp: Stamp,
+    operation: &Operation,
+) -> Result<Executed, V::Error> {
+    match operation {
+        Operation::Create {
+            id,
+            login_name,
+            real_name,
+            verifier,
+        } => {
+            let account = Account {
+                id: *id,
+                login_name: login_name.clone(),
+                real_name: real_name.clone(),
+                created: stamp.clone(),
+                changed: stamp,
+                version: revision,
+                verifier: verifier.clone(),
+                verifier_version: verifier.as_ref().map_or(Revision(0), |_| revision),
+            };
+            create(view, account)
+        }
+        Operation::Modify {
+            account,
+            expected_version,
+            proof,
+            login_name,
+            real_name,
+            verifier,
+        } => match permitted(view, account, *expected_version, *proof)? {
+            Err(rejection) => Ok(Err(rejection)),
+            Ok(before) => {
+                let mut after = before.clone();
+                if let Some(name) = login_name {
+                    after.login_name = name.clone();
+                }
+                if let Some(name) = real_name {
+                    after.real_name = name.clone();
+                }
+                match verifier {
+                    VerifierChange::Keep => {}
+                    VerifierChange::Set(verifier) => after.verifier = Some(verifier.clone()),
+                    VerifierChange::Remove => after.verifier = None,
+                }
+                modify(view, revision, stamp, before, after)
+            }
+        },
+        Operation::Delete {
+            account,
+            expected_version,
+            proof,
+        } => {
+            let account = permitted(view, account, *expected_version, *proof)?;
+            Ok(account.map(delete))
+        }
+    }
+}
+
+fn create<V: View>(view: &V, account: Account) -> Result<Executed, V::Error> {
+    let free = check_free(view, &account.login_name)?;
+    Ok(free.map(|()| {
+        let event = Event::AccountCreated(account.clone());
+        (Change::Created(account), Some(event))
+    }))
+}
+
+/// `after` is `before` with what was asked for; a difference gives it its version and stamp.
+fn modify<V: View>(
+    view: &V,
+    revision: Revision,
+    stamp: Stamp,
+    before: Account,
+    mut after: Account,
+) -> Result<Executed, V::Error> {
+    if after == before {
+        return Ok(Ok((Change::Modified(before), None)));
+    }
+    if after.login_name != before.login_name
+        && let Err(taken) = check_free(view, &after.login_name)?
+    {
+        return Ok(Err(taken));
+    }
+    if after.verifier != before.verifier {
+        after.verifier_version = revision;
+    }
+    after.version = revision;
+    after.changed = stamp;
+    let event = Event::AccountModified {
+        before_login: before.login_name,
+        after: after.clone(),
+    };
+    Ok(Ok((Change::Modified(after), Some(event))))
+}
+
+fn delete(account: Account) -> (Change, Option<Event>) {
+    let event = Event::AccountDeleted {
+        id: account.id,
+        login_name: account.login_name.clone(),
+    };
+    (Change::Deleted(account), Some(event))
+}
+
+/// The account that is to be changed, if it is there, as expected, and the client may.
+fn permitted<V: View>(
+    view: &V,
+    selector: &Selector,
+    expected_version: Option<Revision>,
+    proof: Proof,
+) -> Result<Result<Account, Rejection>, V::Error> {
+    let Some(account) = select(view, selector)? else {
+        let account = selector.clone();
+        return Ok(Err(Rejection::AccountNotFound { account }));
+    };
+    let checked =
+        check_version(&account, expected_version).and_then(|()| check_proof(&account, proof));
+    Ok(checked.map(|()| account))
+}
+
+fn select<V: View>(view: &V, selector: &Selector) -> Result<Option<Account>, V::Error> {
+    match selector {
+        Selector::Id(id) => view.account(id),
+        Selector::LoginName(name) => {
+            let Some(id) = view.account_id(name)? else {
+                return Ok(None);
+            };
+            let account = view.account(&id)?;
+            assert!(
+                account.is_some(),
+                "login name `{name}` leads to account {id}, which isn't there"
+            );
+            Ok(account)
+        }
+    }
+}
+
+fn check_version(account: &Account, expected: Option<Revision>) -> Result<(), Rejection> {
+    match expected {
+        Some(expected) if expected != account.version => Err(Rejection::VersionMismatch {
+            account: account.id,
+            expected,
+            actual: account.version,
+        }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn check_proof(account: &Account, proof: Proof) -> Result<(), Rejection> {
+    let account_id = account.id;
+    match proof {
+        Proof::Operator => Ok(()),
+        Proof::NotNeeded if account.verifier.is_none() => Ok(()),
+        Proof::NotNeeded => Err(Rejection::PasswordNeeded {
+            account: account_id,
+        }),
+        Proof::Password { verifier_version }
+            if account.verifier.is_some() && account.verifier_version == verifier_version =>
+        {
+            Ok(())
+        }
+        Proof::Password { .. } => Err(Rejection::PasswordChanged {
+            account: account_id,
+        }),
+    }
+}
+
+fn check_free<V: View>(view: &V, name: &LoginName) -> Result<Result<(), Rejection>, V::Error> {
+    Ok(match view.account_id(name)? {
+        Some(holder) => Err(Rejection::LoginNameTaken {
+            login_name: name.clone(),
+            holder,
+        }),
+        None => Ok(()),
+    })
+}

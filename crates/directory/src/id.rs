@@ -1,0 +1,148 @@
+//! Ids: 16 bytes, ordered by their bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::{Uuid, Variant};
+
+use crate::model::Time;
+
+const EXAMPLE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+/// Which account: a UUID that never changes and is never used for another account.
+///
+/// Written in the hyphenated form, in lower case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(Uuid);
+
+impl AccountId {
+    /// The id that is this UUID.
+    pub const fn new(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// The id of these 16 bytes (big-endian, as in RFC 9562).
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Its 16 bytes; their order is the order of ids.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// As a UUID.
+    pub const fn uuid(&self) -> Uuid {
+        self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = InvalidAccountId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse_hyphenated(text)
+            .map(Self)
+            .map_err(|why| InvalidAccountId { why })
+    }
+}
+
+/// The text isn't an account id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid account id: {why}; an account id is a UUID such as {EXAMPLE}")]
+pub struct InvalidAccountId {
+    why: String,
+}
+
+/// Which request: a UUID of version 7, made by the client. A retry carries the same one.
+///
+/// It begins with the time at which it was made, so that ids are in the order of their times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// The id of these 16 bytes, which must be a UUID of version 7.
+    pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, InvalidRequestId> {
+        Self::from_uuid(Uuid::from_bytes(bytes))
+    }
+
+    /// The id that is this UUID, which must be of version 7.
+    pub fn from_uuid(uuid: Uuid) -> Result<Self, InvalidRequestId> {
+        let version = uuid.get_version_num();
+        if uuid.get_variant() != Variant::RFC4122 {
+            let why = format!("{uuid} isn't a UUID of RFC 9562");
+            return Err(InvalidRequestId { why });
+        }
+        if version != 7 {
+            let why = format!("{uuid} is a UUID of version {version}, not 7");
+            return Err(InvalidRequestId { why });
+        }
+        Ok(Self(uuid.into_bytes()))
+    }
+
+    /// Its 16 bytes; their order is the order of ids.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// As a UUID.
+    pub const fn uuid(&self) -> Uuid {
+        Uuid::from_bytes(self.0)
+    }
+
+    /// When the client made it, by the client's clock.
+    pub const fn time(&self) -> Time {
+        let [a, b, c, d, e, f, ..] = self.0;
+        Time(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.uuid().as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for RequestId {
+    type Err = InvalidRequestId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let uuid = parse_hyphenated(text).map_err(|why| InvalidRequestId { why })?;
+        Self::from_uuid(uuid)
+    }
+}
+
+/// The text or bytes aren't a request id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "invalid request id: {why}; a request id is a UUID of version 7, made anew for every request \
+     and sent again with its retries, such as {EXAMPLE}"
+)]
+pub struct InvalidRequestId {
+    why: String,
+}
+
+/// Only the hyphenated form: one id has one spelling but for the case of its letters.
+fn parse_hyphenated(text: &str) -> Result<Uuid, String> {
+    const LENGTH: usize = uuid::fmt::Hyphenated::LENGTH;
+    if text.len() != LENGTH {
+        return Err(format!("{} bytes instead of {LENGTH}", text.len()));
+    }
+    for (index, byte) in text.bytes().enumerate() {
+        let hyphen_here = matches!(index, 8 | 13 | 18 | 23);
+        let position = index + 1;
+        if hyphen_here && byte != b'-' {
+            return Err(format!("no hyphen at position {position}"));
+        }
+        if !hyphen_here && !byte.is_ascii_hexdigit() {
+            return Err(format!("no hexadecimal digit at position {position}"));
+        }
+    }
+    Uuid::try_parse(text).map_err(|error| error.to_string())
+}

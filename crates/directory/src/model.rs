@@ -1,0 +1,179 @@
+//! An account and its parts.
+
+use std::fmt;
+
+use crate::id::AccountId;
+use crate::name::{LoginName, RealName};
+
+/// A state of the directory: the log index of the last change in it. 0: nothing yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Unix time, ms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(pub u64);
+
+/// Printed as a count of milliseconds: how to show a time is up to who shows it.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+/// The address that a request came from: 1 to 64 bytes of printable ASCII without spaces.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientAddress(String);
+
+impl ClientAddress {
+    /// The most bytes that it has.
+    pub const BYTES_MAX: usize = 64;
+
+    /// Takes the text as it is, or says why not; never cuts it.
+    pub fn parse(text: &str) -> Result<Self, InvalidClientAddress> {
+        if text.is_empty() || text.len() > Self::BYTES_MAX {
+            return Err(InvalidClientAddress::Length { bytes: text.len() });
+        }
+        match first_not_graphic(text) {
+            Some(position) => Err(InvalidClientAddress::Character { position }),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text can't be a client's address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidClientAddress {
+    /// Empty or too long.
+    #[error(
+        "client address of {bytes} bytes; it must have 1 to {}",
+        ClientAddress::BYTES_MAX
+    )]
+    Length {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// Not printable ASCII.
+    #[error(
+        "client address with a character at position {position} that isn't printable ASCII; \
+         it must be an IP address, with or without a port"
+    )]
+    Character {
+        /// Where, from 1.
+        position: usize,
+    },
+}
+
+/// What a password is checked against: a PHC string, such as `$argon2id$v=19$...`; 1 to 256
+/// bytes of printable ASCII. Not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Verifier(String);
+
+impl Verifier {
+    /// The most bytes that it has.
+    pub const BYTES_MAX: usize = 256;
+
+    /// Checks shape and bounds. Whether its algorithm is known is seen by who checks passwords.
+    pub fn parse(text: &str) -> Result<Self, InvalidVerifier> {
+        if text.is_empty() || text.len() > Self::BYTES_MAX {
+            return Err(InvalidVerifier::Length { bytes: text.len() });
+        }
+        if !text.starts_with('$') {
+            return Err(InvalidVerifier::Shape);
+        }
+        match first_not_graphic(text) {
+            Some(position) => Err(InvalidVerifier::Character { position }),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// As a PHC string.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier(..)")
+    }
+}
+
+/// The text can't be a verifier. The messages don't repeat it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidVerifier {
+    /// Empty or too long.
+    #[error(
+        "password verifier of {bytes} bytes; it must have 1 to {}",
+        Verifier::BYTES_MAX
+    )]
+    Length {
+        /// How many it has.
+        bytes: usize,
+    },
+    /// Not a PHC string.
+    #[error("password verifier isn't a PHC string; it must look like `$argon2id$v=19$m=...`")]
+    Shape,
+    /// Not printable ASCII.
+    #[error(
+        "password verifier with a character at position {position} that isn't printable ASCII; \
+         it must look like `$argon2id$v=19$m=...`"
+    )]
+    Character {
+        /// Where, from 1.
+        position: usize,
+    },
+}
+
+/// When, and from where, something was done.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// The directory's time.
+    pub time: Time,
+    /// The address of the client that asked.
+    pub client: ClientAddress,
+}
+
+/// An account as it is at one revision.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// Never changes.
+    pub id: AccountId,
+    /// No other account has it.
+    pub login_name: LoginName,
+    /// Others may have it too.
+    pub real_name: RealName,
+    /// Its creation.
+    pub created: Stamp,
+    /// Its last change, or its creation.
+    pub changed: Stamp,
+    /// The revision of its last change.
+    pub version: Revision,
+    /// None: it has no password.
+    pub verifier: Option<Verifier>,
+    /// The revision that last set or removed the verifier; 0: it never had one.
+    pub verifier_version: Revision,
+}
+
+/// Position, from 1, of the first character that isn't visible ASCII.
+fn first_not_graphic(text: &str) -> Option<usize> {
+    text.chars()
+        .position(|character| !character.is_ascii_graphic())
+        .map(|index| index + 1)
+}

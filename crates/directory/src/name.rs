@@ -1,0 +1,77 @@
+//! Login names and real names: normalised, valid by construction.
+
+use std::fmt;
+
+use crate::invalid_name::{InvalidName, NameKind};
+use crate::profile;
+
+/// The name by which an account is found: no two accounts have the same.
+///
+/// 1 to 64 characters of RFC 8265's UsernameCaseMapped: letters and digits of any script and
+/// visible ASCII, but no spaces and none of [`LoginName::RESERVED`]; not a UUID. Names that
+/// differ in case, width or Unicode form only are the same name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LoginName(String);
+
+impl LoginName {
+    /// Not in login names. `/` and `:` part account names (`accounts/login:ana`) and addresses,
+    /// `,` and the like part lists, CSV files, LDAP names and filters, and URLs.
+    pub const RESERVED: &str = "/:,;\"\\<>()*?#%&=`|";
+
+    /// Normalises the text, or says why it can't be a login name. What it gives, parsed again,
+    /// gives itself.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        profile::login_name(text).map(Self)
+    }
+
+    /// A login name that [`LoginName::parse`] once gave, here or on another server. Only the
+    /// bounds are checked: the Unicode tables of another version mustn't make stored names
+    /// unreadable, or have servers disagree.
+    pub fn from_stored(text: String) -> Result<Self, InvalidName> {
+        profile::within_bounds(NameKind::Login, &text)?;
+        Ok(Self(text))
+    }
+
+    /// In its normal form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LoginName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a person, as it is to be shown: others may have the same.
+///
+/// 1 to 128 characters of RFC 8266's Nickname, in the case they were given: anything visible,
+/// with single spaces between. Compatibility forms are replaced (`ﬁ` by `fi`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RealName(String);
+
+impl RealName {
+    /// Normalises the text, or says why it can't be a real name. What it gives, parsed again,
+    /// gives itself.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        profile::real_name(text).map(Self)
+    }
+
+    /// A real name that [`RealName::parse`] once gave; see [`LoginName::from_stored`].
+    pub fn from_stored(text: String) -> Result<Self, InvalidName> {
+        profile::within_bounds(NameKind::Real, &text)?;
+        Ok(Self(text))
+    }
+
+    /// In its normal form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RealName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,87 @@
+//! Why a command was refused.
+
+use crate::command::Selector;
+use crate::id::{AccountId, RequestId};
+use crate::model::{Revision, Time};
+use crate::name::LoginName;
+
+/// The command is valid, but not in the state that the directory is in. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Another account has the login name.
+    #[error(
+        "login name `{login_name}` already belongs to account {holder}; \
+         choose another one, or look at that account: quorid lookup {login_name}"
+    )]
+    LoginNameTaken {
+        /// The name that was asked for.
+        login_name: LoginName,
+        /// Whose it is.
+        holder: AccountId,
+    },
+    /// No account has the id or login name.
+    #[error(
+        "no {account}; it may have been renamed or deleted: list the accounts: quorid get users"
+    )]
+    AccountNotFound {
+        /// As the request named it.
+        account: Selector,
+    },
+    /// The account was changed since the client read it.
+    #[error(
+        "account {account} is at version {actual}, not {expected}: it was changed meanwhile; \
+         read it again and decide again"
+    )]
+    VersionMismatch {
+        /// Which account.
+        account: AccountId,
+        /// The version that the client knows.
+        expected: Revision,
+        /// The version that it has.
+        actual: Revision,
+    },
+    /// The account has a password, and none was given.
+    #[error("account {account} is protected by a password; give its password")]
+    PasswordNeeded {
+        /// Which account.
+        account: AccountId,
+    },
+    /// The password was right when it was checked, but has been changed or removed since.
+    #[error("the password of account {account} was changed meanwhile; give the new one")]
+    PasswordChanged {
+        /// Which account.
+        account: AccountId,
+    },
+    /// Too old to tell whether it was executed before.
+    #[error(
+        "the request was made at {time}, and outcomes up to {floor} aren't kept any more: it may \
+         or may not have been executed; look at the account, then send a new request if need be \
+         (if this happens to new requests, set the client's clock)"
+    )]
+    RequestExpired {
+        /// When the request was made, by the client's clock.
+        time: Time,
+        /// Outcomes up to then may have been forgotten.
+        floor: Time,
+    },
+    /// The request id was given to something else before.
+    #[error(
+        "request id {request} was used before, for something else; \
+         nothing was done: send this with a new request id"
+    )]
+    RequestReused {
+        /// The id.
+        request: RequestId,
+    },
+    /// The client's clock is ahead.
+    #[error(
+        "the request was made at {time}, but it is only {now} here; \
+         nothing was done: set the client's clock and send a new request"
+    )]
+    RequestFromFuture {
+        /// When the request was made, by the client's clock.
+        time: Time,
+        /// The directory's time.
+        now: Time,
+    },
+}

@@ -1,0 +1,33 @@
+//! The reading side of the state.
+
+use crate::event::Outcome;
+use crate::id::{AccountId, RequestId};
+use crate::model::{Account, Time};
+use crate::name::LoginName;
+
+/// What [`decide`](crate::decide) needs to know of the state, with all earlier commands applied.
+pub trait View {
+    /// Why the state couldn't be read.
+    type Error;
+
+    /// The account of this id.
+    fn account(&self, id: &AccountId) -> Result<Option<Account>, Self::Error>;
+
+    /// The id of the account that has this login name.
+    fn account_id(&self, name: &LoginName) -> Result<Option<AccountId>, Self::Error>;
+
+    /// What was answered to this request.
+    fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Self::Error>;
+
+    /// How many outcomes are kept.
+    fn outcome_count(&self) -> Result<u64, Self::Error>;
+
+    /// The smallest request ids whose outcomes are kept, in ascending order, at most `limit`.
+    fn oldest_outcomes(&self, limit: usize) -> Result<Vec<RequestId>, Self::Error>;
+
+    /// The directory's time: that of the last command, or 0.
+    fn clock(&self) -> Result<Time, Self::Error>;
+
+    /// Outcomes of requests made at this time or before may have been forgotten; 0 at first.
+    fn floor(&self) -> Result<Time, Self::Error>;
+}

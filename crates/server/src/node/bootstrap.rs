@@ -1,0 +1,445 @@
+//! How a server with an empty data directory becomes a member of a cluster, once.
+//!
+//! The initial servers say hello to each other. When all are there, fresh, and were given the
+//! same list, the first of the list makes up the cluster's id and enlists the others: each
+//! writes cluster id and server id to its disk before it answers. Only then does the first
+//! one begin the log. A crash anywhere in between is taken up again from what is on the disks.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout};
+use tonic::Status;
+use tracing::{info, warn};
+
+use super::{
+    InitialServer, NodeConfig,
+    gate::Gate,
+    network::PeerDialer,
+    types::Peer,
+    wire::proto::{self, peer_client::PeerClient},
+};
+use crate::{
+    seams::Entropy,
+    storage::{FORMAT_VERSION, Identity},
+};
+
+/// Pause between two rounds of hellos.
+const ROUND: Duration = Duration::from_millis(100);
+
+/// A server that doesn't answer a hello by then is asked again in the next round.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a waiting server says what it waits for.
+const REPORT: Duration = Duration::from_secs(5);
+
+/// Why a server may not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The cluster knows it, its disk doesn't.
+    #[error(
+        "the data directory is empty, but cluster {cluster_id} knows this server, {name}, as \
+         member {server_id}: it may have lost votes and changes that it acknowledged, and must \
+         not come back under its old id\n  \
+         try: restore the data directory; or, if it is lost, start this server with --join, and \
+         then run: quorid cluster replace {name}"
+    )]
+    Emptied {
+        /// Of the cluster.
+        cluster_id: String,
+        /// Of this server.
+        name: String,
+        /// Its old id.
+        server_id: u64,
+    },
+    /// The log is gone, the identity isn't.
+    #[error(
+        "the data directory says that this is server {server_id}, {name}, of cluster \
+         {cluster_id}, but its log is gone: it may have lost votes and changes that it \
+         acknowledged\n  \
+         try: restore the data directory; or, if it is lost, empty it, start this server with \
+         --join, and then run: quorid cluster replace {name}"
+    )]
+    LogGone {
+        /// Of the cluster.
+        cluster_id: String,
+        /// Of this server.
+        name: String,
+        /// Its id.
+        server_id: u64,
+    },
+    /// The servers were told different things.
+    #[error(
+        "{other} was given other initial servers than this one\n  \
+         this one: {ours}\n  {other}: {theirs}\n  \
+         try: give all servers the same list, in the same order"
+    )]
+    ListsDiffer {
+        /// The server that was given another list.
+        other: String,
+        /// This server's list.
+        ours: String,
+        /// Its list.
+        theirs: String,
+    },
+    /// An address leads to another cluster, or to one that doesn't know this server.
+    #[error(
+        "{other} belongs to cluster {cluster_id}, which doesn't know this server\n  \
+         try: start this server with --join and run: quorid cluster add; or correct the list of \
+         initial servers"
+    )]
+    Foreign {
+        /// The server that answered.
+        other: String,
+        /// Its cluster.
+        cluster_id: String,
+    },
+    /// Some servers were enlisted by a first server that is no more.
+    #[error(
+        "{other} was enlisted in cluster {cluster_id}, which was never formed\n  \
+         try: nothing was stored yet: empty the data directories of all servers and start them \
+         again"
+    )]
+    HalfFormed {
+        /// The server that was enlisted.
+        other: String,
+        /// The cluster that never was.
+        cluster_id: String,
+    },
+    /// Another version of the program.
+    #[error(
+        "{other} keeps data of format version {theirs}, this server of version {ours}\n  \
+         try: run the same version of quorid on all servers"
+    )]
+    Format {
+        /// The server that answered.
+        other: String,
+        /// Its version.
+        theirs: u32,
+        /// This server's.
+        ours: u32,
+    },
+    /// The data directory is another server's.
+    #[error(
+        "the data directory belongs to server {found}, this server is {name}\n  \
+         try: correct --name or --data-dir"
+    )]
+    OtherName {
+        /// This server.
+        name: String,
+        /// The one that the directory belongs to.
+        found: String,
+    },
+    /// This server isn't in the list.
+    #[error(
+        "this server, {name}, is not among the initial servers: {list}\n  \
+         try: add it to the list, or correct --name"
+    )]
+    NotListed {
+        /// This server.
+        name: String,
+        /// The list.
+        list: String,
+    },
+    /// The identity can't be written.
+    #[error("cannot become a member: {0}")]
+    Identity(String),
+}
+
+/// Who this server is, and whether it is to begin the log.
+pub(super) struct Start {
+    pub(super) identity: Identity,
+    /// The members to begin the log with, if it is this server's to begin.
+    pub(super) form: Option<BTreeMap<u64, Peer>>,
+}
+
+/// Finds out who this server is. Waits for as long as the other servers need.
+pub(super) async fn find_cluster(
+    gate: &Gate,
+    config: &NodeConfig,
+    dialer: &PeerDialer,
+    entropy: &dyn Entropy,
+) -> Result<Start, Refused> {
+    let known = gate.identity().borrow().clone();
+    if let Some(identity) = known {
+        if identity.name != config.name {
+            return Err(Refused::OtherName {
+                name: config.name.clone(),
+                found: identity.name,
+            });
+        }
+        let begins = !identity.formed && !config.join && config.is_first();
+        if !begins {
+            return Ok(Start {
+                identity,
+                form: None,
+            });
+        }
+        // The first server died between making up the cluster and beginning its log.
+        return form(gate, config, dialer, identity).await;
+    }
+    if config.join {
+        info!(
+            "waiting to be taken in; run: quorid cluster add {} --client-address {} \
+             --peer-address {} (or: quorid cluster replace)",
+            config.name, config.client_address, config.peer_address
+        );
+        return Ok(Start {
+            identity: enlisted(gate).await,
+            form: None,
+        });
+    }
+    if !config
+        .initial_servers
+        .iter()
+        .any(|server| server.name == config.name)
+    {
+        return Err(Refused::NotListed {
+            name: config.name.clone(),
+            list: describe(&config.initial_servers),
+        });
+    }
+    tokio::select! {
+        // In this order: once the first server has enlisted this one, what the others say of
+        // a cluster that knows it is no surprise.
+        biased;
+        identity = enlisted(gate) => Ok(Start { identity, form: None }),
+        agreed = agree(config, dialer) => {
+            agreed?;
+            if !config.is_first() {
+                return Ok(Start { identity: enlisted(gate).await, form: None });
+            }
+            let mut random = [0; 16];
+            entropy.fill(&mut random);
+            let cluster_id = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
+            gate.enlist(&cluster_id, 1).map_err(Refused::Identity)?;
+            let identity = enlisted(gate).await;
+            form(gate, config, dialer, identity).await
+        }
+    }
+}
+
+/// The identity, once there is one.
+async fn enlisted(gate: &Gate) -> Identity {
+    let mut identity = gate.identity();
+    loop {
+        if let Some(identity) = identity.borrow_and_update().clone() {
+            return identity;
+        }
+        // The gate outlives its own start.
+        if identity.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Says hello to all the others until all are there, fresh and of one mind.
+async fn agree(config: &NodeConfig, dialer: &PeerDialer) -> Result<(), Refused> {
+    let mut reported = Instant::now();
+    let mut first = true;
+    loop {
+        let mut missing = Vec::new();
+        for other in config.others() {
+            match hello(config, dialer, other).await {
+                Ok(answer) => {
+                    if let Some(why) = check(config, other, &answer)? {
+                        missing.push(format!("{} ({why})", other.name));
+                    }
+                }
+                Err(status) => missing.push(format!(
+                    "{} at {} ({})",
+                    other.name,
+                    other.peer_address,
+                    status_text(&status)
+                )),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if first || reported.elapsed() >= REPORT {
+            info!("waiting for {}", missing.join(", "));
+            (first, reported) = (false, Instant::now());
+        }
+        sleep(ROUND).await;
+    }
+}
+
+/// Whether the other one is ready to form a cluster with this one; if not yet, why.
+fn check(
+    config: &NodeConfig,
+    other: &InitialServer,
+    answer: &proto::HelloResponse,
+) -> Result<Option<&'static str>, Refused> {
+    let other = other.name.clone();
+    let cluster_id = answer.cluster_id.clone();
+    if answer.format_version != FORMAT_VERSION {
+        return Err(Refused::Format {
+            other,
+            theirs: answer.format_version,
+            ours: FORMAT_VERSION,
+        });
+    }
+    if answer.formed {
+        if answer.asker_id != 0 {
+            let (name, server_id) = (config.name.clone(), answer.asker_id);
+            return Err(Refused::Emptied {
+                cluster_id,
+                name,
+                server_id,
+            });
+        }
+        // A member that has just started knows only what its own log says.
+        if answer.leader_id == 0 {
+            return Ok(Some(
+                "it is a member of a cluster, and looks for the others",
+            ));
+        }
+        return Err(Refused::Foreign { other, cluster_id });
+    }
+    if answer.initial_servers != config.initial_messages() {
+        let theirs = if answer.initial_servers.is_empty() {
+            "none: it was started with --join".to_owned()
+        } else {
+            describe_messages(&answer.initial_servers)
+        };
+        let ours = describe(&config.initial_servers);
+        return Err(Refused::ListsDiffer {
+            other,
+            ours,
+            theirs,
+        });
+    }
+    if cluster_id.is_empty() {
+        return Ok(None);
+    }
+    if config.is_first() {
+        return Err(Refused::HalfFormed { other, cluster_id });
+    }
+    Ok(Some("the first server is about to form the cluster"))
+}
+
+/// Enlists every other initial server.
+async fn form(
+    gate: &Gate,
+    config: &NodeConfig,
+    dialer: &PeerDialer,
+    identity: Identity,
+) -> Result<Start, Refused> {
+    debug_assert!(
+        gate.identity().borrow().is_some(),
+        "the first server is enlisted itself"
+    );
+    for (id, other) in (1_u64..).zip(&config.initial_servers) {
+        if other.name == config.name {
+            continue;
+        }
+        let mut reported = None::<Instant>;
+        while let Err(status) = enlist(
+            dialer,
+            &other.name,
+            &other.peer_address,
+            &identity.cluster_id,
+            id,
+        )
+        .await
+        {
+            if reported.is_none_or(|at| at.elapsed() >= REPORT) {
+                warn!(
+                    "cannot enlist {}: {}; trying again",
+                    other.name,
+                    status_text(&status)
+                );
+                reported = Some(Instant::now());
+            }
+            sleep(ROUND).await;
+        }
+    }
+    let members = (1..)
+        .zip(&config.initial_servers)
+        .map(|(id, server)| {
+            let peer = Peer {
+                name: server.name.clone(),
+                client_address: server.client_address.clone(),
+                peer_address: server.peer_address.clone(),
+            };
+            (id, peer)
+        })
+        .collect();
+    Ok(Start {
+        identity,
+        form: Some(members),
+    })
+}
+
+/// Tells a fresh server which cluster it belongs to, and under which id.
+pub(super) async fn enlist(
+    dialer: &PeerDialer,
+    name: &str,
+    peer_address: &str,
+    cluster_id: &str,
+    server_id: u64,
+) -> Result<(), Status> {
+    let mut client = PeerClient::new(dialer.channel(name, peer_address));
+    let order = proto::EnlistRequest {
+        cluster_id: cluster_id.to_owned(),
+        server_id,
+        name: name.to_owned(),
+    };
+    match timeout(HELLO_TIMEOUT, client.enlist(order)).await {
+        Ok(answer) => answer.map(drop),
+        Err(_) => Err(Status::deadline_exceeded("no answer")),
+    }
+}
+
+/// Asks a server who it is and what it knows of this one.
+pub(super) async fn hello(
+    config: &NodeConfig,
+    dialer: &PeerDialer,
+    other: &InitialServer,
+) -> Result<proto::HelloResponse, Status> {
+    let mut client = PeerClient::new(dialer.channel(&other.name, &other.peer_address));
+    let request = proto::HelloRequest {
+        name: config.name.clone(),
+        cluster_id: String::new(),
+        server_id: 0,
+        format_version: FORMAT_VERSION,
+        initial_servers: config.initial_messages(),
+        to: other.name.clone(),
+    };
+    match timeout(HELLO_TIMEOUT, client.hello(request)).await {
+        Ok(answer) => answer.map(tonic::Response::into_inner),
+        Err(_) => Err(Status::deadline_exceeded("no answer")),
+    }
+}
+
+/// What a status says, with what lies beneath it: a TLS error, most of the time.
+pub(super) fn status_text(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = error.source();
+    }
+    text
+}
+
+fn describe(servers: &[InitialServer]) -> String {
+    let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
+    servers.join(" ")
+}
+
+fn describe_messages(servers: &[proto::InitialServer]) -> String {
+    let servers: Vec<InitialServer> = servers
+        .iter()
+        .map(|server| InitialServer {
+            name: server.name.clone(),
+            peer_address: server.peer_address.clone(),
+            client_address: server.client_address.clone(),
+        })
+        .collect();
+    describe(&servers)
+}

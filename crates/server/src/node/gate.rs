@@ -1,0 +1,466 @@
+//! What other servers may ask of this one: who it is, at any time; the engine's messages,
+//! once the engine runs.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{Stream, StreamExt as _};
+use openraft::{
+    async_runtime::watch::WatchReceiver as _,
+    errors::{Fatal, RaftError},
+    raft::{SnapshotResponse, TransferLeaderRequest, VoteRequest},
+};
+use tokio::{sync::watch, time::timeout};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
+use tracing::{info, warn};
+
+use super::{
+    NodeConfig,
+    network::{CLUSTER_HEADER, FROM_HEADER, MESSAGE_BYTES_MAX, TO_HEADER},
+    snapshot::StateSnapshot,
+    types::{Raft, Snapshot, TypeConfig},
+    wire::{
+        self,
+        proto::{
+            self,
+            peer_server::{Peer, PeerServer},
+            snapshot_part::Part,
+        },
+    },
+};
+use crate::storage::{Chunk, Disk, FORMAT_VERSION, Identity, LogPos, SnapshotTotals, Store};
+
+/// A part of a snapshot that doesn't come by then ends the transfer.
+const SNAPSHOT_PART_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The name in the certificate of the server at the other end. Put into each request's
+/// extensions by the peer port's listener, which has checked the certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerName(pub String);
+
+/// Answers other servers.
+#[derive(Clone)]
+pub struct Gate {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    initial_servers: Vec<proto::InitialServer>,
+    disk: Arc<dyn Disk>,
+    identity: watch::Sender<Option<Identity>>,
+    /// Serialises changes of the identity.
+    enlisting: Mutex<()>,
+    running: OnceLock<Running>,
+}
+
+struct Running {
+    raft: Raft,
+    store: Arc<Store>,
+    /// There is one file for a snapshot to be received in.
+    receiving: tokio::sync::Mutex<()>,
+}
+
+impl Gate {
+    pub(super) fn new(
+        config: &NodeConfig,
+        disk: Arc<dyn Disk>,
+        identity: Option<Identity>,
+    ) -> Self {
+        let inner = Inner {
+            name: config.name.clone(),
+            initial_servers: config.initial_messages(),
+            disk,
+            identity: watch::Sender::new(identity),
+            enlisting: Mutex::new(()),
+            running: OnceLock::new(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The service of the peer port.
+    #[must_use]
+    pub fn service(&self) -> PeerServer<impl Peer> {
+        PeerServer::new(self.clone())
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// From now on the engine's messages are answered.
+    pub(super) fn open(&self, raft: Raft, store: Arc<Store>) {
+        let running = Running {
+            raft,
+            store,
+            receiving: tokio::sync::Mutex::new(()),
+        };
+        assert!(
+            self.inner.running.set(running).is_ok(),
+            "a node is started once"
+        );
+    }
+
+    pub(super) fn identity(&self) -> watch::Receiver<Option<Identity>> {
+        self.inner.identity.subscribe()
+    }
+
+    /// Makes this server a member of a cluster for good, or says why not.
+    pub(super) fn enlist(&self, cluster_id: &str, server_id: u64) -> Result<(), String> {
+        let _one = self
+            .inner
+            .enlisting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.inner.identity.borrow().as_ref() {
+            if known.cluster_id == cluster_id && known.server_id == server_id {
+                return Ok(());
+            }
+            return Err(format!(
+                "{} already belongs to cluster {} as server {}; \
+                 try: give it an empty data directory",
+                known.name, known.cluster_id, known.server_id
+            ));
+        }
+        let identity = Identity {
+            format_version: FORMAT_VERSION,
+            cluster_id: cluster_id.to_owned(),
+            server_id,
+            name: self.inner.name.clone(),
+            formed: false,
+        };
+        self.inner
+            .disk
+            .save_identity(&identity)
+            .map_err(|error| format!("cannot write the identity: {error}"))?;
+        info!(
+            event = "enlisted",
+            cluster_id, server_id, "enlisted as server {server_id}"
+        );
+        self.inner.identity.send_replace(Some(identity));
+        Ok(())
+    }
+
+    /// Notes that log and state were begun.
+    pub(super) fn mark_formed(&self) -> std::io::Result<()> {
+        let _one = self
+            .inner
+            .enlisting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(mut identity) = self.inner.identity.borrow().clone() else {
+            return Ok(());
+        };
+        if identity.formed {
+            return Ok(());
+        }
+        identity.formed = true;
+        self.inner.disk.save_identity(&identity)?;
+        self.inner.identity.send_replace(Some(identity));
+        Ok(())
+    }
+
+    /// The engine, for a message that is meant for this server and comes from its cluster.
+    fn engine(&self, metadata: &MetadataMap) -> Result<&Running, Status> {
+        let running = self
+            .inner
+            .running
+            .get()
+            .ok_or_else(|| Status::unavailable("this server is still starting"))?;
+        let identity = self.inner.identity.borrow();
+        let identity = identity
+            .as_ref()
+            .ok_or_else(|| Status::unavailable("this server is still starting"))?;
+        let header = |name| {
+            metadata
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or("")
+        };
+        if header(CLUSTER_HEADER) != identity.cluster_id {
+            let (theirs, from) = (header(CLUSTER_HEADER), header(FROM_HEADER));
+            warn!(
+                event = "peer_refused",
+                "refused a message of server {from} of another cluster, {theirs}"
+            );
+            return Err(Status::failed_precondition(format!(
+                "this server belongs to cluster {}, not to {theirs}",
+                identity.cluster_id
+            )));
+        }
+        if header(TO_HEADER) != identity.server_id.to_string() {
+            return Err(Status::failed_precondition(format!(
+                "this is server {}, not {}",
+                identity.server_id,
+                header(TO_HEADER)
+            )));
+        }
+        Ok(running)
+    }
+
+    async fn receive_snapshot(
+        &self,
+        running: &Running,
+        mut parts: Streaming<proto::SnapshotPart>,
+    ) -> Result<SnapshotResponse<TypeConfig>, Status> {
+        let _one = running.receiving.lock().await;
+        let Some(Part::Head(head)) = next_part(&mut parts).await? else {
+            return Err(Status::invalid_argument("a snapshot begins with its head"));
+        };
+        if head.format_version != FORMAT_VERSION {
+            return Err(Status::failed_precondition(format!(
+                "the snapshot has format version {}, this server knows {FORMAT_VERSION}",
+                head.format_version
+            )));
+        }
+        let vote = wire::vote_from(head.vote)?;
+        let meta = wire::snapshot_meta_from(head.meta)?;
+        info!(
+            event = "snapshot_receiving",
+            revision = meta.last_log_id.map_or(0, |last| last.index),
+            "receiving a snapshot: the leader's log no longer has what this server lacks"
+        );
+        let mut loader = running.store.loader().map_err(internal)?;
+        let totals = loop {
+            match next_part(&mut parts).await? {
+                Some(Part::Chunk(chunk)) => {
+                    let proto::SnapshotChunk {
+                        table,
+                        keys,
+                        values,
+                        crc32,
+                    } = chunk;
+                    let chunk = Chunk {
+                        table,
+                        keys,
+                        values,
+                        crc32,
+                    };
+                    loader.add(&chunk).map_err(internal)?;
+                }
+                Some(Part::Tail(tail)) => {
+                    break SnapshotTotals {
+                        rows: tail.rows,
+                        crc32: tail.crc32,
+                    };
+                }
+                Some(Part::Head(_)) | None => {
+                    return Err(Status::data_loss("the snapshot ended before its tail"));
+                }
+            }
+        };
+        let loaded = loader.finish(totals).map_err(internal)?;
+        if loaded.durable().applied.map(wire::log_id) != meta.last_log_id {
+            return Err(Status::data_loss("the snapshot isn't what its head says"));
+        }
+        let snapshot = Snapshot {
+            meta,
+            snapshot: StateSnapshot::Incoming(Box::new(loaded)),
+        };
+        running
+            .raft
+            .install_full_snapshot(vote, snapshot)
+            .await
+            .map_err(fatal)
+    }
+}
+
+async fn next_part(parts: &mut Streaming<proto::SnapshotPart>) -> Result<Option<Part>, Status> {
+    match timeout(SNAPSHOT_PART_TIMEOUT, parts.message()).await {
+        Ok(part) => Ok(part?.and_then(|part| part.part)),
+        Err(_) => Err(Status::deadline_exceeded("the snapshot stopped coming")),
+    }
+}
+
+fn internal(error: impl std::fmt::Display) -> Status {
+    Status::internal(error.to_string())
+}
+
+fn fatal(error: Fatal<TypeConfig>) -> Status {
+    Status::unavailable(error.to_string())
+}
+
+fn stopped(error: RaftError<TypeConfig>) -> Status {
+    Status::unavailable(error.to_string())
+}
+
+#[tonic::async_trait]
+impl Peer for Gate {
+    async fn hello(
+        &self,
+        request: Request<proto::HelloRequest>,
+    ) -> Result<Response<proto::HelloResponse>, Status> {
+        let peer = request.extensions().get::<PeerName>().cloned();
+        let hello = request.into_inner();
+        if peer.is_some_and(|PeerName(name)| name != hello.name) {
+            return Err(Status::permission_denied(
+                "the name isn't the certificate's",
+            ));
+        }
+        if hello.to != self.inner.name {
+            return Err(Status::failed_precondition(format!(
+                "this is server {}, not {}",
+                self.inner.name, hello.to
+            )));
+        }
+        let identity = self.inner.identity.borrow().clone();
+        let (leader_id, asker_id) = self.inner.running.get().map_or((0, 0), |running| {
+            let metrics = running.raft.metrics();
+            let metrics = metrics.borrow_watched();
+            let members = metrics.membership_config.membership();
+            let asker = members.nodes().find(|(_, peer)| peer.name == hello.name);
+            (
+                metrics.current_leader.unwrap_or(0),
+                asker.map_or(0, |(id, _)| *id),
+            )
+        });
+        let formed = identity.as_ref().is_some_and(|identity| identity.formed);
+        let (cluster_id, server_id) =
+            identity.map_or((String::new(), 0), |id| (id.cluster_id, id.server_id));
+        Ok(Response::new(proto::HelloResponse {
+            name: self.inner.name.clone(),
+            cluster_id,
+            server_id,
+            format_version: FORMAT_VERSION,
+            initial_servers: self.inner.initial_servers.clone(),
+            formed,
+            asker_id,
+            leader_id,
+        }))
+    }
+
+    async fn enlist(
+        &self,
+        request: Request<proto::EnlistRequest>,
+    ) -> Result<Response<proto::EnlistResponse>, Status> {
+        let order = request.into_inner();
+        if order.name != self.inner.name {
+            return Err(Status::failed_precondition(format!(
+                "this is server {}, not {}",
+                self.inner.name, order.name
+            )));
+        }
+        Gate::enlist(self, &order.cluster_id, order.server_id)
+            .map_err(Status::failed_precondition)?;
+        Ok(Response::new(proto::EnlistResponse {}))
+    }
+
+    type AppendStreamStream =
+        Pin<Box<dyn Stream<Item = Result<proto::AppendResponse, Status>> + Send>>;
+
+    async fn append_stream(
+        &self,
+        request: Request<Streaming<proto::AppendRequest>>,
+    ) -> Result<Response<Self::AppendStreamStream>, Status> {
+        let raft = self.engine(request.metadata())?.raft.clone();
+        // A stream that breaks, or a message that can't be read, ends the appends; the
+        // leader begins anew with what the last answer said.
+        let requests = request.into_inner().scan((), |(), message| {
+            let request = message
+                .ok()
+                .and_then(|message| wire::append_from(message).ok());
+            std::future::ready(request)
+        });
+        let answers = raft.stream_append(requests).map(|answer| match answer {
+            Ok(result) => Ok(wire::append_result_message(result)),
+            Err(error) => Err(fatal(error)),
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    async fn append(
+        &self,
+        request: Request<proto::AppendRequest>,
+    ) -> Result<Response<proto::AppendResponse>, Status> {
+        use openraft::raft::{AppendEntriesResponse as Answer, StreamAppendError};
+        let raft = &self.engine(request.metadata())?.raft;
+        let request = wire::append_from(request.into_inner())?;
+        let (previous, last) = (
+            request.prev_log_id,
+            request
+                .entries
+                .last()
+                .map(|entry| entry.log_id)
+                .or(request.prev_log_id),
+        );
+        let result = match raft.append_entries(request).await.map_err(stopped)? {
+            Answer::Success => Ok(last),
+            Answer::PartialSuccess(last) => Ok(last),
+            Answer::Conflict => Err(StreamAppendError::Conflict(
+                previous.unwrap_or(wire::log_id(LogPos::default())),
+            )),
+            Answer::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote)),
+        };
+        Ok(Response::new(wire::append_result_message(result)))
+    }
+
+    async fn pre_vote(
+        &self,
+        request: Request<proto::VoteRequest>,
+    ) -> Result<Response<proto::VoteResponse>, Status> {
+        let raft = &self.engine(request.metadata())?.raft;
+        let response = raft.pre_vote(vote_request(request.into_inner())?).await;
+        Ok(Response::new(vote_response(&response.map_err(stopped)?)))
+    }
+
+    async fn vote(
+        &self,
+        request: Request<proto::VoteRequest>,
+    ) -> Result<Response<proto::VoteResponse>, Status> {
+        let raft = &self.engine(request.metadata())?.raft;
+        let response = raft.vote(vote_request(request.into_inner())?).await;
+        Ok(Response::new(vote_response(&response.map_err(stopped)?)))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<proto::TransferLeaderRequest>,
+    ) -> Result<Response<proto::TransferLeaderResponse>, Status> {
+        let raft = &self.engine(request.metadata())?.raft;
+        let message = request.into_inner();
+        let from = wire::vote_from(message.from_leader)?;
+        let last = message.last_log_id.map(wire::log_id_from);
+        let request = TransferLeaderRequest::new(from, message.to, last);
+        let response = raft.handle_transfer_leader(request).await.map_err(fatal)?;
+        let vote = raft.metrics().borrow_watched().vote;
+        Ok(Response::new(proto::TransferLeaderResponse {
+            accepted: response.is_ok(),
+            vote: Some(wire::vote_message(&vote)),
+        }))
+    }
+
+    async fn install_snapshot(
+        &self,
+        request: Request<Streaming<proto::SnapshotPart>>,
+    ) -> Result<Response<proto::SnapshotResponse>, Status> {
+        let running = self.engine(request.metadata())?;
+        let response = self.receive_snapshot(running, request.into_inner()).await;
+        if let Err(status) = &response {
+            warn!(
+                event = "snapshot_failed",
+                "receiving a snapshot failed: {}",
+                status.message()
+            );
+        }
+        let vote = wire::vote_message(&response?.vote);
+        Ok(Response::new(proto::SnapshotResponse { vote: Some(vote) }))
+    }
+}
+
+fn vote_request(message: proto::VoteRequest) -> Result<VoteRequest<TypeConfig>, Status> {
+    let last = message.last_log_id.map(wire::log_id_from);
+    let mut request = VoteRequest::new(wire::vote_from(message.vote)?, last);
+    request.leadership_transfer = message.leadership_transfer;
+    Ok(request)
+}
+
+fn vote_response(response: &openraft::raft::VoteResponse<TypeConfig>) -> proto::VoteResponse {
+    proto::VoteResponse {
+        vote: Some(wire::vote_message(&response.vote)),
+        vote_granted: response.vote_granted,
+        last_log_id: response.last_log_id.as_ref().map(wire::log_id_message),
+    }
+}

@@ -1,0 +1,283 @@
+//! Changes of the members: one at a time, by the leader, through the log.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use openraft::{
+    ChangeMembers,
+    errors::{ChangeMembershipError, ClientWriteError, RaftError},
+};
+use tokio::time::timeout;
+use tracing::info;
+
+use super::{
+    InitialServer, Node,
+    bootstrap::{self, status_text},
+    cluster::Member,
+    types::{Peer, TypeConfig},
+    unavailable::Unavailable,
+};
+use crate::storage::Fault;
+
+/// A new server has caught up by then, or the change is given up (the server stays a learner).
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A change of members is committed by then, or its outcome is unknown.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Another server leads by then, or the transfer failed.
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A server that is to become a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewServer {
+    /// The name in its certificate.
+    pub name: String,
+    /// `host:port` for clients.
+    pub client_address: String,
+    /// `host:port` for the other servers.
+    pub peer_address: String,
+    /// It is to stay a learner.
+    pub learner: bool,
+}
+
+/// Why the members weren't changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum MembershipError {
+    /// Try again, here or elsewhere.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// Another change is under way.
+    #[error("another change of members is under way; try again when it is done")]
+    InProgress,
+    /// No member of that name.
+    #[error("no server of the cluster is named {0}; see: quorid cluster status")]
+    NotFound(String),
+    /// There is a member of that name.
+    #[error("the cluster has a server named {0} already; see: quorid cluster status")]
+    Exists(String),
+    /// The new server can't be taken in.
+    #[error("cannot take in {name}: {why}")]
+    NotReady {
+        /// The new server.
+        name: String,
+        /// What is in the way, and what helps.
+        why: String,
+    },
+}
+
+impl From<Fault> for MembershipError {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable(Unavailable::Fault(fault.to_string()))
+    }
+}
+
+impl Node {
+    /// Adds a server that was started with `--join`: as a learner, and, once it has caught
+    /// up, as a voter, unless it is to stay a learner.
+    pub async fn add_server(&self, new: NewServer) -> Result<(), MembershipError> {
+        let _one = self.changing()?;
+        self.read_barrier().await?;
+        if self.state().named(&new.name).is_some() {
+            return Err(MembershipError::Exists(new.name));
+        }
+        let id = self.take_in(&new).await?;
+        if !new.learner {
+            self.change(ChangeMembers::AddVoterIds(BTreeSet::from([id])))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a server for good. The leader hands over first.
+    pub async fn remove_server(&self, name: &str) -> Result<(), MembershipError> {
+        let _one = self.changing()?;
+        self.read_barrier().await?;
+        let member = self.member(name)?;
+        let voters = self
+            .state()
+            .servers
+            .iter()
+            .filter(|member| member.voter)
+            .count();
+        if member.voter && voters == 1 {
+            return Err(MembershipError::NotReady {
+                name: name.to_owned(),
+                why: "it is the only voter; add another server first".to_owned(),
+            });
+        }
+        self.forget(&member).await
+    }
+
+    /// Adds a server in the place of one that is lost.
+    pub async fn replace_server(&self, name: &str, new: NewServer) -> Result<(), MembershipError> {
+        let _one = self.changing()?;
+        self.read_barrier().await?;
+        let old = self.member(name)?;
+        if new.name != old.name && self.state().named(&new.name).is_some() {
+            return Err(MembershipError::Exists(new.name));
+        }
+        let id = self.take_in(&new).await?;
+        if old.voter {
+            let mut voters: BTreeSet<u64> = self
+                .state()
+                .servers
+                .iter()
+                .filter(|member| member.voter)
+                .map(|member| member.id)
+                .collect();
+            voters.remove(&old.id);
+            voters.insert(id);
+            self.change(ChangeMembers::ReplaceAllVoters(voters)).await?;
+        }
+        self.change(ChangeMembers::RemoveNodes(BTreeSet::from([old.id])))
+            .await
+    }
+
+    /// Makes another server the leader: the one of that name, or the most caught-up one.
+    pub async fn transfer_leadership(&self, to: Option<&str>) -> Result<(), MembershipError> {
+        let target = match to {
+            Some(name) => self.member(name)?,
+            None => self.successor().ok_or_else(|| MembershipError::NotReady {
+                name: "another server".to_owned(),
+                why: "no other voter follows this leader".to_owned(),
+            })?,
+        };
+        if !target.voter {
+            return Err(MembershipError::NotReady {
+                name: target.name,
+                why: "it is a learner, and learners don't lead".to_owned(),
+            });
+        }
+        self.read_barrier().await?;
+        if self.hand_over(&target).await {
+            Ok(())
+        } else {
+            Err(MembershipError::NotReady {
+                name: target.name,
+                why: "it didn't take over in time; see its log".to_owned(),
+            })
+        }
+    }
+
+    /// Hands leadership to a server and waits until this one no longer leads.
+    pub(super) async fn hand_over(&self, target: &Member) -> bool {
+        info!(
+            event = "handing_over",
+            to = target.name,
+            "handing leadership to {}",
+            target.name
+        );
+        if self
+            .raft()
+            .trigger()
+            .transfer_leader(target.id)
+            .await
+            .is_err()
+        {
+            return false;
+        }
+        let mut cluster = self.cluster();
+        let this = self.state().this;
+        let gone = cluster.wait_for(|state| state.leader.is_some_and(|leader| leader != this));
+        matches!(timeout(TRANSFER_TIMEOUT, gone).await, Ok(Ok(_)))
+    }
+
+    /// Enlists a server and makes it a learner that has caught up. Returns its id.
+    async fn take_in(&self, new: &NewServer) -> Result<u64, MembershipError> {
+        let not_ready = |why: String| MembershipError::NotReady {
+            name: new.name.clone(),
+            why,
+        };
+        let other = InitialServer {
+            name: new.name.clone(),
+            peer_address: new.peer_address.clone(),
+            client_address: new.client_address.clone(),
+        };
+        let hello = bootstrap::hello(self.config(), self.dialer(), &other)
+            .await
+            .map_err(|status| {
+                not_ready(format!(
+                    "it doesn't answer at {}: {}; start it with --join first",
+                    new.peer_address,
+                    status_text(&status)
+                ))
+            })?;
+        let highest = self.read()?.server_id_max()?;
+        let cluster_id = self.state().cluster_id.clone();
+        let id = if hello.cluster_id.is_empty() {
+            highest + 1
+        } else if hello.cluster_id == cluster_id && hello.server_id > highest {
+            // Enlisted by an earlier try that got no further.
+            hello.server_id
+        } else {
+            return Err(not_ready(format!(
+                "it was server {} of cluster {} before; give it an empty data directory",
+                hello.server_id, hello.cluster_id
+            )));
+        };
+        bootstrap::enlist(self.dialer(), &new.name, &new.peer_address, &cluster_id, id)
+            .await
+            .map_err(|status| not_ready(status_text(&status)))?;
+        let peer = Peer {
+            name: new.name.clone(),
+            client_address: new.client_address.clone(),
+            peer_address: new.peer_address.clone(),
+        };
+        match timeout(CATCH_UP_TIMEOUT, self.raft().add_learner(id, peer, true)).await {
+            Ok(result) => result.map(drop).map_err(|error| self.refused(error))?,
+            Err(_) => {
+                return Err(not_ready(
+                    "it is a learner now and still catching up; to finish, remove it and add \
+                     it again with an empty data directory when it is faster"
+                        .to_owned(),
+                ));
+            }
+        }
+        Ok(id)
+    }
+
+    async fn forget(&self, member: &Member) -> Result<(), MembershipError> {
+        let ids = BTreeSet::from([member.id]);
+        if !member.voter {
+            return self.change(ChangeMembers::RemoveNodes(ids)).await;
+        }
+        self.change(ChangeMembers::Batch(vec![
+            ChangeMembers::RemoveVoters(ids.clone()),
+            ChangeMembers::RemoveNodes(ids),
+        ]))
+        .await
+    }
+
+    async fn change(&self, change: ChangeMembers<u64, Peer>) -> Result<(), MembershipError> {
+        match timeout(CHANGE_TIMEOUT, self.raft().change_membership(change, true)).await {
+            Ok(result) => result.map(drop).map_err(|error| self.refused(error)),
+            Err(_) => Err(Unavailable::OutcomeUnknown.into()),
+        }
+    }
+
+    fn refused(
+        &self,
+        error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>,
+    ) -> MembershipError {
+        if let RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) = &error {
+            return match error {
+                ChangeMembershipError::InProgress(_)
+                | ChangeMembershipError::UncommittedLeaderLog(_) => MembershipError::InProgress,
+                ChangeMembershipError::EmptyMembership(_)
+                | ChangeMembershipError::LearnerNotFound(_)
+                | ChangeMembershipError::UnsupportedMembershipTransition(_)
+                | ChangeMembershipError::NodeMetadataChanged(_) => MembershipError::NotReady {
+                    name: "the cluster".to_owned(),
+                    why: error.to_string(),
+                },
+            };
+        }
+        MembershipError::Unavailable(self.write_refused(error))
+    }
+
+    fn member(&self, name: &str) -> Result<Member, MembershipError> {
+        let state = self.state();
+        let member = state.named(name).cloned();
+        member.ok_or_else(|| MembershipError::NotFound(name.to_owned()))
+    }
+}

@@ -1,0 +1,465 @@
+//! A member of the cluster: what is proposed here is in the log of a majority before it is
+//! answered. The only folder that names the consensus engine.
+
+mod bootstrap;
+mod cluster;
+mod config;
+mod gate;
+mod log_store;
+mod membership;
+mod network;
+mod read_barrier;
+mod snapshot;
+mod state_machine;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod types;
+mod unavailable;
+mod wire;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use openraft::{
+    async_runtime::watch::WatchReceiver as _,
+    errors::{ClientWriteError, InitializeError, RaftError},
+};
+use quorid_directory::{Command, Outcome, Revision};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tracing::{info, warn};
+
+pub use self::{
+    bootstrap::Refused,
+    cluster::{ClusterState, Member, Role},
+    config::{InitialServer, NodeConfig, Timing},
+    gate::{Gate, PeerName},
+    membership::{MembershipError, NewServer},
+    unavailable::Unavailable,
+};
+use self::{
+    cluster::watch_cluster,
+    log_store::LogStore,
+    network::{PeerDialer, PeerNetwork},
+    read_barrier::ReadBarrier,
+    state_machine::StateMachine,
+    types::{Applied, Proposal, Raft, TypeConfig},
+};
+use crate::{
+    seams::{Entropy, Network},
+    storage::{Disk, Fault, LogEngine, ReadView, Store, encode_command},
+};
+
+/// What a node reaches the world through.
+#[derive(Clone)]
+pub struct World {
+    /// Log, state and identity.
+    pub disk: Arc<dyn Disk>,
+    /// The other servers.
+    pub network: Arc<dyn Network>,
+    /// The cluster's id comes from here.
+    pub entropy: Arc<dyn Entropy>,
+    /// For connections to other servers.
+    pub peer_tls: Arc<rustls::ClientConfig>,
+}
+
+/// Why a node didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It may not.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Its disk failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Its log is damaged.
+    #[error(
+        "cannot open the log: {0}\n  \
+         try: restore the data directory; or, if it is lost, empty it, start this server with \
+         --join, and then run: quorid cluster replace"
+    )]
+    Log(std::io::Error),
+}
+
+/// How a server is doing.
+#[derive(Debug, Clone)]
+pub struct ServerStatus {
+    /// What it is in the cluster.
+    pub role: Role,
+    /// The term that it is in.
+    pub term: u64,
+    /// The leader's id, where it knows one.
+    pub leader: Option<u64>,
+    /// Log index of the last entry, committed or not.
+    pub last_log: u64,
+    /// Log index of the last entry that it knows to be committed.
+    pub committed: u64,
+    /// Its revision: log index of the last entry applied.
+    pub applied: u64,
+    /// Log index of the last entry in the last checkpoint.
+    pub checkpoint: u64,
+    /// Log index of the last entry that is no longer in the log.
+    pub purged: u64,
+    /// Accounts.
+    pub accounts: u64,
+    /// Log and state on the disk.
+    pub disk_bytes: u64,
+}
+
+/// A running member of the cluster. Clones are the same one.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: NodeConfig,
+    raft: Raft,
+    store: Arc<Store>,
+    log: Arc<dyn LogEngine>,
+    dialer: PeerDialer,
+    barrier: ReadBarrier,
+    cluster: watch::Receiver<Arc<ClusterState>>,
+    /// Held while the members change.
+    changing: tokio::sync::Mutex<()>,
+    fault: watch::Receiver<Option<Fault>>,
+    /// Ended with the node.
+    tasks: std::sync::Mutex<JoinSet<()>>,
+}
+
+/// The part of a node that answers other servers from the beginning. The peer port must be
+/// open before [`start`](Starting::start) is awaited: the servers have to find each other.
+pub struct Starting {
+    config: NodeConfig,
+    world: World,
+    gate: Gate,
+}
+
+impl Starting {
+    /// Reads who this server is, if it is anybody yet.
+    pub fn new(config: NodeConfig, world: World) -> Result<Self, Fault> {
+        let identity = world
+            .disk
+            .identity()
+            .map_err(|error| Fault::new("reading the server's identity", error))?;
+        let gate = Gate::new(&config, Arc::clone(&world.disk), identity);
+        Ok(Self {
+            config,
+            world,
+            gate,
+        })
+    }
+
+    /// What other servers are answered by.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        self.gate.clone()
+    }
+
+    /// Finds the cluster or forms it, and becomes a running member. Waits for the other
+    /// servers for as long as it takes.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let Self {
+            config,
+            world,
+            gate,
+        } = self;
+        let dialer = PeerDialer::new(Arc::clone(&world.network), Arc::clone(&world.peer_tls));
+        let start = bootstrap::find_cluster(&gate, &config, &dialer, &*world.entropy).await?;
+        let identity = start.identity;
+        let log = world.disk.open_log(&config.log).map_err(StartError::Log)?;
+        let store = Arc::new(Store::open(Arc::clone(&world.disk), config.store.clone())?);
+        let empty = log.state().last.is_none() && log.state().vote.is_none();
+        if identity.formed && empty {
+            let (cluster_id, name) = (identity.cluster_id, identity.name);
+            let server_id = identity.server_id;
+            return Err(Refused::LogGone {
+                cluster_id,
+                name,
+                server_id,
+            }
+            .into());
+        }
+        let network = PeerNetwork::new(dialer.clone(), &identity.cluster_id, identity.server_id)
+            .ok_or_else(|| Fault::new("reading the cluster's id", "it is no UUID"))?;
+        let engine = config
+            .engine(&identity.cluster_id)
+            .validate()
+            .map_err(|error| Fault::new("configuring the engine", error))?;
+        let raft = Raft::new(
+            identity.server_id,
+            Arc::new(engine),
+            network,
+            LogStore::new(Arc::clone(&log)),
+            StateMachine::new(Arc::clone(&store)),
+        )
+        .await
+        .map_err(|error| Fault::new("starting the engine", error))?;
+        gate.open(raft.clone(), Arc::clone(&store));
+
+        let begin = start.form.filter(|_| empty);
+        if let Some(members) = begin {
+            info!(
+                event = "forming",
+                cluster_id = identity.cluster_id,
+                "forming the cluster with {} servers",
+                members.len()
+            );
+            match raft.initialize(members).await {
+                // Another server became the leader of a log that this one began before it
+                // crashed: it is formed.
+                Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+                Err(error) => return Err(Fault::new("beginning the log", error).into()),
+            }
+        }
+        Ok(Node::run(
+            config,
+            raft,
+            store,
+            log,
+            dialer,
+            &identity.cluster_id,
+            &gate,
+        ))
+    }
+}
+
+impl Node {
+    fn run(
+        config: NodeConfig,
+        raft: Raft,
+        store: Arc<Store>,
+        log: Arc<dyn LogEngine>,
+        dialer: PeerDialer,
+        cluster_id: &str,
+        gate: &Gate,
+    ) -> Self {
+        let state = ClusterState::of(cluster_id, &raft.metrics().borrow_watched());
+        let (state, cluster) = watch::channel(Arc::new(state));
+        let (fault, faults) = watch::channel(None);
+        let patience = Duration::from_millis(2 * config.timing.election_max_ms);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch_cluster(
+            raft.clone(),
+            cluster_id.to_owned(),
+            Arc::new(state),
+        ));
+        tasks.spawn(tasks::note_formed(
+            raft.clone(),
+            gate.clone(),
+            fault.clone(),
+        ));
+        tasks.spawn(tasks::watch_engine(raft.clone(), fault.clone()));
+        tasks.spawn(tasks::make_checkpoints(
+            Arc::clone(&store),
+            raft.clone(),
+            config.checkpoint_interval,
+            fault,
+        ));
+        let barrier = ReadBarrier::start(raft.clone(), patience);
+        let inner = Inner {
+            config,
+            raft,
+            store,
+            log,
+            dialer,
+            barrier,
+            cluster,
+            changing: tokio::sync::Mutex::new(()),
+            fault: faults,
+            tasks: std::sync::Mutex::new(tasks),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Puts a command through the log. Returns once its outcome is on the disks of a
+    /// majority; a command that was executed before returns its first outcome.
+    pub async fn propose(&self, command: Command) -> Result<Outcome, Unavailable> {
+        let proposal = Proposal(encode_command(&command).into());
+        let write = self.inner.raft.client_write(proposal);
+        match timeout(self.inner.config.write_timeout, write).await {
+            Ok(Ok(response)) => match response.data {
+                Applied(Some(outcome)) => Ok(outcome),
+                Applied(None) => Err(Unavailable::Fault(
+                    "a command without an outcome".to_owned(),
+                )),
+            },
+            Ok(Err(error)) => Err(self.write_refused(error)),
+            Err(_) => Err(Unavailable::OutcomeUnknown),
+        }
+    }
+
+    /// Returns once [`read`](Self::read) shows every change that was acknowledged before
+    /// this call, by any server. Only the leader can tell.
+    pub async fn read_barrier(&self) -> Result<Revision, Unavailable> {
+        match self.inner.barrier.pass().await {
+            Ok(revision) => Ok(revision),
+            Err(error) => Err(error.unavailable(|leader| self.not_leader(leader))),
+        }
+    }
+
+    /// Returns once [`read`](Self::read) shows at least a revision.
+    pub async fn wait_applied(&self, wanted: Revision) -> Result<(), Unavailable> {
+        let mut metrics = self.inner.raft.metrics();
+        let applied = |metrics: &openraft::RaftMetrics<TypeConfig>| {
+            Revision(metrics.last_applied.map_or(0, |last| last.index))
+        };
+        let reached = async {
+            loop {
+                if applied(&metrics.borrow_watched()) >= wanted {
+                    return Ok(());
+                }
+                if metrics.changed().await.is_err() {
+                    return Err(Unavailable::ShuttingDown);
+                }
+            }
+        };
+        match timeout(self.inner.config.write_timeout, reached).await {
+            Ok(result) => result,
+            Err(_) => Err(Unavailable::Behind {
+                wanted,
+                applied: applied(&self.inner.raft.metrics().borrow_watched()),
+            }),
+        }
+    }
+
+    /// The state as this server has it.
+    pub fn read(&self) -> Result<ReadView, Fault> {
+        self.inner.store.read()
+    }
+
+    /// Who leads and who is a member, and every change of it.
+    #[must_use]
+    pub fn cluster(&self) -> watch::Receiver<Arc<ClusterState>> {
+        self.inner.cluster.clone()
+    }
+
+    /// How this server is doing.
+    pub fn status(&self) -> Result<ServerStatus, Fault> {
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched().clone();
+        let index = |id: Option<types::LogId>| id.map_or(0, |id| id.index);
+        Ok(ServerStatus {
+            role: Role::of(metrics.state),
+            term: metrics.current_term,
+            leader: metrics.current_leader,
+            last_log: metrics.last_log_index.unwrap_or(0),
+            committed: index(metrics.local_committed),
+            applied: index(metrics.last_applied),
+            checkpoint: self.inner.store.durable().applied.map_or(0, |at| at.index),
+            purged: index(metrics.purged),
+            accounts: self.read()?.count()?,
+            disk_bytes: self.inner.store.disk_bytes() + self.inner.log.disk_bytes(),
+        })
+    }
+
+    /// Stops: hands leadership over, if it has it, and makes a last checkpoint.
+    pub async fn shutdown(&self) -> Result<(), Fault> {
+        let state = self.state();
+        if state.leader == Some(state.this)
+            && let Some(successor) = self.successor()
+            && !self.hand_over(&successor).await
+        {
+            warn!(
+                "{} didn't take over in time; the others will elect a leader",
+                successor.name
+            );
+        }
+        self.inner
+            .tasks
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .abort_all();
+        if self.inner.raft.shutdown().await.is_err() {
+            warn!("the engine had ended before");
+        }
+        let durable = self.inner.store.checkpoint()?;
+        let revision = durable.applied.map_or(0, |at| at.index);
+        info!(
+            event = "checkpoint",
+            revision, "stopped; all is on the disk"
+        );
+        Ok(())
+    }
+
+    /// Ends if the node can't go on: its disk failed, or it met a bug. The process should
+    /// end then; its log has all that it acknowledged.
+    pub fn fatal(&self) -> impl Future<Output = Fault> + Send + 'static {
+        let mut faults = self.inner.fault.clone();
+        async move {
+            loop {
+                if let Some(fault) = faults.borrow_and_update().clone() {
+                    return fault;
+                }
+                if faults.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+
+    fn state(&self) -> Arc<ClusterState> {
+        Arc::clone(&self.inner.cluster.borrow())
+    }
+
+    fn raft(&self) -> &Raft {
+        &self.inner.raft
+    }
+
+    fn config(&self) -> &NodeConfig {
+        &self.inner.config
+    }
+
+    fn dialer(&self) -> &PeerDialer {
+        &self.inner.dialer
+    }
+
+    fn changing(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, MembershipError> {
+        self.inner
+            .changing
+            .try_lock()
+            .map_err(|_| MembershipError::InProgress)
+    }
+
+    /// The voter that lacks the least of the log, other than this server.
+    fn successor(&self) -> Option<Member> {
+        let state = self.state();
+        let metrics = self.inner.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let replication = metrics.replication.as_ref()?;
+        state
+            .servers
+            .iter()
+            .filter(|member| member.voter && member.id != state.this)
+            .max_by_key(|member| replication.get(&member.id).copied().flatten())
+            .cloned()
+    }
+
+    fn not_leader(&self, leader: Option<u64>) -> Unavailable {
+        let state = self.state();
+        let leader = leader.filter(|leader| *leader != state.this);
+        Unavailable::NotLeader {
+            leader: leader.and_then(|id| state.member(id).cloned()),
+            term: state.term,
+        }
+    }
+
+    fn write_refused(
+        &self,
+        error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>,
+    ) -> Unavailable {
+        match error {
+            RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
+                self.not_leader(forward.leader_id)
+            }
+            RaftError::APIError(
+                ClientWriteError::LogEntryDiscarded(_)
+                | ClientWriteError::ChangeMembershipError(_)
+                | ClientWriteError::PreconditionFailed(_),
+            ) => Unavailable::OutcomeUnknown,
+            RaftError::Fatal(openraft::errors::Fatal::Stopped) => Unavailable::ShuttingDown,
+            RaftError::Fatal(fatal) => Unavailable::Fault(fatal.to_string()),
+        }
+    }
+}

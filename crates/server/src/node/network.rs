@@ -1,0 +1,503 @@
+//! How the engine's messages reach the other servers: gRPC over mutual TLS, one connection
+//! each for replication, for heartbeats and for snapshots, so that none waits for another.
+
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{FutureExt as _, Stream, StreamExt as _, future, stream};
+use hyper_util::rt::TokioIo;
+use openraft::{
+    OptionalSend,
+    base::{BoxFuture, BoxStream},
+    errors::{
+        NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout as RpcTimeout,
+        Unreachable,
+    },
+    network::{RPCOption, RPCTypes, RaftNetworkFactory, v2::RaftNetworkV2},
+    raft::{
+        AppendEntriesResponse, SnapshotResponse, TransferLeaderError, TransferLeaderRequest,
+        TransferLeaderResponse, VoteRequest, VoteResponse,
+    },
+};
+use rustls_pki_types::ServerName;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tonic::{
+    Code, Request, Status,
+    metadata::MetadataValue,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+use super::{
+    snapshot::StateSnapshot,
+    types::{AppendRequest, Peer, Snapshot, StreamAppendResult, TypeConfig, Vote},
+    wire::{self, proto, proto::peer_client::PeerClient},
+};
+use crate::{
+    seams::{BoxedIo, Network},
+    storage::{Chunk, SnapshotReader},
+    tls::peer_server_name,
+};
+
+/// The largest message between servers. The largest batch of entries comes nowhere near it.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
+
+/// A server that doesn't accept a connection by then is taken for unreachable.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A connection over which nothing comes back for this long is given up, after a ping that
+/// went unanswered for as long again.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+
+/// A whole chunk of a snapshot is stored by then, or the transfer is given up.
+const SNAPSHOT_STEP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Headers that say which cluster a message belongs to, from whom it comes and for whom it
+/// is meant.
+pub(crate) const CLUSTER_HEADER: &str = "quorid-cluster";
+pub(crate) const FROM_HEADER: &str = "quorid-from";
+pub(crate) const TO_HEADER: &str = "quorid-to";
+
+/// Opens connections to other servers' peer ports.
+#[derive(Clone)]
+pub(crate) struct PeerDialer {
+    network: Arc<dyn Network>,
+    tls: TlsConnector,
+}
+
+impl PeerDialer {
+    pub(crate) fn new(network: Arc<dyn Network>, tls: Arc<rustls::ClientConfig>) -> Self {
+        Self {
+            network,
+            tls: TlsConnector::from(tls),
+        }
+    }
+
+    /// A connection that is made at the first use, and again after it broke. The server at
+    /// the address must have the certificate of `name`.
+    pub(crate) fn channel(&self, name: &str, address: &str) -> Channel {
+        let dialer = self.clone();
+        let (name, address): (Arc<str>, Arc<str>) = (name.into(), address.into());
+        let connector = tower::service_fn(move |_uri: http::Uri| {
+            let (dialer, name, address) = (dialer.clone(), name.clone(), address.clone());
+            async move { dialer.connect(&name, &address).await.map(TokioIo::new) }
+        });
+        Endpoint::from_static("http://peer")
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(true)
+            .initial_connection_window_size(8 << 20)
+            .initial_stream_window_size(4 << 20)
+            .connect_with_connector_lazy(connector)
+    }
+
+    async fn connect(
+        &self,
+        name: &str,
+        address: &str,
+    ) -> io::Result<tokio_rustls::client::TlsStream<BoxedIo>> {
+        let server_name = ServerName::try_from(peer_server_name(name)).map_err(io::Error::other)?;
+        let connect = async {
+            let stream = self.network.connect(address).await?;
+            self.tls.connect(server_name, stream).await
+        };
+        timeout(CONNECT_TIMEOUT, connect).await.unwrap_or_else(|_| {
+            Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("{address} doesn't answer"),
+            ))
+        })
+    }
+}
+
+/// Labels each message with the cluster, its sender and its receiver.
+#[derive(Clone)]
+pub(crate) struct Label {
+    cluster: MetadataValue<tonic::metadata::Ascii>,
+    from: u64,
+    to: u64,
+}
+
+impl Interceptor for Label {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let metadata = request.metadata_mut();
+        metadata.insert(CLUSTER_HEADER, self.cluster.clone());
+        metadata.insert(FROM_HEADER, self.from.into());
+        metadata.insert(TO_HEADER, self.to.into());
+        Ok(request)
+    }
+}
+
+/// Makes the engine's clients for other servers.
+pub(crate) struct PeerNetwork {
+    dialer: PeerDialer,
+    cluster: MetadataValue<tonic::metadata::Ascii>,
+    this: u64,
+}
+
+impl PeerNetwork {
+    /// `cluster_id` is a UUID.
+    pub(crate) fn new(dialer: PeerDialer, cluster_id: &str, this: u64) -> Option<Self> {
+        Some(Self {
+            dialer,
+            cluster: cluster_id.parse().ok()?,
+            this,
+        })
+    }
+
+    fn client(&self, target: u64, peer: &Peer) -> PeerConnection {
+        let label = Label {
+            cluster: self.cluster.clone(),
+            from: self.this,
+            to: target,
+        };
+        let channel = self.dialer.channel(&peer.name, &peer.peer_address);
+        let client = PeerClient::with_interceptor(channel, label)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        PeerConnection {
+            client,
+            this: self.this,
+            target,
+        }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
+    type Network = PeerConnection;
+
+    async fn new_client(&mut self, target: u64, peer: &Peer) -> PeerConnection {
+        self.client(target, peer)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: u64, peer: &Peer) -> PeerConnection {
+        self.client(target, peer)
+    }
+
+    async fn new_snapshot_client(&mut self, target: u64, peer: &Peer) -> PeerConnection {
+        self.client(target, peer)
+    }
+}
+
+/// One connection to one server.
+pub(crate) struct PeerConnection {
+    client: PeerClient<InterceptedService<Channel, Label>>,
+    this: u64,
+    target: u64,
+}
+
+type RpcError = RPCError<TypeConfig>;
+
+impl PeerConnection {
+    async fn call<T>(
+        &self,
+        action: RPCTypes,
+        option: &RPCOption,
+        call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+    ) -> Result<T, RpcError> {
+        match timeout(option.soft_ttl(), call).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(rpc_error(&status)),
+            Err(_) => Err(self.timed_out(action, option.soft_ttl())),
+        }
+    }
+
+    fn timed_out(&self, action: RPCTypes, after: Duration) -> RpcError {
+        RPCError::Timeout(RpcTimeout {
+            action,
+            id: self.this,
+            target: self.target,
+            timeout: after,
+        })
+    }
+
+    async fn ask_vote(
+        &mut self,
+        request: VoteRequest<TypeConfig>,
+        option: RPCOption,
+        before: bool,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        let message = proto::VoteRequest {
+            vote: Some(wire::vote_message(&request.vote)),
+            last_log_id: request.last_log_id.as_ref().map(wire::log_id_message),
+            leadership_transfer: request.leadership_transfer,
+        };
+        let mut client = self.client.clone();
+        let response = if before {
+            self.call(RPCTypes::Vote, &option, client.pre_vote(message))
+                .await?
+        } else {
+            self.call(RPCTypes::Vote, &option, client.vote(message))
+                .await?
+        };
+        let vote = wire::vote_from(response.vote).map_err(garbled)?;
+        let last = response.last_log_id.map(wire::log_id_from);
+        Ok(VoteResponse::new(vote, last, response.vote_granted))
+    }
+}
+
+/// A server that can't be reached is left alone for a while; other errors are tried again
+/// at once.
+fn rpc_error(status: &Status) -> RpcError {
+    match status.code() {
+        Code::Unavailable | Code::FailedPrecondition | Code::PermissionDenied | Code::Unknown => {
+            RPCError::Unreachable(Unreachable::from_string(status))
+        }
+        _ => RPCError::Network(NetworkError::from_string(status)),
+    }
+}
+
+fn garbled(malformed: wire::Malformed) -> RpcError {
+    RPCError::Network(NetworkError::from_string(malformed))
+}
+
+impl RaftNetworkV2<TypeConfig> for PeerConnection {
+    type SnapshotData = StateSnapshot;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendRequest,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
+        let mut client = self.client.clone();
+        let message = wire::append_message(rpc);
+        let response = self
+            .call(RPCTypes::AppendEntries, &option, client.append(message))
+            .await?;
+        Ok(wire::append_result_from(response).map_err(garbled)?.into())
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult, RpcError>>, RpcError>>
+    where
+        S: Stream<Item = AppendRequest> + OptionalSend + Unpin + 'static,
+    {
+        Box::pin(async move {
+            let sent = Arc::new(AtomicU64::new(0));
+            let counter = Arc::clone(&sent);
+            let requests = input.map(move |request| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                wire::append_message(request)
+            });
+            let mut client = self.client.clone();
+            let responses = self
+                .call(
+                    RPCTypes::AppendEntries,
+                    &option,
+                    client.append_stream(requests),
+                )
+                .await?;
+            let step = Answers {
+                responses,
+                sent,
+                received: 0,
+                patience: option.soft_ttl(),
+            };
+            let (this, target) = (self.this, self.target);
+            let answers = stream::unfold(Some(step), move |step| async move {
+                let mut step = step?;
+                let answer = step.next(this, target).await?;
+                // After an error or a refusal the engine begins anew.
+                let go_on = matches!(answer, Ok(Ok(_)));
+                Some((answer, go_on.then_some(step)))
+            });
+            Ok(answers.boxed())
+        })
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        self.ask_vote(rpc, option, false).await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        self.ask_vote(rpc, option, true).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let StateSnapshot::Outgoing(reader) = snapshot.snapshot else {
+            let what = "the engine sent a snapshot that wasn't made to be sent";
+            return Err(StreamingError::Network(NetworkError::from_string(what)));
+        };
+        let head = proto::SnapshotHead {
+            vote: Some(wire::vote_message(&vote)),
+            meta: Some(wire::snapshot_meta_message(&snapshot.meta)),
+            format_version: crate::storage::FORMAT_VERSION,
+        };
+        let revision = snapshot.meta.last_log_id.map_or(0, |last| last.index);
+        tracing::info!(to = self.target, revision, "sending a snapshot");
+        let progress = Arc::new(AtomicU64::new(0));
+        let parts = snapshot_parts(head, *reader, Arc::clone(&progress));
+        let mut client = self.client.clone();
+        let send = client.install_snapshot(parts);
+        tokio::select! {
+            sent = send => match sent {
+                Ok(response) => {
+                    let vote = wire::vote_from(response.into_inner().vote)
+                        .map_err(|error| NetworkError::from_string(error))?;
+                    Ok(SnapshotResponse::new(vote))
+                }
+                Err(status) => match rpc_error(&status) {
+                    RPCError::Unreachable(error) => Err(StreamingError::Unreachable(error)),
+                    _ => Err(StreamingError::Network(NetworkError::from_string(&status))),
+                },
+            },
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            () = stalled(progress) => Err(StreamingError::Timeout(RpcTimeout {
+                action: RPCTypes::InstallSnapshot,
+                id: self.this,
+                target: self.target,
+                timeout: SNAPSHOT_STEP_TIMEOUT,
+            })),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
+        let message = proto::TransferLeaderRequest {
+            from_leader: Some(wire::vote_message(request.from_leader())),
+            to: *request.to_node_id(),
+            last_log_id: request.last_log_id().map(wire::log_id_message),
+        };
+        let mut client = self.client.clone();
+        let response = self
+            .call(
+                RPCTypes::TransferLeader,
+                &option,
+                client.transfer_leader(message),
+            )
+            .await?;
+        if response.accepted {
+            return Ok(Ok(()));
+        }
+        let actual = wire::vote_from(response.vote).map_err(garbled)?;
+        Ok(Err(TransferLeaderError::VoteChanged {
+            expected: *request.from_leader(),
+            actual,
+        }))
+    }
+}
+
+/// The answers to a stream of appends, with a bound on how long one is waited for.
+struct Answers {
+    responses: tonic::Streaming<proto::AppendResponse>,
+    sent: Arc<AtomicU64>,
+    received: u64,
+    patience: Duration,
+}
+
+impl Answers {
+    async fn next(
+        &mut self,
+        this: u64,
+        target: u64,
+    ) -> Option<Result<StreamAppendResult, RpcError>> {
+        loop {
+            let waiting = self.sent.load(Ordering::Relaxed) > self.received;
+            match timeout(self.patience, self.responses.message()).await {
+                Ok(Ok(Some(response))) => {
+                    self.received += 1;
+                    return Some(wire::append_result_from(response).map_err(garbled));
+                }
+                Ok(Ok(None)) => return None,
+                Ok(Err(status)) => return Some(Err(rpc_error(&status))),
+                // With nothing outstanding at the start of the wait, silence is no failure.
+                Err(_) if !waiting => {}
+                Err(_) => {
+                    return Some(Err(RPCError::Timeout(RpcTimeout {
+                        action: RPCTypes::AppendEntries,
+                        id: this,
+                        target,
+                        timeout: self.patience,
+                    })));
+                }
+            }
+        }
+    }
+}
+
+/// A snapshot as a stream of messages. Ends early, without a tail, if the state can't be
+/// read; the receiver then refuses what it has.
+fn snapshot_parts(
+    head: proto::SnapshotHead,
+    reader: SnapshotReader,
+    progress: Arc<AtomicU64>,
+) -> impl Stream<Item = proto::SnapshotPart> + Send + 'static {
+    let part = |part| proto::SnapshotPart { part: Some(part) };
+    let head = part(proto::snapshot_part::Part::Head(head));
+    let rest = stream::unfold(Some(reader), move |reader| {
+        progress.fetch_add(1, Ordering::Relaxed);
+        let Some(mut reader) = reader else {
+            return future::ready(None);
+        };
+        let next = match reader.next_chunk() {
+            Ok(Some(chunk)) => Some((
+                part(proto::snapshot_part::Part::Chunk(chunk_message(chunk))),
+                Some(reader),
+            )),
+            Ok(None) => {
+                let totals = reader.totals();
+                let tail = proto::SnapshotTail {
+                    rows: totals.rows,
+                    crc32: totals.crc32,
+                };
+                Some((part(proto::snapshot_part::Part::Tail(tail)), None))
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "sending a snapshot failed");
+                None
+            }
+        };
+        future::ready(next)
+    });
+    stream::once(future::ready(head)).chain(rest)
+}
+
+fn chunk_message(chunk: Chunk) -> proto::SnapshotChunk {
+    proto::SnapshotChunk {
+        table: chunk.table,
+        keys: chunk.keys,
+        values: chunk.values,
+        crc32: chunk.crc32,
+    }
+}
+
+/// Ends once no chunk was asked for within the time for one.
+async fn stalled(progress: Arc<AtomicU64>) {
+    let mut before = progress.load(Ordering::Relaxed);
+    loop {
+        tokio::time::sleep(SNAPSHOT_STEP_TIMEOUT).map(drop).await;
+        let now = progress.load(Ordering::Relaxed);
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}

@@ -1,0 +1,168 @@
+//! The engine's state machine: the directory's state.
+
+use std::{io, sync::Arc};
+
+use futures_util::{Stream, TryStreamExt as _};
+use openraft::{
+    EntryPayload, OptionalSend, RaftSnapshotBuilder,
+    storage::{EntryResponder, RaftStateMachine},
+};
+use tracing::info;
+
+use super::{
+    snapshot::StateSnapshot,
+    types::{Applied, LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig},
+    wire,
+};
+use crate::storage::{Durable, Fault, Store, blocking};
+
+/// How many entries one transaction takes at most.
+const BATCH_ENTRIES_MAX: usize = 1024;
+
+/// Applies what is committed, in batches of whatever is there.
+pub(crate) struct StateMachine {
+    store: Arc<Store>,
+}
+
+impl StateMachine {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+
+    /// One transaction for the whole batch; the callers are answered once it is visible.
+    fn apply_batch(&self, batch: Vec<EntryResponder<TypeConfig>>) -> Result<(), Fault> {
+        let mut answers = Vec::with_capacity(batch.len());
+        blocking(|| {
+            self.store.write(|state| {
+                for (entry, responder) in batch {
+                    let at = wire::log_pos(&entry.log_id);
+                    let outcome = match entry.payload {
+                        EntryPayload::Blank => {
+                            state.applied(at);
+                            None
+                        }
+                        EntryPayload::Normal(proposal) => Some(state.command(at, &proposal.0)?),
+                        EntryPayload::Membership(membership) => {
+                            let highest = membership.nodes().map(|(id, _)| *id).max();
+                            let stored = StoredMembership::new(Some(entry.log_id), membership);
+                            let bytes = wire::encode_stored_membership(&stored);
+                            state.membership(at, &bytes, highest.unwrap_or(0))?;
+                            None
+                        }
+                    };
+                    answers.push((responder, outcome));
+                }
+                Ok(())
+            })
+        })?;
+        for (responder, outcome) in answers {
+            if let Some(responder) = responder {
+                responder.send(Applied(outcome));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = StateSnapshot;
+    type SnapshotBuilder = Checkpointer;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        let durable = self.store.read()?.durable()?;
+        Ok(position(&durable)?)
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut batch = Vec::new();
+        while let Some(entry) = entries.try_next().await? {
+            batch.push(entry);
+            if batch.len() == BATCH_ENTRIES_MAX {
+                self.apply_batch(std::mem::take(&mut batch))?;
+            }
+        }
+        if !batch.is_empty() {
+            self.apply_batch(batch)?;
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
+        Checkpointer {
+            store: Arc::clone(&self.store),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: StateSnapshot,
+    ) -> Result<(), io::Error> {
+        match snapshot {
+            StateSnapshot::Incoming(loaded) => {
+                let durable = blocking(|| self.store.install(*loaded))?;
+                let revision = durable.applied.map_or(0, |at| at.index);
+                info!(
+                    revision,
+                    "snapshot installed: the state is now the leader's"
+                );
+                Ok(())
+            }
+            StateSnapshot::Checkpoint | StateSnapshot::Outgoing(_) => {
+                // The engine restores a state that forgets at a restart this way. Ours
+                // doesn't: what it holds is what it would be given.
+                let (applied, _) = self.applied_state().await?;
+                if applied >= meta.last_log_id {
+                    return Ok(());
+                }
+                Err(io::Error::other(
+                    "a checkpoint of this state is newer than the state",
+                ))
+            }
+        }
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
+        let reader = self.store.snapshot()?;
+        let (last_log_id, last_membership) = position(reader.durable())?;
+        if last_log_id.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Snapshot {
+            meta: SnapshotMeta {
+                last_log_id,
+                last_membership,
+            },
+            snapshot: StateSnapshot::Outgoing(Box::new(reader)),
+        }))
+    }
+}
+
+/// Makes the state durable, so that the log behind it can go.
+pub(crate) struct Checkpointer {
+    store: Arc<Store>,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {
+    type SnapshotData = StateSnapshot;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        let durable = self.store.checkpoint()?;
+        let (last_log_id, last_membership) = position(&durable)?;
+        Ok(Snapshot {
+            meta: SnapshotMeta {
+                last_log_id,
+                last_membership,
+            },
+            snapshot: StateSnapshot::Checkpoint,
+        })
+    }
+}
+
+fn position(durable: &Durable) -> Result<(Option<LogId>, StoredMembership), Fault> {
+    let membership = wire::decode_stored_membership(&durable.membership)?;
+    Ok((durable.applied.map(wire::log_id), membership))
+}

@@ -1,0 +1,86 @@
+//! What a node does by itself while it runs.
+
+use std::{sync::Arc, time::Duration};
+
+use openraft::{async_runtime::watch::WatchReceiver as _, errors::Fatal};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{debug, error};
+
+use super::{gate::Gate, types::Raft};
+use crate::storage::{Fault, Store};
+
+/// Puts changes on the disk: at most `every` after they were made, or when they are many.
+pub(super) async fn make_checkpoints(
+    store: Arc<Store>,
+    raft: Raft,
+    every: Duration,
+    fault: watch::Sender<Option<Fault>>,
+) {
+    let mut timer = interval(every);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = timer.tick() => {}
+            () = store.checkpoint_due() => timer.reset(),
+        }
+        let applied = raft
+            .metrics()
+            .borrow_watched()
+            .last_applied
+            .map(|last| last.index);
+        if applied <= store.durable().applied.map(|at| at.index) {
+            continue;
+        }
+        match store.checkpoint() {
+            Ok(durable) => {
+                let revision = durable.applied.map_or(0, |at| at.index);
+                debug!(
+                    event = "checkpoint",
+                    revision, "checkpoint at revision {revision}"
+                );
+            }
+            Err(error) => {
+                error!(event = "fault", %error, "a checkpoint failed");
+                fault.send_replace(Some(error));
+                return;
+            }
+        }
+    }
+}
+
+/// Notes in the identity that log and state were begun, once they are.
+pub(super) async fn note_formed(raft: Raft, gate: Gate, fault: watch::Sender<Option<Fault>>) {
+    let mut metrics = raft.metrics();
+    while metrics.borrow_watched().last_log_index.is_none() {
+        if metrics.changed().await.is_err() {
+            return;
+        }
+    }
+    if let Err(error) = gate.mark_formed() {
+        fault.send_replace(Some(Fault::new("writing the server's identity", error)));
+    }
+}
+
+/// Ends the node when the engine does: it stops at the first error of its disk.
+pub(super) async fn watch_engine(raft: Raft, fault: watch::Sender<Option<Fault>>) {
+    let mut metrics = raft.metrics();
+    loop {
+        let state = metrics.borrow_watched().running_state.clone();
+        match state {
+            Ok(()) => {}
+            Err(Fatal::Stopped) => return,
+            Err(fatal) => {
+                error!(event = "fault", error = %fatal, "the engine stopped");
+                fault.send_replace(Some(Fault::new("running the engine", fatal)));
+                return;
+            }
+        }
+        if metrics.changed().await.is_err() {
+            fault.send_replace(Some(Fault::new("running the engine", "it ended")));
+            return;
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The data directory, and the seam behind which a simulation puts another disk.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use redb::StorageBackend;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    log::{LogEngine, LogOptions},
+    wal::Wal,
+};
+
+/// Version of everything in a data directory. A server refuses a directory of a version
+/// that it doesn't know.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Who this server is, for good. Written once, when the cluster takes the server in; only
+/// [`formed`](Identity::formed) changes later, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Of the data directory.
+    pub format_version: u32,
+    /// UUID of the cluster.
+    pub cluster_id: String,
+    /// Given by the cluster, never used twice.
+    pub server_id: u64,
+    /// Chosen by the operator, the name in the certificate.
+    pub name: String,
+    /// Whether log or state were ever written. If so and both are gone, somebody removed
+    /// them, and the server must not go on under its old id.
+    pub formed: bool,
+}
+
+/// Why a data directory can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another server uses it.
+    #[error(
+        "data directory {path} is in use by another server\n  \
+         try: stop that server, or give this one a directory of its own with --data-dir"
+    )]
+    Locked {
+        /// The data directory.
+        path: String,
+    },
+    /// Made by another version of the program.
+    #[error(
+        "data directory {path} has format version {found}; this program knows version {known}\n  \
+         try: run the version of quorid that wrote it, or a newer one"
+    )]
+    Format {
+        /// The data directory.
+        path: String,
+        /// Its version.
+        found: u32,
+        /// The version that the program knows.
+        known: u32,
+    },
+    /// Something in it can't be read or written.
+    #[error("data directory {path}: cannot {action}: {error}\n  try: {remedy}")]
+    Io {
+        /// The data directory.
+        path: String,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        error: io::Error,
+        /// What helps, most of the time.
+        remedy: &'static str,
+    },
+}
+
+/// A file of the state: the seam that redb offers.
+pub type StateFile = Box<dyn StorageBackend>;
+
+/// Where log, state and identity are kept. Names are single file names.
+pub trait Disk: Send + Sync + 'static {
+    /// Opens or makes the log.
+    fn open_log(&self, options: &LogOptions) -> io::Result<Arc<dyn LogEngine>>;
+    /// Opens or makes a file of the state; with `empty`, without what it held.
+    fn open_state(&self, name: &str, empty: bool) -> io::Result<StateFile>;
+    /// Gives a file another name, in place of the file that has it; on disk when it returns.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file, if it is there.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// What the server was told to be, if it was.
+    fn identity(&self) -> io::Result<Option<Identity>>;
+    /// Notes it; on disk when it returns.
+    fn save_identity(&self, identity: &Identity) -> io::Result<()>;
+    /// Bytes of all files of the state.
+    fn state_bytes(&self) -> u64;
+}
+
+/// A data directory on a real disk, locked for as long as this value lives.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    /// Holds the lock.
+    _lock: File,
+}
+
+const IDENTITY: &str = "identity.json";
+const LOCK: &str = "lock";
+const LOG: &str = "log";
+
+impl DataDirectory {
+    /// Opens a data directory, or makes it, for this process alone. The directory gets mode
+    /// 0700.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let shown = path.display().to_string();
+        let failed = |action, remedy| {
+            let path = shown.clone();
+            move |error| OpenError::Io {
+                path,
+                action,
+                error,
+                remedy,
+            }
+        };
+        const ACCESS: &str = "check that the directory belongs to the user who runs the server \
+                              and that its disk has room";
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(failed("make it", ACCESS))?;
+        fs::set_permissions(path, Permissions::from_mode(0o700))
+            .map_err(failed("set its mode to 0700", ACCESS))?;
+        let lock = private().create(true).truncate(false).open(path.join(LOCK));
+        let lock = lock.map_err(failed("open its lock file", ACCESS))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: shown }),
+            Err(TryLockError::Error(error)) => return Err(failed("lock it", ACCESS)(error)),
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path.join(LOG))
+            .map_err(failed("make the folder of the log", ACCESS))?;
+        let directory = Self {
+            path: path.to_owned(),
+            _lock: lock,
+        };
+        directory
+            .check_room()
+            .map_err(failed("write to it", "make room on its disk"))?;
+        let identity = directory.identity().map_err(failed(
+            "read identity.json",
+            "restore the file; if it is lost, empty the directory and replace this server: \
+             quorid cluster replace",
+        ))?;
+        match identity {
+            Some(identity) if identity.format_version != FORMAT_VERSION => Err(OpenError::Format {
+                path: shown,
+                found: identity.format_version,
+                known: FORMAT_VERSION,
+            }),
+            Some(_) | None => Ok(directory),
+        }
+    }
+
+    /// A full disk is told at the start, not by the first write of a client.
+    fn check_room(&self) -> io::Result<()> {
+        let name = "room-check";
+        let mut file = private()
+            .create(true)
+            .truncate(true)
+            .open(self.path.join(name))?;
+        let written = file
+            .write_all(&[0x51; 1 << 20])
+            .and_then(|()| file.sync_data());
+        drop(file);
+        self.remove(name)?;
+        written
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    options
+}
+
+impl Disk for DataDirectory {
+    fn open_log(&self, options: &LogOptions) -> io::Result<Arc<dyn LogEngine>> {
+        Ok(Arc::new(Wal::open(&self.path.join(LOG), options)?))
+    }
+
+    fn open_state(&self, name: &str, empty: bool) -> io::Result<StateFile> {
+        let file = private()
+            .create(true)
+            .truncate(empty)
+            .open(self.path.join(name))?;
+        self.sync()?;
+        let backend = redb::backends::FileBackend::new(file).map_err(io::Error::other)?;
+        Ok(Box::new(backend))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path.join(from), self.path.join(to))?;
+        self.sync()
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    fn identity(&self) -> io::Result<Option<Identity>> {
+        let text = match fs::read(self.path.join(IDENTITY)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(io::Error::other)
+    }
+
+    fn save_identity(&self, identity: &Identity) -> io::Result<()> {
+        let new = format!("{IDENTITY}.new");
+        let mut file = private()
+            .create(true)
+            .truncate(true)
+            .open(self.path.join(&new))?;
+        file.write_all(&serde_json::to_vec_pretty(identity)?)?;
+        file.sync_all()?;
+        self.rename(&new, IDENTITY)
+    }
+
+    fn state_bytes(&self) -> u64 {
+        let Ok(entries) = fs::read_dir(&self.path) else {
+            return 0;
+        };
+        entries
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_name().as_encoded_bytes().ends_with(b".redb"))
+            .filter_map(|entry| entry.metadata().ok())
+            .map(|metadata| metadata.len())
+            .sum()
+    }
+}

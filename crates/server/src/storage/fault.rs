@@ -1,0 +1,28 @@
+//! The error of last resort.
+
+use std::{fmt, io, sync::Arc};
+
+/// A disk that fails, or a bug: nothing that the caller did, and nothing that a retry on the
+/// same server mends. A server that meets one in its log or state stops.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct Fault {
+    what: Arc<str>,
+    why: Arc<str>,
+}
+
+impl Fault {
+    /// `what` was being done, and `why` it failed.
+    pub fn new(what: impl Into<Arc<str>>, why: impl fmt::Display) -> Self {
+        Self {
+            what: what.into(),
+            why: why.to_string().into(),
+        }
+    }
+}
+
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> Self {
+        io::Error::other(fault)
+    }
+}

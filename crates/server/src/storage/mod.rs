@@ -1,0 +1,45 @@
+//! What a server keeps on disk: the log, the state, its identity.
+//!
+//! Nothing here knows of elections or of the network. The log is a sequence of opaque
+//! payloads, the state is tables of accounts, login names and outcomes, and both are reached
+//! through [`Disk`], so that a simulation can put another disk underneath.
+
+mod codec;
+mod disk;
+mod fault;
+mod log;
+mod snapshot;
+mod store;
+mod tables;
+mod wal;
+
+pub use codec::{decode_command, encode_command};
+pub use disk::{DataDirectory, Disk, FORMAT_VERSION, Identity, OpenError, StateFile};
+pub use fault::Fault;
+pub use log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload};
+pub use snapshot::{Chunk, Loaded, Loader, SnapshotReader, SnapshotTotals};
+pub use store::{Batch, Durable, ReadView, Store, StoreOptions};
+
+/// Generated from `proto/state.proto`.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    clippy::wildcard_enum_match_arm,
+    reason = "generated from proto/, where the documentation is"
+)]
+pub(crate) mod proto {
+    tonic::include_proto!("quorid.state.v1");
+}
+
+/// Runs work that blocks (disk, hashing of much data) without holding up other tasks where
+/// the runtime has other threads to run them on. In a single-threaded runtime, such as a
+/// simulation's, it runs in place.
+pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        Ok(_) | Err(_) => work(),
+    }
+}

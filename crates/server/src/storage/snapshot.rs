@@ -1,0 +1,341 @@
+//! A snapshot: the whole state, on its way to another server.
+//!
+//! It is read from a view, so changes go on meanwhile, and sent in chunks: rows of one table
+//! in the order of their keys, with a checksum each. The receiver loads them into a file of
+//! its own beside its state, and only a complete one takes the state's place.
+
+use std::{fmt, ops::Bound};
+
+use bytes::Bytes;
+use redb::{Database, Durability};
+
+use super::{
+    Fault, blocking,
+    disk::Disk,
+    store::{Durable, ReadView, StoreOptions, create_tables, failed, open_database},
+    tables::{ACCOUNTS, LOGIN_NAMES, META, OUTCOMES, TableId},
+};
+
+/// The file that a snapshot is loaded into.
+pub(super) const INCOMING: &str = "incoming.redb";
+
+/// A chunk is closed at the first row that brings it to this size.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Rows of one table in the order of their keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Number of the table.
+    pub table: u32,
+    /// Keys, ascending.
+    pub keys: Vec<Bytes>,
+    /// The value of each key.
+    pub values: Vec<Bytes>,
+    /// Of all of the above.
+    pub crc32: u32,
+}
+
+impl Chunk {
+    fn checksum(table: u32, keys: &[Bytes], values: &[Bytes]) -> u32 {
+        let mut hash = crc32fast::Hasher::new();
+        hash.update(&table.to_be_bytes());
+        for part in keys.iter().chain(values) {
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize()
+    }
+}
+
+/// What the receiver compares once it has everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SnapshotTotals {
+    /// In all tables.
+    pub rows: u64,
+    /// Of the chunks' checksums, in order.
+    pub crc32: u32,
+}
+
+#[derive(Default)]
+struct Totals {
+    rows: u64,
+    hash: crc32fast::Hasher,
+}
+
+impl Totals {
+    fn add(&mut self, chunk: &Chunk) {
+        self.rows += chunk.keys.len() as u64;
+        self.hash.update(&chunk.crc32.to_be_bytes());
+    }
+
+    fn get(&self) -> SnapshotTotals {
+        SnapshotTotals {
+            rows: self.rows,
+            crc32: self.hash.clone().finalize(),
+        }
+    }
+}
+
+/// Reads a state chunk by chunk.
+pub struct SnapshotReader {
+    view: ReadView,
+    durable: Durable,
+    /// The table to go on with, and the last key that was read of it.
+    next: Option<(TableId, Option<Vec<u8>>)>,
+    totals: Totals,
+}
+
+impl fmt::Debug for SnapshotReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SnapshotReader")
+            .field("applied", &self.durable.applied)
+            .finish()
+    }
+}
+
+impl SnapshotReader {
+    pub(super) fn of(view: ReadView) -> Result<Self, Fault> {
+        let durable = view.durable()?;
+        Ok(Self {
+            view,
+            durable,
+            next: Some((TableId::Meta, None)),
+            totals: Totals::default(),
+        })
+    }
+
+    /// Position and membership of the snapshot.
+    pub fn durable(&self) -> &Durable {
+        &self.durable
+    }
+
+    /// The next chunk, or none when all were read.
+    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, Fault> {
+        while let Some((table, after)) = self.next.take() {
+            let rows = blocking(|| read_rows(&self.view, table, after.as_deref()))?;
+            let Some(last) = rows.keys.last() else {
+                let following = TableId::ALL.into_iter().find(|other| *other > table);
+                self.next = following.map(|table| (table, None));
+                continue;
+            };
+            self.next = Some((table, Some(last.to_vec())));
+            self.totals.add(&rows);
+            return Ok(Some(rows));
+        }
+        Ok(None)
+    }
+
+    /// Of the chunks read so far.
+    pub fn totals(&self) -> SnapshotTotals {
+        self.totals.get()
+    }
+}
+
+fn read_rows(view: &ReadView, table: TableId, after: Option<&[u8]>) -> Result<Chunk, Fault> {
+    let tables = view.tables();
+    let mut keys = Vec::new();
+    let mut values = Vec::new();
+    let mut bytes = 0;
+    let mut add = |key: &[u8], value: &[u8]| {
+        keys.push(Bytes::copy_from_slice(key));
+        values.push(Bytes::copy_from_slice(value));
+        bytes += key.len() + value.len();
+        bytes >= CHUNK_BYTES
+    };
+    const READING: &str = "reading a snapshot";
+    match table {
+        TableId::Meta | TableId::LoginNames => {
+            let after = after
+                .map(str::from_utf8)
+                .transpose()
+                .map_err(failed(READING))?;
+            let range = (
+                after.map_or(Bound::Unbounded, Bound::Excluded),
+                Bound::Unbounded,
+            );
+            if table == TableId::Meta {
+                for row in tables.meta.range::<&str>(range).map_err(failed(READING))? {
+                    let (key, value) = row.map_err(failed(READING))?;
+                    if add(key.value().as_bytes(), value.value()) {
+                        break;
+                    }
+                }
+            } else {
+                for row in tables
+                    .login_names
+                    .range::<&str>(range)
+                    .map_err(failed(READING))?
+                {
+                    let (key, value) = row.map_err(failed(READING))?;
+                    if add(key.value().as_bytes(), &value.value()) {
+                        break;
+                    }
+                }
+            }
+        }
+        TableId::Accounts | TableId::Outcomes => {
+            let after: Option<[u8; 16]> = after
+                .map(TryInto::try_into)
+                .transpose()
+                .map_err(failed(READING))?;
+            let range = (
+                after.map_or(Bound::Unbounded, Bound::Excluded),
+                Bound::Unbounded,
+            );
+            let table = if table == TableId::Accounts {
+                tables.accounts
+            } else {
+                tables.outcomes
+            };
+            for row in table.range::<[u8; 16]>(range).map_err(failed(READING))? {
+                let (key, value) = row.map_err(failed(READING))?;
+                if add(&key.value(), value.value()) {
+                    break;
+                }
+            }
+        }
+    }
+    let table = table as u32;
+    let crc32 = Chunk::checksum(table, &keys, &values);
+    Ok(Chunk {
+        table,
+        keys,
+        values,
+        crc32,
+    })
+}
+
+/// Takes a snapshot in, chunk by chunk.
+pub struct Loader {
+    database: Database,
+    last: Option<(TableId, Bytes)>,
+    totals: Totals,
+}
+
+impl Loader {
+    pub(super) fn new(disk: &dyn Disk, options: &StoreOptions) -> Result<Self, Fault> {
+        let file = disk
+            .open_state(INCOMING, true)
+            .map_err(failed("receiving a snapshot"))?;
+        let database = open_database(file, options)?;
+        create_tables(&database)?;
+        Ok(Self {
+            database,
+            last: None,
+            totals: Totals::default(),
+        })
+    }
+
+    /// Takes the next chunk in.
+    pub fn add(&mut self, chunk: &Chunk) -> Result<(), Fault> {
+        let refused = |why: String| Fault::new("receiving a snapshot", why);
+        let table = TableId::from_number(chunk.table)
+            .ok_or_else(|| refused(format!("unknown table {}", chunk.table)))?;
+        if chunk.keys.len() != chunk.values.len() {
+            return Err(refused(
+                "a chunk has more keys than values, or fewer".to_owned(),
+            ));
+        }
+        if Chunk::checksum(chunk.table, &chunk.keys, &chunk.values) != chunk.crc32 {
+            return Err(refused("a chunk's checksum doesn't fit".to_owned()));
+        }
+        for key in &chunk.keys {
+            let here = (table, key.clone());
+            if self.last.as_ref().is_some_and(|last| *last >= here) {
+                return Err(refused("rows are out of order".to_owned()));
+            }
+            self.last = Some(here);
+        }
+        blocking(|| self.store(table, chunk))?;
+        self.totals.add(chunk);
+        Ok(())
+    }
+
+    fn store(&self, table: TableId, chunk: &Chunk) -> Result<(), Fault> {
+        const STORING: &str = "storing a received snapshot";
+        let mut transaction = self.database.begin_write().map_err(failed(STORING))?;
+        transaction
+            .set_durability(Durability::None)
+            .map_err(failed(STORING))?;
+        let rows = chunk.keys.iter().zip(&chunk.values);
+        match table {
+            TableId::Meta => {
+                let mut meta = transaction.open_table(META).map_err(failed(STORING))?;
+                for (key, value) in rows {
+                    let key = str::from_utf8(key).map_err(failed(STORING))?;
+                    meta.insert(key, value.as_ref()).map_err(failed(STORING))?;
+                }
+            }
+            TableId::LoginNames => {
+                let mut names = transaction
+                    .open_table(LOGIN_NAMES)
+                    .map_err(failed(STORING))?;
+                for (key, value) in rows {
+                    let key = str::from_utf8(key).map_err(failed(STORING))?;
+                    let id: [u8; 16] = value.as_ref().try_into().map_err(failed(STORING))?;
+                    names.insert(key, id).map_err(failed(STORING))?;
+                }
+            }
+            TableId::Accounts | TableId::Outcomes => {
+                let table = if table == TableId::Accounts {
+                    ACCOUNTS
+                } else {
+                    OUTCOMES
+                };
+                let mut table = transaction.open_table(table).map_err(failed(STORING))?;
+                for (key, value) in rows {
+                    let key: [u8; 16] = key.as_ref().try_into().map_err(failed(STORING))?;
+                    table.insert(key, value.as_ref()).map_err(failed(STORING))?;
+                }
+            }
+        }
+        transaction.commit().map_err(failed(STORING))
+    }
+
+    /// Ends the load: everything must have arrived. The snapshot is on the disk then.
+    pub fn finish(self, expected: SnapshotTotals) -> Result<Loaded, Fault> {
+        let found = self.totals.get();
+        if found != expected {
+            return Err(Fault::new(
+                "receiving a snapshot",
+                format!("{} rows arrived, {} were sent", found.rows, expected.rows),
+            ));
+        }
+        blocking(|| {
+            const STORING: &str = "storing a received snapshot";
+            let mut transaction = self.database.begin_write().map_err(failed(STORING))?;
+            transaction.set_quick_repair(true);
+            transaction.commit().map_err(failed(STORING))?;
+            let durable = ReadView::of(&self.database)?.durable()?;
+            Ok(Loaded {
+                database: self.database,
+                durable,
+            })
+        })
+    }
+}
+
+/// A complete snapshot in a file beside the state.
+pub struct Loaded {
+    database: Database,
+    durable: Durable,
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("applied", &self.durable.applied)
+            .finish()
+    }
+}
+
+impl Loaded {
+    /// Position and membership of the snapshot.
+    pub fn durable(&self) -> &Durable {
+        &self.durable
+    }
+
+    pub(super) fn into_parts(self) -> (Database, Durable) {
+        (self.database, self.durable)
+    }
+}

@@ -1,0 +1,252 @@
+//! The log on a real disk: `raft-log`, with one group commit for whatever is waiting.
+
+use std::{
+    io::{self, Read, Write},
+    path::Path,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use raft_log::{
+    Config, RaftLog,
+    api::raft_log_writer::RaftLogWriter as _,
+    codeq::{Decode, Encode},
+};
+
+use super::log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload};
+
+/// How long the flusher waits for more to write before it syncs. None at all costs an fsync
+/// for each append; more than this is felt as latency.
+const GROUP_COMMIT_WAIT: Duration = Duration::from_micros(150);
+
+/// No entry comes near this: a command is bounded by the size of a request.
+const PAYLOAD_BYTES_MAX: u32 = 16 << 20;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct WalTypes;
+
+impl raft_log::Types for WalTypes {
+    /// Term, index.
+    type LogId = (u64, u64);
+    type LogPayload = WalPayload;
+    type Vote = WalVote;
+    type Callback = Done;
+    type UserData = String;
+
+    fn log_index(log_id: &Self::LogId) -> u64 {
+        log_id.1
+    }
+
+    fn payload_size(payload: &Self::LogPayload) -> u64 {
+        // The entry itself, and what the cache's map needs for it.
+        payload.bytes().len() as u64 + 96
+    }
+}
+
+struct Done(FlushDone);
+
+impl raft_log::Callback for Done {
+    fn send(self, result: Result<(), io::Error>) {
+        (self.0)(result);
+    }
+}
+
+/// On disk: kind (1 byte), length (4 bytes, big-endian), bytes. The log adds checksums.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct WalPayload(Payload);
+
+impl WalPayload {
+    fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Payload::Blank => &[],
+            Payload::Command(bytes) | Payload::Membership(bytes) => bytes,
+        }
+    }
+}
+
+impl Encode for WalPayload {
+    fn encode<W: Write>(&self, mut to: W) -> Result<usize, io::Error> {
+        let kind: u8 = match &self.0 {
+            Payload::Blank => 0,
+            Payload::Command(_) => 1,
+            Payload::Membership(_) => 2,
+        };
+        let bytes = self.bytes();
+        let length = u32::try_from(bytes.len())
+            .ok()
+            .filter(|length| *length <= PAYLOAD_BYTES_MAX)
+            .ok_or_else(|| io::Error::other("log entry too large"))?;
+        to.write_all(&[kind])?;
+        to.write_all(&length.to_be_bytes())?;
+        to.write_all(bytes)?;
+        Ok(5 + bytes.len())
+    }
+}
+
+impl Decode for WalPayload {
+    fn decode<R: Read>(mut from: R) -> Result<Self, io::Error> {
+        let mut head = [0; 5];
+        from.read_exact(&mut head)?;
+        let [kind, length @ ..] = head;
+        let length = u32::from_be_bytes(length);
+        if length > PAYLOAD_BYTES_MAX {
+            return Err(invalid(format!("log entry of {length} bytes")));
+        }
+        let mut bytes = vec![0; length as usize];
+        from.read_exact(&mut bytes)?;
+        match kind {
+            0 => Ok(Self(Payload::Blank)),
+            1 => Ok(Self(Payload::Command(Bytes::from(bytes)))),
+            2 => Ok(Self(Payload::Membership(Bytes::from(bytes)))),
+            other => Err(invalid(format!("log entry of unknown kind {other}"))),
+        }
+    }
+}
+
+/// On disk: term, candidate (8 bytes each, big-endian), committed (1 byte).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct WalVote(LogVote);
+
+impl PartialOrd for WalVote {
+    /// Votes of one term for two candidates can't be compared: a server has one vote a term.
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        let (a, b) = (&self.0, &other.0);
+        if a.term == b.term && a.candidate != b.candidate && a.committed == b.committed {
+            return None;
+        }
+        Some((a.term, a.committed).cmp(&(b.term, b.committed)))
+    }
+}
+
+impl Encode for WalVote {
+    fn encode<W: Write>(&self, mut to: W) -> Result<usize, io::Error> {
+        to.write_all(&self.0.term.to_be_bytes())?;
+        to.write_all(&self.0.candidate.to_be_bytes())?;
+        to.write_all(&[u8::from(self.0.committed)])?;
+        Ok(17)
+    }
+}
+
+impl Decode for WalVote {
+    fn decode<R: Read>(mut from: R) -> Result<Self, io::Error> {
+        let (mut term, mut candidate, mut committed) = ([0; 8], [0; 8], [0; 1]);
+        from.read_exact(&mut term)?;
+        from.read_exact(&mut candidate)?;
+        from.read_exact(&mut committed)?;
+        Ok(Self(LogVote {
+            term: u64::from_be_bytes(term),
+            candidate: u64::from_be_bytes(candidate),
+            committed: committed != [0],
+        }))
+    }
+}
+
+fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// A log in a folder of files.
+pub(super) struct Wal {
+    log: RwLock<RaftLog<WalTypes>>,
+}
+
+impl Wal {
+    /// Opens the log in `folder`, which exists. An entry that was only half written when the
+    /// server died is cut off: it was never acknowledged. Any other damage is an error.
+    pub(super) fn open(folder: &Path, options: &LogOptions) -> io::Result<Self> {
+        let mut config = Config::new(folder.display());
+        config.wal.flush_batch_wait = Some(GROUP_COMMIT_WAIT);
+        config.wal.chunk_max_size = Some(options.chunk_bytes);
+        config.wal.read_buffer_size = Some(1 << 20);
+        config.log_cache_capacity = Some(options.cache_bytes);
+        let log = RaftLog::open(Arc::new(config))?;
+        Ok(Self {
+            log: RwLock::new(log),
+        })
+    }
+
+    // A thread that panics while it writes to the log has failed as a writer; the next write
+    // reports what the log itself says.
+    fn writing(&self) -> RwLockWriteGuard<'_, RaftLog<WalTypes>> {
+        self.log.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reading(&self) -> RwLockReadGuard<'_, RaftLog<WalTypes>> {
+        self.log.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogEngine for Wal {
+    fn state(&self) -> LogState {
+        let log = self.reading();
+        let state = log.log_state();
+        LogState {
+            last: state.last().map(pos),
+            purged: state.purged().map(pos),
+            committed: state.committed().map(pos),
+            vote: state.vote().map(|vote| vote.0),
+        }
+    }
+
+    fn append(&self, entries: Vec<(LogPos, Payload)>, done: FlushDone) -> io::Result<()> {
+        let mut log = self.writing();
+        log.append(
+            entries
+                .into_iter()
+                .map(|(at, payload)| (id(at), WalPayload(payload))),
+        )?;
+        log.flush(true, Some(Done(done)))
+    }
+
+    fn save_vote(&self, vote: LogVote, done: FlushDone) -> io::Result<()> {
+        let mut log = self.writing();
+        log.save_vote(WalVote(vote))?;
+        log.flush(true, Some(Done(done)))
+    }
+
+    fn save_committed(&self, committed: LogPos) -> io::Result<()> {
+        let mut log = self.writing();
+        let state = log.log_state();
+        // An entry that isn't in the log yet is committed once it is.
+        if state.last() < Some(&id(committed)) || state.committed() >= Some(&id(committed)) {
+            return Ok(());
+        }
+        log.commit(id(committed))?;
+        log.flush(false, None)
+    }
+
+    fn truncate(&self, index: u64, done: FlushDone) -> io::Result<()> {
+        let mut log = self.writing();
+        log.truncate(index)?;
+        log.flush(true, Some(Done(done)))
+    }
+
+    fn purge(&self, upto: LogPos, done: FlushDone) -> io::Result<()> {
+        let mut log = self.writing();
+        log.purge(id(upto))?;
+        log.flush(true, Some(Done(done)))
+    }
+
+    fn read(&self, from: u64, to: u64) -> io::Result<Vec<(LogPos, Payload)>> {
+        self.reading()
+            .read(from, to)
+            .map(|entry| entry.map(|(at, payload)| (pos(&at), payload.0)))
+            .collect()
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.reading().on_disk_size()
+    }
+}
+
+fn pos(id: &(u64, u64)) -> LogPos {
+    LogPos {
+        term: id.0,
+        index: id.1,
+    }
+}
+
+fn id(pos: LogPos) -> (u64, u64) {
+    (pos.term, pos.index)
+}

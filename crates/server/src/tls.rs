@@ -1,0 +1,391 @@
+//! TLS for both ports: loading and checking of certificates, and who a certificate speaks for.
+//!
+//! One CA belongs to one cluster. Its certificates tell the role of their holder in the
+//! subject's organisational unit: `quorid-server` (common name: the server's name) or
+//! `quorid-operator`. Servers verify each other by the DNS name `<server name>.server.quorid`,
+//! whatever the address they connect to.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ClientConfig, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
+    crypto::CryptoProvider,
+    server::{
+        WebPkiClientVerifier,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer, ServerName, UnixTime,
+    pem::{self, PemObject as _},
+};
+use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
+
+/// Organisational unit of a server's certificate.
+pub const SERVER_UNIT: &str = "quorid-server";
+/// Organisational unit of an operator's certificate.
+pub const OPERATOR_UNIT: &str = "quorid-operator";
+
+const ALPN_H2: &[u8] = b"h2";
+const ALPN_HTTP1: &[u8] = b"http/1.1";
+
+/// Where a server's certificates are, PEM all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The cluster's CA.
+    pub ca: PathBuf,
+    /// The server's certificate, and what lies between it and the CA, if anything.
+    pub cert: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+}
+
+/// Why TLS can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file can't be read, or isn't PEM.
+    #[error("cannot read {what} {}: {reason}", path.display())]
+    Unreadable {
+        /// CA, certificate or private key.
+        what: &'static str,
+        /// Where it should be.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A certificate that doesn't serve its purpose.
+    #[error("certificate {} {reason}; try: {remedy}", path.display())]
+    Unfit {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The TLS library refuses the combination.
+    #[error("TLS: {0}")]
+    Refused(String),
+}
+
+/// Whom a certificate of the cluster's CA speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Role {
+    /// The server of this name.
+    Server(String),
+    /// The operator of this name.
+    Operator(String),
+    /// Nobody that the cluster gives a role.
+    Other,
+}
+
+/// Reads the role from the subject. Says nothing on whether the certificate is valid.
+#[must_use]
+pub fn role_of(certificate: &CertificateDer<'_>) -> Role {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+        return Role::Other;
+    };
+    let subject = parsed.subject();
+    let (Some(unit), Some(name)) = (unit_of(subject), name_of(subject)) else {
+        return Role::Other;
+    };
+    match unit {
+        SERVER_UNIT => Role::Server(name.to_owned()),
+        OPERATOR_UNIT => Role::Operator(name.to_owned()),
+        _ => Role::Other,
+    }
+}
+
+/// The DNS name in a server's certificate that its peers verify.
+#[must_use]
+pub fn peer_server_name(name: &str) -> String {
+    format!("{name}.server.quorid")
+}
+
+fn unit_of<'a>(subject: &'a X509Name<'_>) -> Option<&'a str> {
+    subject.iter_organizational_unit().next()?.as_str().ok()
+}
+
+fn name_of<'a>(subject: &'a X509Name<'_>) -> Option<&'a str> {
+    subject.iter_common_name().next()?.as_str().ok()
+}
+
+/// A server's certificates, loaded.
+pub struct Identity {
+    files: TlsFiles,
+    roots: Arc<RootCertStore>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Identity")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// Reads the files. `check` tells whether they fit.
+    pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in read_certificates("the CA certificate", &files.ca)? {
+            roots
+                .add(certificate)
+                .map_err(|error| unreadable("the CA certificate", &files.ca, &error))?;
+        }
+        let chain = read_certificates("the server's certificate", &files.cert)?;
+        let key = PrivateKeyDer::from_pem_file(&files.key)
+            .map_err(|error| unreadable_pem("the private key", &files.key, error))?;
+        Ok(Self {
+            files: files.clone(),
+            roots: Arc::new(roots),
+            chain,
+            key,
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+        })
+    }
+
+    /// Makes sure that the certificate is the one of server `name`, valid now, and of the CA.
+    pub fn check(&self, name: &str) -> Result<(), TlsError> {
+        let again = format!(
+            "quorid cert server {name}, in the directory of the cluster's CA, and use what it writes"
+        );
+        let unfit = |reason: String| TlsError::Unfit {
+            path: self.files.cert.clone(),
+            reason,
+            remedy: again.clone(),
+        };
+        let own = &self.chain[0];
+        match role_of(own) {
+            Role::Server(holder) if holder == name => {}
+            Role::Server(holder) => {
+                return Err(unfit(format!(
+                    "is the one of server `{holder}`, not of `{name}`"
+                )));
+            }
+            Role::Operator(holder) => {
+                return Err(unfit(format!(
+                    "is the one of operator `{holder}`, not of a server"
+                )));
+            }
+            Role::Other => {
+                return Err(unfit(format!(
+                    "isn't a server's: its subject must have the organisational unit {SERVER_UNIT}"
+                )));
+            }
+        }
+        let verifier = WebPkiServerVerifier::builder_with_provider(
+            Arc::clone(&self.roots),
+            Arc::clone(&self.provider),
+        )
+        .build()
+        .map_err(refused)?;
+        let dns_name = peer_server_name(name);
+        let server_name = ServerName::try_from(dns_name.clone()).map_err(|_| {
+            unfit(format!(
+                "can't be verified: `{name}` isn't part of a host name"
+            ))
+        })?;
+        verifier
+            .verify_server_cert(own, &self.chain[1..], &server_name, &[], UnixTime::now())
+            .map_err(|error| unfit(explain(&error, &self.files.ca, &dns_name)))?;
+        // Only a key that belongs to the certificate is taken.
+        self.server_config_peers().map(drop)
+    }
+
+    /// For the clients' port: h2 and HTTP/1.1, client certificates optional.
+    pub fn server_config_clients(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let verifier = WebPkiClientVerifier::builder_with_provider(
+            Arc::clone(&self.roots),
+            Arc::clone(&self.provider),
+        )
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| TlsError::Refused(error.to_string()))?;
+        self.server_config(verifier, &[ALPN_H2, ALPN_HTTP1])
+    }
+
+    /// For the peers' port: h2 only, and a server's certificate is required.
+    pub fn server_config_peers(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let any = WebPkiClientVerifier::builder_with_provider(
+            Arc::clone(&self.roots),
+            Arc::clone(&self.provider),
+        )
+        .build()
+        .map_err(|error| TlsError::Refused(error.to_string()))?;
+        self.server_config(Arc::new(ServersOnly { any }), &[ALPN_H2])
+    }
+
+    /// For connections to peers: shows the server's certificate, trusts the CA only.
+    pub fn client_config_peers(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(refused)?
+            .with_root_certificates(Arc::clone(&self.roots))
+            .with_client_auth_cert(self.chain.clone(), self.key.clone_key())
+            .map_err(|error| self.key_refused(&error))?;
+        config.alpn_protocols = vec![ALPN_H2.to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    fn server_config(
+        &self,
+        verifier: Arc<dyn ClientCertVerifier>,
+        protocols: &[&[u8]],
+    ) -> Result<Arc<ServerConfig>, TlsError> {
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(refused)?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(self.chain.clone(), self.key.clone_key())
+            .map_err(|error| self.key_refused(&error))?;
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(Arc::new(config))
+    }
+
+    fn key_refused(&self, error: &rustls::Error) -> TlsError {
+        TlsError::Unfit {
+            path: self.files.cert.clone(),
+            reason: format!(
+                "and private key {} don't go together: {error}",
+                self.files.key.display()
+            ),
+            remedy: "the key that was made together with the certificate".to_owned(),
+        }
+    }
+}
+
+/// Lets servers in and nobody else, operators neither.
+#[derive(Debug)]
+struct ServersOnly {
+    any: Arc<dyn ClientCertVerifier>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum NotAServer {
+    #[error("the certificate is the one of operator `{0}`; this port is for servers only")]
+    Operator(String),
+    #[error("the certificate isn't a server's; this port is for servers only")]
+    Other,
+}
+
+impl ClientCertVerifier for ServersOnly {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.any.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let verified = self
+            .any
+            .verify_client_cert(end_entity, intermediates, now)?;
+        let refusal = match role_of(end_entity) {
+            Role::Server(_) => return Ok(verified),
+            Role::Operator(name) => NotAServer::Operator(name),
+            Role::Other => NotAServer::Other,
+        };
+        Err(rustls::CertificateError::Other(rustls::OtherError(Arc::new(refusal))).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        self.any
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        self.any
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.any.supported_verify_schemes()
+    }
+}
+
+fn read_certificates(
+    what: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unreadable_pem(what, path, error))?;
+    if certificates.is_empty() {
+        return Err(unreadable(
+            what,
+            path,
+            &"the file has no PEM certificate in it",
+        ));
+    }
+    Ok(certificates)
+}
+
+fn unreadable_pem(what: &'static str, path: &Path, error: pem::Error) -> TlsError {
+    if let pem::Error::Io(error) = error {
+        return unreadable(what, path, &error);
+    }
+    if matches!(error, pem::Error::NoItemsFound) {
+        return unreadable(what, path, &"the file has none in it, as PEM");
+    }
+    unreadable(what, path, &error)
+}
+
+fn unreadable(what: &'static str, path: &Path, reason: &dyn std::fmt::Display) -> TlsError {
+    TlsError::Unreadable {
+        what,
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+fn refused(error: impl std::fmt::Display) -> TlsError {
+    TlsError::Refused(error.to_string())
+}
+
+/// The library's verdict in an operator's words.
+fn explain(error: &rustls::Error, ca: &Path, dns_name: &str) -> String {
+    use rustls::CertificateError as E;
+    let rustls::Error::InvalidCertificate(verdict) = error else {
+        return format!("was refused: {error}");
+    };
+    if matches!(verdict, E::Expired | E::ExpiredContext { .. }) {
+        return "has expired".to_owned();
+    }
+    if matches!(verdict, E::NotValidYet | E::NotValidYetContext { .. }) {
+        return "isn't valid yet; is the clock of this machine right?".to_owned();
+    }
+    if matches!(verdict, E::UnknownIssuer | E::BadSignature) {
+        return format!("wasn't issued by the CA {}", ca.display());
+    }
+    if matches!(
+        verdict,
+        E::NotValidForName | E::NotValidForNameContext { .. }
+    ) {
+        return format!("doesn't have the DNS name {dns_name}");
+    }
+    format!("was refused: {error}")
+}
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;
