@@ -78,6 +78,10 @@ impl Context {
     /// Keeps what was learned for the next run.
     pub(crate) fn close(self) {
         let revision = self.kept.revision().max(self.client.session_revision());
+        if revision == 0 {
+            // No server ever answered: these addresses may be mistyped.
+            return;
+        }
         self.kept.store(self.client.known_servers(), revision);
     }
 }

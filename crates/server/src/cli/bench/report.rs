@@ -104,7 +104,7 @@ mod tests {
             to_text(&measured()),
             "requests     1000 succeeded, 3 failed in 2.0 s\n\
              throughput   500/s\n\
-             latency ms   p50 5.00  p90 9.00  p99 9.90  p99.9 9.99  max 10.01\n\
+             latency ms   p50 5.00  p90 9.01  p99 9.90  p99.9 9.99  max 10.01\n\
              longest gap  340.0 ms\n\
              error        BUSY 3 times"
         );

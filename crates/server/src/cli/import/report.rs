@@ -140,9 +140,12 @@ impl Report {
                         self.last_line
                     )
                 };
-                Err(failure
-                    .after(&done)
-                    .hint("try: the same import again; what is there already is not created twice"))
+                let again = if failure.reason == "TRUNCATED_FILE" {
+                    "try: mend the file and import it again; what is there is not created twice"
+                } else {
+                    "try: the same import again; what is there is not created twice"
+                };
+                Err(failure.after(&done).hint(again))
             }
             None if self.rejected > 0 => {
                 let lines = if self.rejected == 1 {
@@ -168,14 +171,10 @@ fn rejected_text(number: u64, line: &BadLine) -> String {
     let name = if line.login_name.is_empty() {
         String::new()
     } else {
-        format!(" {}", escape(&line.login_name))
+        format!(" ({})", escape(&line.login_name))
     };
     let message = line.message.lines().collect::<Vec<_>>().join("; ");
-    format!(
-        "line {number}:{name}: {}: {}",
-        line.reason,
-        escape(&message)
-    )
+    format!("line {number}{name}: {}: {}", line.reason, escape(&message))
 }
 
 /// On a terminal only.
@@ -211,7 +210,7 @@ mod tests {
     fn rejected_line_is_one_line_without_control_characters() {
         assert_eq!(
             rejected_text(7, &bad("a\u{1b}b")),
-            "line 7: a\\u{1b}b: INVALID_LOGIN_NAME: it has a\\u{7}; try: another"
+            "line 7 (a\\u{1b}b): INVALID_LOGIN_NAME: it has a\\u{7}; try: another"
         );
         assert!(rejected_text(7, &bad("")).starts_with("line 7: INVALID"));
     }

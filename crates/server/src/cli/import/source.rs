@@ -44,7 +44,7 @@ pub(super) fn open(path: &Path, format: Option<FileFormat>) -> Result<Source, Fa
     Ok(Source {
         input: Box::new(BufReader::with_capacity(64 * 1024, file)),
         format,
-        bytes: metadata.is_file().then(|| metadata.len()),
+        bytes: metadata.is_file().then_some(metadata.len()),
         name,
     })
 }
