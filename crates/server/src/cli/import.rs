@@ -29,11 +29,12 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid import samples/accounts.csv
   quorid import people.jsonl --rejected rejected.csv
+  quorid import people.csv --ignore department --ignore room
   quorid export | quorid import - --servers other:7400 --ca other/ca.crt
 
 A CSV file begins with a header: login_name,real_name and, if wanted, password, in any order.
 A JSON lines file has one object with these keys a line. The read-only columns of an export
-are accepted and ignored. Exit code 7 if lines were rejected; what was accepted stays.";
+are accepted and ignored; another is an error unless --ignore names it. Exit code 7 if lines were rejected; what was accepted stays.";
 
 /// What is imported, and how.
 #[derive(Args, Debug)]
@@ -47,6 +48,9 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 64,
         value_parser = clap::value_parser!(u16).range(1..=4096))]
     in_flight: u16,
+    /// Accept this column, or key of JSON lines, and ignore it; may be given more than once
+    #[arg(long = "ignore", value_name = "COLUMN")]
+    ignored: Vec<String>,
     /// Write the rejected lines to this file, as CSV, instead of standard error
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
@@ -92,7 +96,7 @@ enum Item {
 pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failure> {
     let in_flight = usize::from(args.in_flight);
     let source = source::open(&args.file, args.format)?;
-    let lines = Lines::open(source.input, source.format)
+    let lines = Lines::open(source.input, source.format, args.ignored)
         .map_err(|error| Failure::usage(format!("{}: {error}", source.name)))?;
     let mut report = Report::new(context.out, source.bytes, args.rejected)?;
 
