@@ -1,5 +1,6 @@
 //! The Quorid server.
 
+pub mod certs;
 pub mod frontend;
 pub mod node;
 pub mod seams;
