@@ -379,13 +379,10 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             sent = send => match sent {
                 Ok(response) => {
                     let vote = wire::vote_from(response.into_inner().vote)
-                        .map_err(|error| NetworkError::from_string(error))?;
+                        .map_err(NetworkError::from_string)?;
                     Ok(SnapshotResponse::new(vote))
                 }
-                Err(status) => match rpc_error(&status) {
-                    RPCError::Unreachable(error) => Err(StreamingError::Unreachable(error)),
-                    _ => Err(StreamingError::Network(NetworkError::from_string(&status))),
-                },
+                Err(status) => Err(StreamingError::Unreachable(Unreachable::from_string(status))),
             },
             closed = cancel => Err(StreamingError::Closed(closed)),
             () = stalled(progress) => Err(StreamingError::Timeout(RpcTimeout {
