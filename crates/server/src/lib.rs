@@ -1,6 +1,7 @@
 //! The Quorid server.
 
 pub mod certs;
+pub mod frontend;
 pub mod node;
 pub mod seams;
 pub mod storage;
