@@ -259,11 +259,16 @@ impl PeerConnection {
 /// A server that can't be reached is left alone for a while; other errors are tried again
 /// at once.
 fn rpc_error(status: &Status) -> RpcError {
-    match status.code() {
-        Code::Unavailable | Code::FailedPrecondition | Code::PermissionDenied | Code::Unknown => {
-            RPCError::Unreachable(Unreachable::from_string(status))
-        }
-        _ => RPCError::Network(NetworkError::from_string(status)),
+    let away = [
+        Code::Unavailable,
+        Code::FailedPrecondition,
+        Code::PermissionDenied,
+        Code::Unknown,
+    ];
+    if away.contains(&status.code()) {
+        RPCError::Unreachable(Unreachable::from_string(status))
+    } else {
+        RPCError::Network(NetworkError::from_string(status))
     }
 }
 
