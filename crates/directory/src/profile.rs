@@ -2,8 +2,8 @@
 //!
 //! - Greek: a capital sigma becomes σ wherever it stands, so that ΣΟΦΟΣ and σοφος would be two
 //!   names. Here a sigma has the form of its place.
-//! - Cherokee: capitals become small letters that the tables (Unicode 6.3) don't know. Here a
-//!   capital is kept if its small letter isn't known.
+//! - Cherokee: capitals become small letters that the tables (Unicode 6.3) don't know. Here
+//!   they are what is kept, as in Unicode's case folding.
 //! - A name is checked before its case is mapped: `L·L` would be refused where `l·l` isn't, and
 //!   the Kelvin sign where `k` isn't. Here the mapped name counts.
 //! - The bidi rule takes vowel marks for the end of a right-to-left name and refuses
@@ -169,21 +169,18 @@ pub(crate) fn compose_hangul(text: &str) -> Cow<'_, str> {
         .unwrap_or(Cow::Borrowed(text))
 }
 
-/// Small letters, as far as the profile knows them; a sigma in the form of its place.
+/// Small letters, but capital ones of Cherokee; a sigma in the form of its place.
 fn lower_case(text: &str) -> String {
-    let class = IdentifierClass::default();
-    let known =
-        |character: char| class.get_value_from_char(character) != DerivedPropertyValue::Unassigned;
     let mut lower = String::with_capacity(text.len());
     let mut has_sigma = false;
     for character in text.chars() {
         if matches!(character, 'Σ' | 'σ' | 'ς') {
             has_sigma = true;
             lower.push('Σ');
-        } else if character.to_lowercase().all(known) {
-            lower.extend(character.to_lowercase());
+        } else if matches!(character, '\u{13A0}'..='\u{13FD}' | '\u{AB70}'..='\u{ABBF}') {
+            lower.extend(character.to_uppercase());
         } else {
-            lower.push(character);
+            lower.extend(character.to_lowercase());
         }
     }
     if has_sigma {
@@ -291,3 +288,7 @@ pub(crate) fn first_contextual(text: &str) -> usize {
 #[cfg(test)]
 #[path = "profile_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "profile_properties.rs"]
+mod properties;

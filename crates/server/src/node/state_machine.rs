@@ -101,28 +101,35 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         meta: &SnapshotMeta,
         snapshot: StateSnapshot,
     ) -> Result<(), io::Error> {
-        match snapshot {
-            StateSnapshot::Incoming(loaded) => {
-                let durable = blocking(|| self.store.install(*loaded))?;
-                let revision = durable.applied.map_or(0, |at| at.index);
-                info!(
-                    revision,
-                    "snapshot installed: the state is now the leader's"
-                );
-                Ok(())
+        let loaded = match snapshot {
+            StateSnapshot::Incoming(loaded) => *loaded,
+            StateSnapshot::Outgoing(mut reader) => {
+                // A view of another state on this machine.
+                let mut loader = self.store.loader()?;
+                while let Some(chunk) = reader.next_chunk()? {
+                    loader.add(&chunk)?;
+                }
+                loader.finish(reader.totals())?
             }
-            StateSnapshot::Checkpoint | StateSnapshot::Outgoing(_) => {
-                // The engine restores a state that forgets at a restart this way. Ours
-                // doesn't: what it holds is what it would be given.
+            // The engine restores a state that forgets at a restart this way. Ours doesn't:
+            // it holds what its checkpoint does.
+            StateSnapshot::Checkpoint => {
                 let (applied, _) = self.applied_state().await?;
                 if applied >= meta.last_log_id {
                     return Ok(());
                 }
-                Err(io::Error::other(
+                return Err(io::Error::other(
                     "a checkpoint of this state is newer than the state",
-                ))
+                ));
             }
-        }
+        };
+        let durable = blocking(|| self.store.install(loaded))?;
+        let revision = durable.applied.map_or(0, |at| at.index);
+        info!(
+            event = "snapshot_installed",
+            revision, "snapshot installed at revision {revision}"
+        );
+        Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {

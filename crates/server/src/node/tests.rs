@@ -1,1 +1,58 @@
+//! The engine's own conformance suite, on the real log and the real state.
 
+use std::sync::Arc;
+
+use openraft::{
+    StorageError,
+    storage::RaftLogStorage as _,
+    testing::log::{StoreBuilder, Suite},
+};
+use tempfile::TempDir;
+
+use super::{
+    log_store::LogStore,
+    state_machine::StateMachine,
+    types::{TypeConfig, Vote},
+    wire,
+};
+use crate::storage::{DataDirectory, Disk, LogOptions, LogVote, Store, StoreOptions};
+
+struct OnDisk;
+
+impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for OnDisk {
+    async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
+        let folder = TempDir::new().expect("a temporary folder");
+        let (log, state) = open(&folder);
+        Ok((folder, log, state))
+    }
+}
+
+fn open(folder: &TempDir) -> (LogStore, StateMachine) {
+    let disk: Arc<dyn Disk> =
+        Arc::new(DataDirectory::open(&folder.path().join("data")).expect("a data directory"));
+    let log = disk.open_log(&LogOptions::default()).expect("a log");
+    let store = Store::open(disk, StoreOptions::default()).expect("a state");
+    (LogStore::new(log), StateMachine::new(Arc::new(store)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_passes_the_engines_suite() {
+    Suite::test_all(OnDisk).await.expect("the suite passes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_vote_is_on_the_disk_when_save_vote_returns() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let vote: Vote = wire::vote(LogVote {
+        term: 7,
+        candidate: 3,
+        committed: false,
+    });
+    {
+        let (mut log, _state) = open(&folder);
+        log.save_vote(&vote).await.expect("saved");
+    }
+    let (mut log, _state) = open(&folder);
+    use openraft::RaftLogReader as _;
+    assert_eq!(log.read_vote().await.expect("read"), Some(vote));
+}

@@ -349,11 +349,11 @@ fn some_version(version: u64) -> Option<Revision> {
 }
 
 fn login_name(text: &str) -> Result<LoginName, Fault> {
-    LoginName::parse(text).map_err(damaged("login name"))
+    LoginName::from_stored(text.to_owned()).map_err(damaged("login name"))
 }
 
 fn real_name(text: &str) -> Result<RealName, Fault> {
-    RealName::parse(text).map_err(damaged("real name"))
+    RealName::from_stored(text.to_owned()).map_err(damaged("real name"))
 }
 
 fn client_address(text: &str) -> Result<ClientAddress, Fault> {

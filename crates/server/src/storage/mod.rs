@@ -11,6 +11,8 @@ mod log;
 mod snapshot;
 mod store;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod wal;
 
 pub use codec::{decode_command, encode_command};

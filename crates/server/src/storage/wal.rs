@@ -218,7 +218,10 @@ impl LogEngine for Wal {
 
     fn truncate(&self, index: u64, done: FlushDone) -> io::Result<()> {
         let mut log = self.writing();
-        log.truncate(index)?;
+        // Nothing to cut off where the log doesn't reach.
+        if log.log_state().last().is_some_and(|last| last.1 >= index) {
+            log.truncate(index)?;
+        }
         log.flush(true, Some(Done(done)))
     }
 
