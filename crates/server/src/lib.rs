@@ -1,6 +1,8 @@
-//! The Quorid server.
+//! The Quorid server: everything behind `quorid serve`, and what the rest of the command
+//! line shares with it.
 
 pub mod access;
+pub mod certs;
 pub mod config;
 pub mod frontend;
 pub mod logging;

@@ -1,3 +1,7 @@
 //! `quorid`: server, client and operator's tool in one binary.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,158 @@
+//! What a certificate file says: names, role, validity, fingerprint.
+
+use std::{fs, path::Path};
+
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use sha2::{Digest as _, Sha256};
+use x509_parser::{
+    certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _, x509::X509Name,
+};
+
+use super::{CertError, OPERATOR_UNIT, SERVER_UNIT};
+
+/// What a certificate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It signs the others.
+    Authority,
+    /// It is a server's.
+    Server,
+    /// It is an operator's.
+    Operator,
+    /// It has none of the organisational units that Quorid gives.
+    Other,
+}
+
+impl Role {
+    /// One word, as shown to people and programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Authority => "authority",
+            Self::Server => "server",
+            Self::Operator => "operator",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What is worth knowing of one certificate.
+#[derive(Clone, Debug)]
+pub struct CertificateFacts {
+    /// Common name of its subject.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Hosts it is valid for.
+    pub hosts: Vec<String>,
+    /// Common name of who signed it.
+    pub issuer: String,
+    /// Valid from, seconds since 1970.
+    pub not_before: i64,
+    /// Valid until, seconds since 1970.
+    pub not_after: i64,
+    /// SHA-256 of the certificate, in hexadecimal.
+    pub fingerprint: String,
+    /// The subject's public key, as it stands in the certificate.
+    pub public_key: Vec<u8>,
+}
+
+/// Reads the certificates of a PEM file, in their order.
+pub fn inspect(path: &Path) -> Result<Vec<CertificateFacts>, CertError> {
+    let bytes = fs::read(path).map_err(|error| CertError::Read {
+        path: path.to_owned(),
+        error,
+        remedy: "",
+    })?;
+    let not_a_certificate = |reason: String| CertError::NotACertificate {
+        path: path.to_owned(),
+        reason,
+    };
+    let facts = CertificateDer::pem_slice_iter(&bytes)
+        .map(|der| {
+            let der = der.map_err(|error| not_a_certificate(error.to_string()))?;
+            facts(&der).map_err(not_a_certificate)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    if facts.is_empty() {
+        return Err(not_a_certificate(
+            "it has no `-----BEGIN CERTIFICATE-----`".to_owned(),
+        ));
+    }
+    Ok(facts)
+}
+
+fn facts(der: &[u8]) -> Result<CertificateFacts, String> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
+    let unit = certificate
+        .subject()
+        .iter_organizational_unit()
+        .next()
+        .and_then(|unit| unit.as_str().ok());
+    let role = match unit {
+        _ if certificate.is_ca() => Role::Authority,
+        Some(SERVER_UNIT) => Role::Server,
+        Some(OPERATOR_UNIT) => Role::Operator,
+        Some(_) | None => Role::Other,
+    };
+    Ok(CertificateFacts {
+        name: common_name(certificate.subject()),
+        role,
+        hosts: hosts(&certificate),
+        issuer: common_name(certificate.issuer()),
+        not_before: certificate.validity().not_before.timestamp(),
+        not_after: certificate.validity().not_after.timestamp(),
+        fingerprint: fingerprint(der),
+        public_key: certificate
+            .public_key()
+            .subject_public_key
+            .data
+            .clone()
+            .into_owned(),
+    })
+}
+
+fn common_name(name: &X509Name<'_>) -> String {
+    name.iter_common_name()
+        .next()
+        .and_then(|name| name.as_str().ok())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn hosts(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let Ok(Some(alternatives)) = certificate.subject_alternative_name() else {
+        return Vec::new();
+    };
+    alternatives
+        .value
+        .general_names
+        .iter()
+        .map(|name| {
+            if let GeneralName::DNSName(host) = name {
+                (*host).to_owned()
+            } else if let GeneralName::IPAddress(bytes) = name {
+                address(bytes)
+            } else {
+                name.to_string()
+            }
+        })
+        .collect()
+}
+
+fn address(bytes: &[u8]) -> String {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        std::net::Ipv4Addr::from(v4).to_string()
+    } else if let Ok(v6) = <[u8; 16]>::try_from(bytes) {
+        std::net::Ipv6Addr::from(v6).to_string()
+    } else {
+        format!("{bytes:02x?}")
+    }
+}
+
+fn fingerprint(der: &[u8]) -> String {
+    Sha256::digest(der)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .join(":")
+}

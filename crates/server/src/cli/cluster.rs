@@ -1,0 +1,68 @@
+//! `quorid cluster`: who leads, how the servers are, and changes of the members.
+
+mod digest;
+mod leader;
+mod members;
+mod status;
+
+use clap::Subcommand;
+
+use super::{ClientCommand, context::Context, errors::Failure, options::ClientOptions};
+
+/// What about the cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// How every server of the cluster is doing
+    #[command(after_help = status::EXAMPLES)]
+    Status(ClientCommand<status::StatusArgs>),
+    /// Who leads; with --watch, every election as it happens
+    #[command(after_help = leader::EXAMPLES)]
+    Leader(ClientCommand<leader::LeaderArgs>),
+    /// Adds a server that was started with --join
+    #[command(after_help = members::ADD_EXAMPLES)]
+    Add(ClientCommand<members::AddArgs>),
+    /// Removes a server for good
+    #[command(after_help = members::REMOVE_EXAMPLES)]
+    Remove(ClientCommand<members::RemoveArgs>),
+    /// Puts a new server in the place of one that is lost
+    #[command(after_help = members::REPLACE_EXAMPLES)]
+    Replace(ClientCommand<members::ReplaceArgs>),
+    /// Makes another server the leader
+    #[command(after_help = members::TRANSFER_EXAMPLES)]
+    Transfer(ClientCommand<members::TransferArgs>),
+}
+
+/// The same without its client options.
+#[derive(Debug)]
+pub(crate) enum ClusterTask {
+    Status(status::StatusArgs),
+    Leader(leader::LeaderArgs),
+    Add(members::AddArgs),
+    Remove(members::RemoveArgs),
+    Replace(members::ReplaceArgs),
+    Transfer(members::TransferArgs),
+}
+
+impl ClusterCommand {
+    pub(crate) fn split(self) -> (ClusterTask, ClientOptions) {
+        match self {
+            Self::Status(command) => (ClusterTask::Status(command.args), command.options),
+            Self::Leader(command) => (ClusterTask::Leader(command.args), command.options),
+            Self::Add(command) => (ClusterTask::Add(command.args), command.options),
+            Self::Remove(command) => (ClusterTask::Remove(command.args), command.options),
+            Self::Replace(command) => (ClusterTask::Replace(command.args), command.options),
+            Self::Transfer(command) => (ClusterTask::Transfer(command.args), command.options),
+        }
+    }
+}
+
+pub(crate) async fn run(task: ClusterTask, context: &Context) -> Result<(), Failure> {
+    match task {
+        ClusterTask::Status(args) => status::run(args, context).await,
+        ClusterTask::Leader(args) => leader::run(args, context).await,
+        ClusterTask::Add(args) => members::add(args, context).await,
+        ClusterTask::Remove(args) => members::remove(args, context).await,
+        ClusterTask::Replace(args) => members::replace(args, context).await,
+        ClusterTask::Transfer(args) => members::transfer(args, context).await,
+    }
+}

@@ -1,0 +1,192 @@
+use super::*;
+
+fn open(format: FileFormat, text: &[u8]) -> Result<Lines<&[u8]>, String> {
+    Lines::open(text, format, vec!["expected_error".to_owned()])
+}
+
+fn read(format: FileFormat, text: &[u8]) -> Vec<Result<Line, Unreadable>> {
+    open(format, text).unwrap().collect()
+}
+
+fn account(login_name: &str, real_name: &str, password: Option<&str>) -> NewLine {
+    NewLine {
+        login_name: login_name.to_owned(),
+        real_name: real_name.to_owned(),
+        password: password.map(str::to_owned),
+    }
+}
+
+#[test]
+fn columns_may_stand_in_any_order_and_those_of_an_export_are_ignored() {
+    for text in [
+        "login_name,real_name,password\nana,Ana,secret\n",
+        "password,real_name,login_name\nsecret,Ana,ana\n",
+        "login_name,real_name,id,create_time,create_address,update_time,update_address,\
+         has_password,etag,password\nana,Ana,1,2,3,4,5,true,7,secret\n",
+        "\u{feff}login_name,real_name,password\r\nana,Ana,secret\r\n",
+    ] {
+        let lines = read(FileFormat::Csv, text.as_bytes());
+        assert_eq!(lines.len(), 1, "{text}");
+        let line = lines[0].as_ref().unwrap();
+        assert_eq!(line.number, 2);
+        assert_eq!(
+            line.content,
+            Ok(account("ana", "Ana", Some("secret"))),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn columns_that_are_to_be_ignored_are() {
+    let lines = read(
+        FileFormat::Csv,
+        b"login_name,expected_error,real_name\nana,NONE,Ana\n",
+    );
+    let line = lines[0].as_ref().unwrap();
+    assert_eq!(line.content, Ok(account("ana", "Ana", None)));
+    let lines = read(
+        FileFormat::Jsonl,
+        br#"{"login_name":"ana","real_name":"Ana","expected_error":[1]}"#,
+    );
+    let line = lines[0].as_ref().unwrap();
+    assert_eq!(line.content, Ok(account("ana", "Ana", None)));
+}
+
+#[test]
+fn empty_password_is_none() {
+    let lines = read(
+        FileFormat::Csv,
+        b"login_name,real_name,password\nana,Ana,\nbo,Bo,\"\"\n",
+    );
+    for line in lines {
+        assert_eq!(line.unwrap().content.unwrap().password, None);
+    }
+}
+
+#[test]
+fn header_that_cannot_be_meant_is_refused() {
+    for (text, part) in [
+        ("", "empty"),
+        ("ana,Ana\n", "unknown column `ana`"),
+        ("login_name,mail,real_name\n", "unknown column `mail`"),
+        ("login_name\n", "`real_name` is missing"),
+        ("real_name,password\n", "`login_name` is missing"),
+        ("login_name,real_name,login_name\n", "twice"),
+        ("login_name,\"real_name\n", "never closed"),
+    ] {
+        let error = open(FileFormat::Csv, text.as_bytes()).err().unwrap();
+        assert!(error.contains(part), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn bad_csv_lines_are_told_and_passed_over() {
+    let lines = read(
+        FileFormat::Csv,
+        b"login_name,real_name\nana,Ana,x\nbo\n\"cy\"x,Cy\nd\xff,D\neve,Eve",
+    );
+    let bad: Vec<_> = lines[..4]
+        .iter()
+        .map(|line| {
+            let line = line.as_ref().unwrap();
+            let bad = line.content.as_ref().unwrap_err();
+            assert_eq!(bad.reason, "INVALID_LINE");
+            (line.number, bad.login_name.as_str(), bad.message.as_str())
+        })
+        .collect();
+    assert_eq!((bad[0].0, bad[0].1), (2, "ana"));
+    assert!(bad[0].2.contains("3 fields instead of 2"));
+    assert_eq!((bad[1].0, bad[1].1), (3, "bo"));
+    assert!(bad[2].2.contains("closing quote"));
+    assert!(bad[3].2.contains("UTF-8"));
+    assert_eq!(
+        lines[4].as_ref().unwrap().content,
+        Ok(account("eve", "Eve", None))
+    );
+}
+
+#[test]
+fn csv_file_that_is_cut_off_names_the_line_after_those_before_it() {
+    for (text, line) in [
+        ("login_name,real_name\nana,Ana\nbo,\"Bo", 3),
+        ("login_name,real_name\nana,Ana\nbo", 3),
+        ("login_name,real_name\nana,Ana\n\"bo\nx\ny", 3),
+    ] {
+        let lines = read(FileFormat::Csv, text.as_bytes());
+        assert_eq!(lines.len(), 2, "{text}");
+        assert_eq!(
+            lines[0].as_ref().unwrap().content,
+            Ok(account("ana", "Ana", None))
+        );
+        let error = lines[1].as_ref().unwrap_err();
+        assert_eq!((error.line, error.reason), (line, "TRUNCATED_FILE"));
+        assert!(error.to_string().contains("line 3"), "{error}");
+    }
+}
+
+#[test]
+fn json_lines_are_read_with_those_of_an_export() {
+    let lines = read(
+        FileFormat::Jsonl,
+        br#"{"login_name":"ana","real_name":"Ana","password":"secret"}
+
+{"real_name":"Bo","login_name":"bo","password":null,"id":"1","has_password":true,"etag":"7","create_time":"t","create_address":"a","update_time":"t","update_address":"a"}
+{"login_name":"cy","real_name":"Cy"}"#,
+    );
+    let read: Vec<_> = lines
+        .into_iter()
+        .map(|line| {
+            line.map(|line| (line.number, line.content.unwrap()))
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(
+        read,
+        [
+            (1, account("ana", "Ana", Some("secret"))),
+            (3, account("bo", "Bo", None)),
+            (4, account("cy", "Cy", None)),
+        ]
+    );
+}
+
+#[test]
+fn bad_json_lines_are_told_and_passed_over() {
+    let long = format!("{{\"login_name\":\"{}\"}}", "x".repeat(70_000));
+    let text = format!(
+        "{{\"login_name\":\"ana\"}}\n{{\"login_name\":\"bo\",\"real_name\":\"Bo\",\"mail\":1}}\n\
+         {{\"login_name\":\"cy\"\n[]\nnonsense\n{long}\n{{\"login_name\":\"eve\",\"real_name\":\"Eve\"}}\n"
+    );
+    let lines = read(FileFormat::Jsonl, text.as_bytes());
+    let messages: Vec<_> = lines[..6]
+        .iter()
+        .map(|line| line.as_ref().unwrap().content.as_ref().unwrap_err())
+        .collect();
+    assert!(messages[0].message.contains("real_name"));
+    assert_eq!(messages[0].login_name, "ana");
+    assert!(messages[1].message.contains("mail"));
+    assert!(messages[5].message.contains("65,536"));
+    let last = lines[6].as_ref().unwrap();
+    assert_eq!(last.number, 7);
+    assert_eq!(last.content, Ok(account("eve", "Eve", None)));
+    assert_eq!(last.bytes, text.len() as u64);
+}
+
+#[test]
+fn half_a_json_line_at_the_end_names_the_line() {
+    let lines = read(
+        FileFormat::Jsonl,
+        b"{\"login_name\":\"ana\",\"real_name\":\"Ana\"}\n{\"login_name\":\"bo\",\"real",
+    );
+    assert!(lines[0].as_ref().unwrap().content.is_ok());
+    let error = lines[1].as_ref().unwrap_err();
+    assert_eq!((error.line, error.reason), (2, "TRUNCATED_FILE"));
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn half_a_character_at_the_end_of_json_is_told_too() {
+    let lines = read(FileFormat::Jsonl, b"{\"login_name\":\"\xc3");
+    assert!(lines[0].is_err());
+}
