@@ -1,7 +1,15 @@
 //! The Quorid server.
 
+pub mod access;
 pub mod certs;
+pub mod config;
+pub mod frontend;
+pub mod logging;
+pub mod metrics;
 pub mod node;
+pub mod passwords;
 pub mod seams;
+pub mod serve;
+pub mod service;
 pub mod storage;
 pub mod tls;

@@ -1,0 +1,208 @@
+//! Reading the configuration file, with errors that name the file, the key and what was meant.
+
+use std::path::{Path, PathBuf};
+
+use super::{ConfigError, Settings};
+
+/// Keys at the top of the file. `tls` and `password` are tables.
+const TOP_KEYS: &[&str] = &[
+    "name",
+    "data_dir",
+    "client_listen",
+    "client_address",
+    "peer_listen",
+    "peer_address",
+    "initial_servers",
+    "join",
+    "tls",
+    "access",
+    "timing",
+    "heartbeat_ms",
+    "election_min_ms",
+    "election_max_ms",
+    "checkpoint_interval_ms",
+    "checkpoint_bytes",
+    "log_keep_entries",
+    "snapshot_after_entries",
+    "cache_bytes",
+    "log_cache_bytes",
+    "password",
+    "log_format",
+    "verbose",
+];
+const TLS_KEYS: &[&str] = &["ca", "cert", "key"];
+const PASSWORD_KEYS: &[&str] = &[
+    "memory_kib",
+    "iterations",
+    "parallelism",
+    "threads",
+    "queue",
+];
+
+/// Reads the settings of a file. Paths in it count from the file's directory.
+pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
+        file: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let mut settings = parse(path, &text)?;
+    let from = path.parent().unwrap_or_else(|| Path::new(""));
+    let tls = &mut settings.tls;
+    for entry in [
+        &mut settings.data_dir,
+        &mut tls.ca,
+        &mut tls.cert,
+        &mut tls.key,
+    ] {
+        *entry = entry.take().map(|relative: PathBuf| from.join(relative));
+    }
+    Ok(settings)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
+    let malformed = |error: toml::de::Error| ConfigError::Malformed {
+        file: path.to_owned(),
+        reason: error.to_string().trim_end().to_owned(),
+    };
+    let table: toml::Table = toml::from_str(text).map_err(malformed)?;
+    refuse_unknown(path, "", &table, TOP_KEYS)?;
+    for (name, known) in [("tls", TLS_KEYS), ("password", PASSWORD_KEYS)] {
+        if let Some(inner) = table.get(name).and_then(toml::Value::as_table) {
+            refuse_unknown(path, &format!("{name}."), inner, known)?;
+        }
+    }
+    toml::from_str(text).map_err(malformed)
+}
+
+fn refuse_unknown(
+    path: &Path,
+    within: &str,
+    table: &toml::Table,
+    known: &[&str],
+) -> Result<(), ConfigError> {
+    let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) else {
+        return Ok(());
+    };
+    Err(ConfigError::UnknownKey {
+        file: path.to_owned(),
+        key: format!("{within}{key}"),
+        hint: match nearest(key, known) {
+            Some(near) => format!("did you mean `{within}{near}`?"),
+            None => format!("known here: {}", known.join(", ")),
+        },
+    })
+}
+
+/// The known key that was probably meant, if one is close enough.
+fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|candidate| (edits(key, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance, in bytes.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse(Path::new("quorid.toml"), text)
+            .expect_err("refused")
+            .to_string()
+    }
+
+    #[test]
+    fn every_known_key_is_taken() {
+        let text = r#"
+            name = "n1"
+            data_dir = "data"
+            client_listen = "0.0.0.0:1"
+            client_address = "a:1"
+            peer_listen = "0.0.0.0:2"
+            peer_address = "a:2"
+            initial_servers = ["n1=a:2,a:1", { name = "n2", peer_address = "b:2", client_address = "b:1" }]
+            join = false
+            access = "open"
+            timing = "wan"
+            heartbeat_ms = 1
+            election_min_ms = 2
+            election_max_ms = 3
+            checkpoint_interval_ms = 4
+            checkpoint_bytes = 5
+            log_keep_entries = 6
+            snapshot_after_entries = 7
+            cache_bytes = 8
+            log_cache_bytes = 9
+            log_format = "json"
+            verbose = true
+            [tls]
+            ca = "ca"
+            cert = "cert"
+            key = "key"
+            [password]
+            memory_kib = 1
+            iterations = 2
+            parallelism = 3
+            threads = 4
+            queue = 5
+        "#;
+        let settings = parse(Path::new("quorid.toml"), text).expect("valid");
+        assert_eq!(
+            settings.initial_servers.expect("given")[1].peer_address,
+            "b:2"
+        );
+        let table: toml::Table = toml::from_str(text).expect("valid");
+        assert_eq!(
+            table.len(),
+            TOP_KEYS.len(),
+            "a key is missing from this test"
+        );
+    }
+
+    #[test]
+    fn errors_name_the_file_the_key_and_what_was_meant() {
+        let table = [
+            (
+                "hartbeat_ms = 5",
+                "quorid.toml: unknown key `hartbeat_ms`; did you mean `heartbeat_ms`?",
+            ),
+            (
+                "[password]\nmemory = 5",
+                "`password.memory`; did you mean `password.memory_kib`?",
+            ),
+            ("[tls]\nfoo = 5", "`tls.foo`; known here: ca, cert, key"),
+            ("zzz = 5", "unknown key `zzz`; known here: name, data_dir"),
+            ("heartbeat_ms = \"fast\"", "line 1"),
+            ("access = \"ajar\"", "closed"),
+            (
+                "initial_servers = [\"n1\"]",
+                "name=peer_address,client_address",
+            ),
+            ("name = ", "quorid.toml"),
+        ];
+        for (text, expected) in table {
+            let error = error(text);
+            assert!(
+                error.contains(expected),
+                "{error:?} should say {expected:?}"
+            );
+        }
+    }
+}

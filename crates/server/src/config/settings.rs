@@ -1,0 +1,301 @@
+//! The settings as somebody gave them: on the command line, in the environment or in a file.
+//! Every one may be missing here; `Config` is what comes out.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use serde::{
+    Deserialize,
+    de::{self, MapAccess, Visitor},
+};
+
+use super::{InitialServer, LogFormat, TimingPreset};
+use crate::access::Access;
+
+/// Flags of `quorid serve`. Each setting comes from its flag, else from its environment
+/// variable, else from the file, else it has a default.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ServeArgs {
+    /// Read settings from this TOML file
+    #[arg(long, value_name = "FILE", env = "QUORID_SERVER_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Check the configuration and the certificates, print the settings in effect, and end
+    #[arg(long)]
+    pub check_config: bool,
+    /// The settings.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Every setting of a server, each of them optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Name of this server, as in its certificate: lower-case letters, digits and hyphens
+    #[arg(long, env = "QUORID_NAME")]
+    pub name: Option<String>,
+    /// Directory for everything the server keeps; made when it doesn't exist
+    #[arg(long, value_name = "DIR", env = "QUORID_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address to listen on for clients [default: 0.0.0.0:7400]
+    #[arg(long, value_name = "HOST:PORT", env = "QUORID_CLIENT_LISTEN")]
+    pub client_listen: Option<String>,
+    /// Address at which clients reach this server [default: by --initial-servers]
+    #[arg(long, value_name = "HOST:PORT", env = "QUORID_CLIENT_ADDRESS")]
+    pub client_address: Option<String>,
+    /// Address to listen on for the other servers [default: 0.0.0.0:7401]
+    #[arg(long, value_name = "HOST:PORT", env = "QUORID_PEER_LISTEN")]
+    pub peer_listen: Option<String>,
+    /// Address at which the other servers reach this one [default: by --initial-servers]
+    #[arg(long, value_name = "HOST:PORT", env = "QUORID_PEER_ADDRESS")]
+    pub peer_address: Option<String>,
+    /// The servers that form the cluster, this one among them, the same list on each of them;
+    /// repeat the flag, or separate with semicolons
+    #[arg(
+        long,
+        visible_alias = "initial-server",
+        value_name = "NAME=PEER_ADDRESS,CLIENT_ADDRESS",
+        value_delimiter = ';',
+        env = "QUORID_INITIAL_SERVERS"
+    )]
+    pub initial_servers: Option<Vec<InitialServer>>,
+    /// Wait to be added to a cluster that exists, instead of forming one
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        env = "QUORID_JOIN"
+    )]
+    pub join: Option<bool>,
+    /// Certificates.
+    #[command(flatten)]
+    pub tls: TlsSettings,
+    /// Who may look up and create: `closed` needs a login or an operator, `open` nothing
+    /// [default: closed]
+    #[arg(long, value_enum, env = "QUORID_ACCESS")]
+    pub access: Option<Access>,
+    /// Time-outs for servers in one place (lan) or in several regions (wan) [default: lan]
+    #[arg(long, value_enum, env = "QUORID_TIMING")]
+    pub timing: Option<TimingPreset>,
+    /// Time between two heartbeats of the leader, ms [default: by --timing]
+    #[arg(long, value_name = "MS", env = "QUORID_HEARTBEAT_MS")]
+    pub heartbeat_ms: Option<u64>,
+    /// Shortest election time-out, ms [default: by --timing]
+    #[arg(long, value_name = "MS", env = "QUORID_ELECTION_MIN_MS")]
+    pub election_min_ms: Option<u64>,
+    /// Longest election time-out, ms [default: by --timing]
+    #[arg(long, value_name = "MS", env = "QUORID_ELECTION_MAX_MS")]
+    pub election_max_ms: Option<u64>,
+    /// Longest time between two checkpoints to disk while there are changes, ms [default: 1000]
+    #[arg(long, value_name = "MS", env = "QUORID_CHECKPOINT_INTERVAL_MS")]
+    pub checkpoint_interval_ms: Option<u64>,
+    /// Bytes of changes after which a checkpoint is made earlier [default: 16777216]
+    #[arg(long, value_name = "BYTES", env = "QUORID_CHECKPOINT_BYTES")]
+    pub checkpoint_bytes: Option<u64>,
+    /// Log entries kept for servers that lag behind; further back they get a snapshot
+    /// [default: 500000]
+    #[arg(long, value_name = "N", env = "QUORID_LOG_KEEP_ENTRIES")]
+    pub log_keep_entries: Option<u64>,
+    /// Log entries after which the log is cut behind a new snapshot [default: 100000]
+    #[arg(long, value_name = "N", env = "QUORID_SNAPSHOT_AFTER_ENTRIES")]
+    pub snapshot_after_entries: Option<u64>,
+    /// Memory for pages of the state [default: 67108864]
+    #[arg(long, value_name = "BYTES", env = "QUORID_CACHE_BYTES")]
+    pub cache_bytes: Option<u64>,
+    /// Memory for recent log entries [default: 33554432]
+    #[arg(long, value_name = "BYTES", env = "QUORID_LOG_CACHE_BYTES")]
+    pub log_cache_bytes: Option<u64>,
+    /// Password hashing.
+    #[command(flatten)]
+    pub password: PasswordFlags,
+    /// Log lines for people or for machines [default: human]
+    #[arg(long, value_enum, env = "QUORID_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Tell in the log what the server does
+    #[arg(
+        short,
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        env = "QUORID_VERBOSE"
+    )]
+    pub verbose: Option<bool>,
+}
+
+/// Settings of table `tls`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSettings {
+    /// Certificate of the cluster's CA, PEM
+    #[arg(
+        long = "tls-ca",
+        alias = "ca",
+        value_name = "FILE",
+        env = "QUORID_TLS_CA"
+    )]
+    pub ca: Option<PathBuf>,
+    /// This server's certificate, PEM
+    #[arg(
+        long = "tls-cert",
+        alias = "cert",
+        value_name = "FILE",
+        env = "QUORID_TLS_CERT"
+    )]
+    pub cert: Option<PathBuf>,
+    /// The private key of this server's certificate, PEM
+    #[arg(
+        long = "tls-key",
+        alias = "key",
+        value_name = "FILE",
+        env = "QUORID_TLS_KEY"
+    )]
+    pub key: Option<PathBuf>,
+}
+
+/// Settings of table `password`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PasswordFlags {
+    /// Memory of one Argon2id hash, KiB [default: 19456]
+    #[arg(
+        long = "password-memory-kib",
+        value_name = "KIB",
+        env = "QUORID_PASSWORD_MEMORY_KIB"
+    )]
+    pub memory_kib: Option<u32>,
+    /// Passes of one Argon2id hash over its memory [default: 2]
+    #[arg(
+        long = "password-iterations",
+        value_name = "N",
+        env = "QUORID_PASSWORD_ITERATIONS"
+    )]
+    pub iterations: Option<u32>,
+    /// Lanes of one Argon2id hash [default: 1]
+    #[arg(
+        long = "password-parallelism",
+        value_name = "N",
+        env = "QUORID_PASSWORD_PARALLELISM"
+    )]
+    pub parallelism: Option<u32>,
+    /// Passwords hashed at once [default: one less than there are cores]
+    #[arg(
+        long = "password-threads",
+        value_name = "N",
+        env = "QUORID_PASSWORD_THREADS"
+    )]
+    pub threads: Option<usize>,
+    /// Passwords that may wait to be hashed; beyond that, clients are told to retry
+    /// [default: 64]
+    #[arg(
+        long = "password-queue",
+        value_name = "N",
+        env = "QUORID_PASSWORD_QUEUE"
+    )]
+    pub queue: Option<usize>,
+}
+
+impl Settings {
+    /// These settings, completed by `lower` where they are missing.
+    #[must_use]
+    pub fn over(self, lower: Self) -> Self {
+        Self {
+            name: self.name.or(lower.name),
+            data_dir: self.data_dir.or(lower.data_dir),
+            client_listen: self.client_listen.or(lower.client_listen),
+            client_address: self.client_address.or(lower.client_address),
+            peer_listen: self.peer_listen.or(lower.peer_listen),
+            peer_address: self.peer_address.or(lower.peer_address),
+            initial_servers: self.initial_servers.or(lower.initial_servers),
+            join: self.join.or(lower.join),
+            tls: TlsSettings {
+                ca: self.tls.ca.or(lower.tls.ca),
+                cert: self.tls.cert.or(lower.tls.cert),
+                key: self.tls.key.or(lower.tls.key),
+            },
+            access: self.access.or(lower.access),
+            timing: self.timing.or(lower.timing),
+            heartbeat_ms: self.heartbeat_ms.or(lower.heartbeat_ms),
+            election_min_ms: self.election_min_ms.or(lower.election_min_ms),
+            election_max_ms: self.election_max_ms.or(lower.election_max_ms),
+            checkpoint_interval_ms: self.checkpoint_interval_ms.or(lower.checkpoint_interval_ms),
+            checkpoint_bytes: self.checkpoint_bytes.or(lower.checkpoint_bytes),
+            log_keep_entries: self.log_keep_entries.or(lower.log_keep_entries),
+            snapshot_after_entries: self.snapshot_after_entries.or(lower.snapshot_after_entries),
+            cache_bytes: self.cache_bytes.or(lower.cache_bytes),
+            log_cache_bytes: self.log_cache_bytes.or(lower.log_cache_bytes),
+            password: PasswordFlags {
+                memory_kib: self.password.memory_kib.or(lower.password.memory_kib),
+                iterations: self.password.iterations.or(lower.password.iterations),
+                parallelism: self.password.parallelism.or(lower.password.parallelism),
+                threads: self.password.threads.or(lower.password.threads),
+                queue: self.password.queue.or(lower.password.queue),
+            },
+            log_format: self.log_format.or(lower.log_format),
+            verbose: self.verbose.or(lower.verbose),
+        }
+    }
+}
+
+impl FromStr for InitialServer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('=').and_then(|(name, addresses)| {
+            let (peer_address, client_address) = addresses.split_once(',')?;
+            Some((name, peer_address, client_address))
+        });
+        let Some((name, peer_address, client_address)) = parts else {
+            return Err(format!(
+                "`{text}` isn't of the form name=peer_address,client_address, such as \
+                 n1=10.0.0.1:7401,10.0.0.1:7400"
+            ));
+        };
+        Ok(Self {
+            name: name.trim().to_owned(),
+            peer_address: peer_address.trim().to_owned(),
+            client_address: client_address.trim().to_owned(),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for InitialServer {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(InitialServerVisitor)
+    }
+}
+
+/// Takes both forms: the one of the command line, and a table.
+struct InitialServerVisitor;
+
+impl<'de> Visitor<'de> for InitialServerVisitor {
+    type Value = InitialServer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "\"name=peer_address,client_address\" or { name, peer_address, client_address }",
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<InitialServer, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<InitialServer, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            name: String,
+            peer_address: String,
+            client_address: String,
+        }
+        let table = Table::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(InitialServer {
+            name: table.name,
+            peer_address: table.peer_address,
+            client_address: table.client_address,
+        })
+    }
+}

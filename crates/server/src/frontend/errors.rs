@@ -1,0 +1,277 @@
+//! How errors look on the wire: the one place where they get their gRPC code, their reason
+//! and their metadata. docs/reference/api.md lists them for clients.
+
+use std::{collections::HashMap, time::Duration};
+
+use quorid_directory::Rejection;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::{
+    access::Denied,
+    node::{Member, MembershipError, Unavailable},
+    service::Error,
+};
+
+/// Domain of all reasons.
+pub const DOMAIN: &str = "quorid";
+
+/// When a client that was told BUSY may ask again.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// A request that can't be understood: the caller has to change it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[allow(
+    missing_docs,
+    reason = "each is named after its reason; the sentence says the rest"
+)]
+pub enum Invalid {
+    #[error("{0}")]
+    LoginName(String),
+    #[error("{0}")]
+    RealName(String),
+    #[error("{0}")]
+    Password(String),
+    #[error("{0}")]
+    AccountName(String),
+    #[error("{0}")]
+    RequestId(String),
+    #[error("{0}")]
+    PageToken(String),
+    #[error("page_size is {0}; use 0 for the default, or 1 to 1000")]
+    PageSize(i32),
+    #[error("{0}")]
+    FieldMask(String),
+    #[error("{0}")]
+    Etag(String),
+    #[error(
+        "read.consistency is {0}; use CONSISTENCY_LINEARIZABLE (1), CONSISTENCY_AT_LEAST_REVISION (2) or CONSISTENCY_STALE (3)"
+    )]
+    ReadOptions(i32),
+    #[error("{0}")]
+    ServerName(String),
+    #[error("{0}")]
+    Message(String),
+}
+
+impl Invalid {
+    /// The reason on the wire.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::LoginName(_) => "INVALID_LOGIN_NAME",
+            Self::RealName(_) => "INVALID_REAL_NAME",
+            Self::Password(_) => "INVALID_PASSWORD",
+            Self::AccountName(_) => "INVALID_ACCOUNT_NAME",
+            Self::RequestId(_) => "INVALID_REQUEST_ID",
+            Self::PageToken(_) => "INVALID_PAGE_TOKEN",
+            Self::PageSize(_) => "INVALID_PAGE_SIZE",
+            Self::FieldMask(_) => "INVALID_FIELD_MASK",
+            Self::Etag(_) => "INVALID_ETAG",
+            Self::ReadOptions(_) => "INVALID_READ_OPTIONS",
+            Self::ServerName(_) => "INVALID_SERVER",
+            Self::Message(_) => "INVALID_MESSAGE",
+        }
+    }
+}
+
+impl From<Invalid> for Status {
+    fn from(invalid: Invalid) -> Self {
+        build(
+            Code::InvalidArgument,
+            invalid.reason(),
+            invalid.to_string(),
+            Metadata::new(),
+        )
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match &error {
+            Error::Rejected(rejection) => rejected(rejection, message),
+            Error::Denied(denied) => {
+                let (code, reason) = denied_as(denied);
+                build(code, reason, message, Metadata::new())
+            }
+            Error::Busy(_) => busy(message),
+            Error::Unavailable(unavailable) => unavailable_as(unavailable, message),
+            Error::Membership(refused) => membership(refused, message),
+            Error::Fault(_) => build(Code::Internal, "FAULT", message, Metadata::new()),
+        }
+    }
+}
+
+type Metadata = HashMap<String, String>;
+
+/// The server ends; another one will answer.
+pub(crate) fn shutting_down() -> Status {
+    Error::from(Unavailable::ShuttingDown).into()
+}
+
+/// What is said while the node starts.
+pub(crate) const STARTING: &str =
+    "not ready: this server is starting; it waits for the other servers of its cluster\n";
+
+/// The server has no part in the cluster yet; another one may.
+pub(crate) fn starting() -> Status {
+    build(
+        Code::Unavailable,
+        "NO_QUORUM",
+        STARTING.trim_end().to_owned(),
+        Metadata::new(),
+    )
+}
+
+/// The caller's deadline, or the server's own, is over.
+pub(crate) fn deadline_exceeded(deadline: Duration) -> Status {
+    let message = format!(
+        "no answer within {} ms; a change may still be made: ask again with the same request id",
+        deadline.as_millis()
+    );
+    build(
+        Code::DeadlineExceeded,
+        "DEADLINE_EXCEEDED",
+        message,
+        Metadata::new(),
+    )
+}
+
+/// What the gRPC library found wrong with a message, as the caller's error that it is.
+/// None: it wasn't about a message.
+pub(crate) fn malformed_message(status: &Status) -> Option<Status> {
+    let text = status.message();
+    let code = status.code();
+    let refused = (code == Code::Internal && text.contains("decode Protobuf message"))
+        || (code == Code::OutOfRange && text.contains("message length too large"));
+    (refused && status.details().is_empty()).then(|| Invalid::Message(text.to_owned()).into())
+}
+
+fn rejected(rejection: &Rejection, message: String) -> Status {
+    let (code, reason, metadata) = match rejection {
+        Rejection::LoginNameTaken { login_name, holder } => (
+            Code::AlreadyExists,
+            "LOGIN_NAME_TAKEN",
+            vec![
+                ("login_name", login_name.to_string()),
+                ("account_id", holder.to_string()),
+            ],
+        ),
+        Rejection::AccountNotFound { account } => (
+            Code::NotFound,
+            "ACCOUNT_NOT_FOUND",
+            vec![("account", account.to_string())],
+        ),
+        Rejection::VersionMismatch {
+            account,
+            expected,
+            actual,
+        } => (
+            Code::Aborted,
+            "ETAG_MISMATCH",
+            vec![
+                ("account_id", account.to_string()),
+                ("expected_etag", format!("{:x}", expected.0)),
+                ("actual_etag", format!("{:x}", actual.0)),
+            ],
+        ),
+        Rejection::PasswordNeeded { .. } => (Code::Unauthenticated, "PASSWORD_NEEDED", vec![]),
+        Rejection::PasswordChanged { .. } => (Code::Unauthenticated, "WRONG_PASSWORD", vec![]),
+        Rejection::RequestExpired { time, floor } => (
+            Code::FailedPrecondition,
+            "REQUEST_EXPIRED",
+            vec![
+                ("time_ms", time.0.to_string()),
+                ("floor_ms", floor.0.to_string()),
+            ],
+        ),
+        Rejection::RequestReused { request } => (
+            Code::InvalidArgument,
+            "REQUEST_REUSED",
+            vec![("request_id", request.to_string())],
+        ),
+        Rejection::RequestFromFuture { time, now } => (
+            Code::FailedPrecondition,
+            "REQUEST_FROM_FUTURE",
+            vec![
+                ("time_ms", time.0.to_string()),
+                ("now_ms", now.0.to_string()),
+            ],
+        ),
+    };
+    let metadata = metadata
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value));
+    build(code, reason, message, metadata.collect())
+}
+
+fn denied_as(denied: &Denied) -> (Code, &'static str) {
+    match denied {
+        Denied::LoginNeeded | Denied::MalformedLogin => (Code::Unauthenticated, "LOGIN_NEEDED"),
+        Denied::OperatorNeeded { .. } => (Code::PermissionDenied, "OPERATOR_NEEDED"),
+        Denied::PasswordNeeded => (Code::Unauthenticated, "PASSWORD_NEEDED"),
+        Denied::WrongPassword | Denied::PasswordChanged => {
+            (Code::Unauthenticated, "WRONG_PASSWORD")
+        }
+    }
+}
+
+fn unavailable_as(unavailable: &Unavailable, message: String) -> Status {
+    let (code, reason, metadata) = match unavailable {
+        Unavailable::NotLeader { leader, term } => (
+            Code::Unavailable,
+            "NOT_LEADER",
+            hint(leader.as_ref(), *term),
+        ),
+        Unavailable::NoQuorum => (Code::Unavailable, "NO_QUORUM", Metadata::new()),
+        Unavailable::OutcomeUnknown => (Code::Unavailable, "OUTCOME_UNKNOWN", Metadata::new()),
+        Unavailable::Behind { wanted, applied } => (
+            Code::Unavailable,
+            "BEHIND",
+            Metadata::from([
+                ("wanted_revision".to_owned(), wanted.to_string()),
+                ("applied_revision".to_owned(), applied.to_string()),
+            ]),
+        ),
+        Unavailable::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN", Metadata::new()),
+        Unavailable::Fault(_) => (Code::Internal, "FAULT", Metadata::new()),
+    };
+    build(code, reason, message, metadata)
+}
+
+/// Where to ask instead.
+fn hint(leader: Option<&Member>, term: u64) -> Metadata {
+    let mut metadata = Metadata::from([("term".to_owned(), term.to_string())]);
+    if let Some(leader) = leader {
+        metadata.insert("leader_id".to_owned(), leader.id.to_string());
+        metadata.insert("leader_address".to_owned(), leader.client_address.clone());
+    }
+    metadata
+}
+
+fn membership(refused: &MembershipError, message: String) -> Status {
+    let (code, reason) = match refused {
+        MembershipError::InProgress => (Code::Aborted, "CHANGE_IN_PROGRESS"),
+        MembershipError::NotFound(_) => (Code::NotFound, "SERVER_NOT_FOUND"),
+        MembershipError::Exists(_) => (Code::AlreadyExists, "SERVER_EXISTS"),
+        MembershipError::NotReady { .. } => (Code::FailedPrecondition, "SERVER_NOT_READY"),
+        MembershipError::Unavailable(unavailable) => return unavailable_as(unavailable, message),
+    };
+    build(code, reason, message, Metadata::new())
+}
+
+fn busy(message: String) -> Status {
+    let mut details = ErrorDetails::with_error_info("BUSY", DOMAIN, Metadata::new());
+    details.set_retry_info(Some(RETRY_AFTER));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+fn build(code: Code, reason: &str, message: String, metadata: Metadata) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+    Status::with_error_details(code, message, details)
+}
+
+#[cfg(test)]
+#[path = "errors_tests.rs"]
+mod tests;

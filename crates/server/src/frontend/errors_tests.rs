@@ -1,0 +1,241 @@
+//! Each error of the domain, with its code and reason on the wire.
+
+use quorid_directory::{AccountId, LoginName, RequestId, Revision, Selector, Time};
+
+use super::*;
+
+fn wire(error: impl Into<Error>) -> (Code, String, HashMap<String, String>) {
+    let status = Status::from(error.into());
+    let info = status
+        .get_details_error_info()
+        .expect("every error has a reason");
+    assert_eq!(info.domain, DOMAIN);
+    assert!(!status.message().is_empty());
+    (status.code(), info.reason, info.metadata)
+}
+
+fn id() -> AccountId {
+    AccountId::from_bytes([7; 16])
+}
+
+fn member() -> Member {
+    Member {
+        id: 2,
+        name: "n2".to_owned(),
+        client_address: "10.0.0.2:7400".to_owned(),
+        peer_address: "10.0.0.2:7401".to_owned(),
+        voter: true,
+    }
+}
+
+#[test]
+fn every_error_has_its_code_and_reason() {
+    let name = LoginName::parse("ana").expect("valid");
+    let request: RequestId = "01890a5d-ac96-774b-bcce-b302099a8057"
+        .parse()
+        .expect("valid");
+    let (early, late) = (Time(1), Time(2));
+    let account = id();
+    let rejections = [
+        (
+            Rejection::LoginNameTaken {
+                login_name: name.clone(),
+                holder: id(),
+            },
+            Code::AlreadyExists,
+            "LOGIN_NAME_TAKEN",
+        ),
+        (
+            Rejection::AccountNotFound {
+                account: Selector::LoginName(name),
+            },
+            Code::NotFound,
+            "ACCOUNT_NOT_FOUND",
+        ),
+        (
+            Rejection::VersionMismatch {
+                account,
+                expected: Revision(16),
+                actual: Revision(17),
+            },
+            Code::Aborted,
+            "ETAG_MISMATCH",
+        ),
+        (
+            Rejection::PasswordNeeded { account },
+            Code::Unauthenticated,
+            "PASSWORD_NEEDED",
+        ),
+        (
+            Rejection::PasswordChanged { account },
+            Code::Unauthenticated,
+            "WRONG_PASSWORD",
+        ),
+        (
+            Rejection::RequestExpired {
+                time: early,
+                floor: late,
+            },
+            Code::FailedPrecondition,
+            "REQUEST_EXPIRED",
+        ),
+        (
+            Rejection::RequestReused { request },
+            Code::InvalidArgument,
+            "REQUEST_REUSED",
+        ),
+        (
+            Rejection::RequestFromFuture {
+                time: late,
+                now: early,
+            },
+            Code::FailedPrecondition,
+            "REQUEST_FROM_FUTURE",
+        ),
+    ];
+    let denials = [
+        (Denied::LoginNeeded, Code::Unauthenticated, "LOGIN_NEEDED"),
+        (
+            Denied::MalformedLogin,
+            Code::Unauthenticated,
+            "LOGIN_NEEDED",
+        ),
+        (
+            Denied::OperatorNeeded { what: "this" },
+            Code::PermissionDenied,
+            "OPERATOR_NEEDED",
+        ),
+        (
+            Denied::PasswordNeeded,
+            Code::Unauthenticated,
+            "PASSWORD_NEEDED",
+        ),
+        (
+            Denied::WrongPassword,
+            Code::Unauthenticated,
+            "WRONG_PASSWORD",
+        ),
+        (
+            Denied::PasswordChanged,
+            Code::Unauthenticated,
+            "WRONG_PASSWORD",
+        ),
+    ];
+    let behind = Unavailable::Behind {
+        wanted: Revision(9),
+        applied: Revision(8),
+    };
+    let unavailable = [
+        (
+            Unavailable::NotLeader {
+                leader: None,
+                term: 3,
+            },
+            Code::Unavailable,
+            "NOT_LEADER",
+        ),
+        (Unavailable::NoQuorum, Code::Unavailable, "NO_QUORUM"),
+        (
+            Unavailable::OutcomeUnknown,
+            Code::Unavailable,
+            "OUTCOME_UNKNOWN",
+        ),
+        (behind, Code::Unavailable, "BEHIND"),
+        (
+            Unavailable::ShuttingDown,
+            Code::Unavailable,
+            "SHUTTING_DOWN",
+        ),
+        (
+            Unavailable::Fault("disk".to_owned()),
+            Code::Internal,
+            "FAULT",
+        ),
+    ];
+    let own = [
+        (
+            Error::Busy("busy".to_owned()),
+            Code::ResourceExhausted,
+            "BUSY",
+        ),
+        (Error::Fault("disk".to_owned()), Code::Internal, "FAULT"),
+    ];
+    let table = rejections
+        .map(|(error, code, reason)| (Error::from(error), code, reason))
+        .into_iter()
+        .chain(denials.map(|(error, code, reason)| (Error::from(error), code, reason)))
+        .chain(unavailable.map(|(error, code, reason)| (Error::from(error), code, reason)))
+        .chain(own);
+    for (error, code, reason) in table {
+        let said = format!("{error:?}");
+        let (actual_code, actual_reason, _) = wire(error);
+        assert_eq!(
+            (actual_code, actual_reason.as_str()),
+            (code, reason),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_taken_name_and_a_stale_etag_say_whose_and_which() {
+    let login_name = LoginName::parse("ana").expect("valid");
+    let (_, _, metadata) = wire(Rejection::LoginNameTaken {
+        login_name,
+        holder: id(),
+    });
+    assert_eq!(metadata["login_name"], "ana");
+    assert_eq!(metadata["account_id"], id().to_string());
+    let (_, _, metadata) = wire(Rejection::VersionMismatch {
+        account: id(),
+        expected: Revision(16),
+        actual: Revision(255),
+    });
+    assert_eq!(
+        (
+            metadata["expected_etag"].as_str(),
+            metadata["actual_etag"].as_str()
+        ),
+        ("10", "ff")
+    );
+}
+
+#[test]
+fn who_is_not_the_leader_says_who_is() {
+    let (_, _, metadata) = wire(Unavailable::NotLeader {
+        leader: Some(member()),
+        term: 5,
+    });
+    assert_eq!(metadata["leader_address"], "10.0.0.2:7400");
+    assert_eq!(metadata["leader_id"], "2");
+    assert_eq!(metadata["term"], "5");
+    let (_, _, metadata) = wire(Unavailable::NotLeader {
+        leader: None,
+        term: 5,
+    });
+    assert!(!metadata.contains_key("leader_address"));
+}
+
+#[test]
+fn messages_that_cannot_be_decoded_are_the_callers_error() {
+    let invalid = Status::internal("failed to decode Protobuf message: invalid string value");
+    let large = Status::out_of_range("Error, decoded message length too large: found 70000 bytes");
+    for status in [invalid, large] {
+        let mapped = malformed_message(&status).expect("mapped");
+        assert_eq!(mapped.code(), Code::InvalidArgument);
+        assert_eq!(
+            mapped.get_details_error_info().expect("reason").reason,
+            "INVALID_MESSAGE"
+        );
+        assert!(mapped.message().contains(status.message()));
+    }
+    assert!(malformed_message(&Status::internal("something else")).is_none());
+    assert!(malformed_message(&Status::from(Error::Fault("disk".to_owned()))).is_none());
+}
+
+#[test]
+fn busy_says_when_to_come_back() {
+    let status = Status::from(Error::Busy("busy".to_owned()));
+    let retry = status.get_details_retry_info().expect("retry info");
+    assert_eq!(retry.retry_delay, Some(RETRY_AFTER));
+}

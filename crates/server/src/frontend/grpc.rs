@@ -1,0 +1,99 @@
+//! The gRPC front end: services `quorid.v1.Accounts` and `quorid.v1.Cluster`, the standard
+//! health service, and server reflection.
+
+mod accounts;
+mod cluster;
+mod convert;
+mod envelope;
+mod health;
+
+use std::sync::Arc;
+
+use axum::middleware;
+use quorid_api::proto::{accounts_server::AccountsServer, cluster_server::ClusterServer};
+use quorid_directory::{ClientAddress, Revision};
+use tonic::{Request, Response, Status, metadata::AsciiMetadataValue, service::Routes};
+
+use super::{Connection, Frontend, errors::Invalid};
+use crate::{
+    access::Denied,
+    service::{Caller, Error},
+    tls::Role,
+};
+
+/// Largest message that is taken from a client.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Carries the revision in every answer, of errors too.
+const REVISION_HEADER: &str = "quorid-revision";
+
+/// The gRPC services, with what goes around each of their calls.
+pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
+    let accounts = AccountsServer::new(accounts::AccountsApi(Arc::clone(frontend)))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let cluster = ClusterServer::new(cluster::ClusterApi(Arc::clone(frontend)))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let mut routes = Routes::default()
+        .add_service(accounts)
+        .add_service(cluster)
+        .add_service(health::service(frontend));
+    let described = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(quorid_api::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes = routes
+        .add_service(
+            described()
+                .build_v1()
+                .expect("the descriptors were made by the build"),
+        )
+        .add_service(
+            described()
+                .build_v1alpha()
+                .expect("the descriptors were made by the build"),
+        );
+    routes
+        .into_axum_router()
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(frontend),
+            envelope::wrap,
+        ))
+}
+
+/// Who asks: by the connection's certificate and the request's `authorization`.
+fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+    let connection = request
+        .extensions()
+        .get::<Connection>()
+        .ok_or_else(|| Status::from(Error::Fault("a request without its connection".to_owned())))?;
+    let address = ClientAddress::parse(&connection.address.to_string())
+        .map_err(|error| Error::Fault(format!("a connection's address: {error}")))?;
+    let operator = match &connection.role {
+        Role::Operator(name) => Some(name.clone()),
+        Role::Server(_) | Role::Other => None,
+    };
+    let login = match request.metadata().get("authorization") {
+        Some(header) => {
+            let header = header
+                .to_str()
+                .map_err(|_| Error::from(Denied::MalformedLogin))?;
+            Some(convert::login(header).map_err(Error::from)?)
+        }
+        None => None,
+    };
+    Ok(Caller {
+        address,
+        operator,
+        login,
+    })
+}
+
+/// An answer with the revision that it was made from.
+fn answer<T>(value: T, revision: Revision) -> Response<T> {
+    let mut response = Response::new(value);
+    let header = AsciiMetadataValue::try_from(revision.to_string())
+        .expect("a number is made of ASCII digits");
+    response.metadata_mut().insert(REVISION_HEADER, header);
+    response
+}

@@ -1,0 +1,128 @@
+//! `quorid.v1.Accounts`: decode, ask the service, encode.
+
+use std::sync::Arc;
+
+use quorid_api::proto::{
+    self, CheckPasswordRequest, CreateAccountRequest, DeleteAccountRequest, GetAccountRequest,
+    ListAccountsRequest, ListAccountsResponse, UpdateAccountRequest, accounts_server::Accounts,
+};
+use tonic::{Request, Response, Status};
+
+use super::{answer, caller, convert};
+use crate::{
+    frontend::Frontend,
+    service::{AccountChange, AccountRemoval, NewAccount},
+};
+
+pub(super) struct AccountsApi(pub(super) Arc<Frontend>);
+
+#[tonic::async_trait]
+impl Accounts for AccountsApi {
+    async fn get_account(
+        &self,
+        request: Request<GetAccountRequest>,
+    ) -> Result<Response<proto::Account>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let account = convert::account_name(&request.name)?;
+        let consistency = convert::consistency(request.read)?;
+        let found = self.0.service.get(&caller, &account, consistency).await?;
+        Ok(answer(convert::account(&found.value), found.revision))
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<ListAccountsRequest>,
+    ) -> Result<Response<ListAccountsResponse>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let size = convert::page_size(request.page_size)?;
+        let after = convert::page_start(&request.page_token)?;
+        let consistency = convert::consistency(request.read)?;
+        let page = self
+            .0
+            .service
+            .list(&caller, after, size, consistency)
+            .await?;
+        let accounts = &page.value.accounts;
+        let next = accounts.last().filter(|_| page.value.more);
+        let response = ListAccountsResponse {
+            accounts: accounts.iter().map(convert::account).collect(),
+            next_page_token: next
+                .map(|last| convert::page_token(last.id))
+                .unwrap_or_default(),
+        };
+        Ok(answer(response, page.revision))
+    }
+
+    async fn create_account(
+        &self,
+        request: Request<CreateAccountRequest>,
+    ) -> Result<Response<proto::Account>, Status> {
+        let caller = caller(&request)?;
+        let mut request = request.into_inner();
+        let asked = request.account.unwrap_or_default();
+        let new = NewAccount {
+            login_name: convert::login_name(&asked.login_name)?,
+            real_name: convert::real_name(&asked.real_name)?,
+            password: convert::password(&mut request.password)?,
+            request: convert::request_id(&request.request_id)?,
+        };
+        let created = self.0.service.create(&caller, new).await?;
+        Ok(answer(convert::account(&created.value), created.revision))
+    }
+
+    async fn update_account(
+        &self,
+        request: Request<UpdateAccountRequest>,
+    ) -> Result<Response<proto::Account>, Status> {
+        let caller = caller(&request)?;
+        let mut request = request.into_inner();
+        let asked = request.account.unwrap_or_default();
+        let account = convert::account_name(&asked.name)?;
+        let update = convert::update(&asked, &mut request.new_password, request.update_mask)?;
+        let change = AccountChange {
+            account,
+            expected_version: convert::expected_version(&asked.etag)?,
+            login_name: update.login_name,
+            real_name: update.real_name,
+            password: update.password,
+            current_password: convert::password(&mut request.current_password)?,
+            request: convert::request_id(&request.request_id)?,
+        };
+        let changed = self.0.service.modify(&caller, change).await?;
+        Ok(answer(convert::account(&changed.value), changed.revision))
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<DeleteAccountRequest>,
+    ) -> Result<Response<()>, Status> {
+        let caller = caller(&request)?;
+        let mut request = request.into_inner();
+        let removal = AccountRemoval {
+            account: convert::account_name(&request.name)?,
+            expected_version: convert::expected_version(&request.etag)?,
+            current_password: convert::password(&mut request.current_password)?,
+            request: convert::request_id(&request.request_id)?,
+        };
+        let deleted = self.0.service.delete(&caller, removal).await?;
+        Ok(answer((), deleted.revision))
+    }
+
+    async fn check_password(
+        &self,
+        request: Request<CheckPasswordRequest>,
+    ) -> Result<Response<proto::Account>, Status> {
+        let caller = caller(&request)?;
+        let mut request = request.into_inner();
+        let account = convert::account_name(&request.name)?;
+        let password = convert::needed_password(&mut request.password)?;
+        let consistency = convert::consistency(request.read)?;
+        let service = &self.0.service;
+        let fitted = service
+            .check_password(&caller, &account, password, consistency)
+            .await?;
+        Ok(answer(convert::account(&fitted.value), fitted.revision))
+    }
+}

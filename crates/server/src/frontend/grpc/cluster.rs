@@ -1,0 +1,239 @@
+//! `quorid.v1.Cluster`: what the servers know of each other, and changes of the cluster.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures_util::{Stream, stream};
+use quorid_api::proto::{
+    AddServerRequest, ClusterView, GetClusterRequest, GetServerRequest, RemoveServerRequest,
+    ReplaceServerRequest, Server, ServerRole, ServerStatus, TransferLeadershipRequest,
+    WatchClusterRequest, cluster_server::Cluster,
+};
+use quorid_directory::Revision;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use super::{Invalid, answer, caller};
+use crate::{
+    frontend::{Frontend, Phase, errors},
+    node::{self, ClusterState, Member, NewServer},
+    service::StatusReport,
+};
+
+pub(super) struct ClusterApi(pub(super) Arc<Frontend>);
+
+impl ClusterApi {
+    /// The answer to a change, with the revision that this server has by now.
+    fn changed(&self, cluster: &ClusterState) -> Response<ClusterView> {
+        answer(view(cluster), self.0.service.revision())
+    }
+}
+
+#[tonic::async_trait]
+impl Cluster for ClusterApi {
+    async fn get_cluster(
+        &self,
+        _request: Request<GetClusterRequest>,
+    ) -> Result<Response<ClusterView>, Status> {
+        let cluster = Arc::clone(&self.0.service.cluster().borrow());
+        Ok(Response::new(view(&cluster)))
+    }
+
+    type WatchClusterStream = Pin<Box<dyn Stream<Item = Result<ClusterView, Status>> + Send>>;
+
+    async fn watch_cluster(
+        &self,
+        _request: Request<WatchClusterRequest>,
+    ) -> Result<Response<Self::WatchClusterStream>, Status> {
+        let watch = Watch {
+            cluster: self.0.service.cluster(),
+            phase: self.0.phase.clone(),
+            told: None,
+        };
+        Ok(Response::new(Box::pin(stream::unfold(
+            Some(watch),
+            next_view,
+        ))))
+    }
+
+    async fn get_server(
+        &self,
+        request: Request<GetServerRequest>,
+    ) -> Result<Response<ServerStatus>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let min_revision = Revision(request.min_revision);
+        let report = self
+            .0
+            .service
+            .report(&caller, request.digest, min_revision)
+            .await?;
+        let status = self.status(&report);
+        let revision = Revision(status.applied_index);
+        Ok(answer(status, revision))
+    }
+
+    async fn add_server(
+        &self,
+        request: Request<AddServerRequest>,
+    ) -> Result<Response<ClusterView>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let server = NewServer {
+            name: needed("server_name", request.server_name)?,
+            client_address: needed("client_address", request.client_address)?,
+            peer_address: needed("peer_address", request.peer_address)?,
+            learner: request.learner,
+        };
+        Ok(self.changed(&*self.0.service.add_server(&caller, server).await?))
+    }
+
+    async fn remove_server(
+        &self,
+        request: Request<RemoveServerRequest>,
+    ) -> Result<Response<ClusterView>, Status> {
+        let caller = caller(&request)?;
+        let name = needed("server_name", request.into_inner().server_name)?;
+        Ok(self.changed(&*self.0.service.remove_server(&caller, &name).await?))
+    }
+
+    async fn replace_server(
+        &self,
+        request: Request<ReplaceServerRequest>,
+    ) -> Result<Response<ClusterView>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let name = needed("server_name", request.server_name)?;
+        let cluster = Arc::clone(&self.0.service.cluster().borrow());
+        let lost = cluster.servers.iter().find(|server| server.name == name);
+        let or_lost = |given: String, of_lost: fn(&Member) -> &String| match lost {
+            Some(lost) if given.is_empty() => of_lost(lost).clone(),
+            Some(_) | None => given,
+        };
+        let new = NewServer {
+            name: or_lost(request.new_server_name, |lost| &lost.name),
+            client_address: or_lost(request.client_address, |lost| &lost.client_address),
+            peer_address: or_lost(request.peer_address, |lost| &lost.peer_address),
+            learner: lost.is_some_and(|lost| !lost.voter),
+        };
+        Ok(self.changed(&*self.0.service.replace_server(&caller, &name, new).await?))
+    }
+
+    async fn transfer_leadership(
+        &self,
+        request: Request<TransferLeadershipRequest>,
+    ) -> Result<Response<ClusterView>, Status> {
+        let caller = caller(&request)?;
+        let name = request.into_inner().server_name;
+        let to = (!name.is_empty()).then_some(name.as_str());
+        Ok(self.changed(&*self.0.service.transfer_leadership(&caller, to).await?))
+    }
+}
+
+impl ClusterApi {
+    fn status(&self, report: &StatusReport) -> ServerStatus {
+        let status = &report.status;
+        let cluster = Arc::clone(&self.0.service.cluster().borrow());
+        let own = cluster
+            .servers
+            .iter()
+            .find(|server| server.id == cluster.this);
+        // A server that waits to be added isn't a member yet, but has a name.
+        let server = own.map_or_else(
+            || Server {
+                id: cluster.this,
+                name: self.0.name.clone(),
+                ..Server::default()
+            },
+            server,
+        );
+        let (digest, applied_index) = match report.digest {
+            // The digest's own revision, as more may have been applied since.
+            Some((digest, revision)) => (hexadecimal(&digest), revision.0),
+            None => (String::new(), status.applied),
+        };
+        ServerStatus {
+            server: Some(server),
+            role: role(status.role).into(),
+            term: status.term,
+            leader_id: status.leader.unwrap_or(0),
+            last_log_index: status.last_log,
+            committed_index: status.committed,
+            applied_index,
+            checkpoint_index: status.checkpoint,
+            purged_index: status.purged,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            accounts: status.accounts,
+            digest,
+            disk_bytes: status.disk_bytes,
+            uptime_seconds: self.0.started.elapsed().as_secs(),
+        }
+    }
+}
+
+/// One client's watch.
+struct Watch {
+    cluster: watch::Receiver<Arc<ClusterState>>,
+    phase: watch::Receiver<Phase>,
+    /// What the client was told last.
+    told: Option<ClusterView>,
+}
+
+/// The next view that differs from the last one told; at the server's end, an error that
+/// sends the client to another server.
+async fn next_view(watch: Option<Watch>) -> Option<(Result<ClusterView, Status>, Option<Watch>)> {
+    let mut watch = watch?;
+    loop {
+        let now = view(&watch.cluster.borrow_and_update());
+        if watch.told.as_ref() != Some(&now) {
+            watch.told = Some(now.clone());
+            return Some((Ok(now), Some(watch)));
+        }
+        let ended = tokio::select! {
+            changed = watch.cluster.changed() => changed.is_err(),
+            () = Phase::Closing.reached(&mut watch.phase) => true,
+        };
+        if ended {
+            return Some((Err(errors::shutting_down()), None));
+        }
+    }
+}
+
+fn view(cluster: &ClusterState) -> ClusterView {
+    ClusterView {
+        cluster_id: cluster.cluster_id.clone(),
+        term: cluster.term,
+        leader_id: cluster.leader.unwrap_or(0),
+        servers: cluster.servers.iter().map(server).collect(),
+        answered_by: cluster.this,
+    }
+}
+
+fn server(member: &Member) -> Server {
+    Server {
+        id: member.id,
+        name: member.name.clone(),
+        client_address: member.client_address.clone(),
+        peer_address: member.peer_address.clone(),
+        voter: member.voter,
+    }
+}
+
+fn role(role: node::Role) -> ServerRole {
+    match role {
+        node::Role::Leader => ServerRole::Leader,
+        node::Role::Follower => ServerRole::Follower,
+        node::Role::Candidate => ServerRole::Candidate,
+        node::Role::Learner => ServerRole::Learner,
+    }
+}
+
+fn needed(field: &str, value: String) -> Result<String, Invalid> {
+    if value.is_empty() {
+        return Err(Invalid::ServerName(format!("{field} is missing")));
+    }
+    Ok(value)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

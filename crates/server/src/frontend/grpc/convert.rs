@@ -1,0 +1,297 @@
+//! Between the wire and the directory's types: everything that a client can get wrong in a
+//! message is found here.
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use prost_types::{FieldMask, Timestamp};
+use quorid_api::proto;
+use quorid_directory::{
+    Account, AccountId, LoginName, Password, RealName, RequestId, Revision, Selector, Time,
+};
+use zeroize::Zeroizing;
+
+use super::Invalid;
+use crate::{
+    access::Denied,
+    service::{Consistency, Login, PasswordChange},
+};
+
+/// Accounts in a page, where the client doesn't say; and the most there are.
+const PAGE_SIZE_MAX: usize = 1000;
+
+/// First byte of a page token: another layout gets another number.
+const PAGE_TOKEN_VERSION: u8 = 1;
+const PAGE_TOKEN_BYTES: usize = 1 + 16 + 4;
+
+/// `accounts/{id}` or `accounts/login:{login_name}`.
+pub(super) fn account_name(name: &str) -> Result<Selector, Invalid> {
+    let malformed = || {
+        Invalid::AccountName(format!(
+            "`{}` doesn't name an account; write accounts/{{id}} or accounts/login:{{login_name}}",
+            shown(name)
+        ))
+    };
+    let rest = name.strip_prefix("accounts/").ok_or_else(malformed)?;
+    if let Some(login_name) = rest.strip_prefix("login:") {
+        return Ok(Selector::LoginName(self::login_name(login_name)?));
+    }
+    let id = rest
+        .parse()
+        .map_err(|error| Invalid::AccountName(format!("{error}")))?;
+    Ok(Selector::Id(id))
+}
+
+/// A name that is quoted in an error, shortened where it is long.
+fn shown(name: &str) -> String {
+    const CHARS_MAX: usize = 80;
+    let mut shown: String = name
+        .chars()
+        .take(CHARS_MAX)
+        .flat_map(char::escape_debug)
+        .collect();
+    if name.chars().nth(CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+pub(super) fn login_name(text: &str) -> Result<LoginName, Invalid> {
+    LoginName::parse(text).map_err(|error| Invalid::LoginName(error.to_string()))
+}
+
+pub(super) fn real_name(text: &str) -> Result<RealName, Invalid> {
+    RealName::parse(text).map_err(|error| Invalid::RealName(error.to_string()))
+}
+
+/// Takes a password out of its message. None where the field is empty.
+pub(super) fn password(field: &mut String) -> Result<Option<Password>, Invalid> {
+    let typed = Zeroizing::new(std::mem::take(field));
+    if typed.is_empty() {
+        return Ok(None);
+    }
+    Password::parse(&typed)
+        .map(Some)
+        .map_err(|error| Invalid::Password(error.to_string()))
+}
+
+/// A password in whose place there can't be none.
+pub(super) fn needed_password(field: &mut String) -> Result<Password, Invalid> {
+    password(field)?.ok_or_else(|| Invalid::Password("the password is missing".to_owned()))
+}
+
+/// The request id, where the client made one.
+pub(super) fn request_id(field: &str) -> Result<Option<RequestId>, Invalid> {
+    if field.is_empty() {
+        return Ok(None);
+    }
+    field
+        .parse()
+        .map(Some)
+        .map_err(|error| Invalid::RequestId(format!("{error}")))
+}
+
+/// An account's version as its etag: lower-case hexadecimal.
+pub(super) fn etag(version: Revision) -> String {
+    format!("{:x}", version.0)
+}
+
+/// The version that an etag asks for; none where it is empty. Quotes, as HTTP has them, are
+/// taken too.
+pub(super) fn expected_version(etag: &str) -> Result<Option<Revision>, Invalid> {
+    if etag.is_empty() {
+        return Ok(None);
+    }
+    let digits = etag
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(etag);
+    let hexadecimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u64::from_str_radix(digits, 16)
+        .ok()
+        .filter(|_| hexadecimal)
+        .map(|version| Some(Revision(version)))
+        .ok_or_else(|| {
+            Invalid::Etag(format!(
+                "`{}` isn't an etag of this directory; send one as it came with an account",
+                shown(etag)
+            ))
+        })
+}
+
+/// How fresh a read has to be.
+pub(super) fn consistency(read: Option<proto::ReadOptions>) -> Result<Consistency, Invalid> {
+    let read = read.unwrap_or_default();
+    let asked = proto::Consistency::try_from(read.consistency)
+        .map_err(|_| Invalid::ReadOptions(read.consistency))?;
+    Ok(match asked {
+        proto::Consistency::Unspecified | proto::Consistency::Linearizable => {
+            Consistency::Linearizable
+        }
+        proto::Consistency::AtLeastRevision => Consistency::AtLeast(Revision(read.min_revision)),
+        proto::Consistency::Stale => Consistency::Stale,
+    })
+}
+
+/// How many accounts a page gets.
+pub(super) fn page_size(asked: i32) -> Result<usize, Invalid> {
+    match usize::try_from(asked) {
+        Ok(0) => Ok(PAGE_SIZE_MAX),
+        Ok(size) => Ok(size.min(PAGE_SIZE_MAX)),
+        Err(_) => Err(Invalid::PageSize(asked)),
+    }
+}
+
+/// Where the page after this account begins.
+///
+/// Version (1 byte), id (16), CRC-32 of both (4, big-endian), as unpadded base64url.
+pub(super) fn page_token(last: AccountId) -> String {
+    let mut bytes = Vec::with_capacity(PAGE_TOKEN_BYTES);
+    bytes.push(PAGE_TOKEN_VERSION);
+    bytes.extend_from_slice(last.as_bytes());
+    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The account that the page comes after; none for the first page.
+pub(super) fn page_start(token: &str) -> Result<Option<AccountId>, Invalid> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let unknown = || {
+        Invalid::PageToken(
+            "the page token isn't one of this directory; send next_page_token as it came, or \
+             none to begin at the first page"
+                .to_owned(),
+        )
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| unknown())?;
+    let (content, crc) = bytes.split_last_chunk::<4>().ok_or_else(unknown)?;
+    if crc32fast::hash(content).to_be_bytes() != *crc {
+        return Err(unknown());
+    }
+    let (version, id) = content.split_first().ok_or_else(unknown)?;
+    match <[u8; 16]>::try_from(id) {
+        Ok(id) if *version == PAGE_TOKEN_VERSION => Ok(Some(AccountId::from_bytes(id))),
+        Ok(_) | Err(_) => Err(unknown()),
+    }
+}
+
+/// What an update is to change.
+#[derive(Debug)]
+pub(super) struct Update {
+    pub(super) login_name: Option<LoginName>,
+    pub(super) real_name: Option<RealName>,
+    pub(super) password: PasswordChange,
+}
+
+/// Applies the field mask. Without one, every field that isn't empty is meant (AIP-134).
+pub(super) fn update(
+    account: &proto::Account,
+    new_password: &mut String,
+    mask: Option<FieldMask>,
+) -> Result<Update, Invalid> {
+    let password = password(new_password)?;
+    let mut paths = mask.unwrap_or_default().paths;
+    if paths.is_empty() {
+        let filled = [
+            ("login_name", !account.login_name.is_empty()),
+            ("real_name", !account.real_name.is_empty()),
+            ("password", password.is_some()),
+        ];
+        paths = filled
+            .iter()
+            .filter(|(_, filled)| *filled)
+            .map(|(path, _)| (*path).to_owned())
+            .collect();
+    }
+    if paths.is_empty() {
+        return Err(Invalid::FieldMask(
+            "nothing to change: update_mask is empty, and so are the fields; \
+             name some of login_name, real_name, password"
+                .to_owned(),
+        ));
+    }
+    let mut update = Update {
+        login_name: None,
+        real_name: None,
+        password: PasswordChange::Keep,
+    };
+    for path in &paths {
+        match path.as_str() {
+            "login_name" => update.login_name = Some(login_name(&account.login_name)?),
+            "real_name" => update.real_name = Some(real_name(&account.real_name)?),
+            "password" => {
+                update.password = match &password {
+                    Some(password) => PasswordChange::Set(password.clone()),
+                    None => PasswordChange::Remove,
+                }
+            }
+            unknown => {
+                return Err(Invalid::FieldMask(format!(
+                    "update_mask has `{}`; what can be changed is login_name, real_name and \
+                     password, each by its name",
+                    shown(unknown)
+                )));
+            }
+        }
+    }
+    if password.is_some() && matches!(update.password, PasswordChange::Keep) {
+        return Err(Invalid::FieldMask(
+            "new_password is given, but update_mask doesn't have `password`".to_owned(),
+        ));
+    }
+    Ok(update)
+}
+
+/// `Basic base64(login name:password)`.
+pub(super) fn login(header: &str) -> Result<Login, Denied> {
+    let decode = || {
+        let (scheme, credentials) = header.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let bytes = Zeroizing::new(STANDARD.decode(credentials.trim()).ok()?);
+        let text = std::str::from_utf8(&bytes).ok()?;
+        let (login_name, password) = text.split_once(':')?;
+        Some((login_name.to_owned(), Zeroizing::new(password.to_owned())))
+    };
+    let (login_name, password) = decode().ok_or(Denied::MalformedLogin)?;
+    // What can't be a name or a password can't be those of an account either.
+    match (LoginName::parse(&login_name), Password::parse(&password)) {
+        (Ok(login_name), Ok(password)) => Ok(Login {
+            login_name,
+            password,
+        }),
+        (Err(_), _) | (_, Err(_)) => Err(Denied::WrongPassword),
+    }
+}
+
+/// An account as clients see it: all but the verifier.
+pub(super) fn account(account: &Account) -> proto::Account {
+    proto::Account {
+        name: format!("accounts/{}", account.id),
+        id: account.id.to_string(),
+        login_name: account.login_name.to_string(),
+        real_name: account.real_name.to_string(),
+        create_time: Some(timestamp(account.created.time)),
+        create_address: account.created.client.to_string(),
+        update_time: Some(timestamp(account.changed.time)),
+        update_address: account.changed.client.to_string(),
+        has_password: account.verifier.is_some(),
+        etag: etag(account.version),
+    }
+}
+
+fn timestamp(time: Time) -> Timestamp {
+    let nanos = u32::try_from(time.0 % 1000).expect("less than 1000") * 1_000_000;
+    Timestamp {
+        seconds: i64::try_from(time.0 / 1000).unwrap_or(i64::MAX),
+        nanos: i32::try_from(nanos).expect("less than a second"),
+    }
+}
+
+#[cfg(test)]
+#[path = "convert_tests.rs"]
+mod tests;

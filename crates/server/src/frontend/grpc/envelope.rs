@@ -1,0 +1,105 @@
+//! What goes around every gRPC call: its deadline, its metrics, the revision in its answer,
+//! and the errors that the gRPC library makes of messages it can't decode.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{HeaderMap, HeaderValue};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use super::REVISION_HEADER;
+use crate::frontend::{Frontend, errors};
+
+/// For callers that name no deadline, or a longer one.
+const DEADLINE_MAX: Duration = Duration::from_secs(60);
+
+pub(super) async fn wrap(
+    State(frontend): State<Arc<Frontend>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let method = frontend.metrics.method(request.uri().path());
+    let deadline = deadline(request.headers());
+    // Of a stream, only its beginning has to come in time.
+    let answered = tokio::time::timeout(deadline, next.run(request)).await;
+    let mut response = answered.unwrap_or_else(|_| errors::deadline_exceeded(deadline).into_http());
+    let mut code = Code::Ok;
+    if let Some(status) = failed(&response) {
+        code = status.code();
+        if let Some(malformed) = errors::malformed_message(&status) {
+            code = malformed.code();
+            response = malformed.into_http::<Body>();
+        }
+    }
+    if !response.headers().contains_key(REVISION_HEADER) {
+        let revision = frontend.service.revision();
+        response
+            .headers_mut()
+            .insert(REVISION_HEADER, HeaderValue::from(revision.0));
+    }
+    frontend.metrics.answered(method, code, started.elapsed());
+    response
+}
+
+/// The error, if the call failed before it gave any answer.
+fn failed(response: &Response) -> Option<Status> {
+    Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok)
+}
+
+/// `grpc-timeout`: up to eight digits and a unit.
+fn deadline(headers: &HeaderMap) -> Duration {
+    let parse = || {
+        let text = headers.get("grpc-timeout")?.to_str().ok()?;
+        let unit = text.chars().last()?;
+        let digits = &text[..text.len() - unit.len_utf8()];
+        if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let number: u64 = digits.parse().ok()?;
+        match unit {
+            'H' => Some(Duration::from_secs(number * 3600)),
+            'M' => Some(Duration::from_secs(number * 60)),
+            'S' => Some(Duration::from_secs(number)),
+            'm' => Some(Duration::from_millis(number)),
+            'u' => Some(Duration::from_micros(number)),
+            'n' => Some(Duration::from_nanos(number)),
+            _ => None,
+        }
+    };
+    parse().map_or(DEADLINE_MAX, |asked| asked.min(DEADLINE_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_are_read_and_bounded() {
+        let table = [
+            ("100m", Duration::from_millis(100)),
+            ("5S", Duration::from_secs(5)),
+            ("99999999n", Duration::from_nanos(99_999_999)),
+            ("7u", Duration::from_micros(7)),
+            ("1M", DEADLINE_MAX),
+            ("8H", DEADLINE_MAX),
+            ("", DEADLINE_MAX),
+            ("m", DEADLINE_MAX),
+            ("5", DEADLINE_MAX),
+            ("-5S", DEADLINE_MAX),
+            ("123456789m", DEADLINE_MAX),
+        ];
+        for (text, expected) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", HeaderValue::from_static(text));
+            assert_eq!(deadline(&headers), expected, "{text}");
+        }
+        assert_eq!(deadline(&HeaderMap::new()), DEADLINE_MAX);
+    }
+}

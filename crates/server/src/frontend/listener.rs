@@ -1,0 +1,388 @@
+//! A TLS port: accepts, shakes hands, serves HTTP/2 and HTTP/1.1 on the connection.
+//!
+//! A handshake runs in its connection's own task, so that a slow one holds up nobody. What is
+//! refused is logged with its reason, a few times in ten seconds at most.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{Extension, Router};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use prometheus::{IntCounter, IntGauge};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{Instant, sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tracing::{debug, info, warn};
+
+use super::{Connection, Phase};
+use crate::{
+    seams::{BoxedIo, Listener},
+    tls::{Role, role_of},
+};
+
+/// Connections of one port.
+const CONNECTIONS_MAX: usize = 8192;
+/// Requests under way on one connection.
+const STREAMS_MAX: u32 = 1024;
+/// Headers of one request, bytes.
+const HEADERS_BYTES_MAX: u32 = 16 * 1024;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A client that is gone without a word is noticed after twice this.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// First byte of a TLS connection: a handshake record.
+const TLS_HANDSHAKE: u8 = 0x16;
+const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain\r\n\
+    Content-Length: 37\r\n\
+    Connection: close\r\n\r\n\
+    this port speaks TLS; try https://...";
+
+/// A port to serve.
+pub struct Port {
+    /// For the log: `client` or `peer`.
+    pub name: &'static str,
+    /// Where connections come in.
+    pub listener: Box<dyn Listener>,
+    /// How TLS is spoken.
+    pub tls: Arc<ServerConfig>,
+    /// What requests are answered by. They carry their [`Connection`] as an extension.
+    pub router: Router,
+    /// Open connections, where they are counted.
+    pub connections: Option<IntGauge>,
+    /// Refused connections, where they are counted.
+    pub refused: Option<IntCounter>,
+}
+
+/// Serves a port until the phase is `Draining`, and its connections until they have ended,
+/// which `Closing` asks them to.
+pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
+    let Port {
+        name,
+        mut listener,
+        tls,
+        router,
+        connections,
+        refused,
+    } = port;
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let shared = Arc::new(Shared {
+        name,
+        acceptor: TlsAcceptor::from(tls),
+        router,
+        connections,
+        refusals: Refusals {
+            refused,
+            recent: Mutex::default(),
+        },
+        phase: phase.clone(),
+    });
+    loop {
+        let accepted = tokio::select! {
+            () = Phase::Draining.reached(&mut phase) => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((io, address)) => match Arc::clone(&places).try_acquire_owned() {
+                Ok(place) => drop(tokio::spawn(
+                    Arc::clone(&shared).connection(io, address, place),
+                )),
+                Err(_) => shared.refuse(address, &format!("{CONNECTIONS_MAX} are open already")),
+            },
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                // Out of file descriptors, most of the time: it passes as connections end.
+                shared.refusals.tell(|suppressed| {
+                    warn!(
+                        event = "accept_failed",
+                        port = name,
+                        suppressed,
+                        "cannot accept: {error}"
+                    );
+                });
+                sleep(PAUSE_AFTER_ERROR).await;
+            }
+        }
+    }
+    drop(listener);
+    let all = u32::try_from(CONNECTIONS_MAX).expect("a small constant");
+    drop(places.acquire_many(all).await);
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// What all connections of a port share.
+struct Shared {
+    name: &'static str,
+    acceptor: TlsAcceptor,
+    router: Router,
+    connections: Option<IntGauge>,
+    refusals: Refusals,
+    phase: watch::Receiver<Phase>,
+}
+
+/// Why a connection was not served.
+enum Unserved {
+    /// Nobody said anything: a probe of the port, or an idle connection.
+    Silent,
+    Refused(String),
+}
+
+impl Shared {
+    async fn connection(
+        self: Arc<Self>,
+        io: BoxedIo,
+        address: SocketAddr,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let stream = match timeout(HANDSHAKE_TIMEOUT, self.shake_hands(io)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(Unserved::Refused(reason))) => return self.refuse(address, &reason),
+            Ok(Err(Unserved::Silent)) => {
+                debug!(port = self.name, %address, "a connection without a word");
+                return;
+            }
+            Err(_) => {
+                let seconds = HANDSHAKE_TIMEOUT.as_secs();
+                return self.refuse(address, &format!("no TLS handshake within {seconds} s"));
+            }
+        };
+        let role = stream
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .map_or(Role::Other, role_of);
+        debug!(port = self.name, %address, ?role, "connected");
+        let _counted = self.connections.as_ref().map(Counted::one);
+        self.serve(stream, Connection { address, role }).await;
+        debug!(port = self.name, %address, "disconnected");
+    }
+
+    async fn shake_hands(&self, mut io: BoxedIo) -> Result<TlsStream<Begun>, Unserved> {
+        let mut first = [0];
+        match io.read(&mut first).await {
+            Ok(1) => {}
+            Ok(_) | Err(_) => return Err(Unserved::Silent),
+        }
+        if first[0] != TLS_HANDSHAKE {
+            answer_plainly(io).await;
+            return Err(Unserved::Refused("it isn't TLS".to_owned()));
+        }
+        let begun = Begun {
+            first: Some(first[0]),
+            io,
+        };
+        let accepted = self.acceptor.accept(begun).await;
+        accepted.map_err(|error| Unserved::Refused(format!("TLS handshake: {error}")))
+    }
+
+    async fn serve(&self, stream: TlsStream<Begun>, connection: Connection) {
+        let address = connection.address;
+        let service = TowerToHyperService::new(self.router.clone().layer(Extension(connection)));
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(KEEP_ALIVE);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEADERS_BYTES_MAX)
+            .keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE);
+        let serving = builder.serve_connection(TokioIo::new(stream), service);
+        let mut serving = std::pin::pin!(serving);
+        let mut phase = self.phase.clone();
+        let ended = tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = Phase::Closing.reached(&mut phase) => {
+                serving.as_mut().graceful_shutdown();
+                serving.as_mut().await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(port = self.name, %address, "connection ended: {error}");
+        }
+    }
+
+    fn refuse(&self, address: SocketAddr, reason: &str) {
+        if let Some(refused) = &self.refusals.refused {
+            refused.inc();
+        }
+        self.refusals.tell(|suppressed| {
+            let port = self.name;
+            info!(
+                event = "connection_refused",
+                port,
+                %address,
+                suppressed,
+                "refused a connection from {address} to the {port} port: {reason}"
+            );
+        });
+    }
+}
+
+/// Counts a connection for as long as it lives.
+struct Counted(IntGauge);
+
+impl Counted {
+    fn one(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Tells somebody who speaks plain HTTP what is wrong.
+async fn answer_plainly(mut io: BoxedIo) {
+    if io.write_all(PLAIN_ANSWER).await.is_ok() && io.shutdown().await.is_ok() {
+        // To close while the other end still sends would reset the connection, and the answer
+        // could be lost. The handshake's time-out bounds this.
+        let mut rest = [0; 1024];
+        let mut bytes_left: usize = 64 * 1024;
+        while let Ok(read @ 1..) = io.read(&mut rest).await
+            && bytes_left > read
+        {
+            bytes_left -= read;
+        }
+    }
+}
+
+/// Log lines about refused connections, few enough not to flood.
+struct Refusals {
+    refused: Option<IntCounter>,
+    recent: Mutex<Option<Recent>>,
+}
+
+#[derive(Clone, Copy)]
+struct Recent {
+    since: Instant,
+    told: u32,
+    suppressed: u64,
+}
+
+impl Refusals {
+    const WINDOW: Duration = Duration::from_secs(10);
+    const LINES_MAX: u32 = 10;
+
+    /// Calls `line` with the number of lines left out before it, or leaves it out too.
+    fn tell(&self, line: impl FnOnce(u64)) {
+        let now = Instant::now();
+        let mut guard = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let suppressed = match guard.as_mut() {
+            Some(recent) if now - recent.since < Self::WINDOW => {
+                if recent.told >= Self::LINES_MAX {
+                    recent.suppressed += 1;
+                    return;
+                }
+                recent.told += 1;
+                0
+            }
+            Some(Recent { suppressed, .. }) => {
+                let suppressed = *suppressed;
+                *guard = Some(Recent {
+                    since: now,
+                    told: 1,
+                    suppressed: 0,
+                });
+                suppressed
+            }
+            None => {
+                *guard = Some(Recent {
+                    since: now,
+                    told: 1,
+                    suppressed: 0,
+                });
+                0
+            }
+        };
+        drop(guard);
+        line(suppressed);
+    }
+}
+
+/// A connection whose first byte has been read already.
+struct Begun {
+    first: Option<u8>,
+    io: BoxedIo,
+}
+
+impl AsyncRead for Begun {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buffer.remaining() > 0
+            && let Some(first) = self.first.take()
+        {
+            buffer.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Begun {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

@@ -1,0 +1,116 @@
+//! What a TLS port does with connections that are none.
+
+use super::*;
+
+fn port() -> Arc<Shared> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("key");
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![key.cert.der().clone()],
+            rustls_pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der())
+                .expect("key"),
+        )
+        .expect("certificate");
+    Arc::new(Shared {
+        name: "client",
+        acceptor: TlsAcceptor::from(Arc::new(config)),
+        router: Router::new(),
+        connections: None,
+        refusals: Refusals {
+            refused: Some(IntCounter::new("refused", "refused").expect("valid")),
+            recent: Mutex::default(),
+        },
+        phase: watch::channel(Phase::Serving).1,
+    })
+}
+
+/// Sends `bytes`, and gives what comes back.
+async fn say(port: &Arc<Shared>, bytes: &[u8]) -> String {
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let place = Arc::new(Semaphore::new(1))
+        .try_acquire_owned()
+        .expect("free");
+    let address = "192.0.2.1:5".parse().expect("address");
+    let served = tokio::spawn(Arc::clone(port).connection(Box::new(server), address, place));
+    client.write_all(bytes).await.expect("sent");
+    client.shutdown().await.expect("closed");
+    let mut heard = Vec::new();
+    client.read_to_end(&mut heard).await.expect("heard");
+    served.await.expect("served");
+    String::from_utf8_lossy(&heard).into_owned()
+}
+
+fn refused(port: &Shared) -> u64 {
+    port.refusals.refused.as_ref().expect("counted").get()
+}
+
+#[tokio::test]
+async fn plain_http_is_told_that_the_port_speaks_tls() {
+    let port = port();
+    let answer = say(&port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 400 Bad Request\r\n"),
+        "{answer}"
+    );
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    assert!(
+        body.contains("this port speaks TLS; try https://"),
+        "{answer}"
+    );
+    assert!(
+        answer.contains(&format!("Content-Length: {}\r\n", body.len())),
+        "{answer}"
+    );
+    assert_eq!(refused(&port), 1);
+}
+
+#[tokio::test]
+async fn a_malformed_handshake_is_refused() {
+    let port = port();
+    say(&port, b"\x16\x03\x01\x00\x05hello").await;
+    assert_eq!(refused(&port), 1);
+}
+
+#[tokio::test]
+async fn a_probe_that_says_nothing_is_not_a_refused_connection() {
+    let port = port();
+    assert_eq!(say(&port, b"").await, "");
+    assert_eq!(refused(&port), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_stalls_is_given_up() {
+    let port = port();
+    let (mut client, server) = tokio::io::duplex(64);
+    let place = Arc::new(Semaphore::new(1))
+        .try_acquire_owned()
+        .expect("free");
+    let address = "192.0.2.1:5".parse().expect("address");
+    client.write_all(b"\x16").await.expect("sent");
+    let began = Instant::now();
+    Arc::clone(&port)
+        .connection(Box::new(server), address, place)
+        .await;
+    assert_eq!(began.elapsed(), HANDSHAKE_TIMEOUT);
+    assert_eq!(refused(&port), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_do_not_flood_the_log() {
+    let refusals = Refusals {
+        refused: None,
+        recent: Mutex::default(),
+    };
+    let mut lines = Vec::new();
+    for _ in 0..100 {
+        refusals.tell(|suppressed| lines.push(suppressed));
+    }
+    assert_eq!(lines, [0; 10]);
+    tokio::time::advance(Refusals::WINDOW).await;
+    refusals.tell(|suppressed| lines.push(suppressed));
+    assert_eq!(lines.last(), Some(&90));
+}

@@ -1,0 +1,288 @@
+//! Argon2id on a bounded pool with a bounded queue.
+//!
+//! Hashing costs tens of milliseconds and megabytes each time. It therefore runs on a few
+//! threads of its own choosing, never on one that replicates, and when the queue is full it
+//! refuses rather than let everybody wait.
+
+use std::{fmt, sync::Arc};
+
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
+    password_hash::{PasswordHash, SaltString},
+};
+use quorid_directory::{Password, Verifier};
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use crate::seams::Entropy;
+
+/// Most memory that one hash may take, KiB. Holds for stored verifiers too.
+pub const MEMORY_KIB_MAX: u32 = 256 * 1024;
+/// Most passes over that memory.
+pub const ITERATIONS_MAX: u32 = 16;
+/// Most lanes.
+pub const PARALLELISM_MAX: u32 = 16;
+
+const SALT_BYTES: usize = 16;
+
+/// What a hash costs and how many run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordSettings {
+    /// Memory of one hash, KiB.
+    pub memory_kib: u32,
+    /// Passes over that memory.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+    /// Hashes that run at once.
+    pub threads: usize,
+    /// Requests that wait for their turn, at most.
+    pub queue: usize,
+}
+
+impl PasswordSettings {
+    /// OWASP's parameters, on all cores but one.
+    #[must_use]
+    pub fn for_cores(cores: usize) -> Self {
+        Self {
+            memory_kib: 19_456,
+            iterations: 2,
+            parallelism: 1,
+            threads: cores.saturating_sub(1).max(1),
+            queue: 64,
+        }
+    }
+}
+
+/// Why a password could be neither hashed nor verified.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// The queue is full.
+    #[error("too many passwords wait to be checked ({queue}); try again in a moment")]
+    Busy {
+        /// How many may wait.
+        queue: usize,
+    },
+    /// A stored verifier can't be used, or the settings can't.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// Hashes and verifies passwords.
+pub struct Passwords {
+    params: Params,
+    entropy: Arc<dyn Entropy>,
+    /// One permit for each hash that runs or waits.
+    places: Semaphore,
+    places_max: usize,
+    /// One permit for each hash that runs.
+    turns: Arc<Semaphore>,
+    queue: usize,
+    /// Verified in the place of an account that doesn't exist, which then takes as long.
+    nobody: Verifier,
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passwords")
+            .field("params", &self.params)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Passwords {
+    /// A pool by these settings. Hashes once, for the verifier of nobody.
+    pub fn new(
+        settings: PasswordSettings,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, PasswordError> {
+        let params = Params::new(
+            settings.memory_kib,
+            settings.iterations,
+            settings.parallelism,
+            None,
+        )
+        .map_err(|error| PasswordError::Unusable(format!("Argon2id settings: {error}")))?;
+        within_bounds(&params)?;
+        let mut secret = Zeroizing::new([0; 32]);
+        entropy.fill(secret.as_mut_slice());
+        let nobody = hash(&params, secret.as_slice(), &salt(entropy.as_ref()))?;
+        let places_max = settings.threads.max(1) + settings.queue;
+        Ok(Self {
+            params,
+            entropy,
+            places: Semaphore::new(places_max),
+            places_max,
+            turns: Arc::new(Semaphore::new(settings.threads.max(1))),
+            queue: settings.queue,
+            nobody,
+        })
+    }
+
+    /// A verifier for a new password, with a salt of its own.
+    pub async fn hash(&self, password: Password) -> Result<Verifier, PasswordError> {
+        let params = self.params.clone();
+        let salt = salt(self.entropy.as_ref());
+        self.on_pool(move || hash(&params, password.expose().as_bytes(), &salt))
+            .await?
+    }
+
+    /// Whether the password is the one that `verifier` was made of. `None`, for an account that
+    /// doesn't exist or has no password, is never fitted and takes just as long.
+    pub async fn verify(
+        &self,
+        password: Password,
+        verifier: Option<Verifier>,
+    ) -> Result<bool, PasswordError> {
+        let somebody = verifier.is_some();
+        let verifier = verifier.unwrap_or_else(|| self.nobody.clone());
+        let fits = self
+            .on_pool(move || verify(password.expose().as_bytes(), &verifier))
+            .await??;
+        Ok(fits && somebody)
+    }
+
+    /// Hashes that run or wait now.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.places_max - self.places.available_permits()
+    }
+
+    async fn on_pool<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let _place = self
+            .places
+            .try_acquire()
+            .map_err(|_| PasswordError::Busy { queue: self.queue })?;
+        let turn = Arc::clone(&self.turns)
+            .acquire_owned()
+            .await
+            .expect("the semaphore is never closed");
+        // The turn goes with the job: a caller that gives up doesn't make room for another
+        // hash while its own still runs.
+        let job = move || {
+            let _turn = turn;
+            job()
+        };
+        tokio::task::spawn_blocking(job)
+            .await
+            .map_err(|error| PasswordError::Unusable(format!("hashing stopped: {error}")))
+    }
+}
+
+fn salt(entropy: &dyn Entropy) -> SaltString {
+    let mut bytes = [0; SALT_BYTES];
+    entropy.fill(&mut bytes);
+    SaltString::encode_b64(&bytes).expect("16 bytes are a salt of valid length")
+}
+
+fn hash(params: &Params, password: &[u8], salt: &SaltString) -> Result<Verifier, PasswordError> {
+    let phc = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
+        .hash_password(password, salt)
+        .map_err(|error| PasswordError::Unusable(format!("hashing a password: {error}")))?
+        .to_string();
+    Verifier::parse(&phc)
+        .map_err(|error| PasswordError::Unusable(format!("hashing a password: {error}")))
+}
+
+fn verify(password: &[u8], verifier: &Verifier) -> Result<bool, PasswordError> {
+    let unusable = |error: &dyn fmt::Display| {
+        PasswordError::Unusable(format!("a stored password verifier can't be used: {error}"))
+    };
+    let phc = PasswordHash::new(verifier.as_str()).map_err(|error| unusable(&error))?;
+    let params = Params::try_from(&phc).map_err(|error| unusable(&error))?;
+    within_bounds(&params)?;
+    match Argon2::default().verify_password(password, &phc) {
+        Ok(()) => Ok(true),
+        Err(argon2::password_hash::Error::Password) => Ok(false),
+        Err(error) => Err(unusable(&error)),
+    }
+}
+
+fn within_bounds(params: &Params) -> Result<(), PasswordError> {
+    let bounds = [
+        ("memory, KiB", params.m_cost(), MEMORY_KIB_MAX),
+        ("iterations", params.t_cost(), ITERATIONS_MAX),
+        ("parallelism", params.p_cost(), PARALLELISM_MAX),
+    ];
+    for (what, value, max) in bounds {
+        if value > max {
+            return Err(PasswordError::Unusable(format!(
+                "Argon2id {what}: {value} is more than {max}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seams::SystemEntropy;
+
+    fn cheap(threads: usize, queue: usize) -> Passwords {
+        let settings = PasswordSettings {
+            memory_kib: 8,
+            iterations: 1,
+            parallelism: 1,
+            threads,
+            queue,
+        };
+        Passwords::new(settings, Arc::new(SystemEntropy)).expect("valid settings")
+    }
+
+    fn password(typed: &str) -> Password {
+        Password::parse(typed).expect("valid password")
+    }
+
+    #[tokio::test]
+    async fn a_password_fits_its_verifier_and_no_other_does() {
+        let passwords = cheap(1, 8);
+        let verifier = passwords.hash(password("right")).await.expect("hashed");
+        assert!(verifier.as_str().starts_with("$argon2id$"));
+        let check = |typed: &str, verifier| passwords.verify(password(typed), verifier);
+        assert_eq!(check("right", Some(verifier.clone())).await, Ok(true));
+        assert_eq!(check("wrong", Some(verifier)).await, Ok(false));
+        assert_eq!(check("right", None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn verifiers_of_other_parameters_are_honoured_up_to_the_bounds() {
+        let passwords = cheap(1, 8);
+        let other = Params::new(16, 2, 1, None).expect("valid");
+        let verifier = hash(&other, b"right", &salt(&SystemEntropy)).expect("hashed");
+        assert_eq!(
+            passwords.verify(password("right"), Some(verifier)).await,
+            Ok(true)
+        );
+        let costly = "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
+                      Zm9ydHkgdHdvIGZvcnR5IHR3byBmb3J0eSB0d28gZm9ydHk";
+        let costly = Verifier::parse(costly).expect("a PHC string");
+        let refused = passwords.verify(password("right"), Some(costly)).await;
+        assert!(
+            matches!(refused, Err(PasswordError::Unusable(_))),
+            "{refused:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once() {
+        let passwords = cheap(1, 1);
+        let running = Arc::clone(&passwords.turns)
+            .acquire_owned()
+            .await
+            .expect("open");
+        let mut first = Box::pin(passwords.hash(password("first")));
+        let mut second = Box::pin(passwords.hash(password("second")));
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        let third = passwords.hash(password("third")).await;
+        assert_eq!(third, Err(PasswordError::Busy { queue: 1 }));
+        drop(running);
+        assert!(first.await.is_ok());
+        assert!(second.await.is_ok());
+    }
+}

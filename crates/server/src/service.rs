@@ -1,0 +1,411 @@
+//! The use cases: authenticate, stamp, propose; or authenticate, wait, read.
+//!
+//! Speaks the directory's types only. Front ends parse what comes in and encode what goes out;
+//! `node` replicates.
+
+mod cluster;
+mod error;
+mod logins;
+mod proof;
+
+use std::sync::Arc;
+
+use quorid_directory::{
+    Account, AccountId, ClientAddress, Command, LoginName, Operation, Password, RealName,
+    RequestId, Revision, Selector, VerifierChange,
+};
+
+pub use self::{cluster::StatusReport, error::Error};
+use self::{logins::Logins, proof::Claim};
+use crate::{
+    access::{Access, Action, Denied, Need},
+    node::{Node, Unavailable},
+    passwords::Passwords,
+    seams::{Clock, Entropy},
+    storage::ReadView,
+};
+
+/// Who asks, as far as the front end can tell.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Where the request comes from.
+    pub address: ClientAddress,
+    /// The name in an operator's certificate that was shown and verified.
+    pub operator: Option<String>,
+    /// A login that was given, not yet checked.
+    pub login: Option<Login>,
+}
+
+/// Somebody says that they are this account.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Whose login.
+    pub login_name: LoginName,
+    /// The account's password, they say.
+    pub password: Password,
+}
+
+/// How fresh a read has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// Sees all that was acknowledged before. The leader answers.
+    Linearizable,
+    /// Sees at least this revision. Any server answers, once it got there.
+    AtLeast(Revision),
+    /// Sees what the asked server has.
+    Stale,
+}
+
+/// An answer, and the revision of the directory that it was made from.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// Of the read, or of the change.
+    pub revision: Revision,
+}
+
+/// An account to be made.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// Unique.
+    pub login_name: LoginName,
+    /// What people call its owner.
+    pub real_name: RealName,
+    /// None: an account without a password.
+    pub password: Option<Password>,
+    /// Made by the client; None: made here, and a retry is another request.
+    pub request: Option<RequestId>,
+}
+
+/// What becomes of a password.
+#[derive(Debug, Clone)]
+pub enum PasswordChange {
+    /// Stays.
+    Keep,
+    /// Becomes this one.
+    Set(Password),
+    /// The account has none any more.
+    Remove,
+}
+
+/// A change of an account; what is None stays.
+#[derive(Debug)]
+pub struct AccountChange {
+    /// Which account.
+    pub account: Selector,
+    /// Only if it is still at this version.
+    pub expected_version: Option<Revision>,
+    /// The new login name.
+    pub login_name: Option<LoginName>,
+    /// The new real name.
+    pub real_name: Option<RealName>,
+    /// The new password.
+    pub password: PasswordChange,
+    /// The password as it is now.
+    pub current_password: Option<Password>,
+    /// As in [`NewAccount`].
+    pub request: Option<RequestId>,
+}
+
+/// The removal of an account.
+#[derive(Debug)]
+pub struct AccountRemoval {
+    /// Which account.
+    pub account: Selector,
+    /// Only if it is still at this version.
+    pub expected_version: Option<Revision>,
+    /// Its password.
+    pub current_password: Option<Password>,
+    /// As in [`NewAccount`].
+    pub request: Option<RequestId>,
+}
+
+/// A stretch of the accounts, in the order of their ids.
+#[derive(Debug)]
+pub struct Page {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// There are more after the last one.
+    pub more: bool,
+}
+
+/// What a server does for its clients.
+pub struct Service {
+    node: Node,
+    access: Access,
+    passwords: Passwords,
+    logins: Logins,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Service {
+    /// The service of this node.
+    #[must_use]
+    pub fn new(
+        node: Node,
+        access: Access,
+        passwords: Passwords,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        let logins = Logins::new(entropy.as_ref());
+        Self {
+            node,
+            access,
+            passwords,
+            logins,
+            clock,
+            entropy,
+        }
+    }
+
+    /// Makes an account.
+    pub async fn create(&self, caller: &Caller, new: NewAccount) -> Result<Answer<Account>, Error> {
+        if self.access.need(Action::Create) != Need::Nothing {
+            require_operator(caller, "creating an account")?;
+        }
+        self.leading()?;
+        let verifier = match new.password {
+            Some(password) => Some(self.passwords.hash(password).await?),
+            None => None,
+        };
+        let operation = Operation::Create {
+            id: self.new_account_id(),
+            login_name: new.login_name,
+            real_name: new.real_name,
+            verifier,
+        };
+        let request = new.request.unwrap_or_else(|| self.new_request_id());
+        self.propose(caller, request, operation).await
+    }
+
+    /// Changes an account's names or password.
+    pub async fn modify(
+        &self,
+        caller: &Caller,
+        change: AccountChange,
+    ) -> Result<Answer<Account>, Error> {
+        self.leading()?;
+        let claim = Claim {
+            account: &change.account,
+            current_password: change.current_password.as_ref(),
+            change: &change.password,
+            request: change.request,
+        };
+        let proof = self.prove(caller, &claim).await?;
+        // Hashed only for those who may.
+        let verifier = match &change.password {
+            PasswordChange::Keep => VerifierChange::Keep,
+            PasswordChange::Remove => VerifierChange::Remove,
+            PasswordChange::Set(password) => {
+                VerifierChange::Set(self.passwords.hash(password.clone()).await?)
+            }
+        };
+        self.propose_proven(caller, &claim, proof, |proof| Operation::Modify {
+            account: change.account.clone(),
+            expected_version: change.expected_version,
+            proof,
+            login_name: change.login_name.clone(),
+            real_name: change.real_name.clone(),
+            verifier: verifier.clone(),
+        })
+        .await
+    }
+
+    /// Removes an account. The answer is the account as it last was.
+    pub async fn delete(
+        &self,
+        caller: &Caller,
+        removal: AccountRemoval,
+    ) -> Result<Answer<Account>, Error> {
+        self.leading()?;
+        let claim = Claim {
+            account: &removal.account,
+            current_password: removal.current_password.as_ref(),
+            change: &PasswordChange::Keep,
+            request: removal.request,
+        };
+        let proof = self.prove(caller, &claim).await?;
+        self.propose_proven(caller, &claim, proof, |proof| Operation::Delete {
+            account: removal.account.clone(),
+            expected_version: removal.expected_version,
+            proof,
+        })
+        .await
+    }
+
+    /// One account.
+    pub async fn get(
+        &self,
+        caller: &Caller,
+        account: &Selector,
+        consistency: Consistency,
+    ) -> Result<Answer<Account>, Error> {
+        let view = self.reader(caller, consistency).await?;
+        let revision = view.revision()?;
+        match find(&view, account)? {
+            Some(account) => Ok(Answer {
+                value: account,
+                revision,
+            }),
+            None => Err(not_found(account)),
+        }
+    }
+
+    /// Up to `limit` accounts after the one of id `after`.
+    pub async fn list(
+        &self,
+        caller: &Caller,
+        after: Option<AccountId>,
+        limit: usize,
+        consistency: Consistency,
+    ) -> Result<Answer<Page>, Error> {
+        let view = self.reader(caller, consistency).await?;
+        let mut accounts = view.list(after, limit + 1)?;
+        let more = accounts.len() > limit;
+        accounts.truncate(limit);
+        Ok(Answer {
+            value: Page { accounts, more },
+            revision: view.revision()?,
+        })
+    }
+
+    /// The account, if the password is its own. Where names are not public, an account that
+    /// doesn't exist gets the same answer, after the same time, as a wrong password.
+    pub async fn check_password(
+        &self,
+        caller: &Caller,
+        account: &Selector,
+        password: Password,
+        consistency: Consistency,
+    ) -> Result<Answer<Account>, Error> {
+        self.settle(consistency).await?;
+        let (found, revision) = self.look_up(account)?;
+        let verifier = found.as_ref().and_then(|account| account.verifier.clone());
+        let fits = self.passwords.verify(password, verifier).await?;
+        match found {
+            Some(account) if fits => Ok(Answer {
+                value: account,
+                revision,
+            }),
+            None if self.access.names_are_public() || caller.operator.is_some() => {
+                Err(not_found(account))
+            }
+            Some(_) | None => Err(Denied::WrongPassword.into()),
+        }
+    }
+
+    /// Passwords that are being hashed or wait for it.
+    #[must_use]
+    pub fn passwords_in_flight(&self) -> usize {
+        self.passwords.in_flight()
+    }
+
+    /// Lets a reader in and gives it a view that is fresh enough.
+    async fn reader(&self, caller: &Caller, consistency: Consistency) -> Result<ReadView, Error> {
+        let login_needed =
+            self.access.need(Action::Read) != Need::Nothing && caller.operator.is_none();
+        if login_needed && caller.login.is_none() {
+            return Err(Denied::LoginNeeded.into());
+        }
+        self.settle(consistency).await?;
+        if let Some(login) = caller.login.as_ref().filter(|_| login_needed) {
+            self.authenticate(login).await?;
+        }
+        Ok(self.node.read()?)
+    }
+
+    /// Waits until this server's state is as fresh as asked for.
+    async fn settle(&self, consistency: Consistency) -> Result<(), Unavailable> {
+        match consistency {
+            Consistency::Linearizable => self.node.read_barrier().await.map(drop),
+            Consistency::AtLeast(revision) => self.node.wait_applied(revision).await,
+            Consistency::Stale => Ok(()),
+        }
+    }
+
+    /// An account as this server has it now, and at which revision.
+    fn look_up(&self, account: &Selector) -> Result<(Option<Account>, Revision), Error> {
+        let view = self.node.read()?;
+        Ok((find(&view, account)?, view.revision()?))
+    }
+
+    /// Sends writes elsewhere before work is put into them. The node has the last word.
+    fn leading(&self) -> Result<(), Unavailable> {
+        let receiver = self.node.cluster();
+        let cluster = receiver.borrow();
+        if cluster.leader == Some(cluster.this) {
+            return Ok(());
+        }
+        let leader = cluster.leader.and_then(|leader| {
+            let mut servers = cluster.servers.iter();
+            servers.find(|server| server.id == leader).cloned()
+        });
+        Err(Unavailable::NotLeader {
+            leader,
+            term: cluster.term,
+        })
+    }
+
+    async fn propose(
+        &self,
+        caller: &Caller,
+        request: RequestId,
+        operation: Operation,
+    ) -> Result<Answer<Account>, Error> {
+        let command = Command {
+            request,
+            time: self.clock.now(),
+            client: caller.address.clone(),
+            operation,
+        };
+        let outcome = self.node.propose(command).await?;
+        let account = outcome.result?.account().clone();
+        Ok(Answer {
+            value: account,
+            revision: outcome.revision,
+        })
+    }
+
+    fn new_account_id(&self) -> AccountId {
+        AccountId::new(self.new_uuid())
+    }
+
+    fn new_request_id(&self) -> RequestId {
+        RequestId::from_bytes(self.new_uuid().into_bytes())
+            .expect("a UUID of version 7 is made here")
+    }
+
+    fn new_uuid(&self) -> uuid::Uuid {
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random);
+        uuid::Builder::from_unix_timestamp_millis(self.clock.now().0, &random).into_uuid()
+    }
+}
+
+fn find(view: &ReadView, account: &Selector) -> Result<Option<Account>, Error> {
+    let id = match account {
+        Selector::Id(id) => Some(*id),
+        Selector::LoginName(name) => view.account_id(name)?,
+    };
+    Ok(match id {
+        Some(id) => view.account(&id)?,
+        None => None,
+    })
+}
+
+fn not_found(account: &Selector) -> Error {
+    quorid_directory::Rejection::AccountNotFound {
+        account: account.clone(),
+    }
+    .into()
+}
+
+fn require_operator(caller: &Caller, what: &'static str) -> Result<(), Denied> {
+    match caller.operator {
+        Some(_) => Ok(()),
+        None => Err(Denied::OperatorNeeded { what }),
+    }
+}

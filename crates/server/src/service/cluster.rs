@@ -1,0 +1,128 @@
+//! The use cases about the cluster itself.
+
+use std::sync::Arc;
+
+use quorid_directory::Revision;
+use tokio::sync::watch;
+
+use super::{Caller, Error, Service, require_operator};
+use crate::{
+    node::{ClusterState, NewServer, ServerStatus},
+    storage::Fault,
+};
+
+/// How a server is doing.
+#[derive(Debug)]
+pub struct StatusReport {
+    /// As the node tells it.
+    pub status: ServerStatus,
+    /// Digest of the replicated state, and the revision of that state; where it was asked for.
+    pub digest: Option<([u8; 32], Revision)>,
+}
+
+impl Service {
+    /// Who leads and who the members are, and every change of that.
+    #[must_use]
+    pub fn cluster(&self) -> watch::Receiver<Arc<ClusterState>> {
+        self.node.cluster()
+    }
+
+    /// How this server is doing, without asking anybody.
+    pub fn status(&self) -> Result<ServerStatus, Error> {
+        Ok(self.node.status()?)
+    }
+
+    /// The revision that this server has got to. 0 if it can't even tell that.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        let revision = self.node.read().and_then(|view| view.revision());
+        revision.unwrap_or_default()
+    }
+
+    /// How this server is doing, once it has applied `min_revision`.
+    pub async fn report(
+        &self,
+        caller: &Caller,
+        digest: bool,
+        min_revision: Revision,
+    ) -> Result<StatusReport, Error> {
+        if digest {
+            require_operator(caller, "computing the digest of the directory")?;
+        }
+        self.node.wait_applied(min_revision).await?;
+        let digest = if digest {
+            Some(self.digest().await?)
+        } else {
+            None
+        };
+        Ok(StatusReport {
+            status: self.node.status()?,
+            digest,
+        })
+    }
+
+    /// Adds a server; the answer is the cluster with it.
+    pub async fn add_server(
+        &self,
+        caller: &Caller,
+        server: NewServer,
+    ) -> Result<Arc<ClusterState>, Error> {
+        self.operate(caller)?;
+        self.node.add_server(server).await?;
+        Ok(self.now())
+    }
+
+    /// Removes a server for good.
+    pub async fn remove_server(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<Arc<ClusterState>, Error> {
+        self.operate(caller)?;
+        self.node.remove_server(name).await?;
+        Ok(self.now())
+    }
+
+    /// Puts a new server in the place of a lost one.
+    pub async fn replace_server(
+        &self,
+        caller: &Caller,
+        name: &str,
+        new: NewServer,
+    ) -> Result<Arc<ClusterState>, Error> {
+        self.operate(caller)?;
+        self.node.replace_server(name, new).await?;
+        Ok(self.now())
+    }
+
+    /// Makes another server the leader; None: the one that is most caught up.
+    pub async fn transfer_leadership(
+        &self,
+        caller: &Caller,
+        to: Option<&str>,
+    ) -> Result<Arc<ClusterState>, Error> {
+        self.operate(caller)?;
+        self.node.transfer_leadership(to).await?;
+        Ok(self.now())
+    }
+
+    fn operate(&self, caller: &Caller) -> Result<(), Error> {
+        require_operator(caller, "changing the cluster")?;
+        Ok(self.leading()?)
+    }
+
+    fn now(&self) -> Arc<ClusterState> {
+        Arc::clone(&self.node.cluster().borrow())
+    }
+
+    /// Reads the whole directory, away from the threads that serve.
+    async fn digest(&self) -> Result<([u8; 32], Revision), Error> {
+        let view = self.node.read()?;
+        let computed =
+            tokio::task::spawn_blocking(move || Ok::<_, Fault>((view.digest()?, view.revision()?)));
+        let result = computed
+            .await
+            .map_err(|error| Error::Fault(format!("computing a digest stopped: {error}")))?;
+        Ok(result?)
+    }
+}

@@ -1,0 +1,64 @@
+//! Everything that a use case can end with, other than well.
+
+use quorid_directory::Rejection;
+
+use crate::{
+    access::Denied,
+    node::{MembershipError, Unavailable},
+    passwords::PasswordError,
+    storage::Fault,
+};
+
+/// Why a request wasn't done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The directory says no, and every server would.
+    #[error(transparent)]
+    Rejected(Rejection),
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// This server has too much to do; it may be asked again.
+    #[error("{0}")]
+    Busy(String),
+    /// Not now, or not here.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The cluster can't be changed like that.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// A bug or a disk.
+    #[error("this server has a fault: {0}; its log tells more")]
+    Fault(String),
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        // What concerns the password is told as it would be by the service itself.
+        match rejection {
+            Rejection::PasswordNeeded { .. } => Self::Denied(Denied::PasswordNeeded),
+            Rejection::PasswordChanged { .. } => Self::Denied(Denied::PasswordChanged),
+            Rejection::LoginNameTaken { .. }
+            | Rejection::AccountNotFound { .. }
+            | Rejection::VersionMismatch { .. }
+            | Rejection::RequestExpired { .. }
+            | Rejection::RequestReused { .. }
+            | Rejection::RequestFromFuture { .. } => Self::Rejected(rejection),
+        }
+    }
+}
+
+impl From<PasswordError> for Error {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy { .. } => Self::Busy(error.to_string()),
+            PasswordError::Unusable(what) => Self::Fault(what),
+        }
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault.to_string())
+    }
+}

@@ -1,0 +1,185 @@
+//! Logins of readers: verified by Argon2id, and remembered for a while.
+//!
+//! Who reads with a login sends it with every request, and a request must not cost what a hash
+//! does. So a login that fitted is remembered by a keyed digest, for five minutes at most and
+//! only as long as the account has the same verifier. What didn't fit is never remembered.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use quorid_directory::{AccountId, Revision, Selector};
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::{Error, Login, Service};
+use crate::{access::Denied, seams::Entropy};
+
+const REMEMBERED_MAX: usize = 16_384;
+const REMEMBERED_FOR: Duration = Duration::from_secs(300);
+/// Requests with the same new login wait for one verification, not for one each.
+const STRIPES: usize = 64;
+
+impl Service {
+    /// Makes sure that a login is right, by this server's state.
+    pub(super) async fn authenticate(&self, login: &Login) -> Result<(), Error> {
+        let account = self
+            .look_up(&Selector::LoginName(login.login_name.clone()))?
+            .0;
+        let Some(account) = account.filter(|account| account.verifier.is_some()) else {
+            self.passwords.verify(login.password.clone(), None).await?;
+            return Err(Denied::WrongPassword.into());
+        };
+        let password = login.password.expose().as_bytes();
+        let digest = self
+            .logins
+            .digest(account.id, account.verifier_version, password);
+        if self.logins.remembers(account.id, digest) {
+            return Ok(());
+        }
+        let _alone = self.logins.stripe(digest).lock().await;
+        if self.logins.remembers(account.id, digest) {
+            return Ok(());
+        }
+        if !self
+            .passwords
+            .verify(login.password.clone(), account.verifier)
+            .await?
+        {
+            return Err(Denied::WrongPassword.into());
+        }
+        self.logins.remember(account.id, digest);
+        Ok(())
+    }
+}
+
+/// The logins that fitted lately.
+pub(super) struct Logins {
+    /// Of this process only: a digest is worth nothing elsewhere.
+    key: Zeroizing<[u8; 32]>,
+    remembered: Mutex<HashMap<AccountId, Remembered>>,
+    stripes: Vec<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Clone, Copy)]
+struct Remembered {
+    digest: LoginDigest,
+    until: Instant,
+}
+
+/// Of account, version of its verifier, and password.
+type LoginDigest = [u8; 32];
+
+impl fmt::Debug for Logins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Logins(..)")
+    }
+}
+
+impl Logins {
+    pub(super) fn new(entropy: &dyn Entropy) -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        entropy.fill(key.as_mut_slice());
+        Self {
+            key,
+            remembered: Mutex::default(),
+            stripes: (0..STRIPES)
+                .map(|_| tokio::sync::Mutex::default())
+                .collect(),
+        }
+    }
+
+    /// HMAC's construction, with the fields before the password of fixed length.
+    fn digest(&self, account: AccountId, verifier: Revision, password: &[u8]) -> LoginDigest {
+        let inner = Sha256::new_with_prefix(b"quorid login inner")
+            .chain_update(self.key.as_slice())
+            .chain_update(account.as_bytes())
+            .chain_update(verifier.0.to_be_bytes())
+            .chain_update(password)
+            .finalize();
+        Sha256::new_with_prefix(b"quorid login outer")
+            .chain_update(self.key.as_slice())
+            .chain_update(inner)
+            .finalize()
+            .into()
+    }
+
+    fn stripe(&self, digest: LoginDigest) -> &tokio::sync::Mutex<()> {
+        &self.stripes[usize::from(digest[0]) % STRIPES]
+    }
+
+    fn remembers(&self, account: AccountId, digest: LoginDigest) -> bool {
+        let remembered = self.lock().get(&account).copied();
+        // Digests are keyed, so comparing them in varying time tells nothing of passwords.
+        remembered.is_some_and(|known| known.digest == digest && Instant::now() < known.until)
+    }
+
+    fn remember(&self, account: AccountId, digest: LoginDigest) {
+        let now = Instant::now();
+        let mut remembered = self.lock();
+        if remembered.len() >= REMEMBERED_MAX && !remembered.contains_key(&account) {
+            remembered.retain(|_, known| now < known.until);
+            if remembered.len() >= REMEMBERED_MAX {
+                // All are young: start anew rather than look for the oldest at each login.
+                remembered.clear();
+            }
+        }
+        let until = now + REMEMBERED_FOR;
+        remembered.insert(account, Remembered { digest, until });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, Remembered>> {
+        // The map is whole between any two statements: what a panic leaves can be used.
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seams::SystemEntropy;
+
+    fn account(n: u32) -> AccountId {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&n.to_be_bytes());
+        AccountId::from_bytes(bytes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_login_is_remembered_for_five_minutes_and_one_verifier() {
+        let logins = Logins::new(&SystemEntropy);
+        let right = logins.digest(account(1), Revision(7), b"right");
+        assert!(!logins.remembers(account(1), right));
+        logins.remember(account(1), right);
+        assert!(logins.remembers(account(1), right));
+        let others = [
+            logins.digest(account(1), Revision(7), b"wrong"),
+            logins.digest(account(1), Revision(8), b"right"),
+            Logins::new(&SystemEntropy).digest(account(1), Revision(7), b"right"),
+        ];
+        for other in others {
+            assert!(!logins.remembers(account(1), other));
+        }
+        tokio::time::advance(REMEMBERED_FOR).await;
+        assert!(!logins.remembers(account(1), right));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_memory_is_bounded() {
+        let logins = Logins::new(&SystemEntropy);
+        for n in 0..u32::try_from(REMEMBERED_MAX).expect("small") + 10 {
+            logins.remember(account(n), [0; 32]);
+            assert!(logins.lock().len() <= REMEMBERED_MAX);
+        }
+        assert!(logins.remembers(
+            account(u32::try_from(REMEMBERED_MAX).expect("small")),
+            [0; 32]
+        ));
+    }
+}

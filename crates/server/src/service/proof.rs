@@ -1,0 +1,155 @@
+//! Why a caller may change or remove an account, and what a retry has to show.
+//!
+//! A password is verified here, before the command is proposed; the proof in the command names
+//! the version of the verifier, and the rules refuse it if that isn't the account's any more.
+//!
+//! # Retries
+//! A client that retries a request, with its request id, must get the first outcome, even
+//! where the first try removed the account or replaced its password: the password in the
+//! request then fits nothing that is there. So when the request id is known to have
+//! succeeded, the password is checked against the account *as the recorded outcome has it*:
+//! - `current_password` must fit its verifier (a deletion, or a change of names); or
+//! - the *new* password of the request must (a change of password: who knows the account's
+//!   new password may know about the account); or
+//! - where the request removed the password, there is none to check. The request id, 74 random
+//!   bits made by the client and told to nobody else, is proof enough for an answer that only
+//!   repeats what was done: replaying executes nothing.
+//!
+//! That the request is the same otherwise is checked by its fingerprint, in the rules. A
+//! request that was rejected has changed nothing, so its retry is checked as if it were new.
+
+use quorid_directory::{Account, Change, Operation, Password, Proof, RequestId, Selector};
+
+use super::{Answer, Caller, Error, PasswordChange, Service, find, not_found};
+use crate::access::{Action, Denied, Need};
+
+/// What a request to change an account brings along.
+pub(super) struct Claim<'a> {
+    pub(super) account: &'a Selector,
+    pub(super) current_password: Option<&'a Password>,
+    pub(super) change: &'a PasswordChange,
+    pub(super) request: Option<RequestId>,
+}
+
+/// The account that a proof is about.
+enum Subject {
+    /// As it is.
+    Present(Account),
+    /// As the first try of this request left it.
+    Recorded(Account),
+    Missing,
+}
+
+impl Service {
+    /// Proposes an operation with its proof. If the password was changed between the two, once
+    /// more: the caller may have given the new one.
+    pub(super) async fn propose_proven(
+        &self,
+        caller: &Caller,
+        claim: &Claim<'_>,
+        proof: Proof,
+        operation: impl Fn(Proof) -> Operation + Send,
+    ) -> Result<Answer<Account>, Error> {
+        let request = || claim.request.unwrap_or_else(|| self.new_request_id());
+        let first = self.propose(caller, request(), operation(proof)).await;
+        if !matches!(first, Err(Error::Denied(Denied::PasswordChanged))) {
+            return first;
+        }
+        let proof = self.prove(caller, claim).await?;
+        self.propose(caller, request(), operation(proof)).await
+    }
+
+    /// Why the caller may change the account, if they may.
+    pub(super) async fn prove(&self, caller: &Caller, claim: &Claim<'_>) -> Result<Proof, Error> {
+        if caller.operator.is_some() {
+            return Ok(Proof::Operator);
+        }
+        let unguarded = self.access.need(Action::ChangeUnguarded);
+        if unguarded != Need::Nothing && claim.current_password.is_none() && caller.login.is_none()
+        {
+            return Err(Denied::PasswordNeeded.into());
+        }
+        self.node.read_barrier().await?;
+        let (account, recorded) = match self.subject(claim)? {
+            Subject::Present(account) => (account, false),
+            Subject::Recorded(account) => (account, true),
+            Subject::Missing => return self.missing(caller, claim).await,
+        };
+        if account.verifier.is_some() {
+            return self.check(caller, claim, &account, recorded).await;
+        }
+        let removed_by_this_request = recorded && matches!(claim.change, PasswordChange::Remove);
+        if unguarded == Need::Nothing || removed_by_this_request {
+            return Ok(Proof::NotNeeded);
+        }
+        self.prove_reader(caller, claim).await?;
+        Err(Denied::OperatorNeeded {
+            what: "changing or removing an account without a password",
+        }
+        .into())
+    }
+
+    fn subject(&self, claim: &Claim<'_>) -> Result<Subject, Error> {
+        let view = self.node.read()?;
+        if let Some(request) = &claim.request
+            && let Some(outcome) = view.outcome(request)?
+            && let Ok(Change::Modified(account) | Change::Deleted(account)) = outcome.result
+        {
+            return Ok(Subject::Recorded(account));
+        }
+        Ok(find(&view, claim.account)?.map_or(Subject::Missing, Subject::Present))
+    }
+
+    /// The account's password was given, one way or another.
+    async fn check(
+        &self,
+        caller: &Caller,
+        claim: &Claim<'_>,
+        account: &Account,
+        recorded: bool,
+    ) -> Result<Proof, Error> {
+        let own_login = caller
+            .login
+            .as_ref()
+            .filter(|login| login.login_name == account.login_name);
+        let current = claim
+            .current_password
+            .or(own_login.map(|login| &login.password));
+        let new = match claim.change {
+            PasswordChange::Set(password) if recorded => Some(password),
+            PasswordChange::Set(_) | PasswordChange::Keep | PasswordChange::Remove => None,
+        };
+        if current.is_none() {
+            return Err(Denied::PasswordNeeded.into());
+        }
+        for password in [current, new].into_iter().flatten() {
+            let verifier = account.verifier.clone();
+            if self.passwords.verify(password.clone(), verifier).await? {
+                return Ok(Proof::Password {
+                    verifier_version: account.verifier_version,
+                });
+            }
+        }
+        Err(Denied::WrongPassword.into())
+    }
+
+    /// No such account: said to those who may look up accounts. To others it is a wrong
+    /// password, and takes as long.
+    async fn missing(&self, caller: &Caller, claim: &Claim<'_>) -> Result<Proof, Error> {
+        if !self.access.names_are_public() {
+            self.prove_reader(caller, claim).await?;
+        }
+        Err(not_found(claim.account))
+    }
+
+    /// Makes sure that the caller may read the directory, and so may be told what is in it.
+    async fn prove_reader(&self, caller: &Caller, claim: &Claim<'_>) -> Result<(), Error> {
+        if let Some(login) = &caller.login {
+            return self.authenticate(login).await;
+        }
+        if let Some(password) = claim.current_password {
+            self.passwords.verify(password.clone(), None).await?;
+        }
+        Err(Denied::WrongPassword.into())
+    }
+}
