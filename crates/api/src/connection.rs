@@ -3,7 +3,10 @@
 use std::{
     fmt, io,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -20,8 +23,8 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::TlsConnector;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::body::Body;
 
 use crate::{BoxedIo, Connector, Endpoint, TlsError, TlsSettings, tls};
@@ -94,7 +97,15 @@ struct Fixed {
     scheme: Scheme,
     authority: Authority,
     authorization: Option<HeaderValue>,
-    refusal: Arc<OnceLock<TlsError>>,
+    /// Where TLS is spoken.
+    tls: Option<(Arc<Dialer>, Arc<Heard>)>,
+}
+
+/// What came from a server.
+#[derive(Default)]
+struct Heard {
+    anything: AtomicBool,
+    refusal: OnceLock<TlsError>,
 }
 
 impl Connection {
@@ -107,7 +118,7 @@ impl Connection {
 impl Dialer {
     /// Connects within the connect time-out. `closed` is called when the connection ends.
     pub(crate) async fn connect(
-        &self,
+        self: &Arc<Self>,
         server: &Endpoint,
         closed: impl FnOnce() + Send + 'static,
     ) -> Result<Connection, ConnectError> {
@@ -121,7 +132,7 @@ impl Dialer {
     }
 
     async fn open(
-        &self,
+        self: &Arc<Self>,
         server: &Endpoint,
         closed: impl FnOnce() + Send + 'static,
     ) -> Result<Connection, ConnectError> {
@@ -130,25 +141,16 @@ impl Dialer {
             .connect(server)
             .await
             .map_err(ConnectError::network)?;
-        let refusal = Arc::new(OnceLock::new());
-        let io: BoxedIo = match &self.tls {
-            None => raw,
+        let (io, tls): (BoxedIo, _) = match &self.tls {
+            None => (raw, None),
             Some(settings) => {
-                let name = ServerName::try_from(server.host().to_owned()).map_err(|_| {
-                    ConnectError::network("its host is no name that a certificate can have")
-                })?;
-                let stream = TlsConnector::from(settings.config.clone())
-                    .connect(name, raw)
-                    .await
-                    .map_err(|error| match tls::explain(&error, server) {
-                        Some(explained) => explained.into(),
-                        None => ConnectError::network(error),
-                    })?;
-                Box::new(Refusable {
-                    stream,
+                let heard = Arc::new(Heard::default());
+                let io = Listening {
+                    stream: handshake(settings, server, raw).await?,
                     server: server.clone(),
-                    refusal: refusal.clone(),
-                })
+                    heard: heard.clone(),
+                };
+                (Box::new(io), Some((self.clone(), heard)))
             }
         };
         let (requests, driver) = Builder::new(TokioExecutor::new())
@@ -181,10 +183,41 @@ impl Dialer {
                 },
                 authority: authority.expect("an endpoint was checked to be an authority"),
                 authorization: self.authorization.clone(),
-                refusal,
+                tls,
             }),
         })
     }
+
+    /// Why a server that said nothing broke a connection, where it refuses this client: with
+    /// TLS 1.3 it does so only after the client takes the handshake for done, and what the
+    /// client has sent by then can wipe out the reason. So this one only listens.
+    async fn diagnose(&self, server: &Endpoint) -> Option<TlsError> {
+        let settings = self.tls.as_ref()?;
+        let listening = async {
+            let raw = self.connector.connect(server).await.ok()?;
+            let mut stream = handshake(settings, server, raw).await.ok()?;
+            let refusal = stream.read_u8().await.err()?;
+            tls::explain(&refusal, server)
+        };
+        let listened = tokio::time::timeout(self.connect_timeout, listening).await;
+        listened.ok().flatten()
+    }
+}
+
+async fn handshake(
+    settings: &TlsSettings,
+    server: &Endpoint,
+    raw: BoxedIo,
+) -> Result<TlsStream<BoxedIo>, ConnectError> {
+    let name = ServerName::try_from(server.host().to_owned())
+        .map_err(|_| ConnectError::network("its host is no name that a certificate can have"))?;
+    let connecting = TlsConnector::from(settings.config.clone()).connect(name, raw);
+    connecting
+        .await
+        .map_err(|error| match tls::explain(&error, server) {
+            Some(explained) => explained.into(),
+            None => ConnectError::network(error),
+        })
 }
 
 impl tower::Service<Request<Body>> for Connection {
@@ -209,44 +242,59 @@ impl tower::Service<Request<Body>> for Connection {
         let answer = self.requests.try_send_request(request);
         let fixed = self.fixed.clone();
         Box::pin(async move {
-            answer.await.map_err(|mut failed| {
-                let tls = fixed.refusal.get().cloned();
-                SendError {
-                    server: fixed.server.clone(),
-                    arrived: failed.take_message().is_none() && tls.is_none(),
-                    tls,
-                    source: failed.into_error(),
-                }
+            let mut failed = match answer.await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            let tls = match &fixed.tls {
+                Some((dialer, heard)) => match heard.refusal.get() {
+                    Some(refusal) => Some(refusal.clone()),
+                    None if heard.anything.load(Ordering::Relaxed) => None,
+                    None => dialer.diagnose(&fixed.server).await,
+                },
+                None => None,
+            };
+            Err(SendError {
+                server: fixed.server.clone(),
+                arrived: failed.take_message().is_none() && tls.is_none(),
+                tls,
+                source: failed.into_error(),
             })
         })
     }
 }
 
-/// A TLS stream that remembers the server's refusal. With TLS 1.3 it comes only after the
-/// client's side of the handshake is done, and HTTP/2 would lose it.
-struct Refusable<S> {
+/// A TLS stream that remembers what came: HTTP/2 would lose the server's refusal.
+struct Listening<S> {
     stream: S,
     server: Endpoint,
-    refusal: Arc<OnceLock<TlsError>>,
+    heard: Arc<Heard>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Refusable<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let filled = buf.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if let Poll::Ready(Err(error)) = &read
-            && let Some(refusal) = tls::explain(error, &self.server)
-        {
-            self.refusal.get_or_init(|| refusal);
+        match &read {
+            Poll::Ready(Ok(())) if buf.filled().len() > filled => {
+                self.heard.anything.store(true, Ordering::Relaxed);
+            }
+            Poll::Ready(Err(error)) => {
+                if let Some(refusal) = tls::explain(error, &self.server) {
+                    self.heard.refusal.get_or_init(|| refusal);
+                }
+            }
+            Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Refusable<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -58,14 +58,14 @@ impl std::error::Error for Unavailable {}
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers = self.tried.join(", ");
-        let seconds = self.waited.as_secs_f64();
         match self.tried.len() {
-            0 => write!(f, "no server was reached within {seconds:.1} s")?,
-            1 => write!(f, "server {servers} gave no answer within {seconds:.1} s")?,
-            _ => write!(
-                f,
-                "no server of {servers} gave an answer within {seconds:.1} s"
-            )?,
+            0 => f.write_str("no server was reached")?,
+            1 => write!(f, "server {servers} gave no answer")?,
+            _ => write!(f, "no server of {servers} gave an answer")?,
+        }
+        let seconds = self.waited.as_secs_f64();
+        if seconds >= 0.1 {
+            write!(f, " within {seconds:.1} s")?;
         }
         if !self.last_error.is_empty() {
             write!(f, "; last error: {}", self.last_error)?;

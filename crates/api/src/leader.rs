@@ -294,3 +294,6 @@ fn client_addresses(view: &ClusterView) -> impl Iterator<Item = Endpoint> + '_ {
         .iter()
         .filter_map(|server| server.client_address.parse().ok())
 }
+
+#[cfg(test)]
+mod tests;

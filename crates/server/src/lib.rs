@@ -1,4 +1,5 @@
-//! The Quorid server.
+//! The Quorid server: everything behind `quorid serve`, and what the rest of the command
+//! line shares with it.
 
 pub mod access;
 pub mod certs;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{oneshot, watch},
-    task::JoinSet,
+    task::JoinHandle,
     time::{Instant, timeout},
 };
 use tracing::{error, info, warn};
@@ -16,18 +16,18 @@ use crate::{
     frontend::{Frontend, Phase, http::Door, listener, peer},
     logging,
     metrics::Metrics,
-    node::{Node, NodeConfig, Starting, World},
+    node::{ClusterState, Node, NodeConfig, Starting, World},
     passwords::Passwords,
-    seams::{Listener, Network, SystemClock, SystemEntropy, TcpNetwork},
+    seams::{Clock, Entropy, Listener, Network, SystemClock, SystemEntropy, TcpNetwork},
     service::Service,
-    storage::{DataDirectory, LogOptions, StoreOptions},
+    storage::{DataDirectory, Disk, LogOptions, StoreOptions},
     tls::Identity,
 };
 
 /// A shutdown that takes longer is cut short.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Of that, what open connections get to end by themselves.
-const CLOSING_TIMEOUT: Duration = Duration::from_secs(2);
+const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 /// After that the outcome of a write is unknown to its client, who may ask again.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -64,93 +64,34 @@ fn tell_valid(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(
-    mut config: Config,
+    config: Config,
     identity: Identity,
     exit_on_stdin_close: bool,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::new(exit_on_stdin_close)?;
-    let network = Arc::new(TcpNetwork);
-    let disk = DataDirectory::open(&config.data_dir)?;
-    let (client_listener, client_port) = bind(&*network, "client", &config.client_listen).await?;
-    let (peer_listener, peer_port) = bind(&*network, "peer", &config.peer_listen).await?;
-    config.take_ports(client_port.port(), peer_port.port());
-
-    let entropy = Arc::new(SystemEntropy);
-    let world = World {
-        disk: Arc::new(disk),
-        network,
-        entropy: entropy.clone(),
-        peer_tls: identity.client_config_peers()?,
+    let outside = Outside {
+        disk: Arc::new(DataDirectory::open(&config.data_dir)?),
+        network: Arc::new(TcpNetwork),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
     };
-    let starting = Starting::new(node_config(&config), world)?;
-
-    let metrics = Arc::new(Metrics::new());
-    let (phase, phases) = watch::channel(Phase::Serving);
-    let door = Door::default();
-    let mut ports = JoinSet::new();
-    let peers = listener::Port {
-        name: "peer",
-        listener: peer_listener,
-        tls: identity.server_config_peers()?,
-        router: peer::router(&starting.gate()),
-        connections: None,
-        refused: None,
-    };
-    ports.spawn(listener::serve(peers, phases.clone()));
-    let clients = listener::Port {
-        name: "client",
-        listener: client_listener,
-        tls: identity.server_config_clients()?,
-        router: door.router(),
-        connections: Some(metrics.connections.clone()),
-        refused: Some(metrics.connections_refused.clone()),
-    };
-    ports.spawn(listener::serve(clients, phases.clone()));
-    info!(
-        event = "listening",
-        client = %client_port,
-        peer = %peer_port,
-        "{}: listening for clients on {client_port}, for servers on {peer_port}",
-        config.name
-    );
-
-    let passwords = Passwords::new(config.password, entropy.clone())?;
-    let started = Instant::now();
-    let node = tokio::select! {
-        node = starting.start() => node?,
+    let mut server = tokio::select! {
+        started = Server::start(config, &identity, outside) => started?,
         signal = signals.next() => {
             info!(event = "stopped", "{signal} while starting; stopped");
             return Ok(());
         }
     };
-    let clock = Arc::new(SystemClock);
-    let service = Service::new(node.clone(), config.access, passwords, clock, entropy);
-    let frontend = Arc::new(Frontend {
-        name: config.name.clone(),
-        service: Arc::new(service),
-        metrics: Arc::clone(&metrics),
-        phase: phases,
-        started,
-    });
-    door.open(frontend.router());
-    tokio::spawn({
-        let cluster = node.cluster();
-        async move { metrics.follow(cluster).await }
-    });
-    tokio::spawn(tell_ready(config.clone(), node.clone()));
-
+    tokio::spawn(tell_ready(server.config.clone(), server.cluster()));
     tokio::select! {
         signal = signals.next() => info!(event = "stopping", "{signal}: shutting down"),
-        fault = node.fatal() => {
-            error!(event = "fault", "{fault}; stopping now, before anything wrong is answered");
-            anyhow::bail!("{fault}");
-        }
-        Some(ended) = ports.join_next() => {
-            anyhow::bail!("a port stopped to be served: {ended:?}");
+        error = server.failed() => {
+            error!(event = "fault", "{error}; stopping now, before anything wrong is answered");
+            return Err(error);
         }
     }
     tokio::select! {
-        done = timeout(SHUTDOWN_TIMEOUT, shut_down(&node, &phase, ports)) => {
+        done = timeout(SHUTDOWN_TIMEOUT, server.stop()) => {
             done.context("the shutdown took too long; acknowledged changes are safe in the log")?
         }
         signal = signals.next() => {
@@ -159,26 +100,151 @@ async fn serve(
     }
 }
 
-/// New connections first, then leadership and the node, then the connections there are: they
-/// hear who leads next.
-async fn shut_down(
-    node: &Node,
-    phase: &watch::Sender<Phase>,
-    mut ports: JoinSet<()>,
-) -> anyhow::Result<()> {
-    phase.send_replace(Phase::Draining);
-    let stopped = node.shutdown().await;
-    phase.send_replace(Phase::Closing);
-    let all_closed = async { while ports.join_next().await.is_some() {} };
-    if timeout(CLOSING_TIMEOUT, all_closed).await.is_err() {
+/// What a server reaches the world through.
+#[derive(Clone)]
+pub struct Outside {
+    /// Log, state and identity.
+    pub disk: Arc<dyn Disk>,
+    /// Clients and other servers.
+    pub network: Arc<dyn Network>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Ids, salts and keys.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A running server: a member of its cluster, with both ports open.
+pub struct Server {
+    config: Config,
+    node: Node,
+    phase: watch::Sender<Phase>,
+    clients: JoinHandle<()>,
+    peers: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens the ports, finds the cluster or forms it, and serves. Waits for the other
+    /// servers for as long as it takes.
+    pub async fn start(
+        mut config: Config,
+        identity: &Identity,
+        outside: Outside,
+    ) -> anyhow::Result<Self> {
+        let Outside {
+            disk,
+            network,
+            clock,
+            entropy,
+        } = outside;
+        let (client_listener, client_port) =
+            bind(&*network, "client", &config.client_listen).await?;
+        let (peer_listener, peer_port) = bind(&*network, "peer", &config.peer_listen).await?;
+        config.take_ports(client_port.port(), peer_port.port());
+
+        let peer_tls = identity.client_config_peers()?;
+        let world = World {
+            disk,
+            network,
+            entropy: Arc::clone(&entropy),
+            peer_tls,
+        };
+        let starting = Starting::new(node_config(&config), world)?;
+
+        let metrics = Arc::new(Metrics::new());
+        let (phase, phases) = watch::channel(Phase::Serving);
+        let door = Door::default();
+        let peers = listener::Port {
+            name: "peer",
+            listener: peer_listener,
+            tls: identity.server_config_peers()?,
+            router: peer::router(&starting.gate()),
+            connections: None,
+            refused: None,
+        };
+        let peers = tokio::spawn(listener::serve(peers, phases.clone()));
+        let clients = listener::Port {
+            name: "client",
+            listener: client_listener,
+            tls: identity.server_config_clients()?,
+            router: door.router(),
+            connections: Some(metrics.connections.clone()),
+            refused: Some(metrics.connections_refused.clone()),
+        };
+        let clients = tokio::spawn(listener::serve(clients, phases.clone()));
         info!(
-            event = "stopping",
-            "some connections didn't end by themselves; closing them"
+            event = "listening",
+            client = %client_port,
+            peer = %peer_port,
+            "{}: listening for clients on {client_port}, for servers on {peer_port}",
+            config.name
         );
+
+        let passwords = Passwords::new(config.password, Arc::clone(&entropy))?;
+        let started = Instant::now();
+        let node = starting.start().await?;
+        let service = Service::new(node.clone(), config.access, passwords, clock, entropy);
+        let frontend = Arc::new(Frontend {
+            name: config.name.clone(),
+            service: Arc::new(service),
+            metrics: Arc::clone(&metrics),
+            phase: phases,
+            started,
+        });
+        door.open(frontend.router());
+        let cluster = node.cluster();
+        tokio::spawn(async move { metrics.follow(cluster).await });
+        Ok(Self {
+            config,
+            node,
+            phase,
+            clients,
+            peers,
+        })
     }
-    stopped?;
-    info!(event = "stopped", "stopped");
-    Ok(())
+
+    /// Where clients reach it, `host:port`, with the real port.
+    #[must_use]
+    pub fn client_address(&self) -> &str {
+        &self.config.client_address
+    }
+
+    /// Who leads and who is a member, and every change of it.
+    #[must_use]
+    pub fn cluster(&self) -> watch::Receiver<Arc<ClusterState>> {
+        self.node.cluster()
+    }
+
+    /// Returns if the server can't go on.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        tokio::select! {
+            fault = self.node.fatal() => fault.into(),
+            ended = &mut self.clients => {
+                anyhow::anyhow!("the client port is no longer served: {ended:?}")
+            }
+            ended = &mut self.peers => {
+                anyhow::anyhow!("the peer port is no longer served: {ended:?}")
+            }
+        }
+    }
+
+    /// Takes no new connections, hands leadership over, makes a last checkpoint, and only
+    /// then ends the connections there are: they hear who leads next.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.phase.send_replace(Phase::Draining);
+        let stopped = self.node.shutdown().await;
+        self.phase.send_replace(Phase::Closing);
+        // The other servers' connections serve nothing any more.
+        self.peers.abort();
+        if timeout(CLOSING_TIMEOUT, &mut self.clients).await.is_err() {
+            info!(
+                event = "stopping",
+                "some connections didn't end by themselves; closing them"
+            );
+        }
+        stopped?;
+        info!(event = "stopped", "stopped");
+        Ok(())
+    }
 }
 
 async fn bind(
@@ -221,8 +287,7 @@ fn node_config(config: &Config) -> NodeConfig {
 }
 
 /// Says once, on standard output, that requests will be answered.
-async fn tell_ready(config: Config, node: Node) {
-    let mut cluster = node.cluster();
+async fn tell_ready(config: Config, mut cluster: watch::Receiver<Arc<ClusterState>>) {
     let Ok(state) = cluster.wait_for(|state| state.leader.is_some()).await else {
         return;
     };

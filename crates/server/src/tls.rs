@@ -6,6 +6,7 @@
 //! whatever the address they connect to.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -360,6 +361,53 @@ fn unreadable(what: &'static str, path: &Path, reason: &dyn std::fmt::Display) -
 
 fn refused(error: impl std::fmt::Display) -> TlsError {
     TlsError::Refused(error.to_string())
+}
+
+/// Why a handshake failed, as the side that accepted the connection tells it.
+#[must_use]
+pub fn handshake_failure(error: &io::Error) -> String {
+    use rustls::{AlertDescription as Alert, CertificateError as E, Error};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    if let Some(Error::InvalidCertificate(E::Other(reason))) = inner {
+        return reason.to_string();
+    }
+    let known = [
+        (
+            matches!(
+                inner,
+                Some(Error::InvalidCertificate(
+                    E::Expired | E::ExpiredContext { .. }
+                ))
+            ),
+            "its certificate has expired",
+        ),
+        (
+            matches!(
+                inner,
+                Some(Error::InvalidCertificate(
+                    E::UnknownIssuer | E::BadSignature
+                ))
+            ),
+            "its certificate wasn't issued by the CA of this cluster",
+        ),
+        (
+            matches!(inner, Some(Error::NoCertificatesPresented)),
+            "it showed no certificate",
+        ),
+        (
+            matches!(
+                inner,
+                Some(Error::AlertReceived(
+                    Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown
+                ))
+            ),
+            "it doesn't trust this server's certificate; has it the CA of this cluster?",
+        ),
+    ];
+    match known.iter().find(|(applies, _)| *applies) {
+        Some((_, reason)) => (*reason).to_owned(),
+        None => format!("TLS handshake: {error}"),
+    }
 }
 
 /// The library's verdict in an operator's words.

@@ -186,7 +186,10 @@ impl From<Rejected> for Failure {
             metadata: rejected.metadata,
             outcome_unknown: false,
         };
-        // What only the command line can know: its own options.
+        // What only the command line can know, its own options, unless the server told already.
+        if failure.message.contains("try:") {
+            return failure;
+        }
         let hint = match failure.reason.as_str() {
             "PASSWORD_NEEDED" => {
                 "try: --password asks for it; --password-stdin and --password-file read it"

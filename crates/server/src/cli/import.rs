@@ -9,7 +9,14 @@ mod lines;
 mod report;
 mod source;
 
-use std::{io::BufRead, path::PathBuf};
+use std::{
+    io::BufRead,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt as _;
@@ -29,11 +36,12 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid import samples/accounts.csv
   quorid import people.jsonl --rejected rejected.csv
+  quorid import people.csv --ignore department --ignore room
   quorid export | quorid import - --servers other:7400 --ca other/ca.crt
 
 A CSV file begins with a header: login_name,real_name and, if wanted, password, in any order.
 A JSON lines file has one object with these keys a line. The read-only columns of an export
-are accepted and ignored. Exit code 7 if lines were rejected; what was accepted stays.";
+are accepted and ignored; another is an error unless --ignore names it. Exit code 7 if lines were rejected; what was accepted stays.";
 
 /// What is imported, and how.
 #[derive(Args, Debug)]
@@ -47,6 +55,9 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 64,
         value_parser = clap::value_parser!(u16).range(1..=4096))]
     in_flight: u16,
+    /// Accept this column, or key of JSON lines, and ignore it; may be given more than once
+    #[arg(long = "ignore", value_name = "COLUMN")]
+    ignored: Vec<String>,
     /// Write the rejected lines to this file, as CSV, instead of standard error
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
@@ -92,15 +103,18 @@ enum Item {
 pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failure> {
     let in_flight = usize::from(args.in_flight);
     let source = source::open(&args.file, args.format)?;
-    let lines = Lines::open(source.input, source.format)
+    let lines = Lines::open(source.input, source.format, args.ignored)
         .map_err(|error| Failure::usage(format!("{}: {error}", source.name)))?;
     let mut report = Report::new(context.out, source.bytes, args.rejected)?;
 
     let (sender, receiver) = mpsc::channel(in_flight);
     let reader = std::thread::spawn(move || hand_over(lines, &sender));
-    let client = context.client.clone();
+    let importer = Arc::new(Importer {
+        client: context.client.clone(),
+        repeats: AtomicBool::new(false),
+    });
     let mut outcomes = tokio_stream::wrappers::ReceiverStream::new(receiver)
-        .map(|item| process(client.clone(), item))
+        .map(|item| process(Arc::clone(&importer), item))
         .buffered(in_flight);
     let mut stopped = None;
     while let Some((position, outcome)) = outcomes.next().await {
@@ -144,7 +158,7 @@ pub(crate) struct Position {
     pub(crate) bytes: u64,
 }
 
-async fn process(client: Client, item: Item) -> (Position, Outcome) {
+async fn process(importer: Arc<Importer>, item: Item) -> (Position, Outcome) {
     let line = match item {
         Item::Line(line) => line,
         Item::Unreadable(error) => {
@@ -164,7 +178,8 @@ async fn process(client: Client, item: Item) -> (Position, Outcome) {
         Err(bad) => Outcome::Rejected(bad),
         Ok(new) => {
             // A task of its own: work for all cores, not only for the one that waits.
-            match tokio::spawn(create(client, new)).await {
+            let task = tokio::spawn(async move { importer.create(new).await });
+            match task.await {
                 Ok(outcome) => outcome,
                 Err(error) => Outcome::Stopped(Failure::fault(format!("a task ended: {error}"))),
             }
@@ -173,44 +188,69 @@ async fn process(client: Client, item: Item) -> (Position, Outcome) {
     (position, outcome)
 }
 
-async fn create(client: Client, new: NewLine) -> Outcome {
-    let created = client
-        .create_account(NewAccount {
-            login_name: new.login_name.clone(),
-            real_name: new.real_name.clone(),
-            password: new.password.clone().map(Password::from),
-            request_id: None,
-        })
-        .await;
-    match created {
-        Ok(_) => Outcome::Created,
-        Err(Error::Rejected(rejected)) if rejected.reason == "LOGIN_NAME_TAKEN" => {
-            match is_the_same(&client, &new, &rejected).await {
-                Ok(true) => Outcome::AlreadyThere,
-                Ok(false) => rejected_line(new, rejected.into()),
-                Err(error) => stopped_or_rejected(new, error.into()),
-            }
-        }
-        Err(error) => stopped_or_rejected(new, error.into()),
-    }
+/// Creates accounts, unless they are there.
+struct Importer {
+    client: Client,
+    /// Whether the last account was there already. Then the next one probably is, and asking
+    /// first spares the server the hash of a password that comes to nothing.
+    repeats: AtomicBool,
 }
 
-/// Whether the account that has the login name has the real name too.
-async fn is_the_same(client: &Client, new: &NewLine, taken: &Rejected) -> Result<bool, Error> {
-    let name = taken
-        .metadata
-        .get("account_id")
-        .and_then(|id| Uuid::try_parse(id).ok())
-        .map_or_else(
-            || AccountName::Login(new.login_name.clone()),
-            AccountName::Id,
-        );
-    match client.get_account(&name, Read::Linearizable).await {
-        Ok(account) => Ok(RealName::parse(&new.real_name)
-            .is_ok_and(|real_name| real_name.as_str() == account.real_name)),
-        // Deleted meanwhile: then it isn't the same.
-        Err(Error::Rejected(rejected)) if rejected.reason == "ACCOUNT_NOT_FOUND" => Ok(false),
-        Err(error) => Err(error),
+impl Importer {
+    async fn create(&self, new: NewLine) -> Outcome {
+        if self.repeats.load(Ordering::Relaxed) {
+            let name = AccountName::Login(new.login_name.clone());
+            if matches!(self.is_the_same(&name, &new).await, Ok(true)) {
+                return Outcome::AlreadyThere;
+            }
+            self.repeats.store(false, Ordering::Relaxed);
+        }
+        let created = self
+            .client
+            .create_account(NewAccount {
+                login_name: new.login_name.clone(),
+                real_name: new.real_name.clone(),
+                password: new.password.clone().map(Password::from),
+                request_id: None,
+            })
+            .await;
+        match created {
+            Ok(_) => Outcome::Created,
+            Err(Error::Rejected(rejected)) if rejected.reason == "LOGIN_NAME_TAKEN" => {
+                self.taken(new, rejected).await
+            }
+            Err(error) => stopped_or_rejected(new, error.into()),
+        }
+    }
+
+    async fn taken(&self, new: NewLine, rejected: Rejected) -> Outcome {
+        let name = rejected
+            .metadata
+            .get("account_id")
+            .and_then(|id| Uuid::try_parse(id).ok())
+            .map_or_else(
+                || AccountName::Login(new.login_name.clone()),
+                AccountName::Id,
+            );
+        match self.is_the_same(&name, &new).await {
+            Ok(true) => {
+                self.repeats.store(true, Ordering::Relaxed);
+                Outcome::AlreadyThere
+            }
+            Ok(false) => rejected_line(new, rejected.into()),
+            Err(error) => stopped_or_rejected(new, error.into()),
+        }
+    }
+
+    /// Whether the account of that name has the real name of the line.
+    async fn is_the_same(&self, name: &AccountName, new: &NewLine) -> Result<bool, Error> {
+        match self.client.get_account(name, Read::Linearizable).await {
+            Ok(account) => Ok(RealName::parse(&new.real_name)
+                .is_ok_and(|real_name| real_name.as_str() == account.real_name)),
+            // Deleted meanwhile: then it isn't the same.
+            Err(Error::Rejected(rejected)) if rejected.reason == "ACCOUNT_NOT_FOUND" => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

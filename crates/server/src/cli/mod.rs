@@ -24,6 +24,7 @@ mod options;
 mod password;
 mod record;
 mod reverse_lookup;
+mod serve;
 mod settings;
 mod table;
 mod terminal;
@@ -68,6 +69,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs a server until it is told to end
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(Box<serve::ServeCommand>),
     /// Creates an account and prints its UUID
     #[command(after_help = create::EXAMPLES)]
     Create(ClientCommand<create::CreateArgs>),
@@ -135,6 +139,10 @@ pub(crate) fn main() -> ExitCode {
     };
     let outer = cli.options;
     match cli.command {
+        Command::Serve(command) => {
+            let display = outer.display.clone();
+            local(&outer, display, |_| serve::run(*command))
+        }
         Command::Create(c) => client(outer, c, async |a, c| create::run(a, c).await),
         Command::Lookup(c) => client(outer, c, async |a, c| lookup::run(a, c).await),
         Command::ReverseLookup(c) => client(outer, c, async |a, c| reverse_lookup::run(a, c).await),

@@ -11,8 +11,10 @@ use serde::{
 use super::{InitialServer, LogFormat, TimingPreset};
 use crate::access::Access;
 
-/// Flags of `quorid serve`. Each setting comes from its flag, else from its environment
-/// variable, else from the file, else it has a default.
+/// Run a server.
+///
+/// Each setting comes from its flag, else from its environment variable, else from the file of
+/// --config, else it has a default.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ServeArgs {
     /// Read settings from this TOML file

@@ -31,7 +31,7 @@ use tracing::{debug, info, warn};
 use super::{Connection, Phase};
 use crate::{
     seams::{BoxedIo, Listener},
-    tls::{Role, role_of},
+    tls::{Role, handshake_failure, role_of},
 };
 
 /// Connections of one port.
@@ -84,6 +84,7 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
     let shared = Arc::new(Shared {
         name,
         acceptor: TlsAcceptor::from(tls),
+        handshake_timeout: HANDSHAKE_TIMEOUT,
         router,
         connections,
         refusals: Refusals {
@@ -107,7 +108,7 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 // Out of file descriptors, most of the time: it passes as connections end.
-                shared.refusals.tell(|suppressed| {
+                shared.refusals.tell(Instant::now(), |suppressed| {
                     warn!(
                         event = "accept_failed",
                         port = name,
@@ -138,6 +139,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 struct Shared {
     name: &'static str,
     acceptor: TlsAcceptor,
+    handshake_timeout: Duration,
     router: Router,
     connections: Option<IntGauge>,
     refusals: Refusals,
@@ -158,7 +160,7 @@ impl Shared {
         address: SocketAddr,
         _place: OwnedSemaphorePermit,
     ) {
-        let stream = match timeout(HANDSHAKE_TIMEOUT, self.shake_hands(io)).await {
+        let stream = match timeout(self.handshake_timeout, self.shake_hands(io)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(Unserved::Refused(reason))) => return self.refuse(address, &reason),
             Ok(Err(Unserved::Silent)) => {
@@ -166,7 +168,7 @@ impl Shared {
                 return;
             }
             Err(_) => {
-                let seconds = HANDSHAKE_TIMEOUT.as_secs();
+                let seconds = self.handshake_timeout.as_secs_f32();
                 return self.refuse(address, &format!("no TLS handshake within {seconds} s"));
             }
         };
@@ -197,7 +199,7 @@ impl Shared {
             io,
         };
         let accepted = self.acceptor.accept(begun).await;
-        accepted.map_err(|error| Unserved::Refused(format!("TLS handshake: {error}")))
+        accepted.map_err(|error| Unserved::Refused(handshake_failure(&error)))
     }
 
     async fn serve(&self, stream: TlsStream<Begun>, connection: Connection) {
@@ -234,7 +236,7 @@ impl Shared {
         if let Some(refused) = &self.refusals.refused {
             refused.inc();
         }
-        self.refusals.tell(|suppressed| {
+        self.refusals.tell(Instant::now(), |suppressed| {
             let port = self.name;
             info!(
                 event = "connection_refused",
@@ -296,8 +298,7 @@ impl Refusals {
     const LINES_MAX: u32 = 10;
 
     /// Calls `line` with the number of lines left out before it, or leaves it out too.
-    fn tell(&self, line: impl FnOnce(u64)) {
-        let now = Instant::now();
+    fn tell(&self, now: Instant, line: impl FnOnce(u64)) {
         let mut guard = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let suppressed = match guard.as_mut() {
             Some(recent) if now - recent.since < Self::WINDOW => {

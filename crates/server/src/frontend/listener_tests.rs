@@ -18,6 +18,7 @@ fn port() -> Arc<Shared> {
     Arc::new(Shared {
         name: "client",
         acceptor: TlsAcceptor::from(Arc::new(config)),
+        handshake_timeout: Duration::from_millis(50),
         router: Router::new(),
         connections: None,
         refusals: Refusals {
@@ -82,7 +83,7 @@ async fn a_probe_that_says_nothing_is_not_a_refused_connection() {
     assert_eq!(refused(&port), 0);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_handshake_that_stalls_is_given_up() {
     let port = port();
     let (mut client, server) = tokio::io::duplex(64);
@@ -95,22 +96,22 @@ async fn a_handshake_that_stalls_is_given_up() {
     Arc::clone(&port)
         .connection(Box::new(server), address, place)
         .await;
-    assert_eq!(began.elapsed(), HANDSHAKE_TIMEOUT);
+    assert!(began.elapsed() >= port.handshake_timeout);
     assert_eq!(refused(&port), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn refusals_do_not_flood_the_log() {
+#[test]
+fn refusals_do_not_flood_the_log() {
+    let now = Instant::now();
     let refusals = Refusals {
         refused: None,
         recent: Mutex::default(),
     };
     let mut lines = Vec::new();
     for _ in 0..100 {
-        refusals.tell(|suppressed| lines.push(suppressed));
+        refusals.tell(now, |suppressed| lines.push(suppressed));
     }
     assert_eq!(lines, [0; 10]);
-    tokio::time::advance(Refusals::WINDOW).await;
-    refusals.tell(|suppressed| lines.push(suppressed));
+    refusals.tell(now + Refusals::WINDOW, |suppressed| lines.push(suppressed));
     assert_eq!(lines.last(), Some(&90));
 }

@@ -179,8 +179,13 @@ impl Starting {
             }
             .into());
         }
-        let network = PeerNetwork::new(dialer.clone(), &identity.cluster_id, identity.server_id)
-            .ok_or_else(|| Fault::new("reading the cluster's id", "it is no UUID"))?;
+        let network = PeerNetwork::new(
+            dialer.clone(),
+            &identity.cluster_id,
+            identity.server_id,
+            Duration::from_millis(config.timing.election_max_ms),
+        )
+        .ok_or_else(|| Fault::new("reading the cluster's id", "it is no UUID"))?;
         let engine = config
             .engine(&identity.cluster_id)
             .validate()
@@ -438,7 +443,10 @@ impl Node {
 
     fn not_leader(&self, leader: Option<u64>) -> Unavailable {
         let state = self.state();
-        let leader = leader.filter(|leader| *leader != state.this);
+        // The engine names no leader whose lease has run out; it is still the best guess.
+        let leader = leader
+            .or(state.leader)
+            .filter(|leader| *leader != state.this);
         Unavailable::NotLeader {
             leader: leader.and_then(|id| state.member(id).cloned()),
             term: state.term,

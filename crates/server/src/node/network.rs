@@ -6,8 +6,9 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -141,15 +142,24 @@ pub(crate) struct PeerNetwork {
     dialer: PeerDialer,
     cluster: MetadataValue<tonic::metadata::Ascii>,
     this: u64,
+    patience: Duration,
 }
 
 impl PeerNetwork {
-    /// `cluster_id` is a UUID.
-    pub(crate) fn new(dialer: PeerDialer, cluster_id: &str, this: u64) -> Option<Self> {
+    /// `cluster_id` is a UUID. A follower that owes an answer for longer than `patience` is
+    /// taken for unreachable; its disk may be slow, so that's more than the time in which the
+    /// engine expects the answer to a heartbeat.
+    pub(crate) fn new(
+        dialer: PeerDialer,
+        cluster_id: &str,
+        this: u64,
+        patience: Duration,
+    ) -> Option<Self> {
         Some(Self {
             dialer,
             cluster: cluster_id.parse().ok()?,
             this,
+            patience,
         })
     }
 
@@ -167,6 +177,7 @@ impl PeerNetwork {
             client,
             this: self.this,
             target,
+            patience: self.patience,
         }
     }
 }
@@ -192,6 +203,7 @@ pub(crate) struct PeerConnection {
     client: PeerClient<InterceptedService<Channel, Label>>,
     this: u64,
     target: u64,
+    patience: Duration,
 }
 
 type RpcError = RPCError<TypeConfig>;
@@ -200,13 +212,13 @@ impl PeerConnection {
     async fn call<T>(
         &self,
         action: RPCTypes,
-        option: &RPCOption,
+        patience: Duration,
         call: impl Future<Output = Result<tonic::Response<T>, Status>>,
     ) -> Result<T, RpcError> {
-        match timeout(option.soft_ttl(), call).await {
+        match timeout(patience, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(rpc_error(&status)),
-            Err(_) => Err(self.timed_out(action, option.soft_ttl())),
+            Err(_) => Err(self.timed_out(action, patience)),
         }
     }
 
@@ -232,10 +244,10 @@ impl PeerConnection {
         };
         let mut client = self.client.clone();
         let response = if before {
-            self.call(RPCTypes::Vote, &option, client.pre_vote(message))
+            self.call(RPCTypes::Vote, option.soft_ttl(), client.pre_vote(message))
                 .await?
         } else {
-            self.call(RPCTypes::Vote, &option, client.vote(message))
+            self.call(RPCTypes::Vote, option.soft_ttl(), client.vote(message))
                 .await?
         };
         let vote = wire::vote_from(response.vote).map_err(garbled)?;
@@ -247,11 +259,16 @@ impl PeerConnection {
 /// A server that can't be reached is left alone for a while; other errors are tried again
 /// at once.
 fn rpc_error(status: &Status) -> RpcError {
-    match status.code() {
-        Code::Unavailable | Code::FailedPrecondition | Code::PermissionDenied | Code::Unknown => {
-            RPCError::Unreachable(Unreachable::from_string(status))
-        }
-        _ => RPCError::Network(NetworkError::from_string(status)),
+    let away = [
+        Code::Unavailable,
+        Code::FailedPrecondition,
+        Code::PermissionDenied,
+        Code::Unknown,
+    ];
+    if away.contains(&status.code()) {
+        RPCError::Unreachable(Unreachable::from_string(status))
+    } else {
+        RPCError::Network(NetworkError::from_string(status))
     }
 }
 
@@ -270,7 +287,11 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
         let mut client = self.client.clone();
         let message = wire::append_message(rpc);
         let response = self
-            .call(RPCTypes::AppendEntries, &option, client.append(message))
+            .call(
+                RPCTypes::AppendEntries,
+                option.soft_ttl(),
+                client.append(message),
+            )
             .await?;
         Ok(wire::append_result_from(response).map_err(garbled)?.into())
     }
@@ -278,23 +299,28 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
     fn stream_append<'s, S>(
         &'s mut self,
         input: S,
-        option: RPCOption,
+        _option: RPCOption,
     ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult, RpcError>>, RpcError>>
     where
         S: Stream<Item = AppendRequest> + OptionalSend + Unpin + 'static,
     {
         Box::pin(async move {
-            let sent = Arc::new(AtomicU64::new(0));
-            let counter = Arc::clone(&sent);
-            let requests = input.map(move |request| {
-                counter.fetch_add(1, Ordering::Relaxed);
-                wire::append_message(request)
-            });
+            let sent = Arc::new(Sent::default());
+            let (counter, end) = (Arc::clone(&sent), Arc::clone(&sent));
+            let requests = input
+                .map(move |request| {
+                    counter.requests.fetch_add(1, Ordering::Relaxed);
+                    wire::append_message(request)
+                })
+                .chain(stream::poll_fn(move |_| {
+                    end.all.store(true, Ordering::Relaxed);
+                    Poll::Ready(None)
+                }));
             let mut client = self.client.clone();
             let responses = self
                 .call(
                     RPCTypes::AppendEntries,
-                    &option,
+                    self.patience,
                     client.append_stream(requests),
                 )
                 .await?;
@@ -302,7 +328,7 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
                 responses,
                 sent,
                 received: 0,
-                patience: option.soft_ttl(),
+                patience: self.patience,
             };
             let (this, target) = (self.this, self.target);
             let answers = stream::unfold(Some(step), move |step| async move {
@@ -358,13 +384,10 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             sent = send => match sent {
                 Ok(response) => {
                     let vote = wire::vote_from(response.into_inner().vote)
-                        .map_err(|error| NetworkError::from_string(error))?;
+                        .map_err(NetworkError::from_string)?;
                     Ok(SnapshotResponse::new(vote))
                 }
-                Err(status) => match rpc_error(&status) {
-                    RPCError::Unreachable(error) => Err(StreamingError::Unreachable(error)),
-                    _ => Err(StreamingError::Network(NetworkError::from_string(&status))),
-                },
+                Err(status) => Err(StreamingError::Unreachable(Unreachable::from_string(status))),
             },
             closed = cancel => Err(StreamingError::Closed(closed)),
             () = stalled(progress) => Err(StreamingError::Timeout(RpcTimeout {
@@ -390,7 +413,7 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
         let response = self
             .call(
                 RPCTypes::TransferLeader,
-                &option,
+                option.soft_ttl(),
                 client.transfer_leader(message),
             )
             .await?;
@@ -408,9 +431,17 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
 /// The answers to a stream of appends, with a bound on how long one is waited for.
 struct Answers {
     responses: tonic::Streaming<proto::AppendResponse>,
-    sent: Arc<AtomicU64>,
+    sent: Arc<Sent>,
     received: u64,
     patience: Duration,
+}
+
+/// What the other side has to answer.
+#[derive(Default)]
+struct Sent {
+    requests: AtomicU64,
+    /// No more will come.
+    all: AtomicBool,
 }
 
 impl Answers {
@@ -420,13 +451,22 @@ impl Answers {
         target: u64,
     ) -> Option<Result<StreamAppendResult, RpcError>> {
         loop {
-            let waiting = self.sent.load(Ordering::Relaxed) > self.received;
+            let waiting = self.sent.requests.load(Ordering::Relaxed) > self.received;
             match timeout(self.patience, self.responses.message()).await {
                 Ok(Ok(Some(response))) => {
                     self.received += 1;
                     return Some(wire::append_result_from(response).map_err(garbled));
                 }
-                Ok(Ok(None)) => return None,
+                Ok(Ok(None)) => {
+                    let answered = self.sent.requests.load(Ordering::Relaxed) == self.received;
+                    if answered && self.sent.all.load(Ordering::Relaxed) {
+                        return None;
+                    }
+                    // Only an error makes the engine wait before it begins anew, and lets it
+                    // cut the log that a server which is away would need.
+                    let what = "the server ended the stream of appends";
+                    return Some(Err(RPCError::Unreachable(Unreachable::from_string(what))));
+                }
                 Ok(Err(status)) => return Some(Err(rpc_error(&status))),
                 // With nothing outstanding at the start of the wait, silence is no failure.
                 Err(_) if !waiting => {}

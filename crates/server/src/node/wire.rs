@@ -19,6 +19,7 @@ use crate::storage::{Fault, LogPos, LogVote, Payload, proto as state};
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::allow_attributes_without_reason,
     clippy::wildcard_enum_match_arm,
     reason = "generated from proto/, where the documentation is"
 )]

@@ -38,11 +38,11 @@ impl Service {
         let digest = self
             .logins
             .digest(account.id, account.verifier_version, password);
-        if self.logins.remembers(account.id, digest) {
+        if self.logins.remembers(account.id, digest, Instant::now()) {
             return Ok(());
         }
         let _alone = self.logins.stripe(digest).lock().await;
-        if self.logins.remembers(account.id, digest) {
+        if self.logins.remembers(account.id, digest, Instant::now()) {
             return Ok(());
         }
         if !self
@@ -52,7 +52,7 @@ impl Service {
         {
             return Err(Denied::WrongPassword.into());
         }
-        self.logins.remember(account.id, digest);
+        self.logins.remember(account.id, digest, Instant::now());
         Ok(())
     }
 }
@@ -112,14 +112,13 @@ impl Logins {
         &self.stripes[usize::from(digest[0]) % STRIPES]
     }
 
-    fn remembers(&self, account: AccountId, digest: LoginDigest) -> bool {
+    fn remembers(&self, account: AccountId, digest: LoginDigest, now: Instant) -> bool {
         let remembered = self.lock().get(&account).copied();
         // Digests are keyed, so comparing them in varying time tells nothing of passwords.
-        remembered.is_some_and(|known| known.digest == digest && Instant::now() < known.until)
+        remembered.is_some_and(|known| known.digest == digest && now < known.until)
     }
 
-    fn remember(&self, account: AccountId, digest: LoginDigest) {
-        let now = Instant::now();
+    fn remember(&self, account: AccountId, digest: LoginDigest, now: Instant) {
         let mut remembered = self.lock();
         if remembered.len() >= REMEMBERED_MAX && !remembered.contains_key(&account) {
             remembered.retain(|_, known| now < known.until);
@@ -151,35 +150,34 @@ mod tests {
         AccountId::from_bytes(bytes)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_login_is_remembered_for_five_minutes_and_one_verifier() {
+    #[test]
+    fn a_login_is_remembered_for_five_minutes_and_one_verifier() {
+        let now = Instant::now();
         let logins = Logins::new(&SystemEntropy);
         let right = logins.digest(account(1), Revision(7), b"right");
-        assert!(!logins.remembers(account(1), right));
-        logins.remember(account(1), right);
-        assert!(logins.remembers(account(1), right));
+        assert!(!logins.remembers(account(1), right, now));
+        logins.remember(account(1), right, now);
+        assert!(logins.remembers(account(1), right, now));
         let others = [
             logins.digest(account(1), Revision(7), b"wrong"),
             logins.digest(account(1), Revision(8), b"right"),
             Logins::new(&SystemEntropy).digest(account(1), Revision(7), b"right"),
         ];
         for other in others {
-            assert!(!logins.remembers(account(1), other));
+            assert!(!logins.remembers(account(1), other, now));
         }
-        tokio::time::advance(REMEMBERED_FOR).await;
-        assert!(!logins.remembers(account(1), right));
+        assert!(!logins.remembers(account(1), right, now + REMEMBERED_FOR));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_memory_is_bounded() {
+    #[test]
+    fn the_memory_is_bounded() {
+        let now = Instant::now();
         let logins = Logins::new(&SystemEntropy);
-        for n in 0..u32::try_from(REMEMBERED_MAX).expect("small") + 10 {
-            logins.remember(account(n), [0; 32]);
+        let last = u32::try_from(REMEMBERED_MAX).expect("small") + 10;
+        for n in 0..=last {
+            logins.remember(account(n), [0; 32], now);
             assert!(logins.lock().len() <= REMEMBERED_MAX);
         }
-        assert!(logins.remembers(
-            account(u32::try_from(REMEMBERED_MAX).expect("small")),
-            [0; 32]
-        ));
+        assert!(logins.remembers(account(last), [0; 32], now));
     }
 }

@@ -28,6 +28,7 @@ pub use store::{Batch, Durable, ReadView, Store, StoreOptions};
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::allow_attributes_without_reason,
     clippy::wildcard_enum_match_arm,
     reason = "generated from proto/, where the documentation is"
 )]

@@ -94,10 +94,7 @@ fn collect(members: &[Member]) -> Digests {
         let name = member.server.name.clone();
         match &member.status {
             Ok(status) => digests.of.push((name, status.digest.clone())),
-            Err(reason) => {
-                let reason = reason.lines().next().unwrap_or_default().to_owned();
-                digests.missing.push((name, reason));
-            }
+            Err(reason) => digests.missing.push((name, reason.clone())),
         }
     }
     digests
@@ -146,10 +143,10 @@ impl Digests {
         for (name, reason) in &self.missing {
             text.push_str(&format!("\n  {}  none: {}", escape(name), escape(reason)));
         }
-        text.push_str(if self.equal() {
-            "\nall equal"
-        } else {
-            "\nNOT EQUAL"
+        text.push_str(match (self.equal(), self.missing.is_empty()) {
+            (true, true) => "\nall equal",
+            (true, false) => "\nequal, as far as they could be compared",
+            (false, _) => "\nNOT EQUAL",
         });
         text
     }

@@ -66,10 +66,16 @@ async fn watch(context: &Context) -> Result<(), Failure> {
             Some(before) => How::AfterLossOf(server_name(&view, before)),
         };
         told_by = Some(view.answered_by);
-        let now = Timestamp::from(SystemTime::now()).to_string();
-        Told::new(&view, how, Some(now)).show(context.out)?;
+        Told::new(&view, how, Some(now())).show(context.out)?;
     }
     Ok(())
+}
+
+/// To the millisecond: more would only look exact.
+fn now() -> String {
+    let mut now = Timestamp::from(SystemTime::now());
+    now.nanos -= now.nanos % 1_000_000;
+    now.to_string()
 }
 
 /// How a server came to tell it.

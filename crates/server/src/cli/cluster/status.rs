@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures_util::future::join_all;
-use quorid_api::{ClusterView, Server, ServerRole, ServerStatus};
+use quorid_api::{ClusterView, Error, Server, ServerRole, ServerStatus};
 use serde_json::{Value, json};
 
 use super::digest::{self, Digests};
@@ -76,7 +76,7 @@ pub(super) async fn ask_all(
         .await;
         let status = match answer {
             Ok(Ok(status)) => Ok(status),
-            Ok(Err(error)) => Err(Failure::from(error).message),
+            Ok(Err(error)) => Err(reason(error, &server.client_address)),
             Err(_) => Err(format!(
                 "no answer within {:.1} s",
                 context.deadline().as_secs_f64()
@@ -88,6 +88,19 @@ pub(super) async fn ask_all(
         }
     });
     join_all(asked).await
+}
+
+/// In one line, and without the address, which is known.
+fn reason(error: Error, address: &str) -> String {
+    let message = match error {
+        Error::Unavailable(unavailable) if !unavailable.last_error.is_empty() => {
+            unavailable.last_error
+        }
+        error => Failure::from(error).message,
+    };
+    let message = message.lines().next().unwrap_or_default();
+    let address = format!("{address}: ");
+    message.strip_prefix(&address).unwrap_or(message).to_owned()
 }
 
 fn role_name(role: ServerRole) -> &'static str {
@@ -156,7 +169,6 @@ fn to_text(view: &ClusterView, members: &[Member]) -> String {
     let mut text = format!("cluster {}\n{table}", escape(&view.cluster_id));
     for member in members {
         if let Err(reason) = &member.status {
-            let reason = reason.lines().next().unwrap_or_default();
             text.push_str(&format!(
                 "\n{} is unreachable: {}",
                 escape(&member.server.name),
@@ -251,7 +263,7 @@ pub(super) mod tests {
         let members = vec![
             member(1, Ok(status(ServerRole::Leader, 100))),
             member(2, Ok(status(ServerRole::Follower, 97))),
-            member(3, Err("refused\u{7}\ntry: start it".to_owned())),
+            member(3, Err("refused\u{7}".to_owned())),
         ];
         let view = ClusterView {
             cluster_id: "c1".to_owned(),
@@ -275,6 +287,17 @@ pub(super) mod tests {
              s3      unreachable  -     -        -    -           -         -        host3:7400  -\n\
              s3 is unreachable: refused\\u{7}"
         );
+    }
+
+    #[test]
+    fn reason_is_what_happened_last_in_one_line_without_the_address() {
+        let error = Error::Unavailable(quorid_api::Unavailable {
+            tried: vec!["one:1".to_owned()],
+            waited: std::time::Duration::ZERO,
+            last_error: "one:1: cannot connect\nmore".to_owned(),
+            outcome_unknown: false,
+        });
+        assert_eq!(reason(error, "one:1"), "cannot connect");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The lines of an import file, in either format, one account each.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     io::{self, BufRead, Read as _},
 };
@@ -101,23 +102,29 @@ enum Format<R> {
         input: R,
         line: u64,
         bytes: u64,
+        ignored: Vec<String>,
     },
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Reads the header, where the format has one.
-    pub(super) fn open(mut input: R, format: FileFormat) -> Result<Self, String> {
+    /// Reads the header, where the format has one. The columns `ignored` may be there.
+    pub(super) fn open(
+        mut input: R,
+        format: FileFormat,
+        ignored: Vec<String>,
+    ) -> Result<Self, String> {
         let skipped = skip_byte_order_mark(&mut input).map_err(|error| error.to_string())?;
         let format = match format {
             FileFormat::Csv => {
                 let mut reader = CsvReader::new(input);
-                let columns = read_header(&mut reader)?;
+                let columns = read_header(&mut reader, &ignored)?;
                 Format::Csv { reader, columns }
             }
             FileFormat::Jsonl => Format::Json {
                 input,
                 line: 0,
                 bytes: skipped,
+                ignored,
             },
         };
         Ok(Self {
@@ -136,7 +143,12 @@ impl<R: BufRead> Iterator for Lines<R> {
         }
         let next = match &mut self.format {
             Format::Csv { reader, columns } => next_csv(reader, columns),
-            Format::Json { input, line, bytes } => next_json(input, line, bytes),
+            Format::Json {
+                input,
+                line,
+                bytes,
+                ignored,
+            } => next_json(input, line, bytes, ignored),
         };
         self.ended = !matches!(next, Ok(Some(_)));
         next.transpose()
@@ -164,7 +176,10 @@ struct Columns {
     password: Option<usize>,
 }
 
-fn read_header<R: BufRead>(reader: &mut CsvReader<R>) -> Result<Columns, String> {
+fn read_header<R: BufRead>(
+    reader: &mut CsvReader<R>,
+    ignored: &[String],
+) -> Result<Columns, String> {
     let what = "the first line must name the columns, as in login_name,real_name,password";
     let record = match reader.next_record() {
         Ok(Some(record)) => record,
@@ -182,10 +197,10 @@ fn read_header<R: BufRead>(reader: &mut CsvReader<R>) -> Result<Columns, String>
             if columns[column].replace(index).is_some() {
                 return Err(format!("the column `{name}` is there twice"));
             }
-        } else if !COLUMNS.contains(&&*name) {
+        } else if !is_ignored(&name, ignored) {
             return Err(format!(
                 "unknown column `{name}`; known are login_name, real_name and password, and \
-                 those that an export adds: {}; {what}",
+                 those that an export adds: {}; {what}; --ignore {name} passes it over",
                 COLUMNS[2..].join(", ")
             ));
         }
@@ -199,6 +214,11 @@ fn read_header<R: BufRead>(reader: &mut CsvReader<R>) -> Result<Columns, String>
         real_name: needed(1)?,
         password: columns[2],
     })
+}
+
+/// Whether a column may be there without being imported.
+fn is_ignored(name: &str, ignored: &[String]) -> bool {
+    COLUMNS[2..].contains(&name) || ignored.iter().any(|ignored| ignored == name)
 }
 
 fn unreadable(error: CsvError) -> Unreadable {
@@ -273,34 +293,38 @@ fn csv_line(record: CsvRecord, columns: &Columns) -> Result<NewLine, BadLine> {
     })
 }
 
-/// A line of JSON: what can be imported, and what an export adds.
+/// A line of JSON: what can be imported, and whatever else there is.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct JsonLine {
     login_name: String,
     real_name: String,
     #[serde(default)]
     password: Option<String>,
-    #[serde(default, rename = "id")]
-    _id: Option<IgnoredAny>,
-    #[serde(default, rename = "create_time")]
-    _create_time: Option<IgnoredAny>,
-    #[serde(default, rename = "create_address")]
-    _create_address: Option<IgnoredAny>,
-    #[serde(default, rename = "update_time")]
-    _update_time: Option<IgnoredAny>,
-    #[serde(default, rename = "update_address")]
-    _update_address: Option<IgnoredAny>,
-    #[serde(default, rename = "has_password")]
-    _has_password: Option<IgnoredAny>,
-    #[serde(default, rename = "etag")]
-    _etag: Option<IgnoredAny>,
+    #[serde(flatten)]
+    others: BTreeMap<String, IgnoredAny>,
+}
+
+impl JsonLine {
+    fn accept(self, ignored: &[String]) -> Result<NewLine, BadLine> {
+        if let Some(key) = self.others.keys().find(|key| !is_ignored(key, ignored)) {
+            return Err(BadLine::invalid(
+                &self.login_name,
+                format!("unknown key `{key}`; --ignore {key} passes it over"),
+            ));
+        }
+        Ok(NewLine {
+            login_name: self.login_name,
+            real_name: self.real_name,
+            password: self.password.filter(|password| !password.is_empty()),
+        })
+    }
 }
 
 fn next_json<R: BufRead>(
     input: &mut R,
     line: &mut u64,
     bytes: &mut u64,
+    ignored: &[String],
 ) -> Result<Option<Line>, Unreadable> {
     loop {
         *line += 1;
@@ -322,11 +346,7 @@ fn next_json<R: BufRead>(
             continue;
         } else {
             match serde_json::from_slice::<JsonLine>(&text) {
-                Ok(account) => Ok(NewLine {
-                    login_name: account.login_name,
-                    real_name: account.real_name,
-                    password: account.password.filter(|password| !password.is_empty()),
-                }),
+                Ok(account) => account.accept(ignored),
                 Err(error) if error.is_eof() && !complete => {
                     return Err(Unreadable::truncated(
                         *line,

@@ -1,7 +1,7 @@
 use super::*;
 
 fn open(format: FileFormat, text: &[u8]) -> Result<Lines<&[u8]>, String> {
-    Lines::open(text, format)
+    Lines::open(text, format, vec!["expected_error".to_owned()])
 }
 
 fn read(format: FileFormat, text: &[u8]) -> Vec<Result<Line, Unreadable>> {
@@ -35,6 +35,22 @@ fn columns_may_stand_in_any_order_and_those_of_an_export_are_ignored() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn columns_that_are_to_be_ignored_are() {
+    let lines = read(
+        FileFormat::Csv,
+        b"login_name,expected_error,real_name\nana,NONE,Ana\n",
+    );
+    let line = lines[0].as_ref().unwrap();
+    assert_eq!(line.content, Ok(account("ana", "Ana", None)));
+    let lines = read(
+        FileFormat::Jsonl,
+        br#"{"login_name":"ana","real_name":"Ana","expected_error":[1]}"#,
+    );
+    let line = lines[0].as_ref().unwrap();
+    assert_eq!(line.content, Ok(account("ana", "Ana", None)));
 }
 
 #[test]

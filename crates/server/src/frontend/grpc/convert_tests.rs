@@ -132,9 +132,17 @@ fn changed(mask: Option<&[&str]>, login_name: &str, new_password: &str) -> Resul
     Ok(format!("{login}{real}{password}").trim().to_owned())
 }
 
+/// Mask, login name, real name; what is changed, or why it is refused.
+type MaskCase<'a> = (
+    Option<&'a [&'a str]>,
+    &'a str,
+    &'a str,
+    Result<&'a str, &'a str>,
+);
+
 #[test]
 fn the_mask_decides_what_is_changed() {
-    let table: [(Option<&[&str]>, &str, &str, Result<&str, &str>); 12] = [
+    let table: [MaskCase<'_>; 12] = [
         (Some(&["login_name"]), "bob", "", Ok("login")),
         (
             Some(&["login_name", "real_name", "login_name"]),

@@ -1,5 +1,7 @@
 //! The engine's own conformance suite, on the real log and the real state.
 
+mod cluster;
+
 use std::sync::Arc;
 
 use openraft::{

@@ -1,0 +1,147 @@
+//! What is believed of whom.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{TcpConnector, proto::Server};
+
+fn finder(seeds: &[&str]) -> LeaderFinder {
+    let dialer = Dialer {
+        connector: Arc::new(TcpConnector),
+        tls: None,
+        authorization: None,
+        connect_timeout: Duration::from_secs(1),
+        keep_alive_interval: Duration::from_secs(1),
+        keep_alive_timeout: Duration::from_secs(1),
+        connections_per_server: 1,
+    };
+    let seeds = seeds.iter().map(|seed| at(seed)).collect();
+    LeaderFinder::new(seeds, Arc::new(dialer))
+}
+
+fn at(address: &str) -> Endpoint {
+    address.parse().expect("an address")
+}
+
+/// Servers `s1:1`, `s2:2`, ... as server `answered_by` sees them.
+fn view(term: u64, leader_id: u64, answered_by: u64) -> ClusterView {
+    ClusterView {
+        term,
+        leader_id,
+        answered_by,
+        servers: (1..=3)
+            .map(|id| Server {
+                id,
+                client_address: format!("s{id}:{id}"),
+                ..Server::default()
+            })
+            .collect(),
+        ..ClusterView::default()
+    }
+}
+
+fn known(finder: &LeaderFinder) -> (u64, Option<String>) {
+    let known = finder.leadership().borrow().clone();
+    (
+        known.term,
+        known.leader.map(|leader| leader.endpoint.to_string()),
+    )
+}
+
+#[test]
+fn only_views_that_are_not_older_than_what_is_known_are_accepted() {
+    let finder = finder(&["s1:1"]);
+    // (term, leader, asked server) -> (term, leader)
+    for (told, expected) in [
+        ((2, 1, 1), (2, Some("s1:1"))),
+        ((1, 3, 3), (2, Some("s1:1"))), // from before
+        ((2, 0, 3), (2, Some("s1:1"))), // hasn't heard of it yet
+        ((2, 0, 1), (2, None)),         // stepped down
+        ((2, 1, 2), (2, Some("s1:1"))),
+        ((3, 0, 2), (3, None)), // an election
+        ((2, 1, 1), (3, None)),
+        ((3, 2, 2), (3, Some("s2:2"))),
+    ] {
+        finder.accept(view(told.0, told.1, told.2));
+        assert_eq!(
+            known(&finder),
+            (expected.0, expected.1.map(str::to_owned)),
+            "{told:?}"
+        );
+    }
+}
+
+#[test]
+fn members_are_asked_before_configured_servers_that_are_none() {
+    let finder = finder(&["alias:1", "s2:2", "alias:1"]);
+    assert_eq!(finder.addresses(), ["alias:1", "s2:2"]);
+    finder.accept(view(1, 1, 1));
+    let servers = finder.servers();
+    let order: Vec<_> = servers
+        .iter()
+        .map(|server| server.endpoint.as_str())
+        .collect();
+    assert_eq!(order, ["s1:1", "s2:2", "s3:3", "alias:1"]);
+    assert_eq!(finder.addresses(), ["s1:1", "s2:2", "s3:3"]);
+}
+
+#[test]
+fn a_refusal_to_lead_refutes_what_was_known_of_that_server_only() {
+    let finder = finder(&["s1:1"]);
+    finder.accept(view(2, 1, 1));
+    let [one, two, three] = ["s1:1", "s2:2", "s3:3"].map(|address| finder.server_at(&at(address)));
+
+    finder.refused(&two, 1, Some(&three));
+    assert_eq!(known(&finder), (2, Some("s1:1".to_owned())), "an old hint");
+    finder.refused(&two, 2, None);
+    assert_eq!(
+        known(&finder),
+        (2, Some("s1:1".to_owned())),
+        "it knows of no leader"
+    );
+    finder.refused(&one, 2, None);
+    assert_eq!(known(&finder), (2, None));
+    finder.refused(&two, 2, Some(&three));
+    assert_eq!(known(&finder), (2, Some("s3:3".to_owned())));
+    finder.refused(&one, 5, Some(&two));
+    assert_eq!(known(&finder), (5, Some("s2:2".to_owned())));
+}
+
+#[test]
+fn who_does_what_a_leader_does_leads_unless_there_was_an_election() {
+    let finder = finder(&["s1:1"]);
+    let then = finder.leadership().borrow().clone();
+    let one = finder.server_at(&at("s1:1"));
+    finder.led(&one, &then);
+    assert_eq!(known(&finder), (0, Some("s1:1".to_owned())));
+
+    finder.accept(view(2, 2, 2));
+    finder.led(&one, &then);
+    assert_eq!(known(&finder), (2, Some("s2:2".to_owned())));
+}
+
+#[test]
+fn the_leader_is_asked_first_and_watched_last() {
+    let finder = finder(&["s1:1"]);
+    finder.accept(view(1, 2, 1));
+    let known = finder.leadership().borrow().clone();
+    let mut tried = Vec::new();
+    while let Some(server) = finder.for_leader(&known, &tried) {
+        tried.push(server);
+    }
+    let order: Vec<_> = tried
+        .iter()
+        .map(|server| server.endpoint.as_str())
+        .collect();
+    assert_eq!(order, ["s2:2", "s1:1", "s3:3"]);
+
+    tried.clear();
+    while let Some(server) = finder.for_watch(&tried) {
+        tried.push(server);
+    }
+    let order: Vec<_> = tried
+        .iter()
+        .map(|server| server.endpoint.as_str())
+        .collect();
+    assert_eq!(order, ["s1:1", "s3:3", "s2:2"]);
+}

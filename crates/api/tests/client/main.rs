@@ -1,0 +1,10 @@
+//! The client library against fake servers.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fake;
+mod leader;
+mod network;
+mod retries;
+mod sessions;
+mod trust;

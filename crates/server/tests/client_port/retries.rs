@@ -1,0 +1,161 @@
+//! A retry with the same request id gets the first outcome, whatever that was.
+
+use prost_types::FieldMask;
+use quorid::access::Access;
+use quorid_api::proto::{
+    Account, CreateAccountRequest, DeleteAccountRequest, UpdateAccountRequest,
+};
+use tonic::Code;
+
+use crate::support::{TestServer, accounts, metadata, refusal, request_id, revision};
+
+fn create(login_name: &str, request_id: &str) -> CreateAccountRequest {
+    CreateAccountRequest {
+        account: Some(Account {
+            login_name: login_name.to_owned(),
+            real_name: "Somebody".to_owned(),
+            ..Account::default()
+        }),
+        password: "first".to_owned(),
+        request_id: request_id.to_owned(),
+    }
+}
+
+fn set_password(login_name: &str, current: &str, new: &str) -> UpdateAccountRequest {
+    UpdateAccountRequest {
+        account: Some(Account {
+            name: format!("accounts/login:{login_name}"),
+            ..Account::default()
+        }),
+        update_mask: Some(FieldMask {
+            paths: vec!["password".to_owned()],
+        }),
+        current_password: current.to_owned(),
+        new_password: new.to_owned(),
+        request_id: request_id(),
+    }
+}
+
+fn delete(login_name: &str, password: &str) -> DeleteAccountRequest {
+    DeleteAccountRequest {
+        name: format!("accounts/login:{login_name}"),
+        current_password: password.to_owned(),
+        request_id: request_id(),
+        ..DeleteAccountRequest::default()
+    }
+}
+
+fn wrong_password() -> (Code, String) {
+    (Code::Unauthenticated, "WRONG_PASSWORD".to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retries_get_the_first_outcome_and_strangers_do_not() {
+    let server = TestServer::start(Access::Closed).await;
+    let mut operator = accounts(&server.operator().await);
+    let mut owner = accounts(&server.stranger().await);
+
+    // Creation.
+    let id = request_id();
+    let first = operator
+        .create_account(create("ana", &id))
+        .await
+        .expect("created");
+    let again = operator
+        .create_account(create("ana", &id))
+        .await
+        .expect("the same");
+    assert_eq!(revision(first.metadata()), revision(again.metadata()));
+    assert_eq!(first.get_ref(), again.get_ref());
+    let taken = metadata(operator.create_account(create("ANA", &request_id())).await);
+    assert_eq!(taken["account_id"], first.get_ref().id);
+    let reused = refusal(operator.create_account(create("bob", &id)).await);
+    assert_eq!(reused, (Code::InvalidArgument, "REQUEST_REUSED".to_owned()));
+
+    // A new password: the retry brings the old one, which fits no more.
+    let change = set_password("ana", "first", "second");
+    let first = owner.update_account(change.clone()).await.expect("changed");
+    let again = owner
+        .update_account(change.clone())
+        .await
+        .expect("the same");
+    assert_eq!(revision(first.metadata()), revision(again.metadata()));
+    assert_eq!(first.get_ref(), again.get_ref());
+    let guessed = UpdateAccountRequest {
+        new_password: "third".to_owned(),
+        ..change.clone()
+    };
+    assert_eq!(
+        refusal(owner.update_account(guessed).await),
+        wrong_password()
+    );
+    let fresh = UpdateAccountRequest {
+        request_id: request_id(),
+        ..change
+    };
+    assert_eq!(refusal(owner.update_account(fresh).await), wrong_password());
+
+    // No password any more.
+    let removal = set_password("ana", "second", "");
+    let first = owner
+        .update_account(removal.clone())
+        .await
+        .expect("removed");
+    let again = owner.update_account(removal).await.expect("the same");
+    assert_eq!(first.get_ref(), again.get_ref());
+    operator
+        .update_account(set_password("ana", "", "third"))
+        .await
+        .expect("set");
+
+    // Deletion: the retry finds nothing, and yet.
+    let deletion = delete("ana", "third");
+    let first = owner
+        .delete_account(deletion.clone())
+        .await
+        .expect("deleted");
+    let again = owner
+        .delete_account(deletion.clone())
+        .await
+        .expect("the same");
+    assert_eq!(revision(first.metadata()), revision(again.metadata()));
+    let guessed = DeleteAccountRequest {
+        current_password: "x".to_owned(),
+        ..deletion
+    };
+    assert_eq!(
+        refusal(owner.delete_account(guessed).await),
+        wrong_password()
+    );
+    let gone = refusal(operator.delete_account(delete("ana", "")).await);
+    assert_eq!(gone, (Code::NotFound, "ACCOUNT_NOT_FOUND".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_with_the_etag_of_an_older_version_is_refused() {
+    let server = TestServer::start(Access::Closed).await;
+    let mut operator = accounts(&server.operator().await);
+    let created = operator
+        .create_account(create("ana", ""))
+        .await
+        .expect("created")
+        .into_inner();
+    let rename = |etag: &str, to: &str| UpdateAccountRequest {
+        account: Some(Account {
+            name: created.name.clone(),
+            login_name: to.to_owned(),
+            etag: etag.to_owned(),
+            ..Account::default()
+        }),
+        ..UpdateAccountRequest::default()
+    };
+    let quoted = format!("\"{}\"", created.etag);
+    let renamed = operator
+        .update_account(rename(&quoted, "anna"))
+        .await
+        .expect("renamed");
+    assert_ne!(renamed.get_ref().etag, created.etag);
+    assert_eq!(renamed.get_ref().id, created.id);
+    let stale = refusal(operator.update_account(rename(&created.etag, "eve")).await);
+    assert_eq!(stale, (Code::Aborted, "ETAG_MISMATCH".to_owned()));
+}
