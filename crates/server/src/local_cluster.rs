@@ -35,6 +35,7 @@ mod process;
 
 use std::{
     path::{Path, PathBuf},
+    process::ExitStatus,
     time::{Duration, SystemTime},
 };
 
@@ -42,7 +43,11 @@ use quorid_api::{Client, Read, ServerRole};
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
-pub use self::{clients::Digests, error::LocalClusterError, log_events::LogEvent};
+pub use self::{
+    clients::Digests,
+    error::LocalClusterError,
+    log_events::{LogEvent, LogTail},
+};
 use self::{
     layout::{Layout, Place},
     ports::Ports,
@@ -160,6 +165,11 @@ impl LocalCluster {
             ports,
             layout,
         })
+    }
+
+    /// Whether there was a cluster in the directory before.
+    pub fn existed(&self) -> bool {
+        self.layout.existed
     }
 
     /// How many servers there are, running or not.
@@ -452,24 +462,43 @@ impl LocalCluster {
         }
     }
 
-    /// An error if a server that should run has ended.
-    pub fn refuse_ended(&mut self) -> Result<(), LocalClusterError> {
-        for (process, place) in self.processes.iter_mut().zip(&self.layout.places) {
+    /// What is told in the logs from now on.
+    pub fn follow_logs(&self) -> Result<LogTail, LocalClusterError> {
+        LogTail::at_end((0..self.len()).map(|server| self.log(server).to_owned()))
+    }
+
+    /// The servers that ended by themselves since they were started, and how. They no longer
+    /// count as running.
+    pub fn take_ended(&mut self) -> Result<Vec<(usize, ExitStatus)>, LocalClusterError> {
+        let mut all = Vec::new();
+        for (server, process) in self.processes.iter_mut().enumerate() {
             let Some(running) = process else { continue };
             let ended = running
                 .ended()
                 .map_err(LocalClusterError::io("watch", &self.program))?;
             if let Some(status) = ended {
                 *process = None;
-                return Err(LocalClusterError::Ended {
-                    server: place.name.clone(),
-                    status: status.to_string(),
-                    last_words: log_events::last_words(&place.log),
-                    log: place.log.clone(),
-                });
+                all.push((server, status));
             }
         }
-        Ok(())
+        Ok(all)
+    }
+
+    fn refuse_ended(&mut self) -> Result<(), LocalClusterError> {
+        match self.take_ended()?.first() {
+            None => Ok(()),
+            Some((server, status)) => Err(self.ended(*server, *status)),
+        }
+    }
+
+    fn ended(&self, server: usize, status: ExitStatus) -> LocalClusterError {
+        let place = self.place(server);
+        LocalClusterError::Ended {
+            server: place.name.clone(),
+            status: status.to_string(),
+            last_words: log_events::last_words(&place.log),
+            log: place.log.clone(),
+        }
     }
 
     async fn wait_stopped(&mut self, server: usize) -> Result<(), LocalClusterError> {
@@ -479,25 +508,19 @@ impl LocalCluster {
             .wait(STOP_TIMEOUT)
             .await
             .map_err(LocalClusterError::io("wait for", program))?;
-        let place = self.place(server);
-        let result = match ended {
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(LocalClusterError::Ended {
-                server: place.name.clone(),
-                status: status.to_string(),
-                last_words: log_events::last_words(&place.log),
-                log: place.log.clone(),
-            }),
-            None => {
-                return Err(LocalClusterError::Late {
-                    what: format!("{} stopped by SIGTERM", place.name),
-                    waited: STOP_TIMEOUT,
-                    last: log_events::last_words(&place.log),
-                });
-            }
+        let Some(status) = ended else {
+            return Err(LocalClusterError::Late {
+                what: format!("{} stopped by SIGTERM", self.name(server)),
+                waited: STOP_TIMEOUT,
+                last: log_events::last_words(self.log(server)),
+            });
         };
         self.processes[server] = None;
-        result
+        if status.success() {
+            Ok(())
+        } else {
+            Err(self.ended(server, status))
+        }
     }
 
     fn signal(&mut self, server: usize, signal: Signal) -> Result<(), LocalClusterError> {

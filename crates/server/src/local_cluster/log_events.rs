@@ -1,13 +1,16 @@
 //! What servers tell in their logs: the lines that have an `event`.
 
 use std::{
-    fs, io,
-    path::Path,
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use prost_types::Timestamp;
 use serde_json::{Map, Value};
+
+use super::LocalClusterError;
 
 /// One event of one server.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +27,17 @@ pub struct LogEvent {
 }
 
 impl LogEvent {
+    /// An event that isn't from a log, now.
+    pub fn new(server: usize, event: &str, message: impl Into<String>) -> Self {
+        Self {
+            at: SystemTime::now(),
+            server,
+            event: event.to_owned(),
+            message: message.into(),
+            fields: Map::new(),
+        }
+    }
+
     /// Reads a line of a JSON log; None if it is none, or tells of no event.
     pub fn parse(server: usize, line: &str) -> Option<Self> {
         let Value::Object(mut fields) = serde_json::from_str(line).ok()? else {
@@ -59,16 +73,61 @@ impl LogEvent {
     }
 }
 
+/// The logs of all servers from some point on.
+#[derive(Debug)]
+pub struct LogTail {
+    /// Each server's log, and how much of it was read.
+    logs: Vec<(PathBuf, u64)>,
+}
+
+impl LogTail {
+    pub(super) fn at_end(logs: impl Iterator<Item = PathBuf>) -> Result<Self, LocalClusterError> {
+        let mut tail = Self {
+            logs: logs.map(|log| (log, 0)).collect(),
+        };
+        tail.new_events()?;
+        Ok(tail)
+    }
+
+    /// What was told since the last call, in the order of time.
+    pub fn new_events(&mut self) -> Result<Vec<LogEvent>, LocalClusterError> {
+        let mut events = Vec::new();
+        for (server, (log, read)) in self.logs.iter_mut().enumerate() {
+            let (told, end) =
+                read_from(server, log, *read).map_err(LocalClusterError::io("read", &*log))?;
+            *read = end;
+            events.extend(told);
+        }
+        events.sort_by_key(|event| event.at);
+        Ok(events)
+    }
+}
+
 /// All events of a log; none if there is no log yet.
 pub(super) fn read(server: usize, log: &Path) -> io::Result<Vec<LogEvent>> {
-    let bytes = match fs::read(log) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+    read_from(server, log, 0).map(|(events, _)| events)
+}
+
+/// The events of a log from a byte on, and where its last whole line ends.
+fn read_from(server: usize, log: &Path, start: u64) -> io::Result<(Vec<LogEvent>, u64)> {
+    let mut file = match File::open(log) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), start)),
         Err(error) => return Err(error),
     };
-    let text = String::from_utf8_lossy(&bytes);
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
+    let text = String::from_utf8_lossy(&bytes[..whole]);
     let event = |line| LogEvent::parse(server, line);
-    Ok(text.lines().filter_map(event).collect())
+    Ok((
+        text.lines().filter_map(event).collect(),
+        start + whole as u64,
+    ))
 }
 
 /// The end of a log, for a message: errors as they are, events as their sentences.
@@ -134,5 +193,22 @@ mod tests {
         fs::write(&log, format!("a\nb\n{FOLLOWS}\nerror: no")).expect("written");
         assert_eq!(last_words(&log), "b | s2 leads in term 3 | error: no");
         assert_eq!(read(7, &log).expect("read").len(), 1);
+    }
+
+    #[test]
+    fn a_tail_tells_each_event_once_and_only_when_its_line_is_whole() {
+        let dir = tempfile::tempdir().expect("directory");
+        let log = dir.path().join("s1.log");
+        let written = |text: &str| fs::write(&log, text).expect("written");
+        let line = format!("{FOLLOWS}\n");
+        written(&line);
+        let mut tail = LogTail::at_end([log.clone()].into_iter()).expect("read");
+        let mut told = || tail.new_events().expect("read").len();
+        assert_eq!(told(), 0);
+        written(&format!("{line}{FOLLOWS}"));
+        assert_eq!(told(), 0);
+        written(&format!("{line}{line}{line}"));
+        assert_eq!(told(), 2);
+        assert_eq!(told(), 0);
     }
 }
