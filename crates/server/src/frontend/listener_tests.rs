@@ -21,10 +21,8 @@ fn port() -> Arc<Shared> {
         handshake_timeout: Duration::from_millis(50),
         router: Router::new(),
         connections: None,
-        refusals: Refusals {
-            refused: Some(IntCounter::new("refused", "refused").expect("valid")),
-            recent: Mutex::default(),
-        },
+        refused: Some(IntCounter::new("refused", "refused").expect("valid")),
+        lines: LineLimit::default(),
         phase: watch::channel(Phase::Serving).1,
     })
 }
@@ -46,7 +44,7 @@ async fn say(port: &Arc<Shared>, bytes: &[u8]) -> String {
 }
 
 fn refused(port: &Shared) -> u64 {
-    port.refusals.refused.as_ref().expect("counted").get()
+    port.refused.as_ref().expect("counted").get()
 }
 
 #[tokio::test]
@@ -98,20 +96,4 @@ async fn a_handshake_that_stalls_is_given_up() {
         .await;
     assert!(began.elapsed() >= port.handshake_timeout);
     assert_eq!(refused(&port), 1);
-}
-
-#[test]
-fn refusals_do_not_flood_the_log() {
-    let now = Instant::now();
-    let refusals = Refusals {
-        refused: None,
-        recent: Mutex::default(),
-    };
-    let mut lines = Vec::new();
-    for _ in 0..100 {
-        refusals.tell(now, |suppressed| lines.push(suppressed));
-    }
-    assert_eq!(lines, [0; 10]);
-    refusals.tell(now + Refusals::WINDOW, |suppressed| lines.push(suppressed));
-    assert_eq!(lines.last(), Some(&90));
 }
