@@ -5,7 +5,7 @@ use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
     task::JoinHandle,
     time::{Instant, timeout},
 };
@@ -47,7 +47,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the threads of the server")?;
-    let ended = runtime.block_on(serve(config, identity));
+    let ended = runtime.block_on(serve(config, identity, args.exit_on_stdin_close));
     // What still runs on blocking threads (a hash, a digest) is not waited for long.
     runtime.shutdown_timeout(Duration::from_millis(200));
     ended
@@ -63,8 +63,12 @@ fn tell_valid(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(config: Config, identity: Identity) -> anyhow::Result<()> {
-    let mut signals = Signals::new()?;
+async fn serve(
+    config: Config,
+    identity: Identity,
+    exit_on_stdin_close: bool,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::new(exit_on_stdin_close)?;
     let outside = Outside {
         disk: Arc::new(DataDirectory::open(&config.data_dir)?),
         network: Arc::new(TcpNetwork),
@@ -301,21 +305,45 @@ async fn tell_ready(config: Config, mut cluster: watch::Receiver<Arc<ClusterStat
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// Once: it stays closed.
+    stdin_closed: Option<oneshot::Receiver<()>>,
 }
 
 impl Signals {
-    fn new() -> anyhow::Result<Self> {
+    fn new(exit_on_stdin_close: bool) -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            stdin_closed: exit_on_stdin_close.then(watch_stdin),
         })
     }
 
     async fn next(&mut self) -> &'static str {
+        let stdin_closed = async {
+            match &mut self.stdin_closed {
+                // An error is as good: the thread ends in no other way.
+                Some(closed) => drop(closed.await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => return "SIGTERM",
+            _ = self.interrupt.recv() => return "SIGINT",
+            () = stdin_closed => {}
         }
+        self.stdin_closed = None;
+        "end of standard input"
     }
+}
+
+/// On a thread of its own, which ends with the process: the runtime would wait for a read.
+fn watch_stdin() -> oneshot::Receiver<()> {
+    let (closed, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        // However it ends, nobody is at the other end any more.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = closed.send(());
+    });
+    receiver
 }

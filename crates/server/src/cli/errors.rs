@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, io};
 
-use quorid::certs::CertError;
+use quorid::{certs::CertError, local_cluster::LocalClusterError};
 use quorid_api::{Error, Rejected, TlsError, Unavailable};
 use serde_json::{Value, json};
 use tonic::Code;
@@ -248,6 +248,21 @@ impl From<CertError> for Failure {
             | CertError::Read { .. } => (Exit::Usage, Code::InvalidArgument),
         };
         Self::new(exit, code, "CERTIFICATE", error.to_string())
+    }
+}
+
+impl From<LocalClusterError> for Failure {
+    fn from(error: LocalClusterError) -> Self {
+        let message = error.to_string();
+        match error {
+            LocalClusterError::Certificate(error) => error.into(),
+            LocalClusterError::Client(error) => error.into(),
+            LocalClusterError::Directory { .. } => Self::usage(message),
+            LocalClusterError::Late { .. }
+            | LocalClusterError::NotRunning { .. }
+            | LocalClusterError::Running { .. } => Self::unavailable("SERVERS", message),
+            LocalClusterError::Ended { .. } | LocalClusterError::Io { .. } => Self::fault(message),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod consistency;
 mod context;
 mod create;
 mod delete;
+mod demo;
 mod errors;
 mod export;
 mod get;
@@ -105,6 +106,9 @@ enum Command {
     /// Makes and shows the cluster's certificates
     #[command(subcommand)]
     Cert(cert::CertCommand),
+    /// Starts servers on this machine, to try or to watch
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(LocalCommand<demo::DemoArgs>),
     /// Measures requests per second and their latencies
     #[command(after_help = bench::EXAMPLES)]
     Bench(ClientCommand<bench::BenchArgs>),
@@ -161,6 +165,10 @@ pub(crate) fn main() -> ExitCode {
             let (task, display) = command.split();
             let display = display.over(outer.display.clone());
             local(&outer, display, |out| cert::run(task, out))
+        }
+        Command::Demo(command) => {
+            let display = command.display.over(outer.display.clone());
+            local(&outer, display, |out| demo::run(command.args, out))
         }
         Command::Completions(args) => {
             let display = outer.display.clone();

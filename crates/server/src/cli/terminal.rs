@@ -50,7 +50,10 @@ impl Color {
 
 /// Style of what matters most in a text.
 pub(crate) const STRONG: Style = Style::new().bold();
-const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// Style of what is as it should be.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// Style of what isn't.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Where results, warnings and errors go.
@@ -106,7 +109,7 @@ impl Output {
     pub(crate) fn failure(self, failure: &Failure) {
         let mut err = anstream::stderr().lock();
         let _ = match self.format {
-            Format::Text => writeln!(err, "{ERROR}error:{ERROR:#} {}", failure.to_text()),
+            Format::Text => writeln!(err, "{BAD}error:{BAD:#} {}", failure.to_text()),
             Format::Json => writeln!(err, "{}", escape_json(failure.to_json().to_string())),
         };
     }

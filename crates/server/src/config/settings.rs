@@ -23,6 +23,10 @@ pub struct ServeArgs {
     /// Check the configuration and the certificates, print the settings in effect, and end
     #[arg(long)]
     pub check_config: bool,
+    /// End, as at SIGTERM, when standard input is closed: for programs that start servers and
+    /// want none left when they are killed
+    #[arg(long, hide = true)]
+    pub exit_on_stdin_close: bool,
     /// The settings.
     #[command(flatten)]
     pub settings: Settings,

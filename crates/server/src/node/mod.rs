@@ -74,8 +74,8 @@ pub enum StartError {
     /// Its log is damaged.
     #[error(
         "cannot open the log: {0}\n  \
-         try: restore the data directory; or, if it is lost, empty it, start this server with \
-         --join, and then run: quorid cluster replace"
+         try: empty the data directory, start this server with --join, and then run: quorid \
+         cluster replace"
     )]
     Log(std::io::Error),
 }
@@ -168,6 +168,16 @@ impl Starting {
         let identity = start.identity;
         let log = world.disk.open_log(&config.log).map_err(StartError::Log)?;
         let store = Arc::new(Store::open(Arc::clone(&world.disk), config.store.clone())?);
+        if let Some(last) = log.state().last {
+            let checkpoint = store.durable().applied.map_or(0, |at| at.index);
+            let last_log = last.index;
+            info!(
+                event = "opened",
+                checkpoint,
+                last_log,
+                "opened: checkpoint at revision {checkpoint}, log up to entry {last_log}"
+            );
+        }
         let empty = log.state().last.is_none() && log.state().vote.is_none();
         if identity.formed && empty {
             let (cluster_id, name) = (identity.cluster_id, identity.name);

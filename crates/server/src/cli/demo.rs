@@ -1,0 +1,80 @@
+//! `quorid demo`: a cluster on this machine, to try or to watch.
+
+mod commands;
+mod hold;
+mod narrator;
+mod tour;
+mod writers;
+
+use std::{env, path::PathBuf};
+
+use clap::Args;
+use quorid::{
+    access::Access,
+    local_cluster::{Builder, LocalCluster},
+};
+
+use super::{errors::Failure, terminal::Output};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  quorid demo                                three servers, until Ctrl-C
+  quorid demo --servers 5 --access open      anyone may create and look up
+  quorid demo --dir demo                     kept in ./demo, and there again next time
+  quorid demo --tour                         elections and crashes, shown and checked
+
+The tour asks nothing, takes less than a minute, and ends with exit code 0 only if every check
+of it held.";
+
+/// What is demonstrated.
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// How many servers
+    #[arg(long, value_name = "NUMBER", default_value_t = 3,
+        value_parser = clap::value_parser!(u8).range(1..=7))]
+    servers: u8,
+    /// Keep certificates, data and logs in this directory [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Who may look up and create: `closed` needs a login or an operator, `open` nothing
+    #[arg(long, value_enum, default_value_t)]
+    access: Access,
+    /// Show elections, crashes and recoveries on three servers, check them, and end
+    #[arg(long, conflicts_with = "servers")]
+    tour: bool,
+    /// Accounts for the tour [default: the thousand of samples/accounts.csv]
+    #[arg(long, value_name = "FILE", requires = "tour")]
+    samples: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: DemoArgs, out: Output) -> Result<(), Failure> {
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|error| Failure::io("can't start", &error))?;
+    let result = runtime.block_on(demonstrate(args, out));
+    // Not to wait for requests that nobody waits for any more.
+    runtime.shutdown_background();
+    result
+}
+
+async fn demonstrate(args: DemoArgs, out: Output) -> Result<(), Failure> {
+    let program = env::current_exe()
+        .map_err(|error| Failure::io("can't tell which program this is", &error))?;
+    let mut builder = LocalCluster::builder(&program)
+        .servers(usize::from(args.servers))
+        .setting("access", args.access.to_string());
+    if let Some(dir) = &args.dir {
+        builder = builder.directory(dir);
+    }
+    if args.tour {
+        let builder = for_tour(builder);
+        return tour::run(builder, &program, args.samples, out).await;
+    }
+    hold::run(builder, &program, args.dir.is_some(), out).await
+}
+
+/// So little log is kept that a server can be away for too long within seconds.
+fn for_tour(builder: Builder) -> Builder {
+    builder
+        .setting("log_keep_entries", 500)
+        .setting("snapshot_after_entries", 250)
+}

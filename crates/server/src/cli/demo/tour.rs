@@ -1,0 +1,203 @@
+//! The tour: three servers, an election, crashes and recoveries, each shown and checked.
+
+mod accounts;
+mod all_killed;
+mod election;
+mod follower_away;
+mod leader_back;
+mod leader_killed;
+mod ledger;
+mod watcher;
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use quorid::local_cluster::{Builder, LocalCluster, LogEvent};
+use quorid_api::Client;
+use tokio::time::Instant;
+
+use self::{ledger::Ledger, watcher::Watcher};
+use super::{
+    commands::{Commands, Said},
+    narrator::{Moment, Narrator},
+    writers::Writers,
+};
+use crate::cli::{errors::Failure, interrupted, terminal::Output};
+
+/// Time for anything that is waited for. What takes this long has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Clients that create accounts at the same time.
+const WRITERS: usize = 8;
+/// Longest time that writes may stand still when a leader is killed.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// What all chapters work with.
+struct Tour<'a> {
+    cluster: &'a mut LocalCluster,
+    narrator: &'a mut Narrator,
+    commands: Commands,
+    watcher: Watcher,
+    ledger: Ledger,
+}
+
+/// A moment by both clocks: that of the logs, and that of this process.
+#[derive(Debug, Clone, Copy)]
+struct Beginning {
+    wall: SystemTime,
+    process: Instant,
+}
+
+impl Beginning {
+    fn now() -> Self {
+        Self {
+            wall: SystemTime::now(),
+            process: Instant::now(),
+        }
+    }
+
+    fn ms_until(self, at: Instant) -> i64 {
+        let since = at.saturating_duration_since(self.process);
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn ms_until_wall(self, at: SystemTime) -> i64 {
+        let since_1970 = |time: SystemTime| {
+            let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+            i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        };
+        since_1970(at) - since_1970(self.wall)
+    }
+}
+
+/// Runs the tour. Where something fails, its directory stays.
+pub(super) async fn run(
+    builder: Builder,
+    program: &Path,
+    samples: Option<PathBuf>,
+    out: Output,
+) -> Result<(), Failure> {
+    let began = Instant::now();
+    let mut narrator = Narrator::new(out);
+    let mut cluster = builder.create()?;
+    if cluster.existed() {
+        let dir = cluster.directory().display().to_string();
+        return Err(Failure::usage(format!(
+            "the tour begins with new servers, and {dir} has some"
+        ))
+        .hint("try: another --dir, or none"));
+    }
+    let told = tokio::select! {
+        told = tell(&mut cluster, &mut narrator, program, samples) => told,
+        () = interrupted() => return Err(Failure::interrupted()),
+    };
+    let told = told.and_then(|()| narrator.finish(began.elapsed()));
+    told.map_err(|failure| {
+        cluster.keep_directory();
+        let dir = cluster.directory().display().to_string();
+        failure.hint(format!(
+            "the servers' logs are kept: {dir}/s1.log and so on"
+        ))
+    })
+}
+
+async fn tell(
+    cluster: &mut LocalCluster,
+    narrator: &mut Narrator,
+    program: &Path,
+    samples: Option<PathBuf>,
+) -> Result<(), Failure> {
+    narrator.title("Quorid: one directory of accounts, kept by three servers")?;
+    let began = election::start(cluster, narrator).await?;
+    let mut tour = Tour {
+        commands: Commands::new(program, cluster),
+        watcher: Watcher::start(cluster.client()?),
+        ledger: Ledger::default(),
+        cluster,
+        narrator,
+    };
+    election::tell(&mut tour, began).await?;
+    accounts::tell(&mut tour, samples).await?;
+    let old_leader = leader_killed::tell(&mut tour).await?;
+    leader_back::tell(&mut tour, old_leader).await?;
+    follower_away::tell(&mut tour).await?;
+    all_killed::tell(&mut tour).await?;
+    tour.cluster.stop_all().await?;
+    Ok(())
+}
+
+impl Tour<'_> {
+    /// Runs a command and shows it with what it said.
+    async fn show(&self, arguments: &[&str]) -> Result<Said, Failure> {
+        let said = self.commands.run(arguments).await?;
+        self.narrator.command(&said.line, &said.text)?;
+        Ok(said)
+    }
+
+    /// Clients with connections of their own that create accounts.
+    fn writers(&self, prefix: &str, pace: Duration) -> Result<Writers, Failure> {
+        let clients: Result<Vec<Client>, _> =
+            (0..WRITERS).map(|_| self.cluster.operator()).collect();
+        Ok(Writers::start(clients?, prefix, pace))
+    }
+
+    /// What the servers told in their logs since, as far as it is of these kinds.
+    fn told(&self, since: Beginning, kinds: &[&str]) -> Result<Vec<LogEvent>, Failure> {
+        let mut events = self.cluster.events_since(since.wall)?;
+        events.retain(|event| kinds.contains(&event.event.as_str()));
+        Ok(events)
+    }
+
+    /// Events as lines of a time line.
+    fn moments(&self, events: &[LogEvent], since: Beginning) -> Vec<Moment> {
+        let moment = |event: &LogEvent| Moment {
+            ms: since.ms_until_wall(event.at),
+            who: self.cluster.name(event.server).to_owned(),
+            what: event.message.clone(),
+        };
+        events.iter().map(moment).collect()
+    }
+
+    fn name(&self, server: usize) -> String {
+        self.cluster.name(server).to_owned()
+    }
+
+    /// Names of the running servers: `s1, s2 and s3`.
+    fn running(&self) -> String {
+        let names: Vec<_> = self
+            .cluster
+            .running()
+            .map(|server| self.name(server))
+            .collect();
+        match names.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => "none".to_owned(),
+        }
+    }
+}
+
+fn moment(ms: i64, who: &str, what: impl Into<String>) -> Moment {
+    Moment {
+        ms,
+        who: who.to_owned(),
+        what: what.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_clocks_count_from_the_same_moment() {
+        let began = Beginning::now();
+        let later = Duration::from_millis(250);
+        assert_eq!(began.ms_until(began.process + later), 250);
+        let wall = began.ms_until_wall(began.wall + later);
+        assert!((250..=251).contains(&wall), "{wall}");
+        let before = began.ms_until_wall(began.wall - later);
+        assert!((-251..=-249).contains(&before), "{before}");
+    }
+}

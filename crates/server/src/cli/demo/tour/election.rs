@@ -1,0 +1,59 @@
+//! The servers start and elect a leader.
+
+use quorid::local_cluster::LocalCluster;
+
+use super::{Beginning, PATIENCE, Tour};
+use crate::cli::{demo::narrator::Narrator, errors::Failure};
+
+const KINDS: [&str; 5] = ["listening", "forming", "candidate", "elected", "follows"];
+
+/// Starts the servers; when, for the time line.
+pub(super) async fn start(
+    cluster: &mut LocalCluster,
+    narrator: &mut Narrator,
+) -> Result<Beginning, Failure> {
+    narrator.chapter("Three servers start, and elect a leader")?;
+    narrator.say(
+        "Each server is a process of its own, with its own certificate, log and disk. Changes \
+         need one who puts them in order: the leader. A server that hears of no leader stands \
+         for election; who gets the votes of a majority leads, in a term that is counted up \
+         with every election. What follows is from the servers' own logs.",
+    )?;
+    let began = Beginning::now();
+    cluster.start_all().await?;
+    Ok(began)
+}
+
+pub(super) async fn tell(tour: &mut Tour<'_>, began: Beginning) -> Result<(), Failure> {
+    let heard = tour.watcher.leader_since(began.process, PATIENCE).await?;
+    let leader = tour.cluster.wait_ready(PATIENCE).await?;
+    let events = tour.told(began, &KINDS)?;
+    let mut moments = tour.moments(&events, began);
+    moments.push(super::moment(
+        began.ms_until(heard.at),
+        "client",
+        heard.sentence(),
+    ));
+    tour.narrator.timeline(moments)?;
+    let statuses = tour.cluster.statuses().await;
+    let leaders: Vec<_> = statuses
+        .iter()
+        .map(|(_, status)| (status.leader_id, status.term))
+        .collect();
+    let agreed = leaders.len() == tour.cluster.len()
+        && leaders
+            .iter()
+            .all(|seen| *seen == leaders[0] && seen.0 != 0);
+    let elections = events.iter().filter(|event| event.is("elected")).count();
+    let name = tour.name(leader);
+    tour.narrator.check(
+        agreed,
+        "all three servers follow one leader",
+        format!(
+            "{name}, in term {}, after {elections} election(s)",
+            leaders.first().map_or(0, |(_, term)| *term)
+        ),
+    )?;
+    tour.show(&["cluster", "status"]).await?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! A follower is away for longer than the log is kept.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{Beginning, PATIENCE, Tour, ledger, moment};
+use crate::cli::{demo::narrator::ms, errors::Failure};
+
+const KINDS: [&str; 5] = [
+    "opened",
+    "follows",
+    "elected",
+    "snapshot_receiving",
+    "snapshot_installed",
+];
+const PACE: Duration = Duration::from_millis(4);
+const CREATES: usize = 200;
+/// Longest time that writes may stand still for a follower.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(20);
+
+pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
+    tour.narrator.chapter("A follower is away for too long")?;
+    tour.narrator.say(
+        "A follower is killed while clients write. Two of three are still a majority, so writes \
+         go on. Servers don't keep their logs for ever: in this tour some 500 entries behind the \
+         last checkpoint, half a million otherwise. Once the log no longer reaches back to where \
+         the follower was, the leader sends it a snapshot of the whole state, then the log \
+         behind it.",
+    )?;
+    let leader = tour.cluster.wait_ready(PATIENCE).await?;
+    let follower = (0..tour.cluster.len())
+        .rev()
+        .find(|server| *server != leader);
+    let follower = follower.expect("the tour has three servers");
+    let name = tour.name(follower);
+    let mut writers = tour.writers("away", PACE)?;
+    writers.more(CREATES, PATIENCE).await?;
+    let had = tour.cluster.status(follower).await?.last_log_index;
+    let killed = Instant::now();
+    tour.cluster.kill9(follower)?;
+    let purged = wait_purged(tour, leader, had).await?;
+    let away = killed.elapsed();
+
+    let began = Beginning::now();
+    tour.cluster.start(follower)?;
+    let installed = tour.cluster.wait_event(began.wall, PATIENCE, |event| {
+        event.server == follower && event.is("snapshot_installed")
+    });
+    let installed = installed.await?;
+    let goal = tour.cluster.status(leader).await?.applied_index;
+    let status = tour.cluster.wait_applied(follower, goal, PATIENCE).await?;
+    let caught_up = began.process.elapsed();
+    writers.more(CREATES, PATIENCE).await?;
+    let written = writers.finish(PATIENCE).await?;
+    tour.ledger.add(&written);
+
+    tour.narrator.facts(&[
+        ("killed", format!("{name}, a follower, at revision {had}")),
+        ("away for", ms(away)),
+        (
+            "meanwhile",
+            format!("the leader's log was cut up to entry {purged}"),
+        ),
+    ])?;
+    let mut events = tour.told(began, &KINDS)?;
+    events.retain(|event| event.server == follower);
+    let mut moments = tour.moments(&events, began);
+    moments.insert(0, moment(0, "tour", format!("{name} is started again")));
+    moments.push(moment(
+        i64::try_from(caught_up.as_millis()).unwrap_or(i64::MAX),
+        &name,
+        format!(
+            "has applied revision {}, which the leader was at",
+            status.applied_index
+        ),
+    ));
+    tour.narrator.timeline(moments)?;
+    tour.narrator.check(
+        installed.number("revision").unwrap_or(0) >= purged && status.applied_index >= goal,
+        "a follower that was away for too long catches up by snapshot",
+        format!(
+            "{name} from revision {had} to {}, {} after its start",
+            status.applied_index,
+            ms(caught_up)
+        ),
+    )?;
+    let pause = written.longest_pause(killed);
+    tour.narrator.check(
+        written.failed.is_empty() && pause.is_some_and(|pause| pause < PAUSE_MAX),
+        "writes went on all the time",
+        format!(
+            "{} creates, longest pause {}, {}",
+            written.acknowledged.len(),
+            pause.map_or_else(|| "endless".to_owned(), ms),
+            written.errors()
+        ),
+    )?;
+    ledger::verify(tour, "with the follower back").await
+}
+
+/// Waits until the leader's log no longer has what a server at `had` lacks.
+async fn wait_purged(tour: &Tour<'_>, leader: usize, had: u64) -> Result<u64, Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let purged = tour.cluster.status(leader).await?.purged_index;
+        if purged > had {
+            return Ok(purged);
+        }
+        if Instant::now() >= deadline {
+            return Err(Failure::unavailable(
+                "LOG_NOT_CUT",
+                format!("the leader's log still begins at {purged} after {PATIENCE:?}"),
+            ));
+        }
+        sleep(POLL).await;
+    }
+}

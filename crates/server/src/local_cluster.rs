@@ -1,0 +1,545 @@
+//! A cluster of real server processes on this machine: for the demonstration, for tests and
+//! for measurements.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use quorid::local_cluster::{LocalCluster, LocalClusterError};
+//!
+//! # async fn example() -> Result<(), LocalClusterError> {
+//! let mut cluster = LocalCluster::builder("target/debug/quorid")
+//!     .servers(3)
+//!     .setting("access", "open")
+//!     .start()
+//!     .await?;
+//! let leader = cluster.leader(Duration::from_secs(5)).await?;
+//! cluster.kill9(leader)?;
+//! let next = cluster.leader(Duration::from_secs(5)).await?;
+//! assert_ne!(next, leader);
+//! cluster.start(leader)?;
+//! cluster.wait_ready(Duration::from_secs(5)).await?;
+//! assert!(cluster.digests_equal(Duration::from_secs(5)).await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Servers are counted from 0 and named from `s1`. Whatever was started ends when the cluster
+//! is dropped, and also when this process is killed.
+
+mod clients;
+mod error;
+mod layout;
+mod log_events;
+mod ports;
+mod process;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::{Duration, SystemTime},
+};
+
+use quorid_api::{Client, Read, ServerRole};
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep};
+
+pub use self::{
+    clients::Digests,
+    error::LocalClusterError,
+    log_events::{LogEvent, LogTail},
+};
+use self::{
+    layout::{Layout, Place},
+    ports::Ports,
+    process::Process,
+};
+use crate::certs::CertificateFiles;
+
+/// How often what is waited for is looked at.
+const POLL: Duration = Duration::from_millis(10);
+/// Time for a cluster to become ready when it is started.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for a server to end after SIGTERM. More than it takes itself.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+/// Others may take a port between its release and its use.
+const START_TRIES: usize = 5;
+
+/// What a cluster is made of.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    program: PathBuf,
+    servers: usize,
+    directory: Option<PathBuf>,
+    settings: toml::Table,
+}
+
+impl Builder {
+    /// How many servers: 3, unless told.
+    pub fn servers(mut self, servers: usize) -> Self {
+        self.servers = servers;
+        self
+    }
+
+    /// Where everything is kept; a temporary directory, unless told. In a directory that was
+    /// used before, the same cluster is started again.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// A setting of every server, by its key in the configuration file, such as
+    /// `log_keep_entries` or `password.memory_kib`.
+    pub fn setting(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
+        match key.split_once('.') {
+            None => {
+                self.settings.insert(key.to_owned(), value.into());
+            }
+            Some((table, key)) => {
+                let inner = self
+                    .settings
+                    .entry(table)
+                    .or_insert_with(|| toml::Table::new().into());
+                if let Some(inner) = inner.as_table_mut() {
+                    inner.insert(key.to_owned(), value.into());
+                }
+            }
+        }
+        self
+    }
+
+    /// Makes certificates and directories; starts nothing.
+    pub fn create(self) -> Result<LocalCluster, LocalClusterError> {
+        assert!(self.servers > 0, "a cluster has servers");
+        let mut layout = Layout::open(self.directory, self.servers, self.settings)?;
+        let mut ports = None;
+        if !layout.existed {
+            let reserved = Ports::reserve(2 * self.servers)
+                .map_err(LocalClusterError::io("find free ports for", layout.path()))?;
+            layout.give_addresses(&reserved)?;
+            ports = Some(reserved);
+        }
+        LocalCluster::new(self.program, layout, ports)
+    }
+
+    /// Makes a cluster, starts it, and waits until it answers.
+    pub async fn start(self) -> Result<LocalCluster, LocalClusterError> {
+        let mut cluster = self.create()?;
+        cluster.start_all().await?;
+        Ok(cluster)
+    }
+}
+
+/// Servers on this machine.
+pub struct LocalCluster {
+    program: PathBuf,
+    // Before the directory: the servers end before their files go.
+    processes: Vec<Option<Process>>,
+    /// Held until the first start.
+    ports: Option<Ports>,
+    operator: Client,
+    layout: Layout,
+}
+
+impl LocalCluster {
+    /// A cluster of servers that run this program, a `quorid`.
+    pub fn builder(program: impl Into<PathBuf>) -> Builder {
+        Builder {
+            program: program.into(),
+            servers: 3,
+            directory: None,
+            settings: toml::Table::new(),
+        }
+    }
+
+    fn new(
+        program: PathBuf,
+        layout: Layout,
+        ports: Option<Ports>,
+    ) -> Result<Self, LocalClusterError> {
+        let operator = clients::config(&layout, Some(layout.operator()))?;
+        Ok(Self {
+            processes: layout.places.iter().map(|_| None).collect(),
+            operator: Client::new(operator)?,
+            program,
+            ports,
+            layout,
+        })
+    }
+
+    /// Whether there was a cluster in the directory before.
+    pub fn existed(&self) -> bool {
+        self.layout.existed
+    }
+
+    /// How many servers there are, running or not.
+    pub fn len(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// Never true: a cluster has servers.
+    pub fn is_empty(&self) -> bool {
+        self.processes.is_empty()
+    }
+
+    /// The servers that were started and not stopped.
+    pub fn running(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).filter(|server| self.processes[*server].is_some())
+    }
+
+    /// A server's name, `s1` and so on.
+    pub fn name(&self, server: usize) -> &str {
+        &self.place(server).name
+    }
+
+    /// The server of a name.
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        (0..self.len()).find(|server| self.name(*server) == name)
+    }
+
+    /// Where clients reach a server, `host:port`.
+    pub fn client_address(&self, server: usize) -> &str {
+        &self.place(server).client_address
+    }
+
+    /// Where clients reach the servers.
+    pub fn client_addresses(&self) -> Vec<String> {
+        (0..self.len())
+            .map(|server| self.client_address(server).to_owned())
+            .collect()
+    }
+
+    /// Where the other servers reach a server, `host:port`.
+    pub fn peer_address(&self, server: usize) -> &str {
+        &self.place(server).peer_address
+    }
+
+    /// The directory with everything.
+    pub fn directory(&self) -> &Path {
+        self.layout.path()
+    }
+
+    /// A temporary directory is not removed in the end.
+    pub fn keep_directory(&mut self) {
+        self.layout.keep();
+    }
+
+    /// Certificate of the cluster's authority.
+    pub fn authority(&self) -> PathBuf {
+        self.layout.authority()
+    }
+
+    /// The operator's certificate and key.
+    pub fn operator_files(&self) -> CertificateFiles {
+        self.layout.operator()
+    }
+
+    /// A server's log, JSON lines.
+    pub fn log(&self, server: usize) -> &Path {
+        &self.place(server).log
+    }
+
+    /// A server's data directory.
+    pub fn data_dir(&self, server: usize) -> &Path {
+        &self.place(server).data_dir
+    }
+
+    /// A server's process, while it runs.
+    pub fn process_id(&self, server: usize) -> Option<u32> {
+        self.processes[server].as_ref().map(Process::id)
+    }
+
+    /// Starts all servers that don't run and waits until the cluster answers.
+    pub async fn start_all(&mut self) -> Result<(), LocalClusterError> {
+        for _ in 1..START_TRIES {
+            let first = self.ports.is_some();
+            match self.try_start_all().await {
+                Err(error) if first && error.is_port_taken() => self.give_other_ports()?,
+                result => return result,
+            }
+        }
+        self.try_start_all().await
+    }
+
+    async fn try_start_all(&mut self) -> Result<(), LocalClusterError> {
+        self.ports = None;
+        for server in 0..self.len() {
+            if self.processes[server].is_none() {
+                self.start(server)?;
+            }
+        }
+        self.wait_ready(START_TIMEOUT).await?;
+        Ok(())
+    }
+
+    fn give_other_ports(&mut self) -> Result<(), LocalClusterError> {
+        self.kill9_all()?;
+        let ports = Ports::reserve(2 * self.len()).map_err(LocalClusterError::io(
+            "find free ports for",
+            self.layout.path(),
+        ))?;
+        self.layout.give_addresses(&ports)?;
+        self.ports = Some(ports);
+        self.operator = self.operator()?;
+        Ok(())
+    }
+
+    /// Starts a server, and doesn't wait for it.
+    pub fn start(&mut self, server: usize) -> Result<(), LocalClusterError> {
+        if self.processes[server].is_some() {
+            return Err(LocalClusterError::Running {
+                server: self.name(server).to_owned(),
+            });
+        }
+        self.ports = None;
+        let place = self.place(server);
+        let process = Process::start(&self.program, &place.config, &place.log)
+            .map_err(LocalClusterError::io("start", &self.program))?;
+        self.processes[server] = Some(process);
+        Ok(())
+    }
+
+    /// Kills a server with SIGKILL. It is gone afterwards.
+    pub fn kill9(&mut self, server: usize) -> Result<(), LocalClusterError> {
+        self.process(server)?;
+        self.processes[server] = None;
+        Ok(())
+    }
+
+    /// Kills all running servers with SIGKILL at once. They are gone afterwards.
+    pub fn kill9_all(&mut self) -> Result<(), LocalClusterError> {
+        for process in self.processes.iter_mut().flatten() {
+            process
+                .kill()
+                .map_err(LocalClusterError::io("kill", &self.program))?;
+        }
+        self.processes.fill_with(|| None);
+        Ok(())
+    }
+
+    /// Ends a server with SIGTERM, as an operator would, and waits for it.
+    pub async fn stop(&mut self, server: usize) -> Result<(), LocalClusterError> {
+        self.signal(server, Signal::TERM)?;
+        self.wait_stopped(server).await
+    }
+
+    /// Ends all running servers with SIGTERM and waits for them.
+    pub async fn stop_all(&mut self) -> Result<(), LocalClusterError> {
+        let running: Vec<_> = self.running().collect();
+        for server in &running {
+            self.signal(*server, Signal::TERM)?;
+        }
+        for server in running {
+            self.wait_stopped(server).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops a server's process with SIGSTOP: it keeps its connections and answers nothing.
+    pub fn pause(&mut self, server: usize) -> Result<(), LocalClusterError> {
+        self.signal(server, Signal::STOP)
+    }
+
+    /// Lets a paused server go on.
+    pub fn resume(&mut self, server: usize) -> Result<(), LocalClusterError> {
+        self.signal(server, Signal::CONT)
+    }
+
+    /// Removes the data of a server that doesn't run.
+    pub fn wipe(&mut self, server: usize) -> Result<(), LocalClusterError> {
+        if self.processes[server].is_some() {
+            return Err(LocalClusterError::Running {
+                server: self.name(server).to_owned(),
+            });
+        }
+        layout::wipe(self.place(server))
+    }
+
+    /// The leader, once all running servers agree on it and it answers linearizably.
+    pub async fn wait_ready(&mut self, patience: Duration) -> Result<usize, LocalClusterError> {
+        let all = self.running().count();
+        self.wait_led(all, patience).await
+    }
+
+    /// The leader, once a majority of all servers agrees on it and it answers linearizably.
+    pub async fn leader(&mut self, patience: Duration) -> Result<usize, LocalClusterError> {
+        let majority = self.len() / 2 + 1;
+        self.wait_led(majority, patience).await
+    }
+
+    async fn wait_led(
+        &mut self,
+        needed: usize,
+        patience: Duration,
+    ) -> Result<usize, LocalClusterError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            self.refuse_ended()?;
+            let last = match self.led_by(needed).await {
+                Ok(leader) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let client = self.operator.with_deadline(left);
+                    match client.list_accounts(1, "", Read::Linearizable).await {
+                        Ok(_) => return Ok(leader),
+                        Err(error) => error.to_string(),
+                    }
+                }
+                Err(last) => last,
+            };
+            if Instant::now() >= deadline {
+                return Err(LocalClusterError::Late {
+                    what: format!("a leader that {needed} servers follow"),
+                    waited: patience,
+                    last,
+                });
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// The leader that so many servers agree on now; else, how they see it.
+    async fn led_by(&self, needed: usize) -> Result<usize, String> {
+        let statuses = self.statuses().await;
+        let leader = statuses
+            .iter()
+            .filter(|(_, status)| status.role() == ServerRole::Leader)
+            .max_by_key(|(_, status)| status.term);
+        if let Some((leader, theirs)) = leader {
+            let agreed = statuses.iter().filter(|(_, status)| {
+                (status.term, status.leader_id) == (theirs.term, theirs.leader_id)
+            });
+            if agreed.count() >= needed {
+                return Ok(*leader);
+            }
+        }
+        let seen: Vec<_> = statuses
+            .iter()
+            .map(|(server, status)| {
+                let role = status
+                    .role()
+                    .as_str_name()
+                    .trim_start_matches("SERVER_ROLE_");
+                format!("{} {role} term {}", self.name(*server), status.term)
+            })
+            .collect();
+        Err(format!("{} answered: {}", seen.len(), seen.join(", ")))
+    }
+
+    /// Everything the servers told in their logs since a moment, in the order of time.
+    pub fn events_since(&self, since: SystemTime) -> Result<Vec<LogEvent>, LocalClusterError> {
+        let mut events = Vec::new();
+        for server in 0..self.len() {
+            let log = self.log(server);
+            let told = log_events::read(server, log).map_err(LocalClusterError::io("read", log))?;
+            events.extend(told.into_iter().filter(|event| event.at >= since));
+        }
+        events.sort_by_key(|event| event.at);
+        Ok(events)
+    }
+
+    /// The first event since a moment that is as wanted, once it is told.
+    pub async fn wait_event(
+        &self,
+        since: SystemTime,
+        patience: Duration,
+        wanted: impl Fn(&LogEvent) -> bool,
+    ) -> Result<LogEvent, LocalClusterError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let events = self.events_since(since)?;
+            if let Some(event) = events.iter().find(|event| wanted(event)) {
+                return Ok(event.clone());
+            }
+            if Instant::now() >= deadline {
+                let last = events.last().map(|event| event.message.clone());
+                return Err(LocalClusterError::Late {
+                    what: "an event in the servers' logs".to_owned(),
+                    waited: patience,
+                    last: last.unwrap_or_else(|| "nothing".to_owned()),
+                });
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// What is told in the logs from now on.
+    pub fn follow_logs(&self) -> Result<LogTail, LocalClusterError> {
+        LogTail::at_end((0..self.len()).map(|server| self.log(server).to_owned()))
+    }
+
+    /// The servers that ended by themselves since they were started, and how. They no longer
+    /// count as running.
+    pub fn take_ended(&mut self) -> Result<Vec<(usize, ExitStatus)>, LocalClusterError> {
+        let mut all = Vec::new();
+        for (server, process) in self.processes.iter_mut().enumerate() {
+            let Some(running) = process else { continue };
+            let ended = running
+                .ended()
+                .map_err(LocalClusterError::io("watch", &self.program))?;
+            if let Some(status) = ended {
+                *process = None;
+                all.push((server, status));
+            }
+        }
+        Ok(all)
+    }
+
+    fn refuse_ended(&mut self) -> Result<(), LocalClusterError> {
+        match self.take_ended()?.first() {
+            None => Ok(()),
+            Some((server, status)) => Err(self.ended(*server, *status)),
+        }
+    }
+
+    fn ended(&self, server: usize, status: ExitStatus) -> LocalClusterError {
+        let place = self.place(server);
+        LocalClusterError::Ended {
+            server: place.name.clone(),
+            status: status.to_string(),
+            last_words: log_events::last_words(&place.log),
+            log: place.log.clone(),
+        }
+    }
+
+    async fn wait_stopped(&mut self, server: usize) -> Result<(), LocalClusterError> {
+        let program = self.program.clone();
+        let process = self.process(server)?;
+        let ended = process
+            .wait(STOP_TIMEOUT)
+            .await
+            .map_err(LocalClusterError::io("wait for", program))?;
+        let Some(status) = ended else {
+            return Err(LocalClusterError::Late {
+                what: format!("{} stopped by SIGTERM", self.name(server)),
+                waited: STOP_TIMEOUT,
+                last: log_events::last_words(self.log(server)),
+            });
+        };
+        self.processes[server] = None;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(self.ended(server, status))
+        }
+    }
+
+    fn signal(&mut self, server: usize, signal: Signal) -> Result<(), LocalClusterError> {
+        let program = self.program.clone();
+        self.process(server)?
+            .signal(signal)
+            .map_err(LocalClusterError::io("signal", program))
+    }
+
+    fn process(&mut self, server: usize) -> Result<&mut Process, LocalClusterError> {
+        let name = &self.layout.places[server].name;
+        self.processes[server]
+            .as_mut()
+            .ok_or_else(|| LocalClusterError::NotRunning {
+                server: name.clone(),
+            })
+    }
+
+    fn place(&self, server: usize) -> &Place {
+        &self.layout.places[server]
+    }
+}

@@ -1,0 +1,99 @@
+//! What can go wrong with a cluster on this machine.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use crate::certs::CertError;
+
+/// Why a cluster on this machine didn't do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalClusterError {
+    /// A file, a directory or a process failed.
+    #[error("cannot {what} {}: {error}", path.display())]
+    Io {
+        /// As in `cannot write`.
+        what: &'static str,
+        /// Which file, directory or program.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The directory holds something else.
+    #[error(
+        "{} can't be used: {reason}\n  try: another directory, or one that doesn't exist yet",
+        path.display()
+    )]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A certificate couldn't be made.
+    #[error(transparent)]
+    Certificate(#[from] CertError),
+    /// A client got no answer, or a refusal.
+    #[error(transparent)]
+    Client(#[from] quorid_api::Error),
+    /// A server ended by itself.
+    #[error(
+        "{server} ended: {status}\n  it said last: {last_words}\n  its log: {}",
+        log.display()
+    )]
+    Ended {
+        /// The server's name.
+        server: String,
+        /// How.
+        status: String,
+        /// The end of its log.
+        last_words: String,
+        /// All of its log.
+        log: PathBuf,
+    },
+    /// The server doesn't run.
+    #[error("{server} is not running")]
+    NotRunning {
+        /// The server's name.
+        server: String,
+    },
+    /// The server runs.
+    #[error("{server} is running; stop it first")]
+    Running {
+        /// The server's name.
+        server: String,
+    },
+    /// What was waited for didn't come.
+    #[error("{what}: not within {waited:?}; last seen: {last}")]
+    Late {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        waited: Duration,
+        /// How things stood at the end.
+        last: String,
+    },
+}
+
+impl LocalClusterError {
+    /// For `map_err`: `cannot {what} {path}`.
+    pub(super) fn io(
+        what: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::Io { what, path, error }
+    }
+
+    /// Whether a server found its port taken.
+    pub(super) fn is_port_taken(&self) -> bool {
+        match self {
+            Self::Ended { last_words, .. } => last_words.contains("cannot listen on"),
+            Self::Io { .. }
+            | Self::Directory { .. }
+            | Self::Certificate(_)
+            | Self::Client(_)
+            | Self::NotRunning { .. }
+            | Self::Running { .. }
+            | Self::Late { .. } => false,
+        }
+    }
+}

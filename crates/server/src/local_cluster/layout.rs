@@ -1,0 +1,295 @@
+//! What lies where in a cluster's directory:
+//!
+//! | | |
+//! | --- | --- |
+//! | `certs/` | the authority, the servers' certificates, the operator's |
+//! | `s1.toml` | configuration of server s1 |
+//! | `s1.log` | what it said, JSON lines |
+//! | `s1/` | its data |
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+use super::{LocalClusterError, ports::Ports};
+use crate::{
+    certs::{AUTHORITY_DAYS, CertificateFiles, LeafOptions, make_ca, make_operator, make_server},
+    config::InitialServer,
+};
+
+const OPERATOR: &str = "operator";
+const HOST: &str = "127.0.0.1";
+
+/// One server's files and addresses.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) name: String,
+    pub(super) client_address: String,
+    pub(super) peer_address: String,
+    pub(super) data_dir: PathBuf,
+    pub(super) config: PathBuf,
+    pub(super) log: PathBuf,
+}
+
+/// The directory with everything.
+pub(super) struct Layout {
+    /// Removed when it is dropped.
+    temporary: Option<TempDir>,
+    path: PathBuf,
+    pub(super) places: Vec<Place>,
+    /// Whether there was a cluster before, with addresses and data.
+    pub(super) existed: bool,
+    settings: toml::Table,
+}
+
+impl Layout {
+    /// Makes certificates and directories, or finds them in a directory that was used before.
+    pub(super) fn open(
+        directory: Option<PathBuf>,
+        servers: usize,
+        settings: toml::Table,
+    ) -> Result<Self, LocalClusterError> {
+        let (temporary, path) = match directory {
+            Some(path) => {
+                let made = fs::create_dir_all(&path).and_then(|()| fs::canonicalize(&path));
+                (None, made.map_err(LocalClusterError::io("make", path))?)
+            }
+            None => {
+                let temporary = tempfile::Builder::new().prefix("quorid-").tempdir();
+                let parent = std::env::temp_dir();
+                let made = temporary.map_err(LocalClusterError::io("make a directory in", parent));
+                let made = made?;
+                let path = made.path().to_owned();
+                (Some(made), path)
+            }
+        };
+        let mut layout = Self {
+            places: (1..=servers).map(|n| place(&path, n)).collect(),
+            existed: path.join("s1.toml").exists(),
+            temporary,
+            path,
+            settings,
+        };
+        if layout.existed {
+            layout.find_addresses()?;
+            layout.write_configs()?;
+        } else {
+            layout.refuse_foreign_files()?;
+            layout.make_certificates()?;
+        }
+        Ok(layout)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory stays.
+    pub(super) fn keep(&mut self) {
+        if let Some(temporary) = &mut self.temporary {
+            temporary.disable_cleanup(true);
+        }
+    }
+
+    pub(super) fn authority(&self) -> PathBuf {
+        CertificateFiles::authority(&self.certs()).certificate
+    }
+
+    pub(super) fn operator(&self) -> CertificateFiles {
+        CertificateFiles::named(&self.certs(), OPERATOR)
+    }
+
+    /// Gives every server its addresses, and nothing else that it may have had.
+    pub(super) fn give_addresses(&mut self, ports: &Ports) -> Result<(), LocalClusterError> {
+        let numbers = ports
+            .numbers()
+            .map_err(LocalClusterError::io("use a port for", &self.path))?;
+        for (place, pair) in self.places.iter_mut().zip(numbers.chunks(2)) {
+            place.client_address = format!("{HOST}:{}", pair[0]);
+            place.peer_address = format!("{HOST}:{}", pair[1]);
+            wipe(place)?;
+            if place.log.exists() {
+                fs::remove_file(&place.log).map_err(LocalClusterError::io("remove", &place.log))?;
+            }
+        }
+        self.write_configs()
+    }
+
+    fn certs(&self) -> PathBuf {
+        self.path.join("certs")
+    }
+
+    fn refuse_foreign_files(&self) -> Result<(), LocalClusterError> {
+        let mut entries =
+            fs::read_dir(&self.path).map_err(LocalClusterError::io("read", &self.path))?;
+        if entries.next().is_none() {
+            return Ok(());
+        }
+        Err(LocalClusterError::Directory {
+            path: self.path.clone(),
+            reason: "it isn't empty, and no cluster was started in it before".to_owned(),
+        })
+    }
+
+    fn make_certificates(&self) -> Result<(), LocalClusterError> {
+        let certs = self.certs();
+        make_ca(&certs, AUTHORITY_DAYS)?;
+        let options = LeafOptions::in_dir(&certs);
+        let hosts = [HOST.to_owned(), "localhost".to_owned()];
+        for place in &self.places {
+            make_server(&place.name, &hosts, &options)?;
+        }
+        make_operator(OPERATOR, &options)?;
+        Ok(())
+    }
+
+    /// Where a cluster was before: its members know each other by the addresses they had.
+    fn find_addresses(&mut self) -> Result<(), LocalClusterError> {
+        let config = self.path.join("s1.toml");
+        let text = fs::read_to_string(&config).map_err(LocalClusterError::io("read", &config))?;
+        let unusable = |reason: String| LocalClusterError::Directory {
+            path: self.path.clone(),
+            reason,
+        };
+        let servers = initial_servers(&text)
+            .ok_or_else(|| unusable(format!("{} isn't as it was written", config.display())))?;
+        if servers.len() != self.places.len() {
+            return Err(unusable(format!(
+                "its cluster has {} servers, not {}",
+                servers.len(),
+                self.places.len()
+            )));
+        }
+        for (place, server) in self.places.iter_mut().zip(servers) {
+            place.client_address = server.client_address;
+            place.peer_address = server.peer_address;
+        }
+        Ok(())
+    }
+
+    fn write_configs(&self) -> Result<(), LocalClusterError> {
+        for place in &self.places {
+            let text = self.config(place).to_string();
+            fs::write(&place.config, text)
+                .map_err(LocalClusterError::io("write", &place.config))?;
+        }
+        Ok(())
+    }
+
+    fn config(&self, place: &Place) -> toml::Table {
+        let initial_servers: Vec<String> = self
+            .places
+            .iter()
+            .map(|each| {
+                format!(
+                    "{}={},{}",
+                    each.name, each.peer_address, each.client_address
+                )
+            })
+            .collect();
+        let files = CertificateFiles::named(&self.certs(), &place.name);
+        let text = |path: &Path| toml::Value::from(path.to_string_lossy().as_ref());
+        let tls = toml::Table::from_iter([
+            ("ca".to_owned(), text(&self.authority())),
+            ("cert".to_owned(), text(&files.certificate)),
+            ("key".to_owned(), text(&files.key)),
+        ]);
+        let mut config = self.settings.clone();
+        config.extend([
+            ("name".to_owned(), place.name.clone().into()),
+            ("data_dir".to_owned(), text(&place.data_dir)),
+            (
+                "client_listen".to_owned(),
+                place.client_address.clone().into(),
+            ),
+            ("peer_listen".to_owned(), place.peer_address.clone().into()),
+            ("initial_servers".to_owned(), initial_servers.into()),
+            ("log_format".to_owned(), "json".into()),
+            ("tls".to_owned(), tls.into()),
+        ]);
+        config
+    }
+}
+
+/// Removes a server's data.
+pub(super) fn wipe(place: &Place) -> Result<(), LocalClusterError> {
+    if !place.data_dir.exists() {
+        return Ok(());
+    }
+    fs::remove_dir_all(&place.data_dir).map_err(LocalClusterError::io("remove", &place.data_dir))
+}
+
+fn place(directory: &Path, number: usize) -> Place {
+    let name = format!("s{number}");
+    Place {
+        client_address: String::new(),
+        peer_address: String::new(),
+        data_dir: directory.join(&name),
+        config: directory.join(format!("{name}.toml")),
+        log: directory.join(format!("{name}.log")),
+        name,
+    }
+}
+
+fn initial_servers(config: &str) -> Option<Vec<InitialServer>> {
+    let config: toml::Table = toml::from_str(config).ok()?;
+    let list = config.get("initial_servers")?.as_array()?;
+    list.iter()
+        .map(|text| text.as_str()?.parse().ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, ServeArgs};
+
+    fn open(directory: &Path, servers: usize) -> Result<Layout, LocalClusterError> {
+        let settings = toml::Table::from_iter([("access".to_owned(), "open".into())]);
+        Layout::open(Some(directory.to_owned()), servers, settings)
+    }
+
+    #[test]
+    fn every_server_gets_a_valid_configuration() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut layout = open(dir.path(), 3).expect("made");
+        let ports = Ports::reserve(6).expect("ports");
+        layout.give_addresses(&ports).expect("written");
+        for place in &layout.places {
+            let args = ServeArgs {
+                config: Some(place.config.clone()),
+                ..ServeArgs::default()
+            };
+            let config = Config::load(&args).expect("valid");
+            assert_eq!(config.name, place.name);
+            assert_eq!(config.client_address, place.client_address);
+            assert_eq!(config.initial_servers.len(), 3);
+            assert_eq!(config.warnings, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_directory_that_was_used_before_keeps_its_addresses() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut before = open(dir.path(), 3).expect("made");
+        before
+            .give_addresses(&Ports::reserve(6).expect("ports"))
+            .expect("written");
+        let after = open(dir.path(), 3).expect("found");
+        assert!(after.existed);
+        assert_eq!(after.places[2].peer_address, before.places[2].peer_address);
+        let error = open(dir.path(), 5).err().expect("refused").to_string();
+        assert!(error.contains("has 3 servers, not 5"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_with_other_files_is_left_alone() {
+        let dir = tempfile::tempdir().expect("directory");
+        fs::write(dir.path().join("thesis.txt"), "years of work").expect("written");
+        let error = open(dir.path(), 3).err().expect("refused").to_string();
+        assert!(error.contains("isn't empty"), "{error}");
+    }
+}

@@ -1,0 +1,131 @@
+//! The harness itself: what it starts answers, and ends with it.
+
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, SystemTime},
+};
+
+use quorid::local_cluster::{LocalCluster, LocalClusterError};
+use quorid_api::{AccountName, NewAccount, Read};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn runs(process: u32) -> bool {
+    std::path::Path::new(&format!("/proc/{process}/stat")).exists()
+}
+
+fn new_account(login_name: &str) -> NewAccount {
+    NewAccount {
+        login_name: login_name.to_owned(),
+        real_name: "Ana".to_owned(),
+        ..NewAccount::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_are_started_killed_restarted_and_end_with_the_cluster() {
+    let began = SystemTime::now();
+    let mut cluster = LocalCluster::builder(env!("CARGO_BIN_EXE_quorid"))
+        .start()
+        .await
+        .expect("started");
+    let elected = cluster
+        .wait_event(began, PATIENCE, |event| event.is("elected"))
+        .await
+        .expect("an election");
+    let leader = cluster.leader(PATIENCE).await.expect("a leader");
+    assert_eq!(elected.server, leader);
+
+    let operator = cluster.operator().expect("a client");
+    operator
+        .create_account(new_account("ana"))
+        .await
+        .expect("created");
+    cluster.kill9(leader).expect("killed");
+    operator
+        .create_account(new_account("bea"))
+        .await
+        .expect("created");
+    assert_ne!(cluster.leader(PATIENCE).await.expect("a leader"), leader);
+
+    cluster.start(leader).expect("started");
+    cluster.wait_ready(PATIENCE).await.expect("ready");
+    let digests = cluster.digests(PATIENCE).await.expect("digests");
+    assert!(digests.equal() && digests.of.len() == 3, "{digests:?}");
+    let revision = operator.session_revision();
+    let held = cluster.accounts_of(leader, revision).await.expect("listed");
+    assert_eq!(held.len(), 2);
+
+    cluster.pause(leader).expect("paused");
+    cluster.resume(leader).expect("resumed");
+    cluster.stop(leader).await.expect("a clean end");
+    let processes: Vec<u32> = (0..3).filter_map(|i| cluster.process_id(i)).collect();
+    assert_eq!(processes.len(), 2);
+    assert!(processes.iter().all(|process| runs(*process)));
+    let directory = cluster.directory().to_owned();
+    drop(cluster);
+    assert!(!processes.iter().any(|process| runs(*process)));
+    assert!(!directory.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_found_again_in_its_directory() {
+    let dir = tempfile::tempdir().expect("directory");
+    let builder = LocalCluster::builder(env!("CARGO_BIN_EXE_quorid"))
+        .servers(1)
+        .directory(dir.path());
+    let mut cluster = builder.clone().start().await.expect("started");
+    let operator = cluster.operator().expect("a client");
+    operator
+        .create_account(new_account("ana"))
+        .await
+        .expect("created");
+    cluster.stop_all().await.expect("a clean end");
+    drop(cluster);
+
+    let cluster = builder.start().await.expect("started again");
+    let ana = AccountName::Login("ana".to_owned());
+    let operator = cluster.operator().expect("a client");
+    let account = operator.get_account(&ana, Read::Linearizable).await;
+    assert_eq!(account.expect("kept").real_name, "Ana");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_start_is_told_with_its_last_words() {
+    let mut cluster = LocalCluster::builder(env!("CARGO_BIN_EXE_quorid"))
+        .servers(1)
+        .setting("heartbeat_ms", 1)
+        .create()
+        .expect("made");
+    let error = cluster.start_all().await.expect_err("refused");
+    let told = matches!(&error, LocalClusterError::Ended { last_words, .. }
+        if last_words.contains("heartbeat_ms"));
+    assert!(told, "{error}");
+}
+
+/// Who starts servers may be killed without a chance to end them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_ends_when_nobody_is_left_at_its_standard_input() {
+    let mut cluster = LocalCluster::builder(env!("CARGO_BIN_EXE_quorid"))
+        .servers(1)
+        .start()
+        .await
+        .expect("started");
+    cluster.stop(0).await.expect("a clean end");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_quorid"))
+        .args(["serve", "--exit-on-stdin-close", "--config"])
+        .arg(cluster.directory().join("s1.toml"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    let operator = cluster.operator().expect("a client");
+    operator.cluster().await.expect("it serves");
+    drop(server.stdin.take());
+    let ended = tokio::task::spawn_blocking(move || server.wait());
+    let status = tokio::time::timeout(PATIENCE, ended)
+        .await
+        .expect("in time");
+    assert!(status.expect("waited").expect("waited").success());
+}
