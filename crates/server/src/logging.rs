@@ -12,8 +12,10 @@ use tracing_subscriber::{
 use crate::config::LogFormat;
 
 /// What the libraries may say. The consensus engine reports each attempt to reach a server
-/// that is down; that it is down is told once, by `node`.
-const LIBRARIES: &str = "warn,openraft=error,openraft::replication=off,openraft::network=off";
+/// that is down, and each message that came while it stopped; `node` tells of the first once,
+/// and gives the second to whoever asked. A refused handshake is told by the listener.
+const LIBRARIES: &str = "warn,rustls=error,openraft=error,openraft::raft=off,\
+    openraft::replication=off,openraft::network=off";
 
 /// Starts logging. `QUORID_LOG` or `RUST_LOG`, where set, say what is logged, in the usual
 /// syntax; `verbose` adds this program's debug lines otherwise.

@@ -66,13 +66,15 @@ pub struct Port {
     pub tls: Arc<ServerConfig>,
     /// What requests are answered by. They carry their [`Connection`] as an extension.
     pub router: Router,
+    /// From this phase on, no new connections.
+    pub until: Phase,
     /// Open connections, where they are counted.
     pub connections: Option<IntGauge>,
     /// Refused connections, where they are counted.
     pub refused: Option<IntCounter>,
 }
 
-/// Serves a port until the phase is `Draining`, and its connections until they have ended,
+/// Accepts connections until the port's last phase, and serves them until they have ended,
 /// which `Closing` asks them to.
 pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
     let Port {
@@ -80,6 +82,7 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
         mut listener,
         tls,
         router,
+        until,
         connections,
         refused,
     } = port;
@@ -96,7 +99,7 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
     });
     loop {
         let accepted = tokio::select! {
-            () = Phase::Draining.reached(&mut phase) => break,
+            () = until.reached(&mut phase) => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
