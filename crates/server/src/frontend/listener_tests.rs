@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn port() -> Arc<Shared> {
+fn tls() -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("key");
     let config = ServerConfig::builder_with_provider(provider)
@@ -15,9 +15,13 @@ fn port() -> Arc<Shared> {
                 .expect("key"),
         )
         .expect("certificate");
+    Arc::new(config)
+}
+
+fn port() -> Arc<Shared> {
     Arc::new(Shared {
         name: "client",
-        acceptor: TlsAcceptor::from(Arc::new(config)),
+        acceptor: TlsAcceptor::from(tls()),
         handshake_timeout: Duration::from_millis(50),
         router: Router::new(),
         connections: None,
@@ -96,4 +100,39 @@ async fn a_handshake_that_stalls_is_given_up() {
         .await;
     assert!(began.elapsed() >= port.handshake_timeout);
     assert_eq!(refused(&port), 1);
+}
+
+#[tokio::test]
+async fn a_port_takes_connections_until_its_last_phase() {
+    let (phase, phases) = watch::channel(Phase::Draining);
+    let listener = crate::seams::Network::bind(&crate::seams::TcpNetwork, "127.0.0.1:0")
+        .await
+        .expect("bound");
+    let address = listener.local_addr().expect("address");
+    let port = Port {
+        name: "peer",
+        listener,
+        tls: tls(),
+        router: Router::new(),
+        until: Phase::Closing,
+        connections: None,
+        refused: None,
+    };
+    let served = tokio::spawn(serve(port, phases));
+    let mut stream = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("connected");
+    stream
+        .write_all(b"GET / HTTP/1.1\r\n\r\n")
+        .await
+        .expect("sent");
+    stream.shutdown().await.expect("closed");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered");
+    assert!(answer.contains("this port speaks TLS"), "{answer}");
+    phase.send_replace(Phase::Closing);
+    served.await.expect("ended");
+    tokio::net::TcpStream::connect(address)
+        .await
+        .expect_err("closed");
 }
