@@ -151,10 +151,10 @@ impl Tour<'_> {
 
     /// Events as lines of a time line.
     fn moments(&self, events: &[LogEvent], since: Beginning) -> Vec<Moment> {
-        let moment = |event: &LogEvent| Moment {
-            ms: since.ms_until_wall(event.at),
-            who: self.cluster.name(event.server).to_owned(),
-            what: event.message.clone(),
+        let moment = |event: &LogEvent| {
+            let who = self.name(event.server);
+            let what = event.message.trim_start_matches(&format!("{who}: "));
+            moment(since.ms_until_wall(event.at), &who, what)
         };
         events.iter().map(moment).collect()
     }
