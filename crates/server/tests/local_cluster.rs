@@ -37,9 +37,15 @@ async fn servers_are_started_killed_restarted_and_end_with_the_cluster() {
     assert_eq!(elected.server, leader);
 
     let operator = cluster.operator().expect("a client");
-    operator.create_account(new_account("ana")).await.expect("created");
+    operator
+        .create_account(new_account("ana"))
+        .await
+        .expect("created");
     cluster.kill9(leader).expect("killed");
-    operator.create_account(new_account("bea")).await.expect("created");
+    operator
+        .create_account(new_account("bea"))
+        .await
+        .expect("created");
     assert_ne!(cluster.leader(PATIENCE).await.expect("a leader"), leader);
 
     cluster.start(leader).expect("started");
@@ -70,7 +76,10 @@ async fn a_cluster_is_found_again_in_its_directory() {
         .directory(dir.path());
     let mut cluster = builder.clone().start().await.expect("started");
     let operator = cluster.operator().expect("a client");
-    operator.create_account(new_account("ana")).await.expect("created");
+    operator
+        .create_account(new_account("ana"))
+        .await
+        .expect("created");
     cluster.stop_all().await.expect("a clean end");
     drop(cluster);
 
@@ -115,6 +124,8 @@ async fn a_server_ends_when_nobody_is_left_at_its_standard_input() {
     operator.cluster().await.expect("it serves");
     drop(server.stdin.take());
     let ended = tokio::task::spawn_blocking(move || server.wait());
-    let status = tokio::time::timeout(PATIENCE, ended).await.expect("in time");
+    let status = tokio::time::timeout(PATIENCE, ended)
+        .await
+        .expect("in time");
     assert!(status.expect("waited").expect("waited").success());
 }

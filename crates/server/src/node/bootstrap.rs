@@ -40,8 +40,9 @@ pub enum Refused {
         "the data directory is empty, but cluster {cluster_id} knows this server, {name}, as \
          member {server_id}: it may have lost votes and changes that it acknowledged, and must \
          not come back under its old id\n  \
-         try: restore the data directory; or, if it is lost, start this server with --join, and \
-         then run: quorid cluster replace {name}"
+         try: point it at its data directory, if that is only in another place (never at an older \
+         copy); if it is lost, start this server with --join, and then run: quorid cluster replace \
+         {name}"
     )]
     Emptied {
         /// Of the cluster.
@@ -56,8 +57,8 @@ pub enum Refused {
         "the data directory says that this is server {server_id}, {name}, of cluster \
          {cluster_id}, but its log is gone: it may have lost votes and changes that it \
          acknowledged\n  \
-         try: restore the data directory; or, if it is lost, empty it, start this server with \
-         --join, and then run: quorid cluster replace {name}"
+         try: empty the data directory, start this server with --join, and then run: quorid \
+         cluster replace {name}"
     )]
     LogGone {
         /// Of the cluster.

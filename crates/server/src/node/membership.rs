@@ -18,8 +18,9 @@ use super::{
 };
 use crate::storage::Fault;
 
-/// A new server has caught up by then, or the change is given up (the server stays a learner).
-const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(120);
+/// A new server has caught up by then, or the caller is told to ask again. It goes on catching
+/// up meanwhile. Together with what follows it stays below the longest deadline of a request.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A change of members is committed by then, or its outcome is unknown.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -77,9 +78,12 @@ impl Node {
     pub async fn add_server(&self, new: NewServer) -> Result<(), MembershipError> {
         let _one = self.changing()?;
         self.read_barrier().await?;
-        if self.state().named(&new.name).is_some() {
+        let state = self.state();
+        let known = state.named(&new.name);
+        if known.is_some_and(|member| member.voter || new.learner) {
             return Err(MembershipError::Exists(new.name));
         }
+        // A learner of that name goes on where an earlier try stopped.
         let id = self.take_in(&new).await?;
         if !new.learner {
             self.change(ChangeMembers::AddVoterIds(BTreeSet::from([id])))
@@ -204,9 +208,13 @@ impl Node {
             })?;
         let highest = self.read()?.server_id_max()?;
         let cluster_id = self.state().cluster_id.clone();
+        let begun = |id| {
+            let learner = |member: &Member| !member.voter && member.name == new.name;
+            id > highest || self.state().member(id).is_some_and(learner)
+        };
         let id = if hello.cluster_id.is_empty() {
             highest + 1
-        } else if hello.cluster_id == cluster_id && hello.server_id > highest {
+        } else if hello.cluster_id == cluster_id && begun(hello.server_id) {
             // Enlisted by an earlier try that got no further.
             hello.server_id
         } else {
@@ -227,8 +235,8 @@ impl Node {
             Ok(result) => result.map(drop).map_err(|error| self.refused(error))?,
             Err(_) => {
                 return Err(not_ready(
-                    "it is a learner now and still catching up; to finish, remove it and add \
-                     it again with an empty data directory when it is faster"
+                    "it is a learner now and still catching up; run the same command again to \
+                     go on"
                         .to_owned(),
                 ));
             }

@@ -74,8 +74,8 @@ pub enum StartError {
     /// Its log is damaged.
     #[error(
         "cannot open the log: {0}\n  \
-         try: restore the data directory; or, if it is lost, empty it, start this server with \
-         --join, and then run: quorid cluster replace"
+         try: empty the data directory, start this server with --join, and then run: quorid \
+         cluster replace"
     )]
     Log(std::io::Error),
 }

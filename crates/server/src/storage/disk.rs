@@ -153,8 +153,7 @@ impl DataDirectory {
             .map_err(failed("write to it", "make room on its disk"))?;
         let identity = directory.identity().map_err(failed(
             "read identity.json",
-            "restore the file; if it is lost, empty the directory and replace this server: \
-             quorid cluster replace",
+            "empty the directory, start this server with --join, and run: quorid cluster replace",
         ))?;
         match identity {
             Some(identity) if identity.format_version != FORMAT_VERSION => Err(OpenError::Format {

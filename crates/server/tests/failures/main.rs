@@ -24,18 +24,25 @@ fn program() -> &'static str {
 }
 
 fn clients(cluster: &LocalCluster, count: usize) -> Vec<Client> {
-    (0..count).map(|_| cluster.operator().expect("a client")).collect()
+    (0..count)
+        .map(|_| cluster.operator().expect("a client"))
+        .collect()
 }
 
 fn number(variable: &str, usual: u64) -> u64 {
     match env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number")),
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number")),
         Err(_) => usual,
     }
 }
 
 async fn check(cluster: &mut LocalCluster, told: &[Told]) {
-    cluster.wait_ready(PATIENCE).await.expect("all servers follow a leader");
+    cluster
+        .wait_ready(PATIENCE)
+        .await
+        .expect("all servers follow a leader");
     let digests = cluster.digests(PATIENCE).await.expect("digests");
     assert!(digests.equal(), "the servers differ: {digests:?}");
     for server in cluster.running().collect::<Vec<_>>() {
@@ -55,7 +62,10 @@ async fn nothing_acknowledged_is_lost_when_the_leader_is_killed_again_and_again(
     let seed = number("QUORID_TEST_SEED", rand::random::<u32>().into());
     println!("QUORID_TEST_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mut cluster = LocalCluster::builder(program()).start().await.expect("a cluster");
+    let mut cluster = LocalCluster::builder(program())
+        .start()
+        .await
+        .expect("a cluster");
     let workload = Workload::start(clients(&cluster, CLIENTS), seed);
     let mut moments = Vec::new();
     for _ in 0..kills {
@@ -72,8 +82,10 @@ async fn nothing_acknowledged_is_lost_when_the_leader_is_killed_again_and_again(
     check(&mut cluster, &told).await;
 
     let within = Duration::from_secs(5);
-    let mut gaps: Vec<_> =
-        moments.iter().map(|moment| gap_around(&told, *moment, within)).collect();
+    let mut gaps: Vec<_> = moments
+        .iter()
+        .map(|moment| gap_around(&told, *moment, within))
+        .collect();
     gaps.sort_unstable();
     let changes: usize = told.iter().map(|told| told.acknowledged.len()).sum();
     let lookups: u64 = told.iter().map(|told| told.lookups).sum();
@@ -84,12 +96,18 @@ async fn nothing_acknowledged_is_lost_when_the_leader_is_killed_again_and_again(
         gaps[gaps.len() / 2],
         gaps[gaps.len() - 1]
     );
-    assert!(changes > 100 && lookups > 100, "the clients did next to nothing");
+    assert!(
+        changes > 100 && lookups > 100,
+        "the clients did next to nothing"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
-    let mut cluster = LocalCluster::builder(program()).start().await.expect("a cluster");
+    let mut cluster = LocalCluster::builder(program())
+        .start()
+        .await
+        .expect("a cluster");
     let mut all = Vec::new();
     for round in 0..3 {
         // Names of a round of their own; what was there before must stay too.
@@ -110,14 +128,19 @@ async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
 async fn empty(cluster: &LocalCluster) {
     use futures_util::{StreamExt as _, TryStreamExt as _};
     let client = cluster.operator().expect("a client");
-    let accounts: Vec<_> =
-        client.accounts(Read::Linearizable).try_collect().await.expect("listed");
+    let accounts: Vec<_> = client
+        .accounts(Read::Linearizable)
+        .try_collect()
+        .await
+        .expect("listed");
     let deletions = accounts.iter().map(|account| {
         let delete = quorid_api::DeleteAccount::of(AccountName::Id(workload::id(account)));
         client.delete_account(delete)
     });
-    let done: Vec<_> =
-        futures_util::stream::iter(deletions).buffer_unordered(64).collect().await;
+    let done: Vec<_> = futures_util::stream::iter(deletions)
+        .buffer_unordered(64)
+        .collect()
+        .await;
     for deletion in done {
         deletion.expect("deleted");
     }
@@ -134,7 +157,11 @@ async fn a_follower_that_was_away_for_longer_than_the_log_is_kept_comes_back_whi
     let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
     let workload = Workload::start(clients(&cluster, CLIENTS), 1);
     let follower = (leader + 1) % cluster.len();
-    let before = cluster.status(follower).await.expect("its status").applied_index;
+    let before = cluster
+        .status(follower)
+        .await
+        .expect("its status")
+        .applied_index;
     cluster.kill9(follower).expect("killed");
     // Away until the leader no longer has what it lacks.
     let until = Instant::now() + PATIENCE;
@@ -161,12 +188,18 @@ async fn a_follower_that_was_away_for_longer_than_the_log_is_kept_comes_back_whi
     check(&mut cluster, &told).await;
     let stall = gap_around(&told, back, caught_up.max(Duration::from_millis(300)));
     println!("back by snapshot in {caught_up:?}; the longest pause of writes meanwhile: {stall:?}");
-    assert!(stall < Duration::from_secs(1), "writes stalled for {stall:?}");
+    assert!(
+        stall < Duration::from_secs(1),
+        "writes stalled for {stall:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_after_a_failover_gets_the_first_outcome() {
-    let mut cluster = LocalCluster::builder(program()).start().await.expect("a cluster");
+    let mut cluster = LocalCluster::builder(program())
+        .start()
+        .await
+        .expect("a cluster");
     let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
     let client = cluster.operator().expect("a client");
     let new = NewAccount {
@@ -178,7 +211,10 @@ async fn a_retry_after_a_failover_gets_the_first_outcome() {
     let first = client.create_account(new.clone()).await.expect("created");
     cluster.kill9(leader).expect("killed");
     cluster.leader(PATIENCE).await.expect("a new leader");
-    let again = client.create_account(new.clone()).await.expect("the first outcome");
+    let again = client
+        .create_account(new.clone())
+        .await
+        .expect("the first outcome");
     assert_eq!(again, first);
 
     let other = NewAccount {
@@ -186,19 +222,28 @@ async fn a_retry_after_a_failover_gets_the_first_outcome() {
         ..new
     };
     let reused = client.create_account(other).await.expect_err("refused");
-    assert!(matches!(&reused, Error::Rejected(why) if why.reason == "REQUEST_REUSED"), "{reused}");
+    assert!(
+        matches!(&reused, Error::Rejected(why) if why.reason == "REQUEST_REUSED"),
+        "{reused}"
+    );
     let fresh = NewAccount {
         login_name: "ana".to_owned(),
         real_name: "Ana".to_owned(),
         ..NewAccount::default()
     };
     let taken = client.create_account(fresh).await.expect_err("taken");
-    assert!(matches!(&taken, Error::Rejected(why) if why.reason == "LOGIN_NAME_TAKEN"), "{taken}");
+    assert!(
+        matches!(&taken, Error::Rejected(why) if why.reason == "LOGIN_NAME_TAKEN"),
+        "{taken}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_knows_one_server_finds_the_leader_and_all_others() {
-    let mut cluster = LocalCluster::builder(program()).start().await.expect("a cluster");
+    let mut cluster = LocalCluster::builder(program())
+        .start()
+        .await
+        .expect("a cluster");
     let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
     let follower = (leader + 1) % cluster.len();
     let config = ClientConfig {
@@ -211,7 +256,10 @@ async fn a_client_that_knows_one_server_finds_the_leader_and_all_others() {
         real_name: "Some One".to_owned(),
         ..NewAccount::default()
     };
-    client.create_account(new("first")).await.expect("created by the leader");
+    client
+        .create_account(new("first"))
+        .await
+        .expect("created by the leader");
     let mut known = client.known_servers();
     known.sort();
     let mut all = cluster.client_addresses();
@@ -220,9 +268,15 @@ async fn a_client_that_knows_one_server_finds_the_leader_and_all_others() {
 
     // The one server that it was told of is gone, and the leader too, one after the other.
     cluster.kill9(follower).expect("killed");
-    client.create_account(new("second")).await.expect("created without it");
+    client
+        .create_account(new("second"))
+        .await
+        .expect("created without it");
     cluster.start(follower).expect("started again");
     cluster.wait_ready(PATIENCE).await.expect("all are back");
     cluster.kill9(leader).expect("killed");
-    client.create_account(new("third")).await.expect("created by the new leader");
+    client
+        .create_account(new("third"))
+        .await
+        .expect("created by the new leader");
 }

@@ -106,7 +106,9 @@ impl Worker {
     }
 
     fn violation(&mut self, what: String) {
-        self.told.violations.push(format!("client {}: {what}", self.number));
+        self.told
+            .violations
+            .push(format!("client {}: {what}", self.number));
     }
 
     fn new_name(&mut self) -> String {
@@ -149,7 +151,10 @@ impl Worker {
         update.etag = Some(old.etag.clone());
         let account = self.client.update_account(update).await?;
         if account.id != old.id || account.login_name != new_name {
-            self.violation(format!("renamed {} to {new_name}, got {account:?}", old.login_name));
+            self.violation(format!(
+                "renamed {} to {new_name}, got {account:?}",
+                old.login_name
+            ));
         }
         self.told.freed.push(old.login_name);
         self.acknowledged(account);
@@ -170,7 +175,10 @@ impl Worker {
     async fn look_up(&mut self) -> Result<(), Error> {
         self.told.lookups += 1;
         if let Some(freed) = self.told.freed.last().cloned() {
-            match self.client.get_account(&AccountName::Login(freed.clone()), Read::Linearizable).await
+            match self
+                .client
+                .get_account(&AccountName::Login(freed.clone()), Read::Linearizable)
+                .await
             {
                 Err(Error::Rejected(why)) if why.reason == "ACCOUNT_NOT_FOUND" => {}
                 Ok(account) => {
@@ -204,13 +212,21 @@ pub fn id(account: &Account) -> Uuid {
 /// What all clients were told, against what a server has.
 pub fn compare(told: &[Told], has: &[Account]) -> Vec<String> {
     let has: BTreeMap<Uuid, &Account> = has.iter().map(|account| (id(account), account)).collect();
-    let mut violations: Vec<String> =
-        told.iter().flat_map(|told| told.violations.iter().cloned()).collect();
-    let expected: BTreeMap<Uuid, &Account> =
-        told.iter().flat_map(|told| &told.accounts).map(|(id, account)| (*id, account)).collect();
+    let mut violations: Vec<String> = told
+        .iter()
+        .flat_map(|told| told.violations.iter().cloned())
+        .collect();
+    let expected: BTreeMap<Uuid, &Account> = told
+        .iter()
+        .flat_map(|told| &told.accounts)
+        .map(|(id, account)| (*id, account))
+        .collect();
     for (id, account) in &expected {
         match has.get(id) {
-            None => violations.push(format!("{} was acknowledged and is lost", account.login_name)),
+            None => violations.push(format!(
+                "{} was acknowledged and is lost",
+                account.login_name
+            )),
             Some(found) if found != account => {
                 violations.push(format!("acknowledged {account:?}, found {found:?}"));
             }
