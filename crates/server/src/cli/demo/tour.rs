@@ -30,8 +30,9 @@ use crate::cli::{errors::Failure, interrupted, terminal::Output};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Clients that create accounts at the same time.
 const WRITERS: usize = 8;
-/// Longest time that writes may stand still when a leader is killed.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Longest time that writes may stand still when a leader is killed. Usually it is well below
+/// a second; this leaves room for split votes on a machine that is busy with other things.
+const PAUSE_MAX: Duration = Duration::from_secs(3);
 
 /// What all chapters work with.
 struct Tour<'a> {
@@ -122,9 +123,7 @@ async fn tell(
     let old_leader = leader_killed::tell(&mut tour).await?;
     leader_back::tell(&mut tour, old_leader).await?;
     follower_away::tell(&mut tour).await?;
-    all_killed::tell(&mut tour).await?;
-    tour.cluster.stop_all().await?;
-    Ok(())
+    all_killed::tell(&mut tour).await
 }
 
 impl Tour<'_> {
