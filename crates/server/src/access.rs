@@ -86,7 +86,7 @@ pub enum Denied {
     /// Reading in closed mode, without a login.
     #[error(
         "this directory is closed: reading it needs the login of an account or an operator's \
-         certificate; try: the same with a login name and password, or with --cert and --key"
+         certificate\ntry: the same with --user LOGIN, or with --cert and --key of an operator"
     )]
     LoginNeeded,
     /// An `authorization` header that can't be read.
@@ -94,7 +94,7 @@ pub enum Denied {
     MalformedLogin,
     /// Only operators may.
     #[error(
-        "{what} needs an operator's certificate; try: the same with --cert and --key of an \
+        "{what} needs an operator's certificate\ntry: the same with --cert and --key of an \
          operator (`quorid cert operator` makes them)"
     )]
     OperatorNeeded {

@@ -1,16 +1,21 @@
-//! Log lines, to standard error: for people, or as JSON for machines.
+//! Log lines, to standard error: a sentence for people, or all fields as JSON for machines.
+//!
+//! Every line's sentence says all that its fields do.
 
 use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::{
-    EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _, fmt::format::debug_fn, layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use crate::config::LogFormat;
 
 /// What the libraries may say. The consensus engine reports each attempt to reach a server
-/// that is down; that it is down is told once, by `node`.
-const LIBRARIES: &str = "warn,openraft=error,openraft::replication=off,openraft::network=off";
+/// that is down, and each message that came while it stopped; `node` tells of the first once,
+/// and gives the second to whoever asked. A refused handshake is told by the listener.
+const LIBRARIES: &str = "warn,rustls=error,openraft=error,openraft::raft=off,\
+    openraft::replication=off,openraft::network=off";
 
 /// Starts logging. `QUORID_LOG` or `RUST_LOG`, where set, say what is logged, in the usual
 /// syntax; `verbose` adds this program's debug lines otherwise.
@@ -23,7 +28,15 @@ pub fn start(format: LogFormat, verbose: bool) -> anyhow::Result<()> {
     let layer = match format {
         LogFormat::Human => {
             let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            layer.with_ansi(colour).with_target(verbose).boxed()
+            let sentence = debug_fn(|writer, field, value| match field.name() {
+                "message" => write!(writer, "{value:?}"),
+                _ => Ok(()),
+            });
+            layer
+                .with_ansi(colour)
+                .with_target(verbose)
+                .fmt_fields(sentence)
+                .boxed()
         }
         LogFormat::Json => layer.json().flatten_event(true).boxed(),
     };

@@ -40,6 +40,14 @@ const METHODS: [&str; 14] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method(&'static str);
 
+impl Method {
+    /// As the label has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 /// Counters and gauges of one server.
 #[derive(Debug)]
 pub struct Metrics {

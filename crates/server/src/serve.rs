@@ -158,6 +158,8 @@ impl Server {
             listener: peer_listener,
             tls: identity.server_config_peers()?,
             router: peer::router(&starting.gate()),
+            // To hand leadership over, the next leader has to get through to this server.
+            until: Phase::Closing,
             connections: None,
             refused: None,
         };
@@ -167,6 +169,7 @@ impl Server {
             listener: client_listener,
             tls: identity.server_config_clients()?,
             router: door.router(),
+            until: Phase::Draining,
             connections: Some(metrics.connections.clone()),
             refused: Some(metrics.connections_refused.clone()),
         };

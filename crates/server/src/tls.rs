@@ -5,12 +5,15 @@
 //! `quorid-operator`. Servers verify each other by the DNS name `<server name>.server.quorid`,
 //! whatever the address they connect to.
 
+mod explain;
+
 use std::{
-    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use self::explain::explain;
+pub use self::explain::handshake_failure;
 use rustls::{
     ClientConfig, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
@@ -82,6 +85,16 @@ pub enum Role {
     Operator(String),
     /// Nobody that the cluster gives a role.
     Other,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Server(name) => write!(f, "server {name}"),
+            Self::Operator(name) => write!(f, "operator {name}"),
+            Self::Other => f.write_str("nobody in particular"),
+        }
+    }
 }
 
 /// Reads the role from the subject. Says nothing on whether the certificate is valid.
@@ -361,77 +374,6 @@ fn unreadable(what: &'static str, path: &Path, reason: &dyn std::fmt::Display) -
 
 fn refused(error: impl std::fmt::Display) -> TlsError {
     TlsError::Refused(error.to_string())
-}
-
-/// Why a handshake failed, as the side that accepted the connection tells it.
-#[must_use]
-pub fn handshake_failure(error: &io::Error) -> String {
-    use rustls::{AlertDescription as Alert, CertificateError as E, Error};
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
-    if let Some(Error::InvalidCertificate(E::Other(reason))) = inner {
-        return reason.to_string();
-    }
-    let known = [
-        (
-            matches!(
-                inner,
-                Some(Error::InvalidCertificate(
-                    E::Expired | E::ExpiredContext { .. }
-                ))
-            ),
-            "its certificate has expired",
-        ),
-        (
-            matches!(
-                inner,
-                Some(Error::InvalidCertificate(
-                    E::UnknownIssuer | E::BadSignature
-                ))
-            ),
-            "its certificate wasn't issued by the CA of this cluster",
-        ),
-        (
-            matches!(inner, Some(Error::NoCertificatesPresented)),
-            "it showed no certificate",
-        ),
-        (
-            matches!(
-                inner,
-                Some(Error::AlertReceived(
-                    Alert::UnknownCA | Alert::BadCertificate | Alert::CertificateUnknown
-                ))
-            ),
-            "it doesn't trust this server's certificate; has it the CA of this cluster?",
-        ),
-    ];
-    match known.iter().find(|(applies, _)| *applies) {
-        Some((_, reason)) => (*reason).to_owned(),
-        None => format!("TLS handshake: {error}"),
-    }
-}
-
-/// The library's verdict in an operator's words.
-fn explain(error: &rustls::Error, ca: &Path, dns_name: &str) -> String {
-    use rustls::CertificateError as E;
-    let rustls::Error::InvalidCertificate(verdict) = error else {
-        return format!("was refused: {error}");
-    };
-    if matches!(verdict, E::Expired | E::ExpiredContext { .. }) {
-        return "has expired".to_owned();
-    }
-    if matches!(verdict, E::NotValidYet | E::NotValidYetContext { .. }) {
-        return "isn't valid yet; is the clock of this machine right?".to_owned();
-    }
-    if matches!(verdict, E::UnknownIssuer | E::BadSignature) {
-        return format!("wasn't issued by the CA {}", ca.display());
-    }
-    if matches!(
-        verdict,
-        E::NotValidForName | E::NotValidForNameContext { .. }
-    ) {
-        return format!("doesn't have the DNS name {dns_name}");
-    }
-    format!("was refused: {error}")
 }
 
 #[cfg(test)]

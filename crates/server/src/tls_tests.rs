@@ -1,6 +1,6 @@
 //! What is taken for whose certificate, and which certificates a server starts with.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,

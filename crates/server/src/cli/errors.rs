@@ -9,6 +9,8 @@ use tonic::Code;
 
 use super::terminal;
 
+const INTERRUPTED: &str = "interrupted";
+
 /// What the process ends with; docs/reference/command-line.md lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -104,7 +106,7 @@ impl Failure {
             Exit::Interrupted,
             Code::Cancelled,
             "INTERRUPTED",
-            "interrupted",
+            INTERRUPTED,
         )
     }
 
@@ -116,6 +118,21 @@ impl Failure {
             "CLOSED_PIPE",
             "output closed",
         )
+    }
+
+    /// False where whoever caused it knows: by Ctrl-C, or by closing the pipe.
+    pub(crate) fn is_worth_telling(&self) -> bool {
+        match self.exit {
+            Exit::ClosedPipe => false,
+            Exit::Interrupted => self.message != INTERRUPTED,
+            Exit::Rejected
+            | Exit::Usage
+            | Exit::NotFound
+            | Exit::NotAllowed
+            | Exit::Unavailable
+            | Exit::Fault
+            | Exit::PartlyDone => true,
+        }
     }
 
     /// The same, with another line that says what to do.

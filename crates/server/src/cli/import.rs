@@ -12,6 +12,7 @@ mod source;
 use std::{
     io::BufRead,
     path::PathBuf,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +29,7 @@ use uuid::Uuid;
 use super::{
     context::Context,
     errors::{Exit, Failure},
+    interrupted,
 };
 use lines::{BadLine, Line, Lines, NewLine, Unreadable};
 use report::Report;
@@ -117,7 +119,18 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
         .map(|item| process(Arc::clone(&importer), item))
         .buffered(in_flight);
     let mut stopped = None;
-    while let Some((position, outcome)) = outcomes.next().await {
+    let mut interrupted = pin!(interrupted());
+    loop {
+        let next = tokio::select! {
+            next = outcomes.next() => next,
+            () = &mut interrupted => {
+                stopped = Some(Failure::interrupted());
+                break;
+            }
+        };
+        let Some((position, outcome)) = next else {
+            break;
+        };
         match outcome {
             Outcome::Created => report.created(position),
             Outcome::AlreadyThere => report.already_there(position),

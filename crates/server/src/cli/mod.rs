@@ -214,6 +214,8 @@ fn run_client(
     let result = runtime.block_on(async {
         let context = Context::open(&settings)?;
         let result = tokio::select! {
+            // First the command: it may have something to say of an interruption itself.
+            biased;
             result = run(&context) => result,
             () = interrupted() => Err(Failure::interrupted()),
         };
@@ -266,7 +268,7 @@ fn ended(out: Output, result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if failure.exit != Exit::ClosedPipe {
+            if failure.is_worth_telling() {
                 out.failure(&failure);
             }
             ExitCode::from(failure.exit as u8)

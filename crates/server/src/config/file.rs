@@ -177,6 +177,26 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_in_the_reference() {
+        const PAGE: &str = include_str!("../../../../docs/reference/configuration.md");
+        let of = |table: &'static str, keys: &[&str]| -> Vec<String> {
+            keys.iter()
+                .map(|key| format!("| `{table}{key}` | `--"))
+                .collect()
+        };
+        let mut rows = of("", TOP_KEYS);
+        rows.retain(|row| !row.contains("`tls`") && !row.contains("`password`"));
+        rows.extend(of("tls.", TLS_KEYS));
+        rows.extend(of("password.", PASSWORD_KEYS));
+        for row in rows {
+            assert!(
+                PAGE.contains(&row),
+                "{row} isn't in docs/reference/configuration.md"
+            );
+        }
+    }
+
+    #[test]
     fn errors_name_the_file_the_key_and_what_was_meant() {
         let table = [
             (

@@ -1,5 +1,7 @@
 //! Which settings win, and which are refused.
 
+use std::path::Path;
+
 use clap::Parser;
 
 use super::*;

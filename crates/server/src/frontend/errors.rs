@@ -235,7 +235,8 @@ fn unavailable_as(unavailable: &Unavailable, message: String) -> Status {
             ]),
         ),
         Unavailable::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN", Metadata::new()),
-        Unavailable::Fault(_) => (Code::Internal, "FAULT", Metadata::new()),
+        // That server is about to stop, and another one will know the outcome.
+        Unavailable::Fault(_) => (Code::Unavailable, "FAULT", Metadata::new()),
     };
     build(code, reason, message, metadata)
 }

@@ -148,7 +148,7 @@ fn every_error_has_its_code_and_reason() {
         ),
         (
             Unavailable::Fault("disk".to_owned()),
-            Code::Internal,
+            Code::Unavailable,
             "FAULT",
         ),
     ];
@@ -238,4 +238,22 @@ fn busy_says_when_to_come_back() {
     let status = Status::from(Error::Busy("busy".to_owned()));
     let retry = status.get_details_retry_info().expect("retry info");
     assert_eq!(retry.retry_delay, Some(RETRY_AFTER));
+}
+
+#[test]
+fn every_reason_is_in_the_reference() {
+    const PAGE: &str = include_str!("../../../../docs/reference/api.md");
+    let source = include_str!("errors.rs");
+    let reasons = source
+        .split('"')
+        .filter(|text| text.len() > 3 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    let mut count = 0;
+    for reason in reasons {
+        assert!(
+            PAGE.contains(&format!("| `{reason}` |")),
+            "{reason} isn't in docs/reference/api.md"
+        );
+        count += 1;
+    }
+    assert!(count > 30, "only {count} reasons found");
 }

@@ -3,11 +3,13 @@
 //! A handshake runs in its connection's own task, so that a slow one holds up nobody. What is
 //! refused is logged with its reason, a few times in ten seconds at most.
 
+mod limit;
+
 use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -28,6 +30,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{debug, info, warn};
 
+use self::limit::LineLimit;
 use super::{Connection, Phase};
 use crate::{
     seams::{BoxedIo, Listener},
@@ -63,13 +66,15 @@ pub struct Port {
     pub tls: Arc<ServerConfig>,
     /// What requests are answered by. They carry their [`Connection`] as an extension.
     pub router: Router,
+    /// From this phase on, no new connections.
+    pub until: Phase,
     /// Open connections, where they are counted.
     pub connections: Option<IntGauge>,
     /// Refused connections, where they are counted.
     pub refused: Option<IntCounter>,
 }
 
-/// Serves a port until the phase is `Draining`, and its connections until they have ended,
+/// Accepts connections until the port's last phase, and serves them until they have ended,
 /// which `Closing` asks them to.
 pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
     let Port {
@@ -77,6 +82,7 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
         mut listener,
         tls,
         router,
+        until,
         connections,
         refused,
     } = port;
@@ -87,15 +93,13 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
         handshake_timeout: HANDSHAKE_TIMEOUT,
         router,
         connections,
-        refusals: Refusals {
-            refused,
-            recent: Mutex::default(),
-        },
+        refused,
+        lines: LineLimit::default(),
         phase: phase.clone(),
     });
     loop {
         let accepted = tokio::select! {
-            () = Phase::Draining.reached(&mut phase) => break,
+            () = until.reached(&mut phase) => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -108,14 +112,13 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 // Out of file descriptors, most of the time: it passes as connections end.
-                shared.refusals.tell(Instant::now(), |suppressed| {
+                if let Some(left_out) = shared.lines.admit(Instant::now()) {
                     warn!(
                         event = "accept_failed",
                         port = name,
-                        suppressed,
-                        "cannot accept: {error}"
+                        "cannot accept: {error}{left_out}"
                     );
-                });
+                }
                 sleep(PAUSE_AFTER_ERROR).await;
             }
         }
@@ -142,7 +145,8 @@ struct Shared {
     handshake_timeout: Duration,
     router: Router,
     connections: Option<IntGauge>,
-    refusals: Refusals,
+    refused: Option<IntCounter>,
+    lines: LineLimit,
     phase: watch::Receiver<Phase>,
 }
 
@@ -164,7 +168,10 @@ impl Shared {
             Ok(Ok(stream)) => stream,
             Ok(Err(Unserved::Refused(reason))) => return self.refuse(address, &reason),
             Ok(Err(Unserved::Silent)) => {
-                debug!(port = self.name, %address, "a connection without a word");
+                debug!(
+                    "a connection from {address} to the {} port without a word",
+                    self.name
+                );
                 return;
             }
             Err(_) => {
@@ -178,10 +185,10 @@ impl Shared {
             .peer_certificates()
             .and_then(|chain| chain.first())
             .map_or(Role::Other, role_of);
-        debug!(port = self.name, %address, ?role, "connected");
+        debug!("{address} connected to the {} port as {role}", self.name);
         let _counted = self.connections.as_ref().map(Counted::one);
         self.serve(stream, Connection { address, role }).await;
-        debug!(port = self.name, %address, "disconnected");
+        debug!("{address} disconnected from the {} port", self.name);
     }
 
     async fn shake_hands(&self, mut io: BoxedIo) -> Result<TlsStream<Begun>, Unserved> {
@@ -228,24 +235,26 @@ impl Shared {
             }
         };
         if let Err(error) = ended {
-            debug!(port = self.name, %address, "connection ended: {error}");
+            debug!(
+                "the connection of {address} to the {} port ended: {error}",
+                self.name
+            );
         }
     }
 
     fn refuse(&self, address: SocketAddr, reason: &str) {
-        if let Some(refused) = &self.refusals.refused {
+        if let Some(refused) = &self.refused {
             refused.inc();
         }
-        self.refusals.tell(Instant::now(), |suppressed| {
+        if let Some(left_out) = self.lines.admit(Instant::now()) {
             let port = self.name;
             info!(
                 event = "connection_refused",
                 port,
                 %address,
-                suppressed,
-                "refused a connection from {address} to the {port} port: {reason}"
+                "refused a connection from {address} to the {port} port: {reason}{left_out}"
             );
-        });
+        }
     }
 }
 
@@ -277,58 +286,6 @@ async fn answer_plainly(mut io: BoxedIo) {
         {
             bytes_left -= read;
         }
-    }
-}
-
-/// Log lines about refused connections, few enough not to flood.
-struct Refusals {
-    refused: Option<IntCounter>,
-    recent: Mutex<Option<Recent>>,
-}
-
-#[derive(Clone, Copy)]
-struct Recent {
-    since: Instant,
-    told: u32,
-    suppressed: u64,
-}
-
-impl Refusals {
-    const WINDOW: Duration = Duration::from_secs(10);
-    const LINES_MAX: u32 = 10;
-
-    /// Calls `line` with the number of lines left out before it, or leaves it out too.
-    fn tell(&self, now: Instant, line: impl FnOnce(u64)) {
-        let mut guard = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let suppressed = match guard.as_mut() {
-            Some(recent) if now - recent.since < Self::WINDOW => {
-                if recent.told >= Self::LINES_MAX {
-                    recent.suppressed += 1;
-                    return;
-                }
-                recent.told += 1;
-                0
-            }
-            Some(Recent { suppressed, .. }) => {
-                let suppressed = *suppressed;
-                *guard = Some(Recent {
-                    since: now,
-                    told: 1,
-                    suppressed: 0,
-                });
-                suppressed
-            }
-            None => {
-                *guard = Some(Recent {
-                    since: now,
-                    told: 1,
-                    suppressed: 0,
-                });
-                0
-            }
-        };
-        drop(guard);
-        line(suppressed);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn port() -> Arc<Shared> {
+fn tls() -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("key");
     let config = ServerConfig::builder_with_provider(provider)
@@ -15,16 +15,18 @@ fn port() -> Arc<Shared> {
                 .expect("key"),
         )
         .expect("certificate");
+    Arc::new(config)
+}
+
+fn port() -> Arc<Shared> {
     Arc::new(Shared {
         name: "client",
-        acceptor: TlsAcceptor::from(Arc::new(config)),
+        acceptor: TlsAcceptor::from(tls()),
         handshake_timeout: Duration::from_millis(50),
         router: Router::new(),
         connections: None,
-        refusals: Refusals {
-            refused: Some(IntCounter::new("refused", "refused").expect("valid")),
-            recent: Mutex::default(),
-        },
+        refused: Some(IntCounter::new("refused", "refused").expect("valid")),
+        lines: LineLimit::default(),
         phase: watch::channel(Phase::Serving).1,
     })
 }
@@ -46,7 +48,7 @@ async fn say(port: &Arc<Shared>, bytes: &[u8]) -> String {
 }
 
 fn refused(port: &Shared) -> u64 {
-    port.refusals.refused.as_ref().expect("counted").get()
+    port.refused.as_ref().expect("counted").get()
 }
 
 #[tokio::test]
@@ -100,18 +102,37 @@ async fn a_handshake_that_stalls_is_given_up() {
     assert_eq!(refused(&port), 1);
 }
 
-#[test]
-fn refusals_do_not_flood_the_log() {
-    let now = Instant::now();
-    let refusals = Refusals {
+#[tokio::test]
+async fn a_port_takes_connections_until_its_last_phase() {
+    let (phase, phases) = watch::channel(Phase::Draining);
+    let listener = crate::seams::Network::bind(&crate::seams::TcpNetwork, "127.0.0.1:0")
+        .await
+        .expect("bound");
+    let address = listener.local_addr().expect("address");
+    let port = Port {
+        name: "peer",
+        listener,
+        tls: tls(),
+        router: Router::new(),
+        until: Phase::Closing,
+        connections: None,
         refused: None,
-        recent: Mutex::default(),
     };
-    let mut lines = Vec::new();
-    for _ in 0..100 {
-        refusals.tell(now, |suppressed| lines.push(suppressed));
-    }
-    assert_eq!(lines, [0; 10]);
-    refusals.tell(now + Refusals::WINDOW, |suppressed| lines.push(suppressed));
-    assert_eq!(lines.last(), Some(&90));
+    let served = tokio::spawn(serve(port, phases));
+    let mut stream = tokio::net::TcpStream::connect(address)
+        .await
+        .expect("connected");
+    stream
+        .write_all(b"GET / HTTP/1.1\r\n\r\n")
+        .await
+        .expect("sent");
+    stream.shutdown().await.expect("closed");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("answered");
+    assert!(answer.contains("this port speaks TLS"), "{answer}");
+    phase.send_replace(Phase::Closing);
+    served.await.expect("ended");
+    tokio::net::TcpStream::connect(address)
+        .await
+        .expect_err("closed");
 }

@@ -18,7 +18,7 @@ use crate::{metrics::Metrics, service::Service, tls::Role};
 pub enum Phase {
     /// It serves.
     Serving,
-    /// It takes no new connections and gives leadership away; requests are still answered.
+    /// It takes no new clients and gives leadership away; requests are still answered.
     Draining,
     /// Connections end as soon as their requests are answered.
     Closing,

@@ -1,6 +1,11 @@
 //! Real servers, killed with SIGKILL under load: nothing acknowledged is lost, nothing is done
 //! twice, and all servers hold the same in the end.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "what was measured is told in the test's output"
+)]
+
 mod workload;
 
 use std::{

@@ -26,28 +26,28 @@ const ACCOUNTS_MAX: usize = 40;
 
 /// What one client was told.
 #[derive(Default)]
-pub struct Told {
+pub(crate) struct Told {
     /// The accounts that must be there.
-    pub accounts: BTreeMap<Uuid, Account>,
+    pub(crate) accounts: BTreeMap<Uuid, Account>,
     /// Names that must be free.
-    pub freed: Vec<String>,
+    pub(crate) freed: Vec<String>,
     /// When each change was acknowledged.
-    pub acknowledged: Vec<Instant>,
+    pub(crate) acknowledged: Vec<Instant>,
     /// Lookups that were answered.
-    pub lookups: u64,
+    pub(crate) lookups: u64,
     /// What must never happen.
-    pub violations: Vec<String>,
+    pub(crate) violations: Vec<String>,
 }
 
 /// Clients at work.
-pub struct Workload {
+pub(crate) struct Workload {
     stop: Arc<AtomicBool>,
     clients: JoinSet<Told>,
 }
 
 impl Workload {
     /// Starts so many clients. The seed decides what they do, the cluster when.
-    pub fn start(clients: Vec<Client>, seed: u64) -> Self {
+    pub(crate) fn start(clients: Vec<Client>, seed: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = JoinSet::new();
         for (number, client) in clients.into_iter().enumerate() {
@@ -68,7 +68,7 @@ impl Workload {
     }
 
     /// Lets each client finish what it is doing.
-    pub async fn finish(mut self) -> Vec<Told> {
+    pub(crate) async fn finish(mut self) -> Vec<Told> {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
         while let Some(told) = self.clients.join_next().await {
@@ -205,12 +205,12 @@ impl Worker {
     }
 }
 
-pub fn id(account: &Account) -> Uuid {
+pub(crate) fn id(account: &Account) -> Uuid {
     account.id.parse().expect("the server's ids are UUIDs")
 }
 
 /// What all clients were told, against what a server has.
-pub fn compare(told: &[Told], has: &[Account]) -> Vec<String> {
+pub(crate) fn compare(told: &[Told], has: &[Account]) -> Vec<String> {
     let has: BTreeMap<Uuid, &Account> = has.iter().map(|account| (id(account), account)).collect();
     let mut violations: Vec<String> = told
         .iter()
@@ -242,7 +242,7 @@ pub fn compare(told: &[Told], has: &[Account]) -> Vec<String> {
 }
 
 /// The longest time in which no client at all had a change acknowledged, around a moment.
-pub fn gap_around(told: &[Told], moment: Instant, within: Duration) -> Duration {
+pub(crate) fn gap_around(told: &[Told], moment: Instant, within: Duration) -> Duration {
     let mut times: Vec<Instant> = told
         .iter()
         .flat_map(|told| &told.acknowledged)

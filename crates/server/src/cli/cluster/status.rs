@@ -92,11 +92,14 @@ pub(super) async fn ask_all(
 
 /// In one line, and without the address, which is known.
 fn reason(error: Error, address: &str) -> String {
-    let message = match error {
-        Error::Unavailable(unavailable) if !unavailable.last_error.is_empty() => {
-            unavailable.last_error
-        }
-        error => Failure::from(error).message,
+    let last_error = match &error {
+        Error::Unavailable(unavailable) => unavailable.last_error.clone(),
+        Error::Rejected(_) | Error::Tls(_) | Error::InvalidServer(_) => String::new(),
+    };
+    let message = if last_error.is_empty() {
+        Failure::from(error).message
+    } else {
+        last_error
     };
     let message = message.lines().next().unwrap_or_default();
     let address = format!("{address}: ");

@@ -12,9 +12,10 @@ use axum::{
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Status};
+use tracing::debug;
 
 use super::REVISION_HEADER;
-use crate::frontend::{Frontend, errors};
+use crate::frontend::{Connection, Frontend, errors};
 
 /// For callers that name no deadline, or a longer one.
 const DEADLINE_MAX: Duration = Duration::from_secs(60);
@@ -26,6 +27,10 @@ pub(super) async fn wrap(
 ) -> Response {
     let started = Instant::now();
     let method = frontend.metrics.method(request.uri().path());
+    let from = request
+        .extensions()
+        .get::<Connection>()
+        .map(|connection| connection.address);
     let deadline = deadline(request.headers());
     // Of a stream, only its beginning has to come in time.
     let answered = tokio::time::timeout(deadline, next.run(request)).await;
@@ -44,7 +49,11 @@ pub(super) async fn wrap(
             .headers_mut()
             .insert(REVISION_HEADER, HeaderValue::from(revision.0));
     }
-    frontend.metrics.answered(method, code, started.elapsed());
+    let took = started.elapsed();
+    frontend.metrics.answered(method, code, took);
+    if let Some(from) = from {
+        debug!(%from, "{} for {from}: {code:?} after {took:.1?}", method.name());
+    }
     response
 }
 

@@ -184,6 +184,7 @@ impl Cluster {
                 listener,
                 tls,
                 router: peer::router(&gate),
+                until: Phase::Closing,
                 connections: None,
                 refused: None,
             };

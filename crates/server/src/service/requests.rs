@@ -1,0 +1,110 @@
+//! What the use cases are asked, and what they answer.
+
+use quorid_directory::{
+    Account, ClientAddress, LoginName, Password, RealName, RequestId, Revision, Selector,
+};
+
+/// Who asks, as far as the front end can tell.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Where the request comes from.
+    pub address: ClientAddress,
+    /// The name in an operator's certificate that was shown and verified.
+    pub operator: Option<String>,
+    /// A login that was given, not yet checked.
+    pub login: Option<Login>,
+}
+
+/// Somebody says that they are this account.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Whose login.
+    pub login_name: LoginName,
+    /// The account's password, they say.
+    pub password: Password,
+}
+
+/// How fresh a read has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consistency {
+    /// Sees all that was acknowledged before. The leader answers.
+    Linearizable,
+    /// Sees at least this revision. Any server answers, once it got there.
+    AtLeast(Revision),
+    /// Sees what the asked server has.
+    Stale,
+}
+
+/// An answer, and the revision of the directory that it was made from.
+#[derive(Debug, Clone)]
+pub struct Answer<T> {
+    /// What was asked for.
+    pub value: T,
+    /// Of the read, or of the change.
+    pub revision: Revision,
+}
+
+/// An account to be made.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// Unique.
+    pub login_name: LoginName,
+    /// What people call its owner.
+    pub real_name: RealName,
+    /// None: an account without a password.
+    pub password: Option<Password>,
+    /// Made by the client; None: made here, and a retry is another request.
+    pub request: Option<RequestId>,
+}
+
+/// What becomes of a password.
+#[derive(Debug, Clone)]
+pub enum PasswordChange {
+    /// Stays.
+    Keep,
+    /// Becomes this one.
+    Set(Password),
+    /// The account has none any more.
+    Remove,
+}
+
+/// A change of an account; what is None stays.
+#[derive(Debug)]
+pub struct AccountChange {
+    /// Which account.
+    pub account: Selector,
+    /// Only if it is still at this version.
+    pub expected_version: Option<Revision>,
+    /// The new login name.
+    pub login_name: Option<LoginName>,
+    /// The new real name.
+    pub real_name: Option<RealName>,
+    /// The new password.
+    pub password: PasswordChange,
+    /// The password as it is now.
+    pub current_password: Option<Password>,
+    /// As in [`NewAccount`].
+    pub request: Option<RequestId>,
+}
+
+/// The removal of an account.
+#[derive(Debug)]
+pub struct AccountRemoval {
+    /// Which account.
+    pub account: Selector,
+    /// Only if it is still at this version.
+    pub expected_version: Option<Revision>,
+    /// Its password.
+    pub current_password: Option<Password>,
+    /// As in [`NewAccount`].
+    pub request: Option<RequestId>,
+}
+
+/// A stretch of the accounts, in the order of their ids.
+#[derive(Debug)]
+pub struct Page {
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// There are more after the last one.
+    pub more: bool,
+}
