@@ -24,7 +24,11 @@ use super::{
     narrator::{Moment, Narrator},
     writers::Writers,
 };
-use crate::cli::{errors::Failure, interrupted, terminal::Output};
+use crate::cli::{
+    errors::{Exit, Failure},
+    interrupted,
+    terminal::Output,
+};
 
 /// Time for anything that is waited for. What takes this long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -95,6 +99,9 @@ pub(super) async fn run(
     };
     let told = told.and_then(|()| narrator.finish(began.elapsed()));
     told.map_err(|failure| {
+        if failure.exit == Exit::ClosedPipe {
+            return failure;
+        }
         cluster.keep_directory();
         let dir = cluster.directory().display().to_string();
         failure.hint(format!(
