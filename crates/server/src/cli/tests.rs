@@ -80,6 +80,8 @@ fn mission_s_commands_are_understood() {
         "cert server s1 --host a --host 127.0.0.1",
         "bench mixed --clients 64 --seconds 10",
         "completions zsh",
+        "demo --servers 5 --dir demo --access open",
+        "demo --tour --samples samples/accounts.csv",
     ] {
         let words = ["quorid"].into_iter().chain(line.split_whitespace());
         if let Err(error) = Cli::try_parse_from(words) {
@@ -101,6 +103,9 @@ fn wrong_command_lines_are_refused() {
         "cert server s1",
         "bench --clients 0",
         "completions elvish",
+        "demo --servers 0",
+        "demo --tour --servers 5",
+        "demo --samples samples/accounts.csv",
         "cluster add s4",
         "cluster add s4 --client-address nonsense --peer-address a:1",
     ] {

@@ -19,7 +19,7 @@ pub enum LocalClusterError {
     },
     /// The directory holds something else.
     #[error(
-        "{} can't be used: {reason}\n  try: another directory, or one that doesn't exist yet",
+        "{} can't be used: {reason}\ntry: another directory, or one that doesn't exist yet",
         path.display()
     )]
     Directory {
@@ -36,7 +36,7 @@ pub enum LocalClusterError {
     Client(#[from] quorid_api::Error),
     /// A server ended by itself.
     #[error(
-        "{server} ended: {status}\n  it said last: {last_words}\n  its log: {}",
+        "{server} ended: {status}\nit said last: {last_words}\nits log: {}",
         log.display()
     )]
     Ended {

@@ -47,8 +47,11 @@ pub(super) async fn run(
         failed = follow(&mut cluster, program, out) => return failed,
         () = interrupted() => {}
     }
-    out.note("stopping the servers");
-    cluster.stop_all().await?;
+    if kept {
+        out.note("stopping the servers");
+        cluster.stop_all().await?;
+    }
+    // Otherwise nothing is left that a clean end could be good for.
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! How a tour is told: chapters, sentences, facts, time lines, and checks with their figures.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::{
     errors::Failure,
@@ -16,9 +16,16 @@ const INDENT: &str = "   ";
 /// What should be so, whether it is, and the figure that shows it.
 #[derive(Debug)]
 struct Check {
+    chapter: usize,
     claim: String,
     held: bool,
     figure: String,
+}
+
+impl Check {
+    fn to_json(&self) -> Value {
+        json!({"claim": self.claim, "held": self.held, "figure": self.figure})
+    }
 }
 
 /// One line of a time line.
@@ -33,16 +40,20 @@ pub(super) struct Moment {
 /// Tells a tour on standard output. For programs it says nothing but the result.
 pub(super) struct Narrator {
     out: Output,
-    chapters: u32,
+    /// Titles, in their order.
+    chapters: Vec<String>,
     checks: Vec<Check>,
+    /// Whether the last line was empty: no two of them follow each other.
+    parted: Cell<bool>,
 }
 
 impl Narrator {
     pub(super) fn new(out: Output) -> Self {
         Self {
             out,
-            chapters: 0,
+            chapters: Vec::new(),
             checks: Vec::new(),
+            parted: Cell::new(false),
         }
     }
 
@@ -51,8 +62,8 @@ impl Narrator {
     }
 
     pub(super) fn chapter(&mut self, title: &str) -> Result<(), Failure> {
-        self.chapters += 1;
-        let number = self.chapters;
+        self.chapters.push(title.to_owned());
+        let number = self.chapters.len();
         self.line("")?;
         self.line(&format!("{STRONG}{number}  {title}{STRONG:#}"))?;
         self.line("")
@@ -110,6 +121,7 @@ impl Narrator {
         figure: impl Into<String>,
     ) -> Result<(), Failure> {
         let check = Check {
+            chapter: self.chapters.len(),
             claim: claim.into(),
             held,
             figure: figure.into(),
@@ -125,38 +137,19 @@ impl Narrator {
     }
 
     /// All checks once more; a failure unless every one held.
-    pub(super) fn finish(self, took: Duration) -> Result<(), Failure> {
+    pub(super) fn finish(&self, took: Duration) -> Result<(), Failure> {
         let failed: Vec<_> = self.checks.iter().filter(|check| !check.held).collect();
-        let width = self.checks.iter().map(|check| check.claim.chars().count());
-        let width = width.max().unwrap_or(0);
+        let all_held = failed.is_empty() && !self.checks.is_empty();
         if self.out.is_json() {
-            let checks = self.checks.iter().map(
-                |check| json!({"claim": check.claim, "held": check.held, "figure": check.figure}),
-            );
+            let checks = self.checks.iter().map(Check::to_json);
             self.out.json(&json!({
-                "held": failed.is_empty(),
+                "held": all_held,
                 "seconds": took.as_secs_f64(),
                 "checks": checks.collect::<Vec<_>>(),
             }))?;
-        } else {
-            self.line("")?;
-            self.title(&format!("Summary, after {:.1} s", took.as_secs_f64()))?;
-            self.line("")?;
-            for Check {
-                claim,
-                held,
-                figure,
-            } in &self.checks
-            {
-                let (claim, figure) = (escape(claim), escape(figure));
-                self.line(&format!(
-                    "{INDENT}{}  {claim:<width$}  {figure}",
-                    verdict(*held)
-                ))?;
-            }
-            self.line("")?;
         }
-        if failed.is_empty() && !self.checks.is_empty() {
+        self.summary(took)?;
+        if all_held {
             let held = self.checks.len();
             return self.line(&format!("{INDENT}{GOOD}All {held} checks held.{GOOD:#}"));
         }
@@ -172,10 +165,29 @@ impl Narrator {
         ))
     }
 
+    fn summary(&self, took: Duration) -> Result<(), Failure> {
+        let width = self.checks.iter().map(|check| check.claim.chars().count());
+        let width = width.max().unwrap_or(0);
+        self.line("")?;
+        self.title(&format!("Summary, after {:.1} s", took.as_secs_f64()))?;
+        for (title, number) in self.chapters.iter().zip(1..) {
+            let of_chapter = self.checks.iter().filter(|check| check.chapter == number);
+            self.line("")?;
+            self.line(&format!("{INDENT}{title}"))?;
+            for check in of_chapter {
+                let (claim, figure) = (escape(&check.claim), escape(&check.figure));
+                let verdict = verdict(check.held);
+                self.line(&format!("{INDENT}{verdict}  {claim:<width$}  {figure}"))?;
+            }
+        }
+        self.line("")
+    }
+
     fn line(&self, text: &str) -> Result<(), Failure> {
-        if self.out.is_json() {
+        if self.out.is_json() || (text.is_empty() && self.parted.get()) {
             return Ok(());
         }
+        self.parted.set(text.is_empty());
         self.out.line(text)
     }
 }

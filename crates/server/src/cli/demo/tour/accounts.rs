@@ -19,7 +19,8 @@ pub(super) async fn tell(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Resul
     tour.narrator.say(
         "A client needs to know one server; that one tells it of the others and of the leader. \
          The leader puts each change into its log and sends it to the others; it acknowledges \
-         a change once a majority, here two of three, has it on disk.",
+         a change once a majority, here two of three, has it on disk. Some of the sample accounts \
+         have a password; hashing it costs much on purpose, so those take most of the time.",
     )?;
     import(tour, samples).await?;
     let account = pick(tour).await?;

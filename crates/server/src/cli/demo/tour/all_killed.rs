@@ -56,5 +56,5 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
             written.errors()
         ),
     )?;
-    ledger::verify(tour, "after the restart of all").await
+    ledger::verify(tour).await
 }

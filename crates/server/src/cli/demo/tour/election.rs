@@ -5,7 +5,14 @@ use quorid::local_cluster::LocalCluster;
 use super::{Beginning, PATIENCE, Tour};
 use crate::cli::{demo::narrator::Narrator, errors::Failure};
 
-const KINDS: [&str; 5] = ["listening", "forming", "candidate", "elected", "follows"];
+const KINDS: [&str; 6] = [
+    "listening",
+    "enlisted",
+    "forming",
+    "candidate",
+    "elected",
+    "follows",
+];
 
 /// Starts the servers; when, for the time line.
 pub(super) async fn start(
@@ -50,7 +57,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>, began: Beginning) -> Result<(), Fa
         agreed,
         "all three servers follow one leader",
         format!(
-            "{name}, in term {}, after {elections} election(s)",
+            "{name}, in term {}, elections: {elections}",
             leaders.first().map_or(0, |(_, term)| *term)
         ),
     )?;

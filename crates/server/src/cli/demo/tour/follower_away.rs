@@ -97,7 +97,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
             written.errors()
         ),
     )?;
-    ledger::verify(tour, "with the follower back").await
+    ledger::verify(tour).await
 }
 
 /// Waits until the leader's log no longer has what a server at `had` lacks.

@@ -59,5 +59,5 @@ pub(super) async fn tell(tour: &mut Tour<'_>, old: usize) -> Result<(), Failure>
             status.applied_index
         ),
     )?;
-    ledger::verify(tour, "with the old leader back").await
+    ledger::verify(tour).await
 }

@@ -43,7 +43,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<usize, Failure> {
     show(tour, killed, old, &events, &heard, &written)?;
     check(tour, killed, (old, new), &events, &heard, &written)?;
     tour.show(&["cluster", "status"]).await?;
-    ledger::verify(tour, "after the leader's death").await?;
+    ledger::verify(tour).await?;
     Ok(old)
 }
 

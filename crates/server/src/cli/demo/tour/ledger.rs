@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorid_api::Account;
 
 use super::{PATIENCE, Tour};
-use crate::{cli::demo::writers::Written, cli::errors::Failure};
+use crate::cli::{demo::writers::Written, errors::Failure};
 
 /// The accounts that must be there, by id.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ impl Ledger {
 
 /// Checks that every running server has exactly what was acknowledged, and that their states
 /// are the same.
-pub(super) async fn verify(tour: &mut Tour<'_>, when: &str) -> Result<(), Failure> {
+pub(super) async fn verify(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let leader = tour.cluster.leader(PATIENCE).await?;
     // Of the leader, so it includes whatever was acknowledged before.
     let revision = tour.cluster.status(leader).await?.applied_index;
@@ -96,14 +96,14 @@ pub(super) async fn verify(tour: &mut Tour<'_>, when: &str) -> Result<(), Failur
     }
     tour.narrator.check(
         all_there,
-        format!("{when}, each server has every acknowledged account, once"),
+        "every server has every acknowledged account, once",
         format!("of {}: {}", tour.ledger.len(), figures.join(", ")),
     )?;
     let digests = tour.cluster.digests(PATIENCE).await?;
     let digest = digests.of.first().map_or("", |(_, digest)| digest.as_str());
     tour.narrator.check(
         digests.equal(),
-        format!("{when}, the states of {} are the same", tour.running()),
+        format!("the states of {} are the same", tour.running()),
         format!(
             "SHA-256 {}.. at revision {}",
             digest.get(..12).unwrap_or(digest),
