@@ -2,6 +2,7 @@
 
 mod commands;
 mod hold;
+mod measure;
 mod narrator;
 mod tour;
 mod writers;
@@ -22,6 +23,7 @@ Examples:
   quorid demo --servers 5 --access open      anyone may create and look up
   quorid demo --dir demo                     kept in ./demo, and there again next time
   quorid demo --tour                         elections and crashes, shown and checked
+  quorid demo --bench                        speed, memory, disk, and time to recover
 
 The tour asks nothing, takes less than a minute, and ends with exit code 0 only if every check
 of it held.";
@@ -45,6 +47,17 @@ pub(crate) struct DemoArgs {
     /// Accounts for the tour [default: the thousand of samples/accounts.csv]
     #[arg(long, value_name = "FILE", requires = "tour")]
     samples: Option<PathBuf>,
+    /// Measure speed, memory, disk and times to recover, and end
+    #[arg(long, conflicts_with = "tour")]
+    bench: bool,
+    /// How many accounts are created for the measurements
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 100_000,
+        requires = "bench"
+    )]
+    accounts: u64,
 }
 
 pub(crate) fn run(args: DemoArgs, out: Output) -> Result<(), Failure> {
@@ -68,6 +81,9 @@ async fn demonstrate(args: DemoArgs, out: Output) -> Result<(), Failure> {
     if args.tour {
         let builder = for_tour(builder);
         return tour::run(builder, &program, args.samples, out).await;
+    }
+    if args.bench {
+        return measure::run(builder, &program, args.accounts, out).await;
     }
     hold::run(builder, &program, args.dir.is_some(), out).await
 }
