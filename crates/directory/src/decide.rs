@@ -98,6 +98,12 @@ pub fn decide_with<V: View>(
     };
     let (result, event) = match execute(view, revision, stamp, &command.operation)? {
         Ok((change, event)) => (Ok(change), event),
+        // The proof isn't part of what the client asked for: the same request may come again
+        // with a better one.
+        Err(rejection) if rejection.concerns_proof() => {
+            let outcome = answer(Err(rejection));
+            return Ok(Decision { outcome, events });
+        }
         Err(rejection) => (Err(rejection), None),
     };
     events.extend(event);

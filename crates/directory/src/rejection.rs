@@ -85,3 +85,18 @@ pub enum Rejection {
         now: Time,
     },
 }
+
+impl Rejection {
+    /// Whether the command's proof is what was wrong, and nothing that the client asked for.
+    pub(crate) fn concerns_proof(&self) -> bool {
+        match self {
+            Self::PasswordNeeded { .. } | Self::PasswordChanged { .. } => true,
+            Self::LoginNameTaken { .. }
+            | Self::AccountNotFound { .. }
+            | Self::VersionMismatch { .. }
+            | Self::RequestExpired { .. }
+            | Self::RequestReused { .. }
+            | Self::RequestFromFuture { .. } => false,
+        }
+    }
+}

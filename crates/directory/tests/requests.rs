@@ -27,6 +27,34 @@ fn known(log: &Log) -> Vec<RequestId> {
 }
 
 #[test]
+fn request_with_a_wrong_proof_may_come_again_with_a_right_one() {
+    let mut log = Log::new();
+    log.run(create_with_password(9, "ana", "x")).expect("done");
+    let delete = |proof| {
+        let operation = Operation::Delete {
+            account: by_login("ana"),
+            expected_version: None,
+            proof,
+        };
+        command(request_at(5, 0), 5, operation)
+    };
+    let wrong = [
+        Proof::NotNeeded,
+        Proof::Password {
+            verifier_version: Revision(0),
+        },
+    ];
+    for proof in wrong {
+        assert!(rejection(&mut log, &delete(proof)).is_some());
+        assert!(!known(&log).contains(&request_at(5, 0)));
+    }
+    let right = Proof::Password {
+        verifier_version: Revision(1),
+    };
+    assert_eq!(rejection(&mut log, &delete(right)), None);
+}
+
+#[test]
 fn retry_gets_the_first_outcome_and_changes_nothing() {
     for (operation, retried) in [
         // Another leader gives another id and another salt.

@@ -6,7 +6,10 @@ use openraft::{RaftMetrics, ServerState, async_runtime::watch::WatchReceiver as 
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::types::{Raft, TypeConfig};
+use super::{
+    gate::Gate,
+    types::{Raft, TypeConfig},
+};
 
 /// A server of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,8 +116,9 @@ impl Role {
 /// a line for each election, step-down and change of members.
 pub(super) async fn watch_cluster(
     raft: Raft,
+    gate: Gate,
     cluster_id: String,
-    state: Arc<watch::Sender<Arc<ClusterState>>>,
+    state: watch::Sender<Arc<ClusterState>>,
 ) {
     let mut metrics = raft.metrics();
     let mut role = None;
@@ -127,7 +131,7 @@ pub(super) async fn watch_cluster(
             )
         };
         let before = Arc::clone(&state.borrow());
-        tell_role(&before, &new, role, new_role);
+        tell_role(&before, &new, role, new_role, || gate.handed_over());
         tell_members(&before, &new);
         role = Some(new_role);
         state.send_if_modified(|current| {
@@ -143,7 +147,13 @@ pub(super) async fn watch_cluster(
     }
 }
 
-fn tell_role(before: &ClusterState, now: &ClusterState, old: Option<Role>, new: Role) {
+fn tell_role(
+    before: &ClusterState,
+    now: &ClusterState,
+    old: Option<Role>,
+    new: Role,
+    handed_over: impl FnOnce() -> bool,
+) {
     let term = now.term;
     if before.leader != now.leader || before.term != now.term {
         match (before.leader, now.leader) {
@@ -158,6 +168,15 @@ fn tell_role(before: &ClusterState, now: &ClusterState, old: Option<Role>, new: 
                 info!(
                     event = "follows",
                     term, leader, "{leader} leads in term {term}"
+                );
+            }
+            (Some(old), None) if old != now.this && handed_over() => {
+                let old = before.name_of(old);
+                info!(
+                    event = "handed_over",
+                    term,
+                    leader = old,
+                    "the leader {old} hands over"
                 );
             }
             (Some(lost), None) if lost != now.this => {

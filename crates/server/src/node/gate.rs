@@ -3,7 +3,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -55,6 +58,8 @@ struct Inner {
     /// Serialises changes of the identity.
     enlisting: Mutex<()>,
     running: OnceLock<Running>,
+    /// The leader is giving leadership away.
+    handing_over: AtomicBool,
 }
 
 struct Running {
@@ -77,6 +82,7 @@ impl Gate {
             identity: watch::Sender::new(identity),
             enlisting: Mutex::new(()),
             running: OnceLock::new(),
+            handing_over: AtomicBool::new(false),
         };
         Self {
             inner: Arc::new(inner),
@@ -161,6 +167,11 @@ impl Gate {
         self.inner.disk.save_identity(&identity)?;
         self.inner.identity.send_replace(Some(identity));
         Ok(())
+    }
+
+    /// Whether the leader was heard giving leadership away since this was last asked.
+    pub(super) fn handed_over(&self) -> bool {
+        self.inner.handing_over.swap(false, Ordering::Relaxed)
     }
 
     /// The engine, for a message that is meant for this server and comes from its cluster.
@@ -411,7 +422,11 @@ impl Peer for Gate {
         request: Request<proto::VoteRequest>,
     ) -> Result<Response<proto::VoteResponse>, Status> {
         let raft = &self.engine(request.metadata())?.raft;
-        let response = raft.vote(vote_request(request.into_inner())?).await;
+        let request = vote_request(request.into_inner())?;
+        if request.leadership_transfer {
+            self.inner.handing_over.store(true, Ordering::Relaxed);
+        }
+        let response = raft.vote(request).await;
         Ok(Response::new(vote_response(&response.map_err(stopped)?)))
     }
 
@@ -424,6 +439,7 @@ impl Peer for Gate {
         let from = wire::vote_from(message.from_leader)?;
         let last = message.last_log_id.map(wire::log_id_from);
         let request = TransferLeaderRequest::new(from, message.to, last);
+        self.inner.handing_over.store(true, Ordering::Relaxed);
         let response = raft.handle_transfer_leader(request).await.map_err(fatal)?;
         let vote = raft.metrics().borrow_watched().vote;
         Ok(Response::new(proto::TransferLeaderResponse {

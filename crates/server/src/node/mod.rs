@@ -21,6 +21,7 @@ mod wire;
 use std::{future::Future, sync::Arc, time::Duration};
 
 use openraft::{
+    Instant as _,
     async_runtime::watch::WatchReceiver as _,
     errors::{ClientWriteError, InitializeError, RaftError},
 };
@@ -255,8 +256,9 @@ impl Node {
         let mut tasks = JoinSet::new();
         tasks.spawn(watch_cluster(
             raft.clone(),
+            gate.clone(),
             cluster_id.to_owned(),
-            Arc::new(state),
+            state,
         ));
         tasks.spawn(tasks::note_formed(
             raft.clone(),
@@ -437,16 +439,23 @@ impl Node {
             .map_err(|_| MembershipError::InProgress)
     }
 
-    /// The voter that lacks the least of the log, other than this server.
+    /// The voter that lacks the least of the log, of those that answered lately, this server
+    /// not among them.
     fn successor(&self) -> Option<Member> {
         let state = self.state();
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched();
         let replication = metrics.replication.as_ref()?;
+        let heartbeats = metrics.heartbeat.as_ref()?;
+        let lately = Duration::from_millis(self.inner.config.timing.election_max_ms);
+        let answered = |id: u64| {
+            let last = heartbeats.get(&id).copied().flatten();
+            last.is_some_and(|at| at.elapsed() < lately)
+        };
         state
             .servers
             .iter()
-            .filter(|member| member.voter && member.id != state.this)
+            .filter(|member| member.voter && member.id != state.this && answered(member.id))
             .max_by_key(|member| replication.get(&member.id).copied().flatten())
             .cloned()
     }
