@@ -26,9 +26,11 @@
 //! Servers are counted from 0 and named from `s1`. Whatever was started ends when the cluster
 //! is dropped, and also when this process is killed.
 
+mod builder;
 mod clients;
 mod error;
 mod layout;
+mod leadership;
 mod log_events;
 mod ports;
 mod process;
@@ -39,11 +41,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use quorid_api::{Client, Read, ServerRole};
+use quorid_api::Client;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 pub use self::{
+    builder::Builder,
     clients::Digests,
     error::LocalClusterError,
     log_events::{LogEvent, LogTail},
@@ -64,72 +67,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 /// Others may take a port between its release and its use.
 const START_TRIES: usize = 5;
 
-/// What a cluster is made of.
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct Builder {
-    program: PathBuf,
-    servers: usize,
-    directory: Option<PathBuf>,
-    settings: toml::Table,
-}
-
-impl Builder {
-    /// How many servers: 3, unless told.
-    pub fn servers(mut self, servers: usize) -> Self {
-        self.servers = servers;
-        self
-    }
-
-    /// Where everything is kept; a temporary directory, unless told. In a directory that was
-    /// used before, the same cluster is started again.
-    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.directory = Some(directory.into());
-        self
-    }
-
-    /// A setting of every server, by its key in the configuration file, such as
-    /// `log_keep_entries` or `password.memory_kib`.
-    pub fn setting(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
-        match key.split_once('.') {
-            None => {
-                self.settings.insert(key.to_owned(), value.into());
-            }
-            Some((table, key)) => {
-                let inner = self
-                    .settings
-                    .entry(table)
-                    .or_insert_with(|| toml::Table::new().into());
-                if let Some(inner) = inner.as_table_mut() {
-                    inner.insert(key.to_owned(), value.into());
-                }
-            }
-        }
-        self
-    }
-
-    /// Makes certificates and directories; starts nothing.
-    pub fn create(self) -> Result<LocalCluster, LocalClusterError> {
-        assert!(self.servers > 0, "a cluster has servers");
-        let mut layout = Layout::open(self.directory, self.servers, self.settings)?;
-        let mut ports = None;
-        if !layout.existed {
-            let reserved = Ports::reserve(2 * self.servers)
-                .map_err(LocalClusterError::io("find free ports for", layout.path()))?;
-            layout.give_addresses(&reserved)?;
-            ports = Some(reserved);
-        }
-        LocalCluster::new(self.program, layout, ports)
-    }
-
-    /// Makes a cluster, starts it, and waits until it answers.
-    pub async fn start(self) -> Result<LocalCluster, LocalClusterError> {
-        let mut cluster = self.create()?;
-        cluster.start_all().await?;
-        Ok(cluster)
-    }
-}
-
 /// Servers on this machine.
 pub struct LocalCluster {
     program: PathBuf,
@@ -144,12 +81,7 @@ pub struct LocalCluster {
 impl LocalCluster {
     /// A cluster of servers that run this program, a `quorid`.
     pub fn builder(program: impl Into<PathBuf>) -> Builder {
-        Builder {
-            program: program.into(),
-            servers: 3,
-            directory: None,
-            settings: toml::Table::new(),
-        }
+        Builder::new(program.into())
     }
 
     fn new(
@@ -353,76 +285,6 @@ impl LocalCluster {
             });
         }
         layout::wipe(self.place(server))
-    }
-
-    /// The leader, once all running servers agree on it and it answers linearizably.
-    pub async fn wait_ready(&mut self, patience: Duration) -> Result<usize, LocalClusterError> {
-        let all = self.running().count();
-        self.wait_led(all, patience).await
-    }
-
-    /// The leader, once a majority of all servers agrees on it and it answers linearizably.
-    pub async fn leader(&mut self, patience: Duration) -> Result<usize, LocalClusterError> {
-        let majority = self.len() / 2 + 1;
-        self.wait_led(majority, patience).await
-    }
-
-    async fn wait_led(
-        &mut self,
-        needed: usize,
-        patience: Duration,
-    ) -> Result<usize, LocalClusterError> {
-        let deadline = Instant::now() + patience;
-        loop {
-            self.refuse_ended()?;
-            let last = match self.led_by(needed).await {
-                Ok(leader) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    let client = self.operator.with_deadline(left);
-                    match client.list_accounts(1, "", Read::Linearizable).await {
-                        Ok(_) => return Ok(leader),
-                        Err(error) => error.to_string(),
-                    }
-                }
-                Err(last) => last,
-            };
-            if Instant::now() >= deadline {
-                return Err(LocalClusterError::Late {
-                    what: format!("a leader that {needed} servers follow"),
-                    waited: patience,
-                    last,
-                });
-            }
-            sleep(POLL).await;
-        }
-    }
-
-    /// The leader that so many servers agree on now; else, how they see it.
-    async fn led_by(&self, needed: usize) -> Result<usize, String> {
-        let statuses = self.statuses().await;
-        let leader = statuses
-            .iter()
-            .filter(|(_, status)| status.role() == ServerRole::Leader)
-            .max_by_key(|(_, status)| status.term);
-        if let Some((leader, theirs)) = leader {
-            let agreed = statuses.iter().filter(|(_, status)| {
-                (status.term, status.leader_id) == (theirs.term, theirs.leader_id)
-            });
-            if agreed.count() >= needed {
-                return Ok(*leader);
-            }
-        }
-        let seen: Vec<_> = statuses
-            .iter()
-            .map(|(server, status)| {
-                let role = status
-                    .role()
-                    .as_str_name()
-                    .trim_start_matches("SERVER_ROLE_");
-                format!("{} {role} term {}", self.name(*server), status.term)
-            })
-            .collect();
-        Err(format!("{} answered: {}", seen.len(), seen.join(", ")))
     }
 
     /// Everything the servers told in their logs since a moment, in the order of time.

@@ -37,10 +37,11 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let name = tour.name(follower);
     let mut writers = tour.writers("away", PACE)?;
     writers.more(CREATES, PATIENCE).await?;
-    let had = tour.cluster.status(follower).await?.last_log_index;
     let killed = Instant::now();
     tour.cluster.kill9(follower)?;
-    let purged = wait_purged(tour, leader, had).await?;
+    // What the follower got last, the leader has too.
+    let reach = tour.cluster.status(leader).await?.last_log_index;
+    let purged = wait_purged(tour, leader, reach).await?;
     let away = killed.elapsed();
 
     let began = Beginning::now();
@@ -56,6 +57,12 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let written = writers.finish(PATIENCE).await?;
     tour.ledger.add(&written);
 
+    let mut events = tour.told(began, &KINDS)?;
+    events.retain(|event| event.server == follower);
+    let opened = events.iter().find(|event| event.is("opened"));
+    let had = opened
+        .and_then(|event| event.number("last_log"))
+        .unwrap_or(0);
     tour.narrator.facts(&[
         ("killed", format!("{name}, a follower, at revision {had}")),
         ("away for", ms(away)),
@@ -64,8 +71,6 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
             format!("the leader's log was cut up to entry {purged}"),
         ),
     ])?;
-    let mut events = tour.told(began, &KINDS)?;
-    events.retain(|event| event.server == follower);
     let mut moments = tour.moments(&events, began);
     moments.insert(0, moment(0, "tour", format!("{name} is started again")));
     moments.push(moment(
@@ -100,12 +105,13 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     ledger::verify(tour).await
 }
 
-/// Waits until the leader's log no longer has what a server at `had` lacks.
-async fn wait_purged(tour: &Tour<'_>, leader: usize, had: u64) -> Result<u64, Failure> {
+/// Waits until the leader's log no longer has what a server lacks that got no further than
+/// `reach`; the last entry that is gone.
+async fn wait_purged(tour: &Tour<'_>, leader: usize, reach: u64) -> Result<u64, Failure> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let purged = tour.cluster.status(leader).await?.purged_index;
-        if purged > had {
+        if purged > reach {
             return Ok(purged);
         }
         if Instant::now() >= deadline {

@@ -96,7 +96,7 @@ pub(super) async fn verify(tour: &mut Tour<'_>) -> Result<(), Failure> {
     }
     tour.narrator.check(
         all_there,
-        "every server has every acknowledged account, once",
+        "every running server has every acknowledged account, once",
         format!("of {}: {}", tour.ledger.len(), figures.join(", ")),
     )?;
     let digests = tour.cluster.digests(PATIENCE).await?;

@@ -1,0 +1,80 @@
+//! How a cluster is to be made.
+
+use std::path::PathBuf;
+
+use super::{LocalCluster, LocalClusterError, layout::Layout, ports::Ports};
+
+/// What a cluster is made of.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    program: PathBuf,
+    servers: usize,
+    directory: Option<PathBuf>,
+    settings: toml::Table,
+}
+
+impl Builder {
+    pub(super) fn new(program: PathBuf) -> Self {
+        Self {
+            program,
+            servers: 3,
+            directory: None,
+            settings: toml::Table::new(),
+        }
+    }
+
+    /// How many servers: 3, unless told.
+    pub fn servers(mut self, servers: usize) -> Self {
+        self.servers = servers;
+        self
+    }
+
+    /// Where everything is kept; a temporary directory, unless told. In a directory that was
+    /// used before, the same cluster is started again.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// A setting of every server, by its key in the configuration file, such as
+    /// `log_keep_entries` or `password.memory_kib`.
+    pub fn setting(mut self, key: &str, value: impl Into<toml::Value>) -> Self {
+        match key.split_once('.') {
+            None => {
+                self.settings.insert(key.to_owned(), value.into());
+            }
+            Some((table, key)) => {
+                let inner = self
+                    .settings
+                    .entry(table)
+                    .or_insert_with(|| toml::Table::new().into());
+                if let Some(inner) = inner.as_table_mut() {
+                    inner.insert(key.to_owned(), value.into());
+                }
+            }
+        }
+        self
+    }
+
+    /// Makes certificates and directories; starts nothing.
+    pub fn create(self) -> Result<LocalCluster, LocalClusterError> {
+        assert!(self.servers > 0, "a cluster has servers");
+        let mut layout = Layout::open(self.directory, self.servers, self.settings)?;
+        let mut ports = None;
+        if !layout.existed {
+            let reserved = Ports::reserve(2 * self.servers)
+                .map_err(LocalClusterError::io("find free ports for", layout.path()))?;
+            layout.give_addresses(&reserved)?;
+            ports = Some(reserved);
+        }
+        LocalCluster::new(self.program, layout, ports)
+    }
+
+    /// Makes a cluster, starts it, and waits until it answers.
+    pub async fn start(self) -> Result<LocalCluster, LocalClusterError> {
+        let mut cluster = self.create()?;
+        cluster.start_all().await?;
+        Ok(cluster)
+    }
+}
