@@ -99,13 +99,14 @@ impl From<Status> for Failure {
             (Code::ResourceExhausted, "BUSY") => Self::Busy(rejected),
             (Code::Unavailable, "NOT_LEADER") => Self::NotLeader(rejected),
             (Code::Unavailable, reason) => Self::Elsewhere(Lost {
-                arrived: !matches!(reason, "NO_QUORUM" | "BEHIND" | "SHUTTING_DOWN"),
+                // A server that stops may have put the change into its log before.
+                arrived: !matches!(reason, "NO_QUORUM" | "BEHIND"),
                 unconnected: false,
                 problem: rejected.message,
                 tls: None,
             }),
-            // The time that was passed on is over.
-            (Code::DeadlineExceeded | Code::Cancelled, "") => {
+            // The time that was passed on is over, or the server's own.
+            (Code::DeadlineExceeded, "" | "DEADLINE_EXCEEDED") | (Code::Cancelled, "") => {
                 Self::Elsewhere(Lost::timed_out(true))
             }
             _ => Self::Final(rejected),
@@ -141,4 +142,35 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         next = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn answered(code: Code, reason: &str) -> Failure {
+        let details = ErrorDetails::with_error_info(reason, DOMAIN, []);
+        Status::with_error_details(code, "no", details).into()
+    }
+
+    #[test]
+    fn only_refusals_before_the_log_leave_no_doubt_about_the_outcome() {
+        for (code, reason, arrived) in [
+            (Code::Unavailable, "NO_QUORUM", false),
+            (Code::Unavailable, "BEHIND", false),
+            (Code::Unavailable, "SHUTTING_DOWN", true),
+            (Code::Unavailable, "OUTCOME_UNKNOWN", true),
+            (Code::Unavailable, "FAULT", true),
+            (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", true),
+        ] {
+            let failure = answered(code, reason);
+            let Failure::Elsewhere(lost) = failure else {
+                panic!("{reason} is taken for {failure:?}");
+            };
+            assert_eq!(lost.arrived, arrived, "{reason}");
+            assert!(!lost.unconnected, "{reason}");
+        }
+    }
 }
