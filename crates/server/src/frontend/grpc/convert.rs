@@ -110,7 +110,8 @@ pub(super) fn expected_version(etag: &str) -> Result<Option<Revision>, Invalid> 
     let hexadecimal = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     u64::from_str_radix(digits, 16)
         .ok()
-        .filter(|_| hexadecimal)
+        // No account has version 0: it stands for any version in a command.
+        .filter(|version| hexadecimal && *version != 0)
         .map(|version| Some(Revision(version)))
         .ok_or_else(|| {
             Invalid::Etag(format!(

@@ -87,6 +87,9 @@ fn etags_are_versions_in_hexadecimal_quoted_or_not() {
         assert_eq!(expected_version(text), Ok(Some(Revision(255))), "{text}");
     }
     for text in [
+        "0",
+        "00",
+        "\"0\"",
         "\"",
         "\"\"",
         "+ff",
