@@ -120,6 +120,10 @@ impl Service {
             PasswordChange::Set(_) | PasswordChange::Keep | PasswordChange::Remove => None,
         };
         if current.is_none() {
+            // To be asked for its password tells that the account exists.
+            if !self.access.names_are_public() {
+                self.prove_reader(caller, claim).await?;
+            }
             return Err(Denied::PasswordNeeded.into());
         }
         for password in [current, new].into_iter().flatten() {

@@ -112,6 +112,22 @@ async fn a_closed_directory_is_read_by_accounts_and_changed_by_operators() {
         assert_eq!(denied, unauthenticated("WRONG_PASSWORD"), "{login_name}");
         let denied = refusal(stranger.delete_account(delete(login_name, "")).await);
         assert_eq!(denied, unauthenticated("PASSWORD_NEEDED"), "{login_name}");
+        for login in ["who:ever", "ana:wrong", "plain:wrong"] {
+            let removal = by(login, delete(login_name, ""));
+            let denied = refusal(stranger.delete_account(removal).await);
+            assert_eq!(
+                denied,
+                unauthenticated("WRONG_PASSWORD"),
+                "{login_name} by {login}"
+            );
+            let renaming = by(login, rename(login_name, "eve", ""));
+            let denied = refusal(stranger.update_account(renaming).await);
+            assert_eq!(
+                denied,
+                unauthenticated("WRONG_PASSWORD"),
+                "{login_name} by {login}"
+            );
+        }
     }
     let missing = refusal(operator.check_password(check("nobody", "wrong")).await);
     assert_eq!(missing, (Code::NotFound, "ACCOUNT_NOT_FOUND".to_owned()));
