@@ -44,9 +44,15 @@ const STREAMS_MAX: u32 = 1024;
 /// Headers of one request, bytes.
 const HEADERS_BYTES_MAX: u32 = 16 * 1024;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// From the handshake until it is known whether HTTP/2 is spoken. The HTTP library waits for
+/// that without end.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(20);
 /// A client that is gone without a word is noticed after twice this.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// What a client of HTTP/2 says first (RFC 9113, 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// First byte of a TLS connection: a handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -191,7 +197,7 @@ impl Shared {
         debug!("{address} disconnected from the {} port", self.name);
     }
 
-    async fn shake_hands(&self, mut io: BoxedIo) -> Result<TlsStream<Begun>, Unserved> {
+    async fn shake_hands(&self, mut io: BoxedIo) -> Result<TlsStream<Begun<BoxedIo>>, Unserved> {
         let mut first = [0];
         match io.read(&mut first).await {
             Ok(1) => {}
@@ -202,15 +208,35 @@ impl Shared {
             return Err(Unserved::Refused("it isn't TLS".to_owned()));
         }
         let begun = Begun {
-            first: Some(first[0]),
+            read: first.to_vec(),
             io,
         };
         let accepted = self.acceptor.accept(begun).await;
         accepted.map_err(|error| Unserved::Refused(handshake_failure(&error)))
     }
 
-    async fn serve(&self, stream: TlsStream<Begun>, connection: Connection) {
+    async fn serve(&self, stream: TlsStream<Begun<BoxedIo>>, connection: Connection) {
         let address = connection.address;
+        let mut phase = self.phase.clone();
+        let opened = tokio::select! {
+            opened = timeout(OPENING_TIMEOUT, opening(stream)) => opened,
+            () = Phase::Closing.reached(&mut phase) => return,
+        };
+        let stream = match opened {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                debug!("{address} said nothing on the {} port: {error}", self.name);
+                return;
+            }
+            Err(_) => {
+                let seconds = OPENING_TIMEOUT.as_secs();
+                debug!(
+                    "{address} said too little on the {} port within {seconds} s",
+                    self.name
+                );
+                return;
+            }
+        };
         let service = TowerToHyperService::new(self.router.clone().layer(Extension(connection)));
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
@@ -226,7 +252,6 @@ impl Shared {
             .keep_alive_timeout(KEEP_ALIVE);
         let serving = builder.serve_connection(TokioIo::new(stream), service);
         let mut serving = std::pin::pin!(serving);
-        let mut phase = self.phase.clone();
         let ended = tokio::select! {
             ended = serving.as_mut() => ended,
             () = Phase::Closing.reached(&mut phase) => {
@@ -289,29 +314,42 @@ async fn answer_plainly(mut io: BoxedIo) {
     }
 }
 
-/// A connection whose first byte has been read already.
-struct Begun {
-    first: Option<u8>,
-    io: BoxedIo,
+/// Reads as much as it takes to tell HTTP/2 from HTTP/1.1.
+async fn opening<I: AsyncRead + Unpin>(mut io: I) -> io::Result<Begun<I>> {
+    let mut read = Vec::with_capacity(HTTP2_PREFACE.len());
+    while read.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&read) {
+        let mut rest = (&mut io).take((HTTP2_PREFACE.len() - read.len()) as u64);
+        if rest.read_buf(&mut read).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(Begun { read, io })
 }
 
-impl AsyncRead for Begun {
+/// A connection whose first bytes have been read already.
+struct Begun<I> {
+    /// Those that are still to be given.
+    read: Vec<u8>,
+    io: I,
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Begun<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if buffer.remaining() > 0
-            && let Some(first) = self.first.take()
-        {
-            buffer.put_slice(&[first]);
+        if buffer.remaining() > 0 && !self.read.is_empty() {
+            let count = self.read.len().min(buffer.remaining());
+            buffer.put_slice(&self.read[..count]);
+            self.read.drain(..count);
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }
 
-impl AsyncWrite for Begun {
+impl<I: AsyncWrite + Unpin> AsyncWrite for Begun<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,5 +1,7 @@
 //! What a TLS port does with connections that are none.
 
+use std::sync::LazyLock;
+
 use super::*;
 
 fn tls() -> Arc<ServerConfig> {
@@ -18,6 +20,9 @@ fn tls() -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
+/// Where nobody stops the server.
+static PHASE: LazyLock<watch::Sender<Phase>> = LazyLock::new(|| watch::Sender::new(Phase::Serving));
+
 fn port() -> Arc<Shared> {
     Arc::new(Shared {
         name: "client",
@@ -27,7 +32,7 @@ fn port() -> Arc<Shared> {
         connections: None,
         refused: Some(IntCounter::new("refused", "refused").expect("valid")),
         lines: LineLimit::default(),
-        phase: watch::channel(Phase::Serving).1,
+        phase: PHASE.subscribe(),
     })
 }
 
@@ -102,6 +107,64 @@ async fn a_handshake_that_stalls_is_given_up() {
     assert_eq!(refused(&port), 1);
 }
 
+/// The client's end of a connection that is served, after the handshake.
+async fn shaken(
+    port: &Arc<Shared>,
+) -> (
+    tokio_rustls::client::TlsStream<tokio::io::DuplexStream>,
+    tokio::task::JoinHandle<()>,
+) {
+    let (client, server) = tokio::io::duplex(1 << 16);
+    let place = Arc::new(Semaphore::new(1))
+        .try_acquire_owned()
+        .expect("free");
+    let address = "192.0.2.1:5".parse().expect("address");
+    let served = tokio::spawn(Arc::clone(port).connection(Box::new(server), address, place));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyServer))
+        .with_no_client_auth();
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect("localhost".try_into().expect("a name"), client)
+        .await
+        .expect("a handshake");
+    (stream, served)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_does_not_begin_after_its_handshake_is_given_up() {
+    let port = port();
+    for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
+        let (mut client, served) = shaken(&port).await;
+        let began = Instant::now();
+        client.write_all(said).await.expect("sent");
+        client.flush().await.expect("sent");
+        timeout(OPENING_TIMEOUT * 2, served)
+            .await
+            .expect("given up")
+            .expect("ended");
+        assert!(began.elapsed() >= OPENING_TIMEOUT, "after {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_comes_byte_by_byte_is_answered() {
+    let port = port();
+    let (mut client, served) = shaken(&port).await;
+    let request = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    for byte in request {
+        client.write_all(&[*byte]).await.expect("sent");
+        client.flush().await.expect("sent");
+    }
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.expect("answered");
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    served.await.expect("ended");
+}
+
 #[tokio::test]
 async fn a_port_takes_connections_until_its_last_phase() {
     let (phase, phases) = watch::channel(Phase::Draining);
@@ -135,4 +198,45 @@ async fn a_port_takes_connections_until_its_last_phase() {
     tokio::net::TcpStream::connect(address)
         .await
         .expect_err("closed");
+}
+
+/// Believes every server: what is tested comes after the handshake.
+#[derive(Debug)]
+struct AnyServer;
+
+impl rustls::client::danger::ServerCertVerifier for AnyServer {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &rustls_pki_types::CertificateDer<'_>,
+        _intermediates: &[rustls_pki_types::CertificateDer<'_>],
+        _server_name: &rustls_pki_types::ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: rustls_pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &rustls_pki_types::CertificateDer<'_>,
+        _dss: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _cert: &rustls_pki_types::CertificateDer<'_>,
+        _dss: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        Ok(rustls::client::danger::HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        rustls::crypto::ring::default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
 }
