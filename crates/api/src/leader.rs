@@ -4,7 +4,7 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, Mutex, OnceLock, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -43,6 +43,8 @@ pub(crate) struct LeaderFinder {
     changes: Mutex<()>,
     leadership: watch::Sender<Leadership>,
     view: watch::Sender<Option<Arc<ClusterView>>>,
+    /// Of the first accepted view that had one.
+    cluster_id: OnceLock<String>,
     turn: AtomicUsize,
 }
 
@@ -62,6 +64,7 @@ impl LeaderFinder {
             changes: Mutex::new(()),
             leadership: watch::Sender::default(),
             view: watch::Sender::default(),
+            cluster_id: OnceLock::new(),
         }
     }
 
@@ -173,8 +176,28 @@ impl LeaderFinder {
     }
 
     /// A server's view of the cluster. One from before the newest known election is ignored.
-    pub(crate) fn accept(&self, mut view: ClusterView) {
+    /// One of another cluster is too, and returns false: a server that lost its disk may have
+    /// formed a cluster of its own, whose terms say nothing about this one's.
+    pub(crate) fn accept(&self, view: ClusterView) -> bool {
         let _changing = self.changing();
+        if !view.cluster_id.is_empty() {
+            let ours = self.cluster_id.get_or_init(|| view.cluster_id.clone());
+            if *ours != view.cluster_id {
+                tracing::warn!(
+                    ours,
+                    theirs = view.cluster_id,
+                    view.answered_by,
+                    "a server of another cluster is not followed"
+                );
+                return false;
+            }
+        }
+        self.learn(view);
+        true
+    }
+
+    /// From a view of this cluster.
+    fn learn(&self, mut view: ClusterView) {
         let newest = self.view.borrow().clone();
         let known_term = self.leadership.borrow().term;
         if view.term < known_term {

@@ -40,8 +40,11 @@ pub(crate) async fn watch_elections(finder: Arc<LeaderFinder>, timeout: Duration
                 tried.push(server);
             }
             Ok((first, views)) => {
+                if !finder.accept(first) {
+                    tried.push(server);
+                    continue;
+                }
                 tracing::debug!(%server.endpoint, "watching the cluster");
-                finder.accept(first);
                 backoff = Backoff::default();
                 let patience = match moving && finder.leads_others(&server) {
                     true => LEAVE_LEADER_AGAIN_AFTER,
@@ -92,7 +95,11 @@ async fn hear(
     loop {
         tokio::select! {
             heard = views.message() => match heard {
-                Ok(Some(view)) => finder.accept(view),
+                Ok(Some(view)) => {
+                    if !finder.accept(view) {
+                        return Left::Lost("the server is of another cluster".to_owned());
+                    }
+                }
                 Ok(None) => return Left::Lost("the server ended it".to_owned()),
                 Err(status) => return Left::Lost(status.message().to_owned()),
             },

@@ -72,6 +72,26 @@ fn only_views_that_are_not_older_than_what_is_known_are_accepted() {
 }
 
 #[test]
+fn a_server_of_another_cluster_is_not_followed() {
+    let finder = finder(&["s1:1"]);
+    let of = |cluster_id: &str, term, leader_id| ClusterView {
+        cluster_id: cluster_id.to_owned(),
+        ..view(term, leader_id, leader_id)
+    };
+    let mut second = of("second", 9, 1);
+    second.servers.truncate(1);
+
+    assert!(finder.accept(of("", 1, 1)));
+    assert!(finder.accept(of("first", 2, 2)));
+    assert!(!finder.accept(second.clone()));
+    assert!(finder.accept(of("", 2, 2)));
+    assert!(!finder.accept(second), "also after a view that had no id");
+
+    assert_eq!(known(&finder), (2, Some("s2:2".to_owned())));
+    assert_eq!(finder.addresses(), ["s1:1", "s2:2", "s3:3"]);
+}
+
+#[test]
 fn members_are_asked_before_configured_servers_that_are_none() {
     let finder = finder(&["alias:1", "s2:2", "alias:1"]);
     assert_eq!(finder.addresses(), ["alias:1", "s2:2"]);
