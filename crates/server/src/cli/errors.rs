@@ -163,7 +163,9 @@ impl Failure {
     /// For people: the message, its further lines indented, nothing in it that a terminal
     /// would take for a command.
     pub(crate) fn to_text(&self) -> String {
-        let lines: Vec<_> = self.message.lines().map(terminal::escape).collect();
+        // Some messages, those of servers among them, come with their further lines indented.
+        let lines = self.message.lines().map(str::trim_start);
+        let lines: Vec<_> = lines.map(terminal::escape).collect();
         lines.join("\n  ")
     }
 }
@@ -410,6 +412,13 @@ mod tests {
         assert!(text.contains("--password-stdin"), "{text}");
         let text = rejected(Code::PermissionDenied, "OPERATOR_NEEDED").to_text();
         assert!(text.contains("--cert"), "{text}");
+    }
+
+    #[test]
+    fn further_lines_are_indented_once() {
+        for message in ["no\ntry: yes", "no\n  try: yes", "no\n    try: yes"] {
+            assert_eq!(Failure::usage(message).to_text(), "no\n  try: yes");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `quorid serve`: this process is a server, until it is told to end.
 
+use std::io::{self, ErrorKind};
+
 use clap::Args;
 use quorid::config::{ConfigError, ServeArgs};
 
@@ -22,7 +24,12 @@ pub(crate) struct ServeCommand {
 }
 
 pub(crate) fn run(command: ServeCommand) -> Result<(), Failure> {
+    let check_config = command.args.check_config;
     quorid::serve::run(command.args).map_err(|error| {
+        let written = error.downcast_ref::<io::Error>();
+        if check_config && written.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+            return Failure::closed_pipe();
+        }
         let message = format!("{error:#}");
         if error.downcast_ref::<ConfigError>().is_some() {
             Failure::usage(message)
