@@ -19,6 +19,13 @@ use crate::frontend::{Connection, Frontend, errors};
 
 /// For callers that name no deadline, or a longer one.
 const DEADLINE_MAX: Duration = Duration::from_secs(60);
+/// The same for changes of the members: a new server gets the whole directory meanwhile.
+const MEMBERS_DEADLINE_MAX: Duration = Duration::from_secs(120);
+const MEMBERS_METHODS: [&str; 3] = [
+    "/quorid.v1.Cluster/AddServer",
+    "/quorid.v1.Cluster/RemoveServer",
+    "/quorid.v1.Cluster/ReplaceServer",
+];
 
 pub(super) async fn wrap(
     State(frontend): State<Arc<Frontend>>,
@@ -31,7 +38,7 @@ pub(super) async fn wrap(
         .extensions()
         .get::<Connection>()
         .map(|connection| connection.address);
-    let deadline = deadline(request.headers());
+    let deadline = deadline(request.headers(), deadline_max(request.uri().path()));
     // Of a stream, only its beginning has to come in time.
     let answered = tokio::time::timeout(deadline, next.run(request)).await;
     let mut response = answered.unwrap_or_else(|_| errors::deadline_exceeded(deadline).into_http());
@@ -62,8 +69,16 @@ fn failed(response: &Response) -> Option<Status> {
     Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok)
 }
 
-/// `grpc-timeout`: up to eight digits and a unit.
-fn deadline(headers: &HeaderMap) -> Duration {
+fn deadline_max(path: &str) -> Duration {
+    if MEMBERS_METHODS.contains(&path) {
+        MEMBERS_DEADLINE_MAX
+    } else {
+        DEADLINE_MAX
+    }
+}
+
+/// `grpc-timeout`: up to eight digits and a unit. No longer than `max`.
+fn deadline(headers: &HeaderMap, max: Duration) -> Duration {
     let parse = || {
         let text = headers.get("grpc-timeout")?.to_str().ok()?;
         let unit = text.chars().last()?;
@@ -82,7 +97,7 @@ fn deadline(headers: &HeaderMap) -> Duration {
             _ => None,
         }
     };
-    parse().map_or(DEADLINE_MAX, |asked| asked.min(DEADLINE_MAX))
+    parse().map_or(max, |asked| asked.min(max))
 }
 
 #[cfg(test)]
@@ -107,8 +122,24 @@ mod tests {
         for (text, expected) in table {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-timeout", HeaderValue::from_static(text));
-            assert_eq!(deadline(&headers), expected, "{text}");
+            assert_eq!(deadline(&headers, DEADLINE_MAX), expected, "{text}");
         }
-        assert_eq!(deadline(&HeaderMap::new()), DEADLINE_MAX);
+        assert_eq!(deadline(&HeaderMap::new(), DEADLINE_MAX), DEADLINE_MAX);
+    }
+
+    #[test]
+    fn changes_of_members_may_take_longer() {
+        for method in ["AddServer", "RemoveServer", "ReplaceServer"] {
+            let path = format!("/quorid.v1.Cluster/{method}");
+            assert_eq!(deadline_max(&path), MEMBERS_DEADLINE_MAX, "{path}");
+            let known = crate::metrics::Metrics::new().method(&path);
+            assert_eq!(format!("/{}", known.name()), path, "it is a method");
+        }
+        for path in [
+            "/quorid.v1.Cluster/TransferLeadership",
+            "/quorid.v1.Accounts/CreateAccount",
+        ] {
+            assert_eq!(deadline_max(path), DEADLINE_MAX, "{path}");
+        }
     }
 }
