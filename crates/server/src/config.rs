@@ -84,6 +84,7 @@ pub struct Config {
     /// Empty with `join`.
     pub initial_servers: Vec<InitialServer>,
     pub join: bool,
+    pub form_alone: bool,
     pub tls: TlsFiles,
     pub access: Access,
     pub timing: Timing,
@@ -155,6 +156,7 @@ impl Config {
             peer_address,
             initial_servers,
             join,
+            form_alone: settings.form_alone.unwrap_or(false),
             tls: TlsFiles {
                 ca: settings.tls.ca.ok_or_else(|| missing("tls.ca"))?,
                 cert: settings.tls.cert.ok_or_else(|| missing("tls.cert"))?,

@@ -14,6 +14,7 @@ const TOP_KEYS: &[&str] = &[
     "peer_address",
     "initial_servers",
     "join",
+    "form_alone",
     "tls",
     "access",
     "timing",
@@ -139,6 +140,7 @@ mod tests {
             peer_address = "a:2"
             initial_servers = ["n1=a:2,a:1", { name = "n2", peer_address = "b:2", client_address = "b:1" }]
             join = false
+            form_alone = true
             access = "open"
             timing = "wan"
             heartbeat_ms = 1

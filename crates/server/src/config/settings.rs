@@ -74,6 +74,16 @@ pub struct Settings {
         env = "QUORID_JOIN"
     )]
     pub join: Option<bool>,
+    /// Form a cluster of this server alone, where --initial-servers names no other one
+    #[arg(
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        env = "QUORID_FORM_ALONE"
+    )]
+    pub form_alone: Option<bool>,
     /// Certificates.
     #[command(flatten)]
     pub tls: TlsSettings,
@@ -216,6 +226,7 @@ impl Settings {
             peer_address: self.peer_address.or(lower.peer_address),
             initial_servers: self.initial_servers.or(lower.initial_servers),
             join: self.join.or(lower.join),
+            form_alone: self.form_alone.or(lower.form_alone),
             tls: TlsSettings {
                 ca: self.tls.ca.or(lower.tls.ca),
                 cert: self.tls.cert.or(lower.tls.cert),

@@ -41,6 +41,7 @@ fn what_is_not_given_has_the_documented_default() {
     assert_eq!(config.client_address, "10.0.0.1:7400");
     assert_eq!(config.peer_address, "10.0.0.1:7401");
     assert_eq!(config.initial_servers.len(), 3);
+    assert!(!config.join && !config.form_alone);
     assert_eq!(config.access, Access::Closed);
     assert_eq!(config.timing, TimingPreset::Lan.timing());
     assert_eq!(config.checkpoint_interval_ms, 1000);
@@ -79,7 +80,9 @@ fn paths_in_a_file_count_from_the_file() {
 fn the_printed_settings_are_a_file_that_says_the_same() {
     let dir = tempfile::tempdir().expect("directory");
     let path = dir.path().join("quorid.toml");
-    let mut first = trio_and(&["--access=open", "--timing=wan", "-v"]).expect("valid");
+    let mut first =
+        trio_and(&["--access=open", "--timing=wan", "--form-alone", "-v"]).expect("valid");
+    assert!(first.form_alone);
     first.tls.ca = "/a".into();
     first.tls.cert = "/b".into();
     first.tls.key = "/c".into();

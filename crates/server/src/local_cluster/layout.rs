@@ -207,6 +207,7 @@ impl Layout {
             ),
             ("peer_listen".to_owned(), place.peer_address.clone().into()),
             ("initial_servers".to_owned(), initial_servers.into()),
+            ("form_alone".to_owned(), (self.places.len() == 1).into()),
             ("log_format".to_owned(), "json".into()),
             ("tls".to_owned(), tls.into()),
         ]);
@@ -267,8 +268,22 @@ mod tests {
             assert_eq!(config.name, place.name);
             assert_eq!(config.client_address, place.client_address);
             assert_eq!(config.initial_servers.len(), 3);
+            assert!(!config.form_alone);
             assert_eq!(config.warnings, Vec::<String>::new());
         }
+    }
+
+    #[test]
+    fn only_the_server_of_a_cluster_of_one_may_form_it_alone() {
+        let dir = tempfile::tempdir().expect("directory");
+        let mut layout = open(dir.path(), 1).expect("made");
+        let ports = Ports::reserve(2).expect("ports");
+        layout.give_addresses(&ports).expect("written");
+        let args = ServeArgs {
+            config: Some(layout.places[0].config.clone()),
+            ..ServeArgs::default()
+        };
+        assert!(Config::load(&args).expect("valid").form_alone);
     }
 
     #[test]

@@ -45,6 +45,7 @@ impl TestServer {
                 peer_address: "127.0.0.1:0".to_owned(),
                 client_address: "127.0.0.1:0".to_owned(),
             }]),
+            form_alone: Some(true),
             tls: TlsSettings {
                 ca: Some(tls.ca.clone()),
                 cert: Some(tls.cert.clone()),
