@@ -273,6 +273,7 @@ fn node_config(config: &Config) -> NodeConfig {
         client_address: config.client_address.clone(),
         initial_servers: config.initial_servers.clone(),
         join: config.join,
+        form_alone: true,
         timing: config.timing,
         checkpoint_interval: Duration::from_millis(config.checkpoint_interval_ms),
         snapshot_after_entries: config.snapshot_after_entries,

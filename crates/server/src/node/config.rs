@@ -50,6 +50,8 @@ pub struct NodeConfig {
     pub initial_servers: Vec<InitialServer>,
     /// Wait to be added to a cluster, instead of forming one.
     pub join: bool,
+    /// Whether a server may form a cluster alone.
+    pub form_alone: bool,
     /// When a server takes another for dead.
     pub timing: Timing,
     /// At most this long after a change it is in a checkpoint.

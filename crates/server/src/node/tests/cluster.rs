@@ -133,6 +133,7 @@ impl Cluster {
             client_address: server.client_address.clone(),
             initial_servers: self.servers.clone(),
             join: false,
+            form_alone: self.servers.len() == 1,
             timing: Timing {
                 heartbeat_ms: 60,
                 election_min_ms: 250,
