@@ -153,6 +153,7 @@ impl Store {
         let bytes = batch.bytes;
         batch.finish()?;
         transaction.commit().map_err(failed("committing a batch"))?;
+        self.forget_view();
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if before + bytes >= self.options.checkpoint_bytes {
             self.checkpoint_due.notify_one();
