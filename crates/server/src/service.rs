@@ -206,7 +206,11 @@ impl Service {
     }
 
     /// Lets a reader in and gives it a view that is fresh enough.
-    async fn reader(&self, caller: &Caller, consistency: Consistency) -> Result<ReadView, Error> {
+    async fn reader(
+        &self,
+        caller: &Caller,
+        consistency: Consistency,
+    ) -> Result<Arc<ReadView>, Error> {
         let login_needed =
             self.access.need(Action::Read) != Need::Nothing && caller.operator.is_none();
         if login_needed && caller.login.is_none() {

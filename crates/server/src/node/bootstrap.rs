@@ -106,6 +106,20 @@ pub enum Refused {
         /// The cluster that never was.
         cluster_id: String,
     },
+    /// A server went elsewhere while the cluster was being formed.
+    #[error(
+        "{other} can't be enlisted in the new cluster {cluster_id}: {why}\n  \
+         try: nothing was stored yet: empty the data directories of all servers and start them \
+         again"
+    )]
+    NotEnlisted {
+        /// The server.
+        other: String,
+        /// The cluster that was being formed.
+        cluster_id: String,
+        /// What it says.
+        why: String,
+    },
     /// Another version of the program.
     #[error(
         "{other} keeps data of format version {theirs}, this server of version {ours}\n  \
@@ -141,6 +155,17 @@ pub enum Refused {
         /// The list.
         list: String,
     },
+    /// Nobody else is there to say whether there is a cluster already.
+    #[error(
+        "this server's list of initial servers names only itself\n  \
+         try: to form a new cluster of one server, start it with --form-alone, once; if it was \
+         a member of a cluster and lost its data, start it with --join, and then run: quorid \
+         cluster replace {name}"
+    )]
+    Alone {
+        /// This server.
+        name: String,
+    },
     /// The identity can't be written.
     #[error("cannot become a member: {0}")]
     Identity(String),
@@ -159,6 +184,7 @@ pub(super) async fn find_cluster(
     config: &NodeConfig,
     dialer: &PeerDialer,
     entropy: &dyn Entropy,
+    log_is_empty: bool,
 ) -> Result<Start, Refused> {
     let known = gate.identity().borrow().clone();
     if let Some(identity) = known {
@@ -168,7 +194,7 @@ pub(super) async fn find_cluster(
                 found: identity.name,
             });
         }
-        let begins = !identity.formed && !config.join && config.is_first();
+        let begins = !identity.formed && log_is_empty && !config.join && config.is_first();
         if !begins {
             return Ok(Start {
                 identity,
@@ -198,6 +224,10 @@ pub(super) async fn find_cluster(
             name: config.name.clone(),
             list: describe(&config.initial_servers),
         });
+    }
+    if config.others().next().is_none() && !config.form_alone {
+        let name = config.name.clone();
+        return Err(Refused::Alone { name });
     }
     tokio::select! {
         // In this order: once the first server has enlisted this one, what the others say of
@@ -344,6 +374,15 @@ async fn form(
         )
         .await
         {
+            if status.code() == tonic::Code::FailedPrecondition {
+                let (other, cluster_id) = (other.name.clone(), identity.cluster_id.clone());
+                let why = status.message().to_owned();
+                return Err(Refused::NotEnlisted {
+                    other,
+                    cluster_id,
+                    why,
+                });
+            }
             if reported.is_none_or(|at| at.elapsed() >= REPORT) {
                 warn!(
                     "cannot enlist {}: {}; trying again",

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use openraft::{RaftMetrics, ServerState, async_runtime::watch::WatchReceiver as _};
+use openraft::{ServerState, async_runtime::watch::WatchReceiver as _, metrics::RaftServerMetrics};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -60,7 +60,7 @@ impl ClusterState {
         self.leader.and_then(|id| self.member(id))
     }
 
-    pub(super) fn of(cluster_id: &str, metrics: &RaftMetrics<TypeConfig>) -> Self {
+    pub(super) fn of(cluster_id: &str, metrics: &RaftServerMetrics<TypeConfig>) -> Self {
         let membership = metrics.membership_config.membership();
         let voters: BTreeSet<u64> = membership.voter_ids().collect();
         let servers = membership
@@ -76,7 +76,7 @@ impl ClusterState {
         Self {
             cluster_id: cluster_id.to_owned(),
             this: metrics.id,
-            term: metrics.current_term,
+            term: metrics.vote.leader_id.term,
             leader: metrics.current_leader,
             servers,
         }
@@ -120,7 +120,7 @@ pub(super) async fn watch_cluster(
     cluster_id: String,
     state: watch::Sender<Arc<ClusterState>>,
 ) {
-    let mut metrics = raft.metrics();
+    let mut metrics = raft.server_metrics();
     let mut role = None;
     loop {
         let (new, new_role) = {

@@ -65,8 +65,8 @@ struct Inner {
 struct Running {
     raft: Raft,
     store: Arc<Store>,
-    /// There is one file for a snapshot to be received in.
-    receiving: tokio::sync::Mutex<()>,
+    /// One snapshot at a time is received and installed.
+    receiving: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Gate {
@@ -102,7 +102,7 @@ impl Gate {
         let running = Running {
             raft,
             store,
-            receiving: tokio::sync::Mutex::new(()),
+            receiving: Arc::default(),
         };
         assert!(
             self.inner.running.set(running).is_ok(),
@@ -217,7 +217,7 @@ impl Gate {
         running: &Running,
         mut parts: Streaming<proto::SnapshotPart>,
     ) -> Result<SnapshotResponse<TypeConfig>, Status> {
-        let _one = running.receiving.lock().await;
+        let one = Arc::clone(&running.receiving).lock_owned().await;
         let Some(Part::Head(head)) = next_part(&mut parts).await? else {
             return Err(Status::invalid_argument("a snapshot begins with its head"));
         };
@@ -271,11 +271,15 @@ impl Gate {
             meta,
             snapshot: StateSnapshot::Incoming(Box::new(loaded)),
         };
-        running
-            .raft
-            .install_full_snapshot(vote, snapshot)
-            .await
-            .map_err(fatal)
+        // What the engine was handed is installed even if the leader gives up the call; the
+        // next snapshot waits for that.
+        let raft = running.raft.clone();
+        let install = tokio::spawn(async move {
+            let response = raft.install_full_snapshot(vote, snapshot).await;
+            drop(one);
+            response
+        });
+        install.await.map_err(internal)?.map_err(fatal)
     }
 }
 
@@ -347,7 +351,16 @@ impl Peer for Gate {
         &self,
         request: Request<proto::EnlistRequest>,
     ) -> Result<Response<proto::EnlistResponse>, Status> {
+        let peer = request.extensions().get::<PeerName>().cloned();
         let order = request.into_inner();
+        if let (Some(PeerName(peer)), Some(first)) = (peer, self.inner.initial_servers.first())
+            && peer != first.name
+        {
+            return Err(Status::failed_precondition(format!(
+                "{} waits for {} to form a cluster; try: start it with --join instead",
+                self.inner.name, first.name
+            )));
+        }
         if order.name != self.inner.name {
             return Err(Status::failed_precondition(format!(
                 "this is server {}, not {}",

@@ -12,7 +12,7 @@ use super::{
     types::{Entry, LogId, TypeConfig, Vote},
     wire,
 };
-use crate::storage::{FlushDone, LogEngine, blocking};
+use crate::storage::{FlushDone, LogEngine};
 
 /// The log, for the engine to write and for its replication tasks to read.
 #[derive(Clone)]
@@ -54,7 +54,8 @@ impl RaftLogReader<TypeConfig> for LogStore {
             Bound::Excluded(&index) => index,
             Bound::Unbounded => u64::MAX,
         };
-        blocking(|| self.log.read(from, to))?
+        self.log
+            .read(from, to)?
             .into_iter()
             .map(|(at, payload)| wire::entry(at, payload).map_err(io::Error::other))
             .collect()

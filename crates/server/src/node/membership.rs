@@ -92,7 +92,7 @@ impl Node {
         Ok(())
     }
 
-    /// Removes a server for good. The leader hands over first.
+    /// Removes a server for good. A leader that is removed gives leadership away.
     pub async fn remove_server(&self, name: &str) -> Result<(), MembershipError> {
         let _one = self.changing()?;
         self.read_barrier().await?;
@@ -120,7 +120,27 @@ impl Node {
         if new.name != old.name && self.state().named(&new.name).is_some() {
             return Err(MembershipError::Exists(new.name));
         }
+        let state = self.state();
+        let replaced = |member: &Member| member.name == new.name && member.id != old.id;
+        if state
+            .servers
+            .iter()
+            .any(|member| member.voter && replaced(member))
+            && !old.voter
+        {
+            // An earlier try got as far as this.
+            return self
+                .change(ChangeMembers::RemoveNodes(BTreeSet::from([old.id])))
+                .await;
+        }
         let id = self.take_in(&new).await?;
+        if id == old.id {
+            return Err(MembershipError::NotReady {
+                name: new.name,
+                why: "it is a member that has not lost its data; there is nothing to replace"
+                    .to_owned(),
+            });
+        }
         if old.voter {
             let mut voters: BTreeSet<u64> = self
                 .state()
@@ -206,6 +226,11 @@ impl Node {
                     status_text(&status)
                 ))
             })?;
+        if !hello.initial_servers.is_empty() && hello.cluster_id.is_empty() {
+            return Err(not_ready(
+                "it was told to form a cluster of its own; start it with --join".to_owned(),
+            ));
+        }
         let highest = self.read()?.server_id_max()?;
         let cluster_id = self.state().cluster_id.clone();
         let begun = |id| {
@@ -217,6 +242,11 @@ impl Node {
         } else if hello.cluster_id == cluster_id && begun(hello.server_id) {
             // Enlisted by an earlier try that got no further.
             hello.server_id
+        } else if hello.cluster_id == cluster_id && self.state().member(hello.server_id).is_some() {
+            return Err(not_ready(format!(
+                "it is a member already, server {}; see: quorid cluster status",
+                hello.server_id
+            )));
         } else {
             return Err(not_ready(format!(
                 "it was server {} of cluster {} before; give it an empty data directory",

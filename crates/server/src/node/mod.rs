@@ -26,7 +26,11 @@ use openraft::{
     errors::{ClientWriteError, InitializeError, RaftError},
 };
 use quorid_directory::{Command, Outcome, Revision};
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
 use tracing::{info, warn};
 
 pub use self::{
@@ -123,8 +127,8 @@ struct Inner {
     /// Held while the members change.
     changing: tokio::sync::Mutex<()>,
     fault: watch::Receiver<Option<Fault>>,
-    /// Ended with the node.
-    tasks: std::sync::Mutex<JoinSet<()>>,
+    /// Runs the node's tasks; they end with it.
+    supervisor: AbortHandle,
 }
 
 /// The part of a node that answers other servers from the beginning. The peer port must be
@@ -165,21 +169,13 @@ impl Starting {
             gate,
         } = self;
         let dialer = PeerDialer::new(Arc::clone(&world.network), Arc::clone(&world.peer_tls));
-        let start = bootstrap::find_cluster(&gate, &config, &dialer, &*world.entropy).await?;
-        let identity = start.identity;
         let log = world.disk.open_log(&config.log).map_err(StartError::Log)?;
+        let state = log.state();
+        let empty = state.last.is_none() && state.vote.is_none();
+        let start =
+            bootstrap::find_cluster(&gate, &config, &dialer, &*world.entropy, empty).await?;
+        let identity = start.identity;
         let store = Arc::new(Store::open(Arc::clone(&world.disk), config.store.clone())?);
-        if let Some(last) = log.state().last {
-            let checkpoint = store.durable().applied.map_or(0, |at| at.index);
-            let last_log = last.index;
-            info!(
-                event = "opened",
-                checkpoint,
-                last_log,
-                "opened: checkpoint at revision {checkpoint}, log up to entry {last_log}"
-            );
-        }
-        let empty = log.state().last.is_none() && log.state().vote.is_none();
         if identity.formed && empty {
             let (cluster_id, name) = (identity.cluster_id, identity.name);
             let server_id = identity.server_id;
@@ -249,7 +245,7 @@ impl Node {
         cluster_id: &str,
         gate: &Gate,
     ) -> Self {
-        let state = ClusterState::of(cluster_id, &raft.metrics().borrow_watched());
+        let state = ClusterState::of(cluster_id, &raft.server_metrics().borrow_watched());
         let (state, cluster) = watch::channel(Arc::new(state));
         let (fault, faults) = watch::channel(None);
         let patience = Duration::from_millis(2 * config.timing.election_max_ms);
@@ -270,9 +266,11 @@ impl Node {
             Arc::clone(&store),
             raft.clone(),
             config.checkpoint_interval,
-            fault,
+            fault.clone(),
         ));
-        let barrier = ReadBarrier::start(raft.clone(), patience);
+        let (barrier, rounds) = ReadBarrier::new(raft.clone(), patience);
+        tasks.spawn(rounds);
+        let supervisor = tokio::spawn(tasks::supervise(tasks, fault)).abort_handle();
         let inner = Inner {
             config,
             raft,
@@ -283,7 +281,7 @@ impl Node {
             cluster,
             changing: tokio::sync::Mutex::new(()),
             fault: faults,
-            tasks: std::sync::Mutex::new(tasks),
+            supervisor,
         };
         Self {
             inner: Arc::new(inner),
@@ -342,7 +340,7 @@ impl Node {
     }
 
     /// The state as this server has it.
-    pub fn read(&self) -> Result<ReadView, Fault> {
+    pub fn read(&self) -> Result<Arc<ReadView>, Fault> {
         self.inner.store.read()
     }
 
@@ -383,11 +381,7 @@ impl Node {
                 successor.name
             );
         }
-        self.inner
-            .tasks
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .abort_all();
+        self.inner.supervisor.abort();
         if self.inner.raft.shutdown().await.is_err() {
             warn!("the engine had ended before");
         }
@@ -485,7 +479,8 @@ impl Node {
                 | ClientWriteError::ChangeMembershipError(_)
                 | ClientWriteError::PreconditionFailed(_),
             ) => Unavailable::OutcomeUnknown,
-            RaftError::Fatal(openraft::errors::Fatal::Stopped) => Unavailable::ShuttingDown,
+            // It may be in the log, and another server may commit it.
+            RaftError::Fatal(openraft::errors::Fatal::Stopped) => Unavailable::OutcomeUnknown,
             RaftError::Fatal(fatal) => Unavailable::Fault(fatal.to_string()),
         }
     }

@@ -1,6 +1,6 @@
 //! Linearizable reads: one round of the majority for all who wait.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use openraft::{
     ReadPolicy,
@@ -17,7 +17,7 @@ use super::{
     unavailable::Unavailable,
 };
 
-/// Waiting readers in front of a round. One more is told to come back.
+/// Readers that wait for the next round. One more waits for a place, within its deadline.
 const WAITING_MAX: usize = 16_384;
 
 type Waiting = oneshot::Sender<Result<Revision, BarrierError>>;
@@ -37,12 +37,14 @@ pub(crate) struct ReadBarrier {
 }
 
 impl ReadBarrier {
-    /// Starts the task that asks; it ends when the last clone is gone. `patience` bounds a
-    /// round.
-    pub(crate) fn start(raft: Raft, patience: Duration) -> Self {
+    /// A barrier, and the work behind it, which ends when the last clone is gone. `patience`
+    /// bounds a round.
+    pub(crate) fn new(
+        raft: Raft,
+        patience: Duration,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (waiting, queue) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(rounds(raft, queue, patience));
-        Self { waiting }
+        (Self { waiting }, rounds(raft, queue, patience))
     }
 
     /// Returns once whatever is read then contains every change that was acknowledged before

@@ -16,8 +16,8 @@ use super::{
 };
 use crate::storage::{Durable, Fault, Store, blocking};
 
-/// How many entries one transaction takes at most.
-const BATCH_ENTRIES_MAX: usize = 1024;
+/// How many entries one transaction takes at most: some milliseconds of work.
+const BATCH_ENTRIES_MAX: usize = 256;
 
 /// Applies what is committed, in batches of whatever is there.
 pub(crate) struct StateMachine {
@@ -32,28 +32,26 @@ impl StateMachine {
     /// One transaction for the whole batch; the callers are answered once it is visible.
     fn apply_batch(&self, batch: Vec<EntryResponder<TypeConfig>>) -> Result<(), Fault> {
         let mut answers = Vec::with_capacity(batch.len());
-        blocking(|| {
-            self.store.write(|state| {
-                for (entry, responder) in batch {
-                    let at = wire::log_pos(&entry.log_id);
-                    let outcome = match entry.payload {
-                        EntryPayload::Blank => {
-                            state.applied(at);
-                            None
-                        }
-                        EntryPayload::Normal(proposal) => Some(state.command(at, &proposal.0)?),
-                        EntryPayload::Membership(membership) => {
-                            let highest = membership.nodes().map(|(id, _)| *id).max();
-                            let stored = StoredMembership::new(Some(entry.log_id), membership);
-                            let bytes = wire::encode_stored_membership(&stored);
-                            state.membership(at, &bytes, highest.unwrap_or(0))?;
-                            None
-                        }
-                    };
-                    answers.push((responder, outcome));
-                }
-                Ok(())
-            })
+        self.store.write(|state| {
+            for (entry, responder) in batch {
+                let at = wire::log_pos(&entry.log_id);
+                let outcome = match entry.payload {
+                    EntryPayload::Blank => {
+                        state.applied(at);
+                        None
+                    }
+                    EntryPayload::Normal(proposal) => Some(state.command(at, &proposal.0)?),
+                    EntryPayload::Membership(membership) => {
+                        let highest = membership.nodes().map(|(id, _)| *id).max();
+                        let stored = StoredMembership::new(Some(entry.log_id), membership);
+                        let bytes = wire::encode_stored_membership(&stored);
+                        state.membership(at, &bytes, highest.unwrap_or(0))?;
+                        None
+                    }
+                };
+                answers.push((responder, outcome));
+            }
+            Ok(())
         })?;
         for (responder, outcome) in answers {
             if let Some(responder) = responder {

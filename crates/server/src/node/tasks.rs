@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use openraft::{async_runtime::watch::WatchReceiver as _, errors::Fatal};
 use tokio::{
     sync::watch,
+    task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
 use tracing::{debug, error};
@@ -66,21 +67,30 @@ pub(super) async fn note_formed(raft: Raft, gate: Gate, fault: watch::Sender<Opt
 
 /// Ends the node when the engine does: it stops at the first error of its disk.
 pub(super) async fn watch_engine(raft: Raft, fault: watch::Sender<Option<Fault>>) {
-    let mut metrics = raft.metrics();
-    loop {
-        let state = metrics.borrow_watched().running_state.clone();
-        match state {
-            Ok(()) => {}
-            Err(Fatal::Stopped) => return,
-            Err(fatal) => {
-                error!(event = "fault", error = %fatal, "the engine stopped");
-                fault.send_replace(Some(Fault::new("running the engine", fatal)));
-                return;
-            }
+    let mut server = raft.server_metrics();
+    while server.changed().await.is_ok() {}
+    let state = raft.metrics().borrow_watched().running_state.clone();
+    match state {
+        Err(Fatal::Stopped) => {}
+        Err(fatal) => {
+            error!(event = "fault", error = %fatal, "the engine stopped");
+            fault.send_replace(Some(Fault::new("running the engine", fatal)));
         }
-        if metrics.changed().await.is_err() {
+        Ok(()) => {
             fault.send_replace(Some(Fault::new("running the engine", "it ended")));
-            return;
+        }
+    }
+}
+
+/// Ends the node when one of its tasks panics: a server that goes on without it would look
+/// well and do half its work.
+pub(super) async fn supervise(mut tasks: JoinSet<()>, fault: watch::Sender<Option<Fault>>) {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && error.is_panic()
+        {
+            error!(event = "fault", %error, "a task of this server panicked");
+            fault.send_replace(Some(Fault::new("running the server", error)));
         }
     }
 }

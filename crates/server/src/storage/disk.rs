@@ -89,6 +89,8 @@ pub trait Disk: Send + Sync + 'static {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file, if it is there.
     fn remove(&self, name: &str) -> io::Result<()>;
+    /// Removes every file whose name begins so.
+    fn remove_all(&self, beginning: &str) -> io::Result<()>;
     /// What the server was told to be, if it was.
     fn identity(&self) -> io::Result<Option<Identity>>;
     /// Notes it; on disk when it returns.
@@ -216,6 +218,16 @@ impl Disk for DataDirectory {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    fn remove_all(&self, beginning: &str) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let name = entry?.file_name();
+            if let Some(name) = name.to_str().filter(|name| name.starts_with(beginning)) {
+                self.remove(name)?;
+            }
+        }
+        Ok(())
     }
 
     fn identity(&self) -> io::Result<Option<Identity>> {

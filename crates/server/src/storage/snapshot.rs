@@ -4,7 +4,7 @@
 //! in the order of their keys, with a checksum each. The receiver loads them into a file of
 //! its own beside its state, and only a complete one takes the state's place.
 
-use std::{fmt, ops::Bound};
+use std::{fmt, ops::Bound, sync::Arc};
 
 use bytes::Bytes;
 use redb::{Database, Durability};
@@ -16,8 +16,8 @@ use super::{
     tables::{ACCOUNTS, LOGIN_NAMES, META, OUTCOMES, TableId},
 };
 
-/// The file that a snapshot is loaded into.
-pub(super) const INCOMING: &str = "incoming.redb";
+/// Files that snapshots are loaded into begin so.
+pub(super) const INCOMING: &str = "incoming-";
 
 /// A chunk is closed at the first row that brings it to this size.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -205,22 +205,48 @@ fn read_rows(view: &ReadView, table: TableId, after: Option<&[u8]>) -> Result<Ch
     })
 }
 
+/// The file that a snapshot is loaded into: removed, unless it was put in the state's place.
+struct Incoming {
+    disk: Arc<dyn Disk>,
+    name: String,
+    in_place: bool,
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if !self.in_place && self.disk.remove(&self.name).is_err() {
+            tracing::warn!("cannot remove {}; it goes at the next start", self.name);
+        }
+    }
+}
+
 /// Takes a snapshot in, chunk by chunk.
 pub struct Loader {
     database: Database,
+    file: Incoming,
     last: Option<(TableId, Bytes)>,
     totals: Totals,
 }
 
 impl Loader {
-    pub(super) fn new(disk: &dyn Disk, options: &StoreOptions) -> Result<Self, Fault> {
-        let file = disk
-            .open_state(INCOMING, true)
+    pub(super) fn new(
+        disk: &Arc<dyn Disk>,
+        load: u64,
+        options: &StoreOptions,
+    ) -> Result<Self, Fault> {
+        let file = Incoming {
+            disk: Arc::clone(disk),
+            name: format!("{INCOMING}{load}.redb"),
+            in_place: false,
+        };
+        let backend = disk
+            .open_state(&file.name, true)
             .map_err(failed("receiving a snapshot"))?;
-        let database = open_database(file, options)?;
+        let database = open_database(backend, options)?;
         create_tables(&database)?;
         Ok(Self {
             database,
+            file,
             last: None,
             totals: Totals::default(),
         })
@@ -309,6 +335,7 @@ impl Loader {
             let durable = ReadView::of(&self.database)?.durable()?;
             Ok(Loaded {
                 database: self.database,
+                file: self.file,
                 durable,
             })
         })
@@ -318,6 +345,7 @@ impl Loader {
 /// A complete snapshot in a file beside the state.
 pub struct Loaded {
     database: Database,
+    file: Incoming,
     durable: Durable,
 }
 
@@ -335,7 +363,13 @@ impl Loaded {
         &self.durable
     }
 
-    pub(super) fn into_parts(self) -> (Database, Durable) {
-        (self.database, self.durable)
+    /// Gives the file its new name, on the disk too. The database stays open under it.
+    pub(super) fn put_in_place(mut self, name: &str) -> Result<(Database, Durable), Fault> {
+        self.file
+            .disk
+            .rename(&self.file.name, name)
+            .map_err(failed("putting a snapshot in place"))?;
+        self.file.in_place = true;
+        Ok((self.database, self.durable))
     }
 }

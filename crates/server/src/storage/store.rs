@@ -18,7 +18,7 @@ use quorid_directory::{
 };
 use redb::{
     Builder, Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase as _,
-    ReadableTable, ReadableTableMetadata as _, Table, WriteTransaction,
+    ReadableTable, ReadableTableMetadata as _, Table, TransactionError, WriteTransaction,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
@@ -75,8 +75,12 @@ pub struct Store {
     options: StoreOptions,
     /// Replaced as a whole when a snapshot is installed.
     database: RwLock<Arc<Database>>,
+    /// A view of the state as it is, until the next change: most reads share one.
+    view: Mutex<Option<Arc<ReadView>>>,
     /// The last checkpoint.
     durable: Mutex<Durable>,
+    /// Snapshots that were begun to be loaded; each gets a file of its own.
+    loads: AtomicU64,
     /// Of the commands since then.
     bytes: AtomicU64,
     checkpoint_due: Notify,
@@ -91,8 +95,8 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens the state, or makes an empty one. After a crash it is at its last checkpoint.
     pub fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Self, Fault> {
-        disk.remove(super::snapshot::INCOMING)
-            .map_err(|error| Fault::new("removing a half-received snapshot", error))?;
+        disk.remove_all(super::snapshot::INCOMING)
+            .map_err(|error| Fault::new("removing half-received snapshots", error))?;
         let file = disk
             .open_state(STATE, false)
             .map_err(|error| Fault::new("opening the state", error))?;
@@ -103,7 +107,9 @@ impl Store {
             disk,
             options,
             database: RwLock::new(Arc::new(database)),
+            view: Mutex::new(None),
             durable: Mutex::new(durable),
+            loads: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             checkpoint_due: Notify::new(),
         })
@@ -111,8 +117,19 @@ impl Store {
 
     /// A consistent view of the state as it is now. Keep it only as long as it takes to
     /// answer: old pages can't be used again while somebody may read them.
-    pub fn read(&self) -> Result<ReadView, Fault> {
-        ReadView::of(&self.database())
+    pub fn read(&self) -> Result<Arc<ReadView>, Fault> {
+        let mut shared = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(view) = &*shared {
+            return Ok(Arc::clone(view));
+        }
+        let view = Arc::new(ReadView::of(&self.database())?);
+        *shared = Some(Arc::clone(&view));
+        Ok(view)
+    }
+
+    /// The state has changed: whoever reads from now on must see it.
+    fn forget_view(&self) {
+        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Makes changes: all that `work` does, or nothing if it fails. The batch must record how
@@ -122,9 +139,12 @@ impl Store {
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let database = self.database();
-        let mut transaction = database
-            .begin_write()
-            .map_err(failed("beginning a batch"))?;
+        let mut transaction = match database.try_begin_write() {
+            // A checkpoint is being written.
+            Err(TransactionError::WouldBlock) => blocking(|| database.begin_write()),
+            begun => begun,
+        }
+        .map_err(failed("beginning a batch"))?;
         transaction
             .set_durability(Durability::None)
             .map_err(failed("beginning a batch"))?;
@@ -133,6 +153,7 @@ impl Store {
         let bytes = batch.bytes;
         batch.finish()?;
         transaction.commit().map_err(failed("committing a batch"))?;
+        self.forget_view();
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if before + bytes >= self.options.checkpoint_bytes {
             self.checkpoint_due.notify_one();
@@ -163,7 +184,12 @@ impl Store {
             transaction
                 .commit()
                 .map_err(failed("writing a checkpoint"))?;
-            self.lock_durable().clone_from(&durable);
+            self.forget_view();
+            let mut last = self.lock_durable();
+            // A snapshot that was installed meanwhile is newer, and durable too.
+            if durable.applied > last.applied {
+                last.clone_from(&durable);
+            }
             Ok(durable)
         })
     }
@@ -180,12 +206,13 @@ impl Store {
 
     /// The whole state as it is now, to be sent to another server.
     pub fn snapshot(&self) -> Result<SnapshotReader, Fault> {
-        SnapshotReader::of(self.read()?)
+        SnapshotReader::of(ReadView::of(&self.database())?)
     }
 
     /// An empty state beside this one, for a snapshot to be loaded into.
     pub fn loader(&self) -> Result<Loader, Fault> {
-        Loader::new(&*self.disk, &self.options)
+        let load = self.loads.fetch_add(1, Ordering::Relaxed);
+        Loader::new(&self.disk, load, &self.options)
     }
 
     /// Puts a loaded snapshot in the place of the state. Readers of the old state finish
@@ -195,12 +222,10 @@ impl Store {
             .database
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        self.disk
-            .rename(super::snapshot::INCOMING, STATE)
-            .map_err(|error| Fault::new("putting a snapshot in place", error))?;
-        let (new, durable) = loaded.into_parts();
+        let (new, durable) = loaded.put_in_place(STATE)?;
         *database = Arc::new(new);
         drop(database);
+        self.forget_view();
         self.lock_durable().clone_from(&durable);
         Ok(durable)
     }

@@ -372,3 +372,16 @@ fn a_data_directory_of_an_unknown_format_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn whoever_reads_after_a_change_sees_it() {
+    let folder = TempDir::new().expect("folder");
+    let store = filled(&folder, 5);
+    assert_eq!(store.read().expect("view").count().expect("count"), 5);
+    let late = command(99, create(99, 99, false));
+    let at = LogPos { term: 1, index: 6 };
+    store
+        .write(|state| state.command(at, &encode_command(&late)))
+        .expect("written");
+    assert_eq!(store.read().expect("view").count().expect("count"), 6);
+}

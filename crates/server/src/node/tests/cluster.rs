@@ -1,6 +1,6 @@
 //! Three nodes in one process, over loopback and TLS.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
 
 use quorid_directory::{
     AccountId, Change, ClientAddress, Command, LoginName, Operation, Outcome, RealName, RequestId,
@@ -133,7 +133,7 @@ impl Cluster {
             client_address: server.client_address.clone(),
             initial_servers: self.servers.clone(),
             join: false,
-            form_alone: true,
+            form_alone: self.servers.len() == 1,
             timing: Timing {
                 heartbeat_ms: 60,
                 election_min_ms: 250,
@@ -174,10 +174,14 @@ impl Cluster {
         let tls = identity.server_config_peers().expect("TLS");
         let runtime = Killable::new();
         let node = runtime.get().spawn(async move {
-            let listener = TcpNetwork
-                .bind(&config.peer_address)
-                .await
-                .expect("the peer port");
+            // A server that was just killed may take a moment to let go.
+            let listener = loop {
+                match TcpNetwork.bind(&config.peer_address).await {
+                    Ok(listener) => break listener,
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
+                }
+                sleep(Duration::from_millis(5)).await;
+            };
             let starting = Starting::new(config, world).expect("a start");
             let gate = starting.gate();
             let port = Port {
