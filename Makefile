@@ -5,13 +5,16 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 QUORID := $(TARGET_DIR)/release/quorid
 
 .DEFAULT_GOAL := release
-.PHONY: release demo cluster test check fix bench clean help
+.PHONY: release build demo cluster test check fix bench clean help
 
 release: ## Build the release: target/release/quorid (the default)
 	$(CARGO) build --release
 
-demo: release ## Show three servers losing leader and follower, and no account
-	$(QUORID) demo --tour --samples samples/accounts.csv
+build:
+	$(CARGO) build --locked
+
+demo: build ## Show three servers losing leader and follower, and no account
+	$(TARGET_DIR)/debug/quorid demo --tour --samples samples/accounts.csv
 
 cluster: release ## Run three servers on this machine until Ctrl-C
 	$(QUORID) demo

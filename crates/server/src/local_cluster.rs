@@ -61,9 +61,9 @@ use crate::certs::CertificateFiles;
 /// How often what is waited for is looked at.
 const POLL: Duration = Duration::from_millis(10);
 /// Time for a cluster to become ready when it is started.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// Time for a server to end after SIGTERM. More than it takes itself.
-const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+const STOP_TIMEOUT: Duration = Duration::from_secs(45);
 /// Others may take a port between its release and its use.
 const START_TRIES: usize = 5;
 

@@ -8,7 +8,7 @@ use std::{
 use quorid::local_cluster::{LocalCluster, LocalClusterError};
 use quorid_api::{AccountName, NewAccount, Read};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn runs(process: u32) -> bool {
     std::path::Path::new(&format!("/proc/{process}/stat")).exists()

@@ -13,7 +13,7 @@ use super::{LocalCluster, LocalClusterError, POLL, layout::Layout};
 use crate::certs::CertificateFiles;
 
 /// Time for one question to one server, while more can be asked.
-const QUESTION: Duration = Duration::from_secs(2);
+const QUESTION: Duration = Duration::from_secs(5);
 
 /// What all the servers asked hold, at one revision.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -31,12 +31,12 @@ use crate::cli::{
 };
 
 /// Time for anything that is waited for. What takes this long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Clients that create accounts at the same time.
 const WRITERS: usize = 8;
 /// Longest time that writes may stand still when a leader is killed. Usually it is well below
 /// a second; this leaves room for split votes on a machine that is busy with other things.
-const PAUSE_MAX: Duration = Duration::from_secs(3);
+const PAUSE_MAX: Duration = Duration::from_secs(15);
 
 /// What all chapters work with.
 struct Tour<'a> {

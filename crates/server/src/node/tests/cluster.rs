@@ -30,7 +30,7 @@ use crate::{
     tls::{Identity, TlsFiles, peer_server_name},
 };
 
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(90);
 
 struct Cluster {
     folder: TempDir,

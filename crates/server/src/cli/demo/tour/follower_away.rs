@@ -17,7 +17,7 @@ const KINDS: [&str; 5] = [
 const PACE: Duration = Duration::from_millis(4);
 const CREATES: usize = 200;
 /// Longest time that writes may stand still for a follower.
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
 
 pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
