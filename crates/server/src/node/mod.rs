@@ -176,6 +176,16 @@ impl Starting {
             bootstrap::find_cluster(&gate, &config, &dialer, &*world.entropy, empty).await?;
         let identity = start.identity;
         let store = Arc::new(Store::open(Arc::clone(&world.disk), config.store.clone())?);
+        if let Some(last) = state.last {
+            let checkpoint = store.durable().applied.map_or(0, |at| at.index);
+            let last_log = last.index;
+            info!(
+                event = "opened",
+                checkpoint,
+                last_log,
+                "opened: checkpoint at revision {checkpoint}, log up to entry {last_log}"
+            );
+        }
         if identity.formed && empty {
             let (cluster_id, name) = (identity.cluster_id, identity.name);
             let server_id = identity.server_id;
