@@ -4,23 +4,29 @@
 //! payloads, the state is tables of accounts, login names and outcomes, and both are reached
 //! through [`Disk`], so that a simulation can put another disk underneath.
 
+mod batch;
 mod codec;
 mod disk;
 mod fault;
 mod log;
+mod rows;
 mod snapshot;
 mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod view;
 mod wal;
 
+pub use batch::Batch;
 pub use codec::{decode_command, encode_command};
 pub use disk::{DataDirectory, Disk, FORMAT_VERSION, Identity, OpenError, StateFile};
 pub use fault::Fault;
 pub use log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload};
+pub use rows::Durable;
 pub use snapshot::{Chunk, Loaded, Loader, SnapshotReader, SnapshotTotals};
-pub use store::{Batch, Durable, ReadView, Store, StoreOptions};
+pub use store::{Store, StoreOptions};
+pub use view::ReadView;
 
 /// Generated from `proto/state.proto`.
 #[allow(

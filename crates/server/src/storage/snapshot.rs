@@ -12,8 +12,10 @@ use redb::{Database, Durability};
 use super::{
     Fault, blocking,
     disk::Disk,
-    store::{Durable, ReadView, StoreOptions, create_tables, failed, open_database},
+    rows::{Durable, failed},
+    store::{StoreOptions, create_tables, open_database},
     tables::{ACCOUNTS, LOGIN_NAMES, META, OUTCOMES, TableId},
+    view::ReadView,
 };
 
 /// Files that snapshots are loaded into begin so.
