@@ -274,16 +274,15 @@ impl Node {
         Ok(id)
     }
 
+    /// A voter loses its vote first: a change of voters and of members at once is no step
+    /// that two majorities agree on.
     async fn forget(&self, member: &Member) -> Result<(), MembershipError> {
         let ids = BTreeSet::from([member.id]);
-        if !member.voter {
-            return self.change(ChangeMembers::RemoveNodes(ids)).await;
+        if member.voter {
+            self.change(ChangeMembers::RemoveVoters(ids.clone()))
+                .await?;
         }
-        self.change(ChangeMembers::Batch(vec![
-            ChangeMembers::RemoveVoters(ids.clone()),
-            ChangeMembers::RemoveNodes(ids),
-        ]))
-        .await
+        self.change(ChangeMembers::RemoveNodes(ids)).await
     }
 
     async fn change(&self, change: ChangeMembers<u64, Peer>) -> Result<(), MembershipError> {

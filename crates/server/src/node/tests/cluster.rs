@@ -1,6 +1,6 @@
 //! Three nodes in one process, over loopback and TLS.
 
-use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, io::ErrorKind, sync::Arc, time::Duration};
 
 use quorid_directory::{
     AccountId, Change, ClientAddress, Command, LoginName, Operation, Outcome, RealName, RequestId,
@@ -24,7 +24,10 @@ use crate::{
         listener::{self, Port},
         peer,
     },
-    node::{InitialServer, Node, NodeConfig, StartError, Starting, Timing, Unavailable, World},
+    node::{
+        InitialServer, MembershipError, NewServer, Node, NodeConfig, StartError, Starting, Timing,
+        Unavailable, World,
+    },
     seams::{Network as _, SystemEntropy, TcpNetwork},
     storage::{DataDirectory, LogOptions, StoreOptions},
     tls::{Identity, TlsFiles, peer_server_name},
@@ -444,4 +447,88 @@ async fn a_shutdown_hands_leadership_over_and_a_follower_says_who_leads() {
     cluster.kill(first);
     let (second, _) = cluster.leader().await;
     assert_ne!(first, second);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_is_added_removed_and_replaced_while_the_cluster_runs() {
+    let mut cluster = Cluster::new(4).await;
+    let fourth = cluster.servers.pop().expect("four servers");
+    cluster.start(&[0, 1, 2]).await;
+    let (number, leader) = cluster.leader().await;
+    write(&leader, 0..20).await;
+    let joining = |server: &InitialServer, cluster: &Cluster| NodeConfig {
+        name: server.name.clone(),
+        peer_address: server.peer_address.clone(),
+        client_address: server.client_address.clone(),
+        join: true,
+        ..cluster.config(0)
+    };
+    let new = |server: &InitialServer| NewServer {
+        name: server.name.clone(),
+        client_address: server.client_address.clone(),
+        peer_address: server.peer_address.clone(),
+        learner: false,
+    };
+
+    let (_runtime, start) = cluster.starting(joining(&fourth, &cluster)).await;
+    eventually(|| leader.add_server(new(&fourth))).await;
+    let node = timeout(DEADLINE, start)
+        .await
+        .expect("in time")
+        .expect("no panic");
+    let node = node.expect("started");
+    let revision = write(&leader, 20..40).await;
+    node.wait_applied(revision).await.expect("applied");
+    assert!(
+        leader
+            .state()
+            .named("s4")
+            .is_some_and(|member| member.voter)
+    );
+    let again = leader
+        .add_server(new(&fourth))
+        .await
+        .expect_err("there already");
+    assert!(matches!(again, MembershipError::Exists(_)), "{again}");
+    let alive = leader
+        .replace_server("s4", new(&fourth))
+        .await
+        .expect_err("it is alive");
+    assert!(matches!(alive, MembershipError::NotReady { .. }), "{alive}");
+    eventually(|| leader.remove_server("s4")).await;
+    assert_eq!(leader.state().named("s4"), None);
+
+    // A member loses its disk, and comes back empty under its old name and a new id.
+    let lost = (number + 1) % 3;
+    let old = cluster.servers[lost].clone();
+    cluster.kill(lost);
+    std::fs::remove_dir_all(cluster.folder.path().join(&old.name)).expect("removed");
+    let (_again, start) = cluster.starting(joining(&old, &cluster)).await;
+    eventually(|| leader.replace_server(&old.name, new(&old))).await;
+    let node = timeout(DEADLINE, start)
+        .await
+        .expect("in time")
+        .expect("no panic");
+    let node = node.expect("started");
+    let revision = write(&leader, 40..60).await;
+    node.wait_applied(revision).await.expect("applied");
+    let state = leader.state();
+    let ids: Vec<u64> = state.servers.iter().map(|member| member.id).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids.contains(&5), "{ids:?}");
+    let digest = |node: &Node| {
+        node.read()
+            .and_then(|view| view.digest())
+            .expect("a digest")
+    };
+    assert_eq!(digest(&node), digest(&leader));
+}
+
+/// As an operator does it: asked again while the server starts, or the leader is busy.
+async fn eventually<F: Future<Output = Result<(), MembershipError>>>(change: impl Fn() -> F) {
+    let until = Instant::now() + DEADLINE;
+    while let Err(error) = change().await {
+        assert!(Instant::now() < until, "{error}");
+        sleep(Duration::from_millis(50)).await;
+    }
 }
