@@ -220,7 +220,8 @@ fn register<C: Collector + Clone + 'static>(
     collector
 }
 
-fn code_name(code: Code) -> &'static str {
+/// A status code as gRPC spells it.
+pub fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

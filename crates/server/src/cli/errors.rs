@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, io};
 
-use quorid::{certs::CertError, local_cluster::LocalClusterError};
+use quorid::{certs::CertError, local_cluster::LocalClusterError, metrics::code_name};
 use quorid_api::{Error, Rejected, TlsError, Unavailable};
 use serde_json::{Value, json};
 use tonic::Code;
@@ -303,28 +303,6 @@ fn exit_of(code: Code, reason: &str) -> Exit {
         | Code::Unimplemented
         | Code::Internal
         | Code::DataLoss => Exit::Fault,
-    }
-}
-
-fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 
