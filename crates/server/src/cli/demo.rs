@@ -12,7 +12,7 @@ use std::{env, path::PathBuf};
 use clap::Args;
 use quorid::{
     access::Access,
-    local_cluster::{Builder, LocalCluster},
+    testbed::{Builder, Testbed},
 };
 
 use super::{errors::Failure, terminal::Output};
@@ -72,7 +72,7 @@ pub(crate) fn run(args: DemoArgs, out: Output) -> Result<(), Failure> {
 async fn demonstrate(args: DemoArgs, out: Output) -> Result<(), Failure> {
     let program = env::current_exe()
         .map_err(|error| Failure::io("can't tell which program this is", &error))?;
-    let mut builder = LocalCluster::builder(&program)
+    let mut builder = Testbed::builder(&program)
         .servers(usize::from(args.servers))
         .setting("access", args.access.to_string());
     if let Some(dir) = &args.dir {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, io};
 
-use quorid::{certs::CertError, local_cluster::LocalClusterError, metrics::code_name};
+use quorid::{certs::CertError, metrics::code_name, testbed::TestbedError};
 use quorid_api::{Error, Rejected, TlsError, Unavailable};
 use serde_json::{Value, json};
 use tonic::Code;
@@ -270,17 +270,17 @@ impl From<CertError> for Failure {
     }
 }
 
-impl From<LocalClusterError> for Failure {
-    fn from(error: LocalClusterError) -> Self {
+impl From<TestbedError> for Failure {
+    fn from(error: TestbedError) -> Self {
         let message = error.to_string();
         match error {
-            LocalClusterError::Certificate(error) => error.into(),
-            LocalClusterError::Client(error) => error.into(),
-            LocalClusterError::Directory { .. } => Self::usage(message),
-            LocalClusterError::Late { .. }
-            | LocalClusterError::NotRunning { .. }
-            | LocalClusterError::Running { .. } => Self::unavailable("SERVERS", message),
-            LocalClusterError::Ended { .. } | LocalClusterError::Io { .. } => Self::fault(message),
+            TestbedError::Certificate(error) => error.into(),
+            TestbedError::Client(error) => error.into(),
+            TestbedError::Directory { .. } => Self::usage(message),
+            TestbedError::Late { .. }
+            | TestbedError::NotRunning { .. }
+            | TestbedError::Running { .. } => Self::unavailable("SERVERS", message),
+            TestbedError::Ended { .. } | TestbedError::Io { .. } => Self::fault(message),
         }
     }
 }

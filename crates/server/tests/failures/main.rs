@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quorid::local_cluster::LocalCluster;
+use quorid::testbed::Testbed;
 use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;
@@ -29,7 +29,7 @@ fn program() -> &'static str {
     env!("CARGO_BIN_EXE_quorid")
 }
 
-fn clients(cluster: &LocalCluster, count: usize) -> Vec<Client> {
+fn clients(cluster: &Testbed, count: usize) -> Vec<Client> {
     (0..count)
         .map(|_| {
             cluster
@@ -49,7 +49,7 @@ fn number(variable: &str, usual: u64) -> u64 {
     }
 }
 
-async fn check(cluster: &mut LocalCluster, told: &[Told]) {
+async fn check(cluster: &mut Testbed, told: &[Told]) {
     cluster
         .wait_ready(PATIENCE)
         .await
@@ -73,7 +73,7 @@ async fn nothing_acknowledged_is_lost_when_the_leader_is_killed_again_and_again(
     let seed = number("QUORID_TEST_SEED", rand::random::<u32>().into());
     println!("QUORID_TEST_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let mut cluster = LocalCluster::builder(program())
+    let mut cluster = Testbed::builder(program())
         .start()
         .await
         .expect("a cluster");
@@ -115,7 +115,7 @@ async fn nothing_acknowledged_is_lost_when_the_leader_is_killed_again_and_again(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
-    let mut cluster = LocalCluster::builder(program())
+    let mut cluster = Testbed::builder(program())
         .start()
         .await
         .expect("a cluster");
@@ -136,7 +136,7 @@ async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
     }
 }
 
-async fn empty(cluster: &LocalCluster) {
+async fn empty(cluster: &Testbed) {
     use futures_util::{StreamExt as _, TryStreamExt as _};
     let client = cluster.operator().expect("a client");
     let accounts: Vec<_> = client
@@ -159,7 +159,7 @@ async fn empty(cluster: &LocalCluster) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_that_was_away_for_longer_than_the_log_is_kept_comes_back_while_writes_go_on() {
-    let mut cluster = LocalCluster::builder(program())
+    let mut cluster = Testbed::builder(program())
         .setting("log_keep_entries", 200)
         .setting("snapshot_after_entries", 100)
         .start()
@@ -203,7 +203,7 @@ async fn a_follower_that_was_away_for_longer_than_the_log_is_kept_comes_back_whi
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_after_a_failover_gets_the_first_outcome() {
-    let mut cluster = LocalCluster::builder(program())
+    let mut cluster = Testbed::builder(program())
         .start()
         .await
         .expect("a cluster");
@@ -247,7 +247,7 @@ async fn a_retry_after_a_failover_gets_the_first_outcome() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_knows_one_server_finds_the_leader_and_all_others() {
-    let mut cluster = LocalCluster::builder(program())
+    let mut cluster = Testbed::builder(program())
         .start()
         .await
         .expect("a cluster");

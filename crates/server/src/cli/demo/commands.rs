@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use quorid::local_cluster::LocalCluster;
+use quorid::testbed::Testbed;
 use tokio::process::Command;
 
 use crate::cli::errors::Failure;
@@ -30,7 +30,7 @@ pub(super) struct Said {
 }
 
 impl Commands {
-    pub(super) fn new(program: &Path, cluster: &LocalCluster) -> Self {
+    pub(super) fn new(program: &Path, cluster: &Testbed) -> Self {
         Self {
             program: program.to_owned(),
             variables: variables(cluster),
@@ -70,7 +70,7 @@ impl Commands {
 }
 
 /// What a user sets to talk to a cluster as its operator.
-pub(super) fn variables(cluster: &LocalCluster) -> Vec<(&'static str, String)> {
+pub(super) fn variables(cluster: &Testbed) -> Vec<(&'static str, String)> {
     let files = cluster.operator_files();
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     vec![

@@ -7,7 +7,7 @@ use std::{
 };
 
 use prost_types::Timestamp;
-use quorid::local_cluster::{Builder, LocalCluster, LogEvent};
+use quorid::testbed::{Builder, LogEvent, Testbed};
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -56,7 +56,7 @@ pub(super) async fn run(
 }
 
 fn tell_how_to_use(
-    cluster: &LocalCluster,
+    cluster: &Testbed,
     leader: usize,
     program: &Path,
     kept: bool,
@@ -160,7 +160,7 @@ fn dir_to_add(program: &Path) -> Option<PathBuf> {
 }
 
 /// One line per event, for as long as it is let.
-async fn follow(cluster: &mut LocalCluster, program: &Path, out: Output) -> Result<(), Failure> {
+async fn follow(cluster: &mut Testbed, program: &Path, out: Output) -> Result<(), Failure> {
     let mut told = cluster.follow_logs()?;
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -187,7 +187,7 @@ async fn follow(cluster: &mut LocalCluster, program: &Path, out: Output) -> Resu
     }
 }
 
-fn tell(cluster: &LocalCluster, event: &LogEvent, out: Output) -> Result<(), Failure> {
+fn tell(cluster: &Testbed, event: &LogEvent, out: Output) -> Result<(), Failure> {
     let at = Timestamp::from(event.at).to_string();
     let name = cluster.name(event.server);
     if out.is_json() {

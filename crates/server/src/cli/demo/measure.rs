@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quorid::local_cluster::{Builder, LocalCluster};
+use quorid::testbed::{Builder, Testbed};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -98,7 +98,7 @@ impl Bench {
     }
 
     /// The longest time without an acknowledged create, for each kill of the leader.
-    async fn failovers(&self, cluster: &mut LocalCluster) -> Result<Vec<f64>, Failure> {
+    async fn failovers(&self, cluster: &mut Testbed) -> Result<Vec<f64>, Failure> {
         let mut gaps = Vec::new();
         for kill in 1..=KILLS {
             let leader = cluster.wait_ready(PATIENCE).await?;
@@ -134,7 +134,7 @@ fn kill9(process: Option<u32>) -> Result<(), Failure> {
 }
 
 /// Time until the cluster answers a linearizable read.
-async fn restart(cluster: &mut LocalCluster) -> Result<Duration, Failure> {
+async fn restart(cluster: &mut Testbed) -> Result<Duration, Failure> {
     let began = Instant::now();
     cluster.start_all().await?;
     Ok(began.elapsed())
@@ -149,7 +149,7 @@ struct Footprint {
     accounts: u64,
 }
 
-async fn footprint(cluster: &LocalCluster) -> Result<Vec<Footprint>, Failure> {
+async fn footprint(cluster: &Testbed) -> Result<Vec<Footprint>, Failure> {
     let mut all = Vec::new();
     for server in 0..cluster.len() {
         let status = cluster.status(server).await?;

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use quorid::local_cluster::{Builder, LocalCluster, LogEvent};
+use quorid::testbed::{Builder, LogEvent, Testbed};
 use quorid_api::Client;
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 
 /// What all chapters work with.
 struct Tour<'a> {
-    cluster: &'a mut LocalCluster,
+    cluster: &'a mut Testbed,
     narrator: &'a mut Narrator,
     commands: Commands,
     watcher: Watcher,
@@ -111,7 +111,7 @@ pub(super) async fn run(
 }
 
 async fn tell(
-    cluster: &mut LocalCluster,
+    cluster: &mut Testbed,
     narrator: &mut Narrator,
     program: &Path,
     samples: Option<PathBuf>,

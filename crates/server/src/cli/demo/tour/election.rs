@@ -1,6 +1,6 @@
 //! The servers start and elect a leader.
 
-use quorid::local_cluster::LocalCluster;
+use quorid::testbed::Testbed;
 
 use super::{Beginning, PATIENCE, Tour};
 use crate::cli::{demo::narrator::Narrator, errors::Failure};
@@ -16,7 +16,7 @@ const KINDS: [&str; 6] = [
 
 /// Starts the servers; when, for the time line.
 pub(super) async fn start(
-    cluster: &mut LocalCluster,
+    cluster: &mut Testbed,
     narrator: &mut Narrator,
 ) -> Result<Beginning, Failure> {
     narrator.chapter("Three servers start, and elect a leader")?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorid::local_cluster::LogEvent;
+use quorid::testbed::LogEvent;
 use tokio::time::Instant;
 
 use super::{Beginning, PATIENCE, PAUSE_MAX, Tour, WRITERS, ledger, moment, watcher::Heard};

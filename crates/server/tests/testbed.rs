@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use quorid::local_cluster::{LocalCluster, LocalClusterError};
+use quorid::testbed::{Testbed, TestbedError};
 use quorid_api::{AccountName, NewAccount, Read};
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -25,7 +25,7 @@ fn new_account(login_name: &str) -> NewAccount {
 #[tokio::test(flavor = "multi_thread")]
 async fn servers_are_started_killed_restarted_and_end_with_the_cluster() {
     let began = SystemTime::now();
-    let mut cluster = LocalCluster::builder(env!("CARGO_BIN_EXE_quorid"))
+    let mut cluster = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
         .start()
         .await
         .expect("started");
@@ -71,7 +71,7 @@ async fn servers_are_started_killed_restarted_and_end_with_the_cluster() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_is_found_again_in_its_directory() {
     let dir = tempfile::tempdir().expect("directory");
-    let builder = LocalCluster::builder(env!("CARGO_BIN_EXE_quorid"))
+    let builder = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
         .servers(1)
         .directory(dir.path());
     let mut cluster = builder.clone().start().await.expect("started");
@@ -92,13 +92,13 @@ async fn a_cluster_is_found_again_in_its_directory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_cannot_start_is_told_with_its_last_words() {
-    let mut cluster = LocalCluster::builder(env!("CARGO_BIN_EXE_quorid"))
+    let mut cluster = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
         .servers(1)
         .setting("heartbeat_ms", 1)
         .create()
         .expect("made");
     let error = cluster.start_all().await.expect_err("refused");
-    let told = matches!(&error, LocalClusterError::Ended { last_words, .. }
+    let told = matches!(&error, TestbedError::Ended { last_words, .. }
         if last_words.contains("heartbeat_ms"));
     assert!(told, "{error}");
 }
@@ -106,7 +106,7 @@ async fn a_server_that_cannot_start_is_told_with_its_last_words() {
 /// Who starts servers may be killed without a chance to end them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_ends_when_nobody_is_left_at_its_standard_input() {
-    let mut cluster = LocalCluster::builder(env!("CARGO_BIN_EXE_quorid"))
+    let mut cluster = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
         .servers(1)
         .start()
         .await

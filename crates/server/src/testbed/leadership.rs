@@ -5,26 +5,22 @@ use std::time::Duration;
 use quorid_api::{Read, ServerRole};
 use tokio::time::{Instant, sleep};
 
-use super::{LocalCluster, LocalClusterError, POLL};
+use super::{POLL, Testbed, TestbedError};
 
-impl LocalCluster {
+impl Testbed {
     /// The leader, once all running servers agree on it and it answers linearizably.
-    pub async fn wait_ready(&mut self, patience: Duration) -> Result<usize, LocalClusterError> {
+    pub async fn wait_ready(&mut self, patience: Duration) -> Result<usize, TestbedError> {
         let all = self.running().count();
         self.wait_led(all, patience).await
     }
 
     /// The leader, once a majority of all servers agrees on it and it answers linearizably.
-    pub async fn leader(&mut self, patience: Duration) -> Result<usize, LocalClusterError> {
+    pub async fn leader(&mut self, patience: Duration) -> Result<usize, TestbedError> {
         let majority = self.len() / 2 + 1;
         self.wait_led(majority, patience).await
     }
 
-    async fn wait_led(
-        &mut self,
-        needed: usize,
-        patience: Duration,
-    ) -> Result<usize, LocalClusterError> {
+    async fn wait_led(&mut self, needed: usize, patience: Duration) -> Result<usize, TestbedError> {
         let deadline = Instant::now() + patience;
         loop {
             self.refuse_ended()?;
@@ -40,7 +36,7 @@ impl LocalCluster {
                 Err(last) => last,
             };
             if Instant::now() >= deadline {
-                return Err(LocalClusterError::Late {
+                return Err(TestbedError::Late {
                     what: format!("a leader that {needed} servers follow"),
                     waited: patience,
                     last,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{LocalCluster, LocalClusterError, layout::Layout, ports::Ports};
+use super::{Testbed, TestbedError, layout::Layout, ports::Ports};
 
 /// What a cluster is made of.
 #[derive(Debug, Clone)]
@@ -58,21 +58,21 @@ impl Builder {
     }
 
     /// Makes certificates and directories; starts nothing.
-    pub fn create(self) -> Result<LocalCluster, LocalClusterError> {
+    pub fn create(self) -> Result<Testbed, TestbedError> {
         assert!(self.servers > 0, "a cluster has servers");
         let mut layout = Layout::open(self.directory, self.servers, self.settings)?;
         let mut ports = None;
         if !layout.existed {
             let reserved = Ports::reserve(2 * self.servers)
-                .map_err(LocalClusterError::io("find free ports for", layout.path()))?;
+                .map_err(TestbedError::io("find free ports for", layout.path()))?;
             layout.give_addresses(&reserved)?;
             ports = Some(reserved);
         }
-        LocalCluster::new(self.program, layout, ports)
+        Testbed::new(self.program, layout, ports)
     }
 
     /// Makes a cluster, starts it, and waits until it answers.
-    pub async fn start(self) -> Result<LocalCluster, LocalClusterError> {
+    pub async fn start(self) -> Result<Testbed, TestbedError> {
         let mut cluster = self.create()?;
         cluster.start_all().await?;
         Ok(cluster)

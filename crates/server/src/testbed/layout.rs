@@ -14,7 +14,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{LocalClusterError, ports::Ports};
+use super::{TestbedError, ports::Ports};
 use crate::{
     certs::{AUTHORITY_DAYS, CertificateFiles, LeafOptions, make_ca, make_operator, make_server},
     config::InitialServer,
@@ -51,16 +51,16 @@ impl Layout {
         directory: Option<PathBuf>,
         servers: usize,
         settings: toml::Table,
-    ) -> Result<Self, LocalClusterError> {
+    ) -> Result<Self, TestbedError> {
         let (temporary, path) = match directory {
             Some(path) => {
                 let made = fs::create_dir_all(&path).and_then(|()| fs::canonicalize(&path));
-                (None, made.map_err(LocalClusterError::io("make", path))?)
+                (None, made.map_err(TestbedError::io("make", path))?)
             }
             None => {
                 let temporary = tempfile::Builder::new().prefix("quorid-").tempdir();
                 let parent = std::env::temp_dir();
-                let made = temporary.map_err(LocalClusterError::io("make a directory in", parent));
+                let made = temporary.map_err(TestbedError::io("make a directory in", parent));
                 let made = made?;
                 let path = made.path().to_owned();
                 (Some(made), path)
@@ -103,16 +103,16 @@ impl Layout {
     }
 
     /// Gives every server its addresses, and nothing else that it may have had.
-    pub(super) fn give_addresses(&mut self, ports: &Ports) -> Result<(), LocalClusterError> {
+    pub(super) fn give_addresses(&mut self, ports: &Ports) -> Result<(), TestbedError> {
         let numbers = ports
             .numbers()
-            .map_err(LocalClusterError::io("use a port for", &self.path))?;
+            .map_err(TestbedError::io("use a port for", &self.path))?;
         for (place, pair) in self.places.iter_mut().zip(numbers.chunks(2)) {
             place.client_address = format!("{HOST}:{}", pair[0]);
             place.peer_address = format!("{HOST}:{}", pair[1]);
             wipe(place)?;
             if place.log.exists() {
-                fs::remove_file(&place.log).map_err(LocalClusterError::io("remove", &place.log))?;
+                fs::remove_file(&place.log).map_err(TestbedError::io("remove", &place.log))?;
             }
         }
         self.write_configs()
@@ -122,19 +122,18 @@ impl Layout {
         self.path.join("certs")
     }
 
-    fn refuse_foreign_files(&self) -> Result<(), LocalClusterError> {
-        let mut entries =
-            fs::read_dir(&self.path).map_err(LocalClusterError::io("read", &self.path))?;
+    fn refuse_foreign_files(&self) -> Result<(), TestbedError> {
+        let mut entries = fs::read_dir(&self.path).map_err(TestbedError::io("read", &self.path))?;
         if entries.next().is_none() {
             return Ok(());
         }
-        Err(LocalClusterError::Directory {
+        Err(TestbedError::Directory {
             path: self.path.clone(),
             reason: "it isn't empty, and no cluster was started in it before".to_owned(),
         })
     }
 
-    fn make_certificates(&self) -> Result<(), LocalClusterError> {
+    fn make_certificates(&self) -> Result<(), TestbedError> {
         let certs = self.certs();
         make_ca(&certs, AUTHORITY_DAYS)?;
         let options = LeafOptions::in_dir(&certs);
@@ -147,10 +146,10 @@ impl Layout {
     }
 
     /// Where a cluster was before: its members know each other by the addresses they had.
-    fn find_addresses(&mut self) -> Result<(), LocalClusterError> {
+    fn find_addresses(&mut self) -> Result<(), TestbedError> {
         let config = self.path.join("s1.toml");
-        let text = fs::read_to_string(&config).map_err(LocalClusterError::io("read", &config))?;
-        let unusable = |reason: String| LocalClusterError::Directory {
+        let text = fs::read_to_string(&config).map_err(TestbedError::io("read", &config))?;
+        let unusable = |reason: String| TestbedError::Directory {
             path: self.path.clone(),
             reason,
         };
@@ -170,11 +169,10 @@ impl Layout {
         Ok(())
     }
 
-    fn write_configs(&self) -> Result<(), LocalClusterError> {
+    fn write_configs(&self) -> Result<(), TestbedError> {
         for place in &self.places {
             let text = self.config(place).to_string();
-            fs::write(&place.config, text)
-                .map_err(LocalClusterError::io("write", &place.config))?;
+            fs::write(&place.config, text).map_err(TestbedError::io("write", &place.config))?;
         }
         Ok(())
     }
@@ -216,11 +214,11 @@ impl Layout {
 }
 
 /// Removes a server's data.
-pub(super) fn wipe(place: &Place) -> Result<(), LocalClusterError> {
+pub(super) fn wipe(place: &Place) -> Result<(), TestbedError> {
     if !place.data_dir.exists() {
         return Ok(());
     }
-    fs::remove_dir_all(&place.data_dir).map_err(LocalClusterError::io("remove", &place.data_dir))
+    fs::remove_dir_all(&place.data_dir).map_err(TestbedError::io("remove", &place.data_dir))
 }
 
 fn place(directory: &Path, number: usize) -> Place {
@@ -248,7 +246,7 @@ mod tests {
     use super::*;
     use crate::config::{Config, ServeArgs};
 
-    fn open(directory: &Path, servers: usize) -> Result<Layout, LocalClusterError> {
+    fn open(directory: &Path, servers: usize) -> Result<Layout, TestbedError> {
         let settings = toml::Table::from_iter([("access".to_owned(), "open".into())]);
         Layout::open(Some(directory.to_owned()), servers, settings)
     }

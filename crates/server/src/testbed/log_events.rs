@@ -10,7 +10,7 @@ use std::{
 use prost_types::Timestamp;
 use serde_json::{Map, Value};
 
-use super::LocalClusterError;
+use super::TestbedError;
 
 /// One event of one server.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +81,7 @@ pub struct LogTail {
 }
 
 impl LogTail {
-    pub(super) fn at_end(logs: impl Iterator<Item = PathBuf>) -> Result<Self, LocalClusterError> {
+    pub(super) fn at_end(logs: impl Iterator<Item = PathBuf>) -> Result<Self, TestbedError> {
         let mut tail = Self {
             logs: logs.map(|log| (log, 0)).collect(),
         };
@@ -90,11 +90,11 @@ impl LogTail {
     }
 
     /// What was told since the last call, in the order of time.
-    pub fn new_events(&mut self) -> Result<Vec<LogEvent>, LocalClusterError> {
+    pub fn new_events(&mut self) -> Result<Vec<LogEvent>, TestbedError> {
         let mut events = Vec::new();
         for (server, (log, read)) in self.logs.iter_mut().enumerate() {
             let (told, end) =
-                read_from(server, log, *read).map_err(LocalClusterError::io("read", &*log))?;
+                read_from(server, log, *read).map_err(TestbedError::io("read", &*log))?;
             *read = end;
             events.extend(told);
         }

@@ -6,7 +6,7 @@ use crate::certs::CertError;
 
 /// Why a cluster on this machine didn't do what it was asked to.
 #[derive(Debug, thiserror::Error)]
-pub enum LocalClusterError {
+pub enum TestbedError {
     /// A file, a directory or a process failed.
     #[error("cannot {what} {}: {error}", path.display())]
     Io {
@@ -73,7 +73,7 @@ pub enum LocalClusterError {
     },
 }
 
-impl LocalClusterError {
+impl TestbedError {
     /// For `map_err`: `cannot {what} {path}`.
     pub(super) fn io(
         what: &'static str,

@@ -9,7 +9,7 @@ use quorid_api::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{LocalCluster, LocalClusterError, POLL, layout::Layout};
+use super::{POLL, Testbed, TestbedError, layout::Layout};
 use crate::certs::CertificateFiles;
 
 /// Time for one question to one server, while more can be asked.
@@ -51,7 +51,7 @@ impl Connector for OneServer {
 pub(super) fn config(
     layout: &Layout,
     certificate: Option<CertificateFiles>,
-) -> Result<ClientConfig, LocalClusterError> {
+) -> Result<ClientConfig, TestbedError> {
     let (cert, key) = match certificate {
         Some(files) => (Some(files.certificate), Some(files.key)),
         None => (None, None),
@@ -62,29 +62,29 @@ pub(super) fn config(
     Ok(ClientConfig::new(addresses).with_tls(tls))
 }
 
-impl LocalCluster {
+impl Testbed {
     /// For clients that are nobody in particular: all servers, the cluster's authority.
-    pub fn client_config(&self) -> Result<ClientConfig, LocalClusterError> {
+    pub fn client_config(&self) -> Result<ClientConfig, TestbedError> {
         config(&self.layout, None)
     }
 
     /// The same with an operator's certificate.
-    pub fn operator_config(&self) -> Result<ClientConfig, LocalClusterError> {
+    pub fn operator_config(&self) -> Result<ClientConfig, TestbedError> {
         config(&self.layout, Some(self.layout.operator()))
     }
 
     /// A new client that is nobody in particular.
-    pub fn client(&self) -> Result<Client, LocalClusterError> {
+    pub fn client(&self) -> Result<Client, TestbedError> {
         Ok(Client::new(self.client_config()?)?)
     }
 
     /// A new client with an operator's certificate.
-    pub fn operator(&self) -> Result<Client, LocalClusterError> {
+    pub fn operator(&self) -> Result<Client, TestbedError> {
         Ok(Client::new(self.operator_config()?)?)
     }
 
     /// A new client that acts as an account.
-    pub fn account_client(&self, login: &str, password: &str) -> Result<Client, LocalClusterError> {
+    pub fn account_client(&self, login: &str, password: &str) -> Result<Client, TestbedError> {
         let mut config = self.client_config()?;
         config.credentials = Some(Credentials {
             login_name: login.to_owned(),
@@ -94,7 +94,7 @@ impl LocalCluster {
     }
 
     /// A new operator's client that reaches no other server than this one.
-    pub fn operator_at(&self, server: usize) -> Result<Client, LocalClusterError> {
+    pub fn operator_at(&self, server: usize) -> Result<Client, TestbedError> {
         let mut config = self.operator_config()?;
         config.servers = vec![self.client_address(server).to_owned()];
         config.connector = Some(Arc::new(OneServer {
@@ -104,7 +104,7 @@ impl LocalCluster {
     }
 
     /// How a server is doing.
-    pub async fn status(&self, server: usize) -> Result<ServerStatus, LocalClusterError> {
+    pub async fn status(&self, server: usize) -> Result<ServerStatus, TestbedError> {
         self.ask(server, false, 0, QUESTION).await
     }
 
@@ -129,7 +129,7 @@ impl LocalCluster {
         server: usize,
         revision: u64,
         patience: Duration,
-    ) -> Result<ServerStatus, LocalClusterError> {
+    ) -> Result<ServerStatus, TestbedError> {
         let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -140,7 +140,7 @@ impl LocalCluster {
                 Err(error) => error.to_string(),
             };
             if Instant::now() >= deadline {
-                return Err(LocalClusterError::Late {
+                return Err(TestbedError::Late {
                     what: format!("{} at revision {revision}", self.name(server)),
                     waited: patience,
                     last,
@@ -152,14 +152,14 @@ impl LocalCluster {
 
     /// The digests of all running servers at one revision. While changes are made it may
     /// take some tries until they answer for the same one.
-    pub async fn digests(&self, patience: Duration) -> Result<Digests, LocalClusterError> {
+    pub async fn digests(&self, patience: Duration) -> Result<Digests, TestbedError> {
         let deadline = Instant::now() + patience;
         let mut revision = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let asked = self.running().map(|server| async move {
                 let status = self.ask(server, true, revision, left).await?;
-                Ok::<_, LocalClusterError>((server, status))
+                Ok::<_, TestbedError>((server, status))
             });
             let asked: Result<Vec<_>, _> =
                 stream::iter(asked).buffered(self.len()).try_collect().await;
@@ -179,7 +179,7 @@ impl LocalCluster {
                 Err(error) => error.to_string(),
             };
             if Instant::now() >= deadline {
-                return Err(LocalClusterError::Late {
+                return Err(TestbedError::Late {
                     what: "digests of all servers at one revision".to_owned(),
                     waited: patience,
                     last,
@@ -190,7 +190,7 @@ impl LocalCluster {
     }
 
     /// Whether all running servers hold the same.
-    pub async fn digests_equal(&self, patience: Duration) -> Result<bool, LocalClusterError> {
+    pub async fn digests_equal(&self, patience: Duration) -> Result<bool, TestbedError> {
         Ok(self.digests(patience).await?.equal())
     }
 
@@ -199,7 +199,7 @@ impl LocalCluster {
         &self,
         server: usize,
         revision: u64,
-    ) -> Result<Vec<Account>, LocalClusterError> {
+    ) -> Result<Vec<Account>, TestbedError> {
         let client = self.operator_at(server)?;
         Ok(client
             .accounts(Read::AtLeast(revision))
@@ -213,7 +213,7 @@ impl LocalCluster {
         digest: bool,
         revision: u64,
         patience: Duration,
-    ) -> Result<ServerStatus, LocalClusterError> {
+    ) -> Result<ServerStatus, TestbedError> {
         let client = self.operator.with_deadline(patience);
         let address = self.client_address(server);
         Ok(client.server_status(address, digest, revision).await?)

@@ -4,10 +4,10 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use quorid::local_cluster::{LocalCluster, LocalClusterError};
+//! use quorid::testbed::{Testbed, TestbedError};
 //!
-//! # async fn example() -> Result<(), LocalClusterError> {
-//! let mut cluster = LocalCluster::builder("target/debug/quorid")
+//! # async fn example() -> Result<(), TestbedError> {
+//! let mut cluster = Testbed::builder("target/debug/quorid")
 //!     .servers(3)
 //!     .setting("access", "open")
 //!     .start()
@@ -48,7 +48,7 @@ use tokio::time::{Instant, sleep};
 pub use self::{
     builder::Builder,
     clients::Digests,
-    error::LocalClusterError,
+    error::TestbedError,
     log_events::{LogEvent, LogTail},
 };
 use self::{
@@ -68,7 +68,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(45);
 const START_TRIES: usize = 5;
 
 /// Servers on this machine.
-pub struct LocalCluster {
+pub struct Testbed {
     program: PathBuf,
     // Before the directory: the servers end before their files go.
     processes: Vec<Option<Process>>,
@@ -78,17 +78,13 @@ pub struct LocalCluster {
     layout: Layout,
 }
 
-impl LocalCluster {
+impl Testbed {
     /// A cluster of servers that run this program, a `quorid`.
     pub fn builder(program: impl Into<PathBuf>) -> Builder {
         Builder::new(program.into())
     }
 
-    fn new(
-        program: PathBuf,
-        layout: Layout,
-        ports: Option<Ports>,
-    ) -> Result<Self, LocalClusterError> {
+    fn new(program: PathBuf, layout: Layout, ports: Option<Ports>) -> Result<Self, TestbedError> {
         let operator = clients::config(&layout, Some(layout.operator()))?;
         Ok(Self {
             processes: layout.places.iter().map(|_| None).collect(),
@@ -182,7 +178,7 @@ impl LocalCluster {
     }
 
     /// Starts all servers that don't run and waits until the cluster answers.
-    pub async fn start_all(&mut self) -> Result<(), LocalClusterError> {
+    pub async fn start_all(&mut self) -> Result<(), TestbedError> {
         for _ in 1..START_TRIES {
             let first = self.ports.is_some();
             match self.try_start_all().await {
@@ -193,7 +189,7 @@ impl LocalCluster {
         self.try_start_all().await
     }
 
-    async fn try_start_all(&mut self) -> Result<(), LocalClusterError> {
+    async fn try_start_all(&mut self) -> Result<(), TestbedError> {
         self.ports = None;
         for server in 0..self.len() {
             if self.processes[server].is_none() {
@@ -204,12 +200,10 @@ impl LocalCluster {
         Ok(())
     }
 
-    fn give_other_ports(&mut self) -> Result<(), LocalClusterError> {
+    fn give_other_ports(&mut self) -> Result<(), TestbedError> {
         self.kill9_all()?;
-        let ports = Ports::reserve(2 * self.len()).map_err(LocalClusterError::io(
-            "find free ports for",
-            self.layout.path(),
-        ))?;
+        let ports = Ports::reserve(2 * self.len())
+            .map_err(TestbedError::io("find free ports for", self.layout.path()))?;
         self.layout.give_addresses(&ports)?;
         self.ports = Some(ports);
         self.operator = self.operator()?;
@@ -217,46 +211,46 @@ impl LocalCluster {
     }
 
     /// Starts a server, and doesn't wait for it.
-    pub fn start(&mut self, server: usize) -> Result<(), LocalClusterError> {
+    pub fn start(&mut self, server: usize) -> Result<(), TestbedError> {
         if self.processes[server].is_some() {
-            return Err(LocalClusterError::Running {
+            return Err(TestbedError::Running {
                 server: self.name(server).to_owned(),
             });
         }
         self.ports = None;
         let place = self.place(server);
         let process = Process::start(&self.program, &place.config, &place.log)
-            .map_err(LocalClusterError::io("start", &self.program))?;
+            .map_err(TestbedError::io("start", &self.program))?;
         self.processes[server] = Some(process);
         Ok(())
     }
 
     /// Kills a server with SIGKILL. It is gone afterwards.
-    pub fn kill9(&mut self, server: usize) -> Result<(), LocalClusterError> {
+    pub fn kill9(&mut self, server: usize) -> Result<(), TestbedError> {
         self.process(server)?;
         self.processes[server] = None;
         Ok(())
     }
 
     /// Kills all running servers with SIGKILL at once. They are gone afterwards.
-    pub fn kill9_all(&mut self) -> Result<(), LocalClusterError> {
+    pub fn kill9_all(&mut self) -> Result<(), TestbedError> {
         for process in self.processes.iter_mut().flatten() {
             process
                 .kill()
-                .map_err(LocalClusterError::io("kill", &self.program))?;
+                .map_err(TestbedError::io("kill", &self.program))?;
         }
         self.processes.fill_with(|| None);
         Ok(())
     }
 
     /// Ends a server with SIGTERM, as an operator would, and waits for it.
-    pub async fn stop(&mut self, server: usize) -> Result<(), LocalClusterError> {
+    pub async fn stop(&mut self, server: usize) -> Result<(), TestbedError> {
         self.signal(server, Signal::TERM)?;
         self.wait_stopped(server).await
     }
 
     /// Ends all running servers with SIGTERM and waits for them.
-    pub async fn stop_all(&mut self) -> Result<(), LocalClusterError> {
+    pub async fn stop_all(&mut self) -> Result<(), TestbedError> {
         let running: Vec<_> = self.running().collect();
         for server in &running {
             self.signal(*server, Signal::TERM)?;
@@ -268,19 +262,19 @@ impl LocalCluster {
     }
 
     /// Stops a server's process with SIGSTOP: it keeps its connections and answers nothing.
-    pub fn pause(&mut self, server: usize) -> Result<(), LocalClusterError> {
+    pub fn pause(&mut self, server: usize) -> Result<(), TestbedError> {
         self.signal(server, Signal::STOP)
     }
 
     /// Lets a paused server go on.
-    pub fn resume(&mut self, server: usize) -> Result<(), LocalClusterError> {
+    pub fn resume(&mut self, server: usize) -> Result<(), TestbedError> {
         self.signal(server, Signal::CONT)
     }
 
     /// Removes the data of a server that doesn't run.
-    pub fn wipe(&mut self, server: usize) -> Result<(), LocalClusterError> {
+    pub fn wipe(&mut self, server: usize) -> Result<(), TestbedError> {
         if self.processes[server].is_some() {
-            return Err(LocalClusterError::Running {
+            return Err(TestbedError::Running {
                 server: self.name(server).to_owned(),
             });
         }
@@ -288,11 +282,11 @@ impl LocalCluster {
     }
 
     /// Everything the servers told in their logs since a moment, in the order of time.
-    pub fn events_since(&self, since: SystemTime) -> Result<Vec<LogEvent>, LocalClusterError> {
+    pub fn events_since(&self, since: SystemTime) -> Result<Vec<LogEvent>, TestbedError> {
         let mut events = Vec::new();
         for server in 0..self.len() {
             let log = self.log(server);
-            let told = log_events::read(server, log).map_err(LocalClusterError::io("read", log))?;
+            let told = log_events::read(server, log).map_err(TestbedError::io("read", log))?;
             events.extend(told.into_iter().filter(|event| event.at >= since));
         }
         events.sort_by_key(|event| event.at);
@@ -305,7 +299,7 @@ impl LocalCluster {
         since: SystemTime,
         patience: Duration,
         wanted: impl Fn(&LogEvent) -> bool,
-    ) -> Result<LogEvent, LocalClusterError> {
+    ) -> Result<LogEvent, TestbedError> {
         let deadline = Instant::now() + patience;
         loop {
             let events = self.events_since(since)?;
@@ -314,7 +308,7 @@ impl LocalCluster {
             }
             if Instant::now() >= deadline {
                 let last = events.last().map(|event| event.message.clone());
-                return Err(LocalClusterError::Late {
+                return Err(TestbedError::Late {
                     what: "an event in the servers' logs".to_owned(),
                     waited: patience,
                     last: last.unwrap_or_else(|| "nothing".to_owned()),
@@ -325,19 +319,19 @@ impl LocalCluster {
     }
 
     /// What is told in the logs from now on.
-    pub fn follow_logs(&self) -> Result<LogTail, LocalClusterError> {
+    pub fn follow_logs(&self) -> Result<LogTail, TestbedError> {
         LogTail::at_end((0..self.len()).map(|server| self.log(server).to_owned()))
     }
 
     /// The servers that ended by themselves since they were started, and how. They no longer
     /// count as running.
-    pub fn take_ended(&mut self) -> Result<Vec<(usize, ExitStatus)>, LocalClusterError> {
+    pub fn take_ended(&mut self) -> Result<Vec<(usize, ExitStatus)>, TestbedError> {
         let mut all = Vec::new();
         for (server, process) in self.processes.iter_mut().enumerate() {
             let Some(running) = process else { continue };
             let ended = running
                 .ended()
-                .map_err(LocalClusterError::io("watch", &self.program))?;
+                .map_err(TestbedError::io("watch", &self.program))?;
             if let Some(status) = ended {
                 *process = None;
                 all.push((server, status));
@@ -346,16 +340,16 @@ impl LocalCluster {
         Ok(all)
     }
 
-    fn refuse_ended(&mut self) -> Result<(), LocalClusterError> {
+    fn refuse_ended(&mut self) -> Result<(), TestbedError> {
         match self.take_ended()?.first() {
             None => Ok(()),
             Some((server, status)) => Err(self.ended(*server, *status)),
         }
     }
 
-    fn ended(&self, server: usize, status: ExitStatus) -> LocalClusterError {
+    fn ended(&self, server: usize, status: ExitStatus) -> TestbedError {
         let place = self.place(server);
-        LocalClusterError::Ended {
+        TestbedError::Ended {
             server: place.name.clone(),
             status: status.to_string(),
             last_words: log_events::last_words(&place.log),
@@ -363,15 +357,15 @@ impl LocalCluster {
         }
     }
 
-    async fn wait_stopped(&mut self, server: usize) -> Result<(), LocalClusterError> {
+    async fn wait_stopped(&mut self, server: usize) -> Result<(), TestbedError> {
         let program = self.program.clone();
         let process = self.process(server)?;
         let ended = process
             .wait(STOP_TIMEOUT)
             .await
-            .map_err(LocalClusterError::io("wait for", program))?;
+            .map_err(TestbedError::io("wait for", program))?;
         let Some(status) = ended else {
-            return Err(LocalClusterError::Late {
+            return Err(TestbedError::Late {
                 what: format!("{} stopped by SIGTERM", self.name(server)),
                 waited: STOP_TIMEOUT,
                 last: log_events::last_words(self.log(server)),
@@ -385,18 +379,18 @@ impl LocalCluster {
         }
     }
 
-    fn signal(&mut self, server: usize, signal: Signal) -> Result<(), LocalClusterError> {
+    fn signal(&mut self, server: usize, signal: Signal) -> Result<(), TestbedError> {
         let program = self.program.clone();
         self.process(server)?
             .signal(signal)
-            .map_err(LocalClusterError::io("signal", program))
+            .map_err(TestbedError::io("signal", program))
     }
 
-    fn process(&mut self, server: usize) -> Result<&mut Process, LocalClusterError> {
+    fn process(&mut self, server: usize) -> Result<&mut Process, TestbedError> {
         let name = &self.layout.places[server].name;
         self.processes[server]
             .as_mut()
-            .ok_or_else(|| LocalClusterError::NotRunning {
+            .ok_or_else(|| TestbedError::NotRunning {
                 server: name.clone(),
             })
     }
