@@ -1,5 +1,6 @@
-//! A cluster of real server processes on this machine: for the demonstration, for tests and
-//! for measurements.
+//! A cluster of real servers that can be killed, paused and cut off: for the demonstration, for
+//! tests and for measurements. The servers are processes on this machine, or run on a stage of
+//! hosts or containers.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -13,18 +14,19 @@
 //!     .start()
 //!     .await?;
 //! let leader = cluster.leader(Duration::from_secs(5)).await?;
-//! cluster.kill9(leader)?;
+//! cluster.kill9(leader).await?;
 //! let next = cluster.leader(Duration::from_secs(5)).await?;
 //! assert_ne!(next, leader);
-//! cluster.start(leader)?;
+//! cluster.start(leader).await?;
 //! cluster.wait_ready(Duration::from_secs(5)).await?;
 //! assert!(cluster.digests_equal(Duration::from_secs(5)).await?);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Servers are counted from 0 and named from `s1`. Whatever was started ends when the cluster
-//! is dropped, and also when this process is killed.
+//! Servers are counted from 0 and, on this machine, named from `s1`. There, whatever was started
+//! ends when the testbed is dropped, and also when this process is killed. On a stage it goes on
+//! until whoever made the stage ends it.
 
 mod builder;
 mod clients;
@@ -32,8 +34,11 @@ mod error;
 mod layout;
 mod leadership;
 mod log_events;
+mod place;
 mod ports;
 mod process;
+mod stage;
+mod this_machine;
 
 use std::{
     path::{Path, PathBuf},
@@ -50,12 +55,9 @@ pub use self::{
     clients::Digests,
     error::TestbedError,
     log_events::{LogEvent, LogTail},
+    stage::Cut,
 };
-use self::{
-    layout::{Layout, Place},
-    ports::Ports,
-    process::Process,
-};
+use self::{place::Place, stage::Stage, this_machine::ThisMachine};
 use crate::certs::CertificateFiles;
 
 /// How often what is waited for is looked at.
@@ -67,52 +69,105 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(45);
 /// Others may take a port between its release and its use.
 const START_TRIES: usize = 5;
 
-/// Servers on this machine.
+/// A cluster, and the means to harm it.
 pub struct Testbed {
-    program: PathBuf,
-    // Before the directory: the servers end before their files go.
-    processes: Vec<Option<Process>>,
-    /// Held until the first start.
-    ports: Option<Ports>,
+    machines: Machines,
     operator: Client,
-    layout: Layout,
+}
+
+/// Where the servers run.
+enum Machines {
+    Here(ThisMachine),
+    Stage(Stage),
+}
+
+impl Machines {
+    fn places(&self) -> &[Place] {
+        match self {
+            Self::Here(here) => &here.layout.places,
+            Self::Stage(stage) => &stage.places,
+        }
+    }
+
+    fn authority(&self) -> PathBuf {
+        match self {
+            Self::Here(here) => here.layout.authority(),
+            Self::Stage(stage) => stage.authority.clone(),
+        }
+    }
+
+    fn operator(&self) -> CertificateFiles {
+        match self {
+            Self::Here(here) => here.layout.operator(),
+            Self::Stage(stage) => stage.operator.clone(),
+        }
+    }
+
+    fn is_running(&self, server: usize) -> bool {
+        match self {
+            Self::Here(here) => here.is_running(server),
+            Self::Stage(stage) => stage.is_running(server),
+        }
+    }
 }
 
 impl Testbed {
-    /// A cluster of servers that run this program, a `quorid`.
+    /// A cluster of servers on this machine that run this program, a `quorid`.
     pub fn builder(program: impl Into<PathBuf>) -> Builder {
         Builder::new(program.into())
     }
 
-    fn new(program: PathBuf, layout: Layout, ports: Option<Ports>) -> Result<Self, TestbedError> {
-        let operator = clients::config(&layout, Some(layout.operator()))?;
+    /// The servers of a stage file, none of which runs.
+    pub fn on_stage(file: &Path) -> Result<Self, TestbedError> {
+        Self::new(Machines::Stage(Stage::open(file)?))
+    }
+
+    fn on_this_machine(here: ThisMachine) -> Result<Self, TestbedError> {
+        Self::new(Machines::Here(here))
+    }
+
+    fn new(machines: Machines) -> Result<Self, TestbedError> {
+        let operator = clients::config(&machines, Some(machines.operator()))?;
         Ok(Self {
-            processes: layout.places.iter().map(|_| None).collect(),
             operator: Client::new(operator)?,
-            program,
-            ports,
-            layout,
+            machines,
         })
     }
 
     /// Whether there was a cluster in the directory before.
     pub fn existed(&self) -> bool {
-        self.layout.existed
+        match &self.machines {
+            Machines::Here(here) => here.layout.existed,
+            Machines::Stage(_) => false,
+        }
+    }
+
+    /// What each server runs on: `process`, or what the stage says, such as `host`.
+    pub fn what(&self) -> &str {
+        match &self.machines {
+            Machines::Here(_) => "process",
+            Machines::Stage(stage) => stage.what(),
+        }
+    }
+
+    /// Whether servers can be cut off from each other.
+    pub fn has_network(&self) -> bool {
+        matches!(self.machines, Machines::Stage(_))
     }
 
     /// How many servers there are, running or not.
     pub fn len(&self) -> usize {
-        self.processes.len()
+        self.machines.places().len()
     }
 
     /// Never true: a cluster has servers.
     pub fn is_empty(&self) -> bool {
-        self.processes.is_empty()
+        self.machines.places().is_empty()
     }
 
     /// The servers that were started and not stopped.
     pub fn running(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.len()).filter(|server| self.processes[*server].is_some())
+        (0..self.len()).filter(|server| self.machines.is_running(*server))
     }
 
     /// A server's name, `s1` and so on.
@@ -142,24 +197,38 @@ impl Testbed {
         &self.place(server).peer_address
     }
 
-    /// The directory with everything.
+    /// The directory with the logs, and on this machine with everything.
     pub fn directory(&self) -> &Path {
-        self.layout.path()
+        match &self.machines {
+            Machines::Here(here) => here.directory(),
+            Machines::Stage(stage) => stage.directory(),
+        }
     }
 
     /// A temporary directory is not removed in the end.
     pub fn keep_directory(&mut self) {
-        self.layout.keep();
+        match &mut self.machines {
+            Machines::Here(here) => here.layout.keep(),
+            Machines::Stage(stage) => stage.keep_directory(),
+        }
     }
 
     /// Certificate of the cluster's authority.
     pub fn authority(&self) -> PathBuf {
-        self.layout.authority()
+        self.machines.authority()
     }
 
     /// The operator's certificate and key.
     pub fn operator_files(&self) -> CertificateFiles {
-        self.layout.operator()
+        self.machines.operator()
+    }
+
+    /// How a `quorid` command is run as a client, where this program can't do it itself.
+    pub fn command(&self) -> Option<&[String]> {
+        match &self.machines {
+            Machines::Here(_) => None,
+            Machines::Stage(stage) => stage.command.as_deref(),
+        }
     }
 
     /// A server's log, JSON lines.
@@ -167,20 +236,21 @@ impl Testbed {
         &self.place(server).log
     }
 
-    /// A server's data directory.
-    pub fn data_dir(&self, server: usize) -> &Path {
-        &self.place(server).data_dir
-    }
-
-    /// A server's process, while it runs.
+    /// A server's process, while it runs on this machine.
     pub fn process_id(&self, server: usize) -> Option<u32> {
-        self.processes[server].as_ref().map(Process::id)
+        match &self.machines {
+            Machines::Here(here) => here.process_id(server),
+            Machines::Stage(_) => None,
+        }
     }
 
     /// Starts all servers that don't run and waits until the cluster answers.
     pub async fn start_all(&mut self) -> Result<(), TestbedError> {
         for _ in 1..START_TRIES {
-            let first = self.ports.is_some();
+            let first = match &self.machines {
+                Machines::Here(here) => here.holds_ports(),
+                Machines::Stage(_) => false,
+            };
             match self.try_start_all().await {
                 Err(error) if first && error.is_port_taken() => self.give_other_ports()?,
                 result => return result,
@@ -190,10 +260,9 @@ impl Testbed {
     }
 
     async fn try_start_all(&mut self) -> Result<(), TestbedError> {
-        self.ports = None;
         for server in 0..self.len() {
-            if self.processes[server].is_none() {
-                self.start(server)?;
+            if !self.machines.is_running(server) {
+                self.start(server).await?;
             }
         }
         self.wait_ready(START_TIMEOUT).await?;
@@ -201,84 +270,112 @@ impl Testbed {
     }
 
     fn give_other_ports(&mut self) -> Result<(), TestbedError> {
-        self.kill9_all()?;
-        let ports = Ports::reserve(2 * self.len())
-            .map_err(TestbedError::io("find free ports for", self.layout.path()))?;
-        self.layout.give_addresses(&ports)?;
-        self.ports = Some(ports);
+        if let Machines::Here(here) = &mut self.machines {
+            here.give_other_ports()?;
+        }
         self.operator = self.operator()?;
         Ok(())
     }
 
     /// Starts a server, and doesn't wait for it.
-    pub fn start(&mut self, server: usize) -> Result<(), TestbedError> {
-        if self.processes[server].is_some() {
-            return Err(TestbedError::Running {
-                server: self.name(server).to_owned(),
-            });
+    pub async fn start(&mut self, server: usize) -> Result<(), TestbedError> {
+        self.refuse_running(server)?;
+        match &mut self.machines {
+            Machines::Here(here) => here.start(server),
+            Machines::Stage(stage) => stage.start(server).await,
         }
-        self.ports = None;
-        let place = self.place(server);
-        let process = Process::start(&self.program, &place.config, &place.log)
-            .map_err(TestbedError::io("start", &self.program))?;
-        self.processes[server] = Some(process);
-        Ok(())
     }
 
     /// Kills a server with SIGKILL. It is gone afterwards.
-    pub fn kill9(&mut self, server: usize) -> Result<(), TestbedError> {
-        self.process(server)?;
-        self.processes[server] = None;
-        Ok(())
+    pub async fn kill9(&mut self, server: usize) -> Result<(), TestbedError> {
+        self.refuse_stopped(server)?;
+        match &mut self.machines {
+            Machines::Here(here) => {
+                here.kill9(server);
+                Ok(())
+            }
+            Machines::Stage(stage) => stage.end("kill", server).await,
+        }
     }
 
     /// Kills all running servers with SIGKILL at once. They are gone afterwards.
-    pub fn kill9_all(&mut self) -> Result<(), TestbedError> {
-        for process in self.processes.iter_mut().flatten() {
-            process
-                .kill()
-                .map_err(TestbedError::io("kill", &self.program))?;
+    pub async fn kill9_all(&mut self) -> Result<(), TestbedError> {
+        match &mut self.machines {
+            Machines::Here(here) => here.kill9_all(),
+            Machines::Stage(stage) => stage.kill9_all().await,
         }
-        self.processes.fill_with(|| None);
-        Ok(())
     }
 
     /// Ends a server with SIGTERM, as an operator would, and waits for it.
     pub async fn stop(&mut self, server: usize) -> Result<(), TestbedError> {
-        self.signal(server, Signal::TERM)?;
-        self.wait_stopped(server).await
+        self.refuse_stopped(server)?;
+        match &mut self.machines {
+            Machines::Here(here) => {
+                here.signal(server, Signal::TERM)?;
+                here.wait_stopped(server, STOP_TIMEOUT).await
+            }
+            Machines::Stage(stage) => stage.end("stop", server).await,
+        }
     }
 
     /// Ends all running servers with SIGTERM and waits for them.
     pub async fn stop_all(&mut self) -> Result<(), TestbedError> {
         let running: Vec<_> = self.running().collect();
-        for server in &running {
-            self.signal(*server, Signal::TERM)?;
+        if let Machines::Here(here) = &mut self.machines {
+            for server in &running {
+                here.signal(*server, Signal::TERM)?;
+            }
+            for server in running {
+                here.wait_stopped(server, STOP_TIMEOUT).await?;
+            }
+            return Ok(());
         }
         for server in running {
-            self.wait_stopped(server).await?;
+            self.stop(server).await?;
         }
         Ok(())
     }
 
     /// Stops a server's process with SIGSTOP: it keeps its connections and answers nothing.
-    pub fn pause(&mut self, server: usize) -> Result<(), TestbedError> {
-        self.signal(server, Signal::STOP)
+    pub async fn pause(&mut self, server: usize) -> Result<(), TestbedError> {
+        self.refuse_stopped(server)?;
+        match &mut self.machines {
+            Machines::Here(here) => here.signal(server, Signal::STOP),
+            Machines::Stage(stage) => stage.drive("pause", server).await,
+        }
     }
 
     /// Lets a paused server go on.
-    pub fn resume(&mut self, server: usize) -> Result<(), TestbedError> {
-        self.signal(server, Signal::CONT)
+    pub async fn resume(&mut self, server: usize) -> Result<(), TestbedError> {
+        self.refuse_stopped(server)?;
+        match &mut self.machines {
+            Machines::Here(here) => here.signal(server, Signal::CONT),
+            Machines::Stage(stage) => stage.drive("resume", server).await,
+        }
     }
 
     /// Removes the data of a server that doesn't run.
-    pub fn wipe(&mut self, server: usize) -> Result<(), TestbedError> {
-        if self.processes[server].is_some() {
-            return Err(TestbedError::Running {
-                server: self.name(server).to_owned(),
-            });
+    pub async fn wipe(&mut self, server: usize) -> Result<(), TestbedError> {
+        self.refuse_running(server)?;
+        match &mut self.machines {
+            Machines::Here(here) => here.wipe(server),
+            Machines::Stage(stage) => stage.drive("wipe", server).await,
         }
-        layout::wipe(self.place(server))
+    }
+
+    /// Cuts a server off.
+    pub async fn cut(&mut self, server: usize, cut: Cut) -> Result<(), TestbedError> {
+        self.stage()?.cut(server, cut).await
+    }
+
+    /// Cuts two servers off from each other, and from nobody else.
+    pub async fn part(&mut self, one: usize, other: usize) -> Result<(), TestbedError> {
+        self.stage()?.part(one, other).await
+    }
+
+    /// Undoes all cuts.
+    pub async fn heal(&mut self) -> Result<(), TestbedError> {
+        self.stage()?.heal().await
     }
 
     /// Everything the servers told in their logs since a moment, in the order of time.
@@ -326,76 +423,46 @@ impl Testbed {
     /// The servers that ended by themselves since they were started, and how. They no longer
     /// count as running.
     pub fn take_ended(&mut self) -> Result<Vec<(usize, ExitStatus)>, TestbedError> {
-        let mut all = Vec::new();
-        for (server, process) in self.processes.iter_mut().enumerate() {
-            let Some(running) = process else { continue };
-            let ended = running
-                .ended()
-                .map_err(TestbedError::io("watch", &self.program))?;
-            if let Some(status) = ended {
-                *process = None;
-                all.push((server, status));
-            }
+        match &mut self.machines {
+            Machines::Here(here) => here.take_ended(),
+            // Its driver would have to be asked each time: what waits for it tells in the end.
+            Machines::Stage(_) => Ok(Vec::new()),
         }
-        Ok(all)
     }
 
     fn refuse_ended(&mut self) -> Result<(), TestbedError> {
         match self.take_ended()?.first() {
             None => Ok(()),
-            Some((server, status)) => Err(self.ended(*server, *status)),
+            Some((server, status)) => Err(TestbedError::ended(self.place(*server), *status)),
         }
     }
 
-    fn ended(&self, server: usize, status: ExitStatus) -> TestbedError {
-        let place = self.place(server);
-        TestbedError::Ended {
-            server: place.name.clone(),
-            status: status.to_string(),
-            last_words: log_events::last_words(&place.log),
-            log: place.log.clone(),
-        }
-    }
-
-    async fn wait_stopped(&mut self, server: usize) -> Result<(), TestbedError> {
-        let program = self.program.clone();
-        let process = self.process(server)?;
-        let ended = process
-            .wait(STOP_TIMEOUT)
-            .await
-            .map_err(TestbedError::io("wait for", program))?;
-        let Some(status) = ended else {
-            return Err(TestbedError::Late {
-                what: format!("{} stopped by SIGTERM", self.name(server)),
-                waited: STOP_TIMEOUT,
-                last: log_events::last_words(self.log(server)),
+    fn refuse_running(&self, server: usize) -> Result<(), TestbedError> {
+        if self.machines.is_running(server) {
+            return Err(TestbedError::Running {
+                server: self.name(server).to_owned(),
             });
-        };
-        self.processes[server] = None;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(self.ended(server, status))
         }
+        Ok(())
     }
 
-    fn signal(&mut self, server: usize, signal: Signal) -> Result<(), TestbedError> {
-        let program = self.program.clone();
-        self.process(server)?
-            .signal(signal)
-            .map_err(TestbedError::io("signal", program))
+    fn refuse_stopped(&self, server: usize) -> Result<(), TestbedError> {
+        if self.machines.is_running(server) {
+            return Ok(());
+        }
+        Err(TestbedError::NotRunning {
+            server: self.name(server).to_owned(),
+        })
     }
 
-    fn process(&mut self, server: usize) -> Result<&mut Process, TestbedError> {
-        let name = &self.layout.places[server].name;
-        self.processes[server]
-            .as_mut()
-            .ok_or_else(|| TestbedError::NotRunning {
-                server: name.clone(),
-            })
+    fn stage(&self) -> Result<&Stage, TestbedError> {
+        match &self.machines {
+            Machines::Here(_) => Err(TestbedError::NoNetwork),
+            Machines::Stage(stage) => Ok(stage),
+        }
     }
 
     fn place(&self, server: usize) -> &Place {
-        &self.layout.places[server]
+        &self.machines.places()[server]
     }
 }

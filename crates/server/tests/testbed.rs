@@ -41,14 +41,14 @@ async fn servers_are_started_killed_restarted_and_end_with_the_cluster() {
         .create_account(new_account("ana"))
         .await
         .expect("created");
-    cluster.kill9(leader).expect("killed");
+    cluster.kill9(leader).await.expect("killed");
     operator
         .create_account(new_account("bea"))
         .await
         .expect("created");
     assert_ne!(cluster.leader(PATIENCE).await.expect("a leader"), leader);
 
-    cluster.start(leader).expect("started");
+    cluster.start(leader).await.expect("started");
     cluster.wait_ready(PATIENCE).await.expect("ready");
     let digests = cluster.digests(PATIENCE).await.expect("digests");
     assert!(digests.equal() && digests.of.len() == 3, "{digests:?}");
@@ -56,8 +56,8 @@ async fn servers_are_started_killed_restarted_and_end_with_the_cluster() {
     let held = cluster.accounts_of(leader, revision).await.expect("listed");
     assert_eq!(held.len(), 2);
 
-    cluster.pause(leader).expect("paused");
-    cluster.resume(leader).expect("resumed");
+    cluster.pause(leader).await.expect("paused");
+    cluster.resume(leader).await.expect("resumed");
     cluster.stop(leader).await.expect("a clean end");
     let processes: Vec<u32> = (0..3).filter_map(|i| cluster.process_id(i)).collect();
     assert_eq!(processes.len(), 2);

@@ -23,10 +23,11 @@ Examples:
   quorid demo --servers 5 --access open      anyone may create and look up
   quorid demo --dir demo                     kept in ./demo, and there again next time
   quorid demo --tour                         elections and crashes, shown and checked
+  quorid demo --tour --stage stage.toml      the same on hosts or in containers
   quorid demo --bench                        speed, memory, disk, and time to recover
 
-The tour asks nothing, takes less than a minute, and ends with exit code 0 only if every check
-of it held.";
+The tour asks nothing, takes about a minute, and ends with exit code 0 only if every check of it
+held. deploy/README.md tells what a stage is.";
 
 /// What is demonstrated.
 #[derive(Args, Debug)]
@@ -44,6 +45,9 @@ pub(crate) struct DemoArgs {
     /// Show elections, crashes and recoveries on three servers, check them, and end
     #[arg(long, conflicts_with = "servers")]
     tour: bool,
+    /// Show it on the servers of this stage, through its driver, instead of on this machine
+    #[arg(long, value_name = "FILE", requires = "tour", conflicts_with_all = ["dir", "access"])]
+    stage: Option<PathBuf>,
     /// Accounts for the tour [default: the thousand of samples/accounts.csv]
     #[arg(long, value_name = "FILE", requires = "tour")]
     samples: Option<PathBuf>,
@@ -79,8 +83,11 @@ async fn demonstrate(args: DemoArgs, out: Output) -> Result<(), Failure> {
         builder = builder.directory(dir);
     }
     if args.tour {
-        let builder = for_tour(builder);
-        return tour::run(builder, &program, args.samples, out).await;
+        let cluster = match &args.stage {
+            Some(stage) => Testbed::on_stage(stage)?,
+            None => for_tour(builder).create()?,
+        };
+        return tour::run(cluster, &program, args.samples, out).await;
     }
     if args.bench {
         return measure::run(builder, &program, args.accounts, out).await;

@@ -276,8 +276,11 @@ impl From<TestbedError> for Failure {
         match error {
             TestbedError::Certificate(error) => error.into(),
             TestbedError::Client(error) => error.into(),
-            TestbedError::Directory { .. } => Self::usage(message),
+            TestbedError::Directory { .. }
+            | TestbedError::Stage { .. }
+            | TestbedError::NoNetwork => Self::usage(message),
             TestbedError::Late { .. }
+            | TestbedError::Driver { .. }
             | TestbedError::NotRunning { .. }
             | TestbedError::Running { .. } => Self::unavailable("SERVERS", message),
             TestbedError::Ended { .. } | TestbedError::Io { .. } => Self::fault(message),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Testbed, TestbedError, layout::Layout, ports::Ports};
+use super::{Testbed, TestbedError, layout::Layout, ports::Ports, this_machine::ThisMachine};
 
 /// What a cluster is made of.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ impl Builder {
             layout.give_addresses(&reserved)?;
             ports = Some(reserved);
         }
-        Testbed::new(self.program, layout, ports)
+        Testbed::on_this_machine(ThisMachine::new(self.program, layout, ports))
     }
 
     /// Makes a cluster, starts it, and waits until it answers.

@@ -1,6 +1,6 @@
 //! Clients of the cluster, and what they ask of its servers.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use quorid_api::{
@@ -9,7 +9,7 @@ use quorid_api::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{POLL, Testbed, TestbedError, layout::Layout};
+use super::{Machines, POLL, Testbed, TestbedError, place::Place};
 use crate::certs::CertificateFiles;
 
 /// Time for one question to one server, while more can be asked.
@@ -33,44 +33,70 @@ impl Digests {
     }
 }
 
-/// Lets a client reach one server only.
-struct OneServer {
-    address: String,
+/// Lets a client reach the servers where they are, or one of them only.
+struct Reach {
+    /// Client addresses, and what to connect to for them.
+    of: HashMap<String, Endpoint>,
+    alone: bool,
 }
 
-impl Connector for OneServer {
-    fn connect<'a>(&'a self, server: &'a Endpoint) -> BoxFuture<'a, io::Result<BoxedIo>> {
-        if server.as_str() == self.address {
-            return TcpConnector.connect(server);
-        }
-        Box::pin(async { Err(io::Error::other("this client talks to one server only")) })
+impl Reach {
+    fn new<'a>(places: impl Iterator<Item = &'a Place>) -> Result<Self, TestbedError> {
+        let pair = |place: &Place| {
+            let reach = place.reach.as_ref().unwrap_or(&place.client_address);
+            Ok::<_, TestbedError>((
+                place.client_address.clone(),
+                reach.parse().map_err(quorid_api::Error::from)?,
+            ))
+        };
+        Ok(Self {
+            of: places.map(pair).collect::<Result<_, _>>()?,
+            alone: false,
+        })
     }
 }
 
-/// A client that knows all servers of a layout.
+impl Connector for Reach {
+    fn connect<'a>(&'a self, server: &'a Endpoint) -> BoxFuture<'a, io::Result<BoxedIo>> {
+        match self.of.get(server.as_str()) {
+            Some(reach) => TcpConnector.connect(reach),
+            None if !self.alone => TcpConnector.connect(server),
+            None => {
+                Box::pin(async { Err(io::Error::other("this client talks to one server only")) })
+            }
+        }
+    }
+}
+
+/// A client that knows all servers.
 pub(super) fn config(
-    layout: &Layout,
+    machines: &Machines,
     certificate: Option<CertificateFiles>,
 ) -> Result<ClientConfig, TestbedError> {
     let (cert, key) = match certificate {
         Some(files) => (Some(files.certificate), Some(files.key)),
         None => (None, None),
     };
-    let ca = layout.authority();
+    let ca = machines.authority();
     let tls = tls::load(&TlsFiles { ca, cert, key }).map_err(quorid_api::Error::from)?;
-    let addresses = layout.places.iter().map(|place| &place.client_address);
-    Ok(ClientConfig::new(addresses).with_tls(tls))
+    let places = machines.places();
+    let addresses = places.iter().map(|place| &place.client_address);
+    let mut config = ClientConfig::new(addresses).with_tls(tls);
+    if places.iter().any(|place| place.reach.is_some()) {
+        config.connector = Some(Arc::new(Reach::new(places.iter())?));
+    }
+    Ok(config)
 }
 
 impl Testbed {
     /// For clients that are nobody in particular: all servers, the cluster's authority.
     pub fn client_config(&self) -> Result<ClientConfig, TestbedError> {
-        config(&self.layout, None)
+        config(&self.machines, None)
     }
 
     /// The same with an operator's certificate.
     pub fn operator_config(&self) -> Result<ClientConfig, TestbedError> {
-        config(&self.layout, Some(self.layout.operator()))
+        config(&self.machines, Some(self.operator_files()))
     }
 
     /// A new client that is nobody in particular.
@@ -97,8 +123,9 @@ impl Testbed {
     pub fn operator_at(&self, server: usize) -> Result<Client, TestbedError> {
         let mut config = self.operator_config()?;
         config.servers = vec![self.client_address(server).to_owned()];
-        config.connector = Some(Arc::new(OneServer {
-            address: self.client_address(server).to_owned(),
+        config.connector = Some(Arc::new(Reach {
+            alone: true,
+            ..Reach::new(std::iter::once(self.place(server)))?
         }));
         Ok(Client::new(config)?)
     }

@@ -1,10 +1,11 @@
-//! What can go wrong with a cluster on this machine.
+//! What can go wrong with a testbed.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 
+use super::{log_events, place::Place};
 use crate::certs::CertError;
 
-/// Why a cluster on this machine didn't do what it was asked to.
+/// Why a testbed didn't do what it was asked to.
 #[derive(Debug, thiserror::Error)]
 pub enum TestbedError {
     /// A file, a directory or a process failed.
@@ -28,6 +29,27 @@ pub enum TestbedError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The stage file can't be used.
+    #[error("{} is no stage: {reason}", path.display())]
+    Stage {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A stage's driver failed.
+    #[error("{line}: {status}\n{said}")]
+    Driver {
+        /// The driver and what it was to do.
+        line: String,
+        /// How it ended.
+        status: String,
+        /// What it said.
+        said: String,
+    },
+    /// Only a stage with a driver can do this.
+    #[error("servers on loopback can't be cut off from each other\ntry: a stage with hosts")]
+    NoNetwork,
     /// A certificate couldn't be made.
     #[error(transparent)]
     Certificate(#[from] CertError),
@@ -83,12 +105,25 @@ impl TestbedError {
         move |error| Self::Io { what, path, error }
     }
 
+    /// For a server that ended without being told to, or badly.
+    pub(super) fn ended(place: &Place, status: ExitStatus) -> Self {
+        Self::Ended {
+            server: place.name.clone(),
+            status: status.to_string(),
+            last_words: log_events::last_words(&place.log),
+            log: place.log.clone(),
+        }
+    }
+
     /// Whether a server found its port taken.
     pub(super) fn is_port_taken(&self) -> bool {
         match self {
             Self::Ended { last_words, .. } => last_words.contains("cannot listen on"),
             Self::Io { .. }
             | Self::Directory { .. }
+            | Self::Stage { .. }
+            | Self::Driver { .. }
+            | Self::NoNetwork
             | Self::Certificate(_)
             | Self::Client(_)
             | Self::NotRunning { .. }

@@ -14,7 +14,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{TestbedError, ports::Ports};
+use super::{TestbedError, place::Place, ports::Ports};
 use crate::{
     certs::{AUTHORITY_DAYS, CertificateFiles, LeafOptions, make_ca, make_operator, make_server},
     config::InitialServer,
@@ -22,17 +22,6 @@ use crate::{
 
 const OPERATOR: &str = "operator";
 const HOST: &str = "127.0.0.1";
-
-/// One server's files and addresses.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) name: String,
-    pub(super) client_address: String,
-    pub(super) peer_address: String,
-    pub(super) data_dir: PathBuf,
-    pub(super) config: PathBuf,
-    pub(super) log: PathBuf,
-}
 
 /// The directory with everything.
 pub(super) struct Layout {
@@ -110,12 +99,22 @@ impl Layout {
         for (place, pair) in self.places.iter_mut().zip(numbers.chunks(2)) {
             place.client_address = format!("{HOST}:{}", pair[0]);
             place.peer_address = format!("{HOST}:{}", pair[1]);
-            wipe(place)?;
+            wipe(&self.path.join(&place.name))?;
             if place.log.exists() {
                 fs::remove_file(&place.log).map_err(TestbedError::io("remove", &place.log))?;
             }
         }
         self.write_configs()
+    }
+
+    /// A server's configuration file.
+    pub(super) fn config(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}.toml"))
+    }
+
+    /// A server's data.
+    pub(super) fn data_dir(&self, name: &str) -> PathBuf {
+        self.path.join(name)
     }
 
     fn certs(&self) -> PathBuf {
@@ -171,13 +170,14 @@ impl Layout {
 
     fn write_configs(&self) -> Result<(), TestbedError> {
         for place in &self.places {
-            let text = self.config(place).to_string();
-            fs::write(&place.config, text).map_err(TestbedError::io("write", &place.config))?;
+            let text = self.settings_of(place).to_string();
+            let config = self.config(&place.name);
+            fs::write(&config, text).map_err(TestbedError::io("write", &config))?;
         }
         Ok(())
     }
 
-    fn config(&self, place: &Place) -> toml::Table {
+    fn settings_of(&self, place: &Place) -> toml::Table {
         let initial_servers: Vec<String> = self
             .places
             .iter()
@@ -198,7 +198,7 @@ impl Layout {
         let mut config = self.settings.clone();
         config.extend([
             ("name".to_owned(), place.name.clone().into()),
-            ("data_dir".to_owned(), text(&place.data_dir)),
+            ("data_dir".to_owned(), text(&self.data_dir(&place.name))),
             (
                 "client_listen".to_owned(),
                 place.client_address.clone().into(),
@@ -214,11 +214,11 @@ impl Layout {
 }
 
 /// Removes a server's data.
-pub(super) fn wipe(place: &Place) -> Result<(), TestbedError> {
-    if !place.data_dir.exists() {
+pub(super) fn wipe(data_dir: &Path) -> Result<(), TestbedError> {
+    if !data_dir.exists() {
         return Ok(());
     }
-    fs::remove_dir_all(&place.data_dir).map_err(TestbedError::io("remove", &place.data_dir))
+    fs::remove_dir_all(data_dir).map_err(TestbedError::io("remove", data_dir))
 }
 
 fn place(directory: &Path, number: usize) -> Place {
@@ -226,8 +226,7 @@ fn place(directory: &Path, number: usize) -> Place {
     Place {
         client_address: String::new(),
         peer_address: String::new(),
-        data_dir: directory.join(&name),
-        config: directory.join(format!("{name}.toml")),
+        reach: None,
         log: directory.join(format!("{name}.log")),
         name,
     }
@@ -259,7 +258,7 @@ mod tests {
         layout.give_addresses(&ports).expect("written");
         for place in &layout.places {
             let args = ServeArgs {
-                config: Some(place.config.clone()),
+                config: Some(layout.config(&place.name)),
                 ..ServeArgs::default()
             };
             let config = Config::load(&args).expect("valid");
@@ -278,7 +277,7 @@ mod tests {
         let ports = Ports::reserve(2).expect("ports");
         layout.give_addresses(&ports).expect("written");
         let args = ServeArgs {
-            config: Some(layout.places[0].config.clone()),
+            config: Some(layout.config("s1")),
             ..ServeArgs::default()
         };
         assert!(Config::load(&args).expect("valid").form_alone);

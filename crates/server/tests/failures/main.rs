@@ -83,10 +83,10 @@ async fn nothing_acknowledged_is_lost_when_the_leader_is_killed_again_and_again(
         let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
         // Not a wait for something: the moment of the kill is to be any.
         sleep(Duration::from_millis(random.random_range(200..1000))).await;
-        cluster.kill9(leader).expect("killed");
+        cluster.kill9(leader).await.expect("killed");
         moments.push(Instant::now());
         cluster.leader(PATIENCE).await.expect("a new leader");
-        cluster.start(leader).expect("started again");
+        cluster.start(leader).await.expect("started again");
     }
     cluster.wait_ready(PATIENCE).await.expect("all are back");
     let told = workload.finish().await;
@@ -124,7 +124,7 @@ async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
         // Names of a round of their own; what was there before must stay too.
         let workload = Workload::start(clients(&cluster, CLIENTS), round * 1000);
         sleep(Duration::from_millis(700)).await;
-        cluster.kill9_all().expect("killed");
+        cluster.kill9_all().await.expect("killed");
         cluster.start_all().await.expect("started again");
         let told = workload.finish().await;
         check(&mut cluster, &told).await;
@@ -173,7 +173,7 @@ async fn a_follower_that_was_away_for_longer_than_the_log_is_kept_comes_back_whi
         .await
         .expect("its status")
         .applied_index;
-    cluster.kill9(follower).expect("killed");
+    cluster.kill9(follower).await.expect("killed");
     // Away until the leader no longer has what it lacks.
     let until = Instant::now() + PATIENCE;
     loop {
@@ -186,7 +186,7 @@ async fn a_follower_that_was_away_for_longer_than_the_log_is_kept_comes_back_whi
     }
     let since = std::time::SystemTime::now();
     let back = Instant::now();
-    cluster.start(follower).expect("started again");
+    cluster.start(follower).await.expect("started again");
     cluster
         .wait_event(since, PATIENCE, |event| {
             event.server == follower && event.is("snapshot_installed")
@@ -216,7 +216,7 @@ async fn a_retry_after_a_failover_gets_the_first_outcome() {
         ..NewAccount::default()
     };
     let first = client.create_account(new.clone()).await.expect("created");
-    cluster.kill9(leader).expect("killed");
+    cluster.kill9(leader).await.expect("killed");
     cluster.leader(PATIENCE).await.expect("a new leader");
     let again = client
         .create_account(new.clone())
@@ -274,14 +274,14 @@ async fn a_client_that_knows_one_server_finds_the_leader_and_all_others() {
     assert_eq!(known, all);
 
     // The one server that it was told of is gone, and the leader too, one after the other.
-    cluster.kill9(follower).expect("killed");
+    cluster.kill9(follower).await.expect("killed");
     client
         .create_account(new("second"))
         .await
         .expect("created without it");
-    cluster.start(follower).expect("started again");
+    cluster.start(follower).await.expect("started again");
     cluster.wait_ready(PATIENCE).await.expect("all are back");
-    cluster.kill9(leader).expect("killed");
+    cluster.kill9(leader).await.expect("killed");
     client
         .create_account(new("third"))
         .await

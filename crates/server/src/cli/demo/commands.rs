@@ -2,6 +2,8 @@
 
 use std::{
     env,
+    ffi::OsString,
+    fs::File,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -11,9 +13,11 @@ use tokio::process::Command;
 
 use crate::cli::errors::Failure;
 
-/// What the environment of a client command says, and the program.
+/// How client commands are run.
 pub(super) struct Commands {
-    program: PathBuf,
+    /// This program, or what runs it on the stage.
+    command: Vec<OsString>,
+    /// What the environment says. Where the stage runs commands, it takes care of that.
     variables: Vec<(&'static str, String)>,
     /// For what commands keep between runs: nothing of the user's.
     home: PathBuf,
@@ -31,32 +35,52 @@ pub(super) struct Said {
 
 impl Commands {
     pub(super) fn new(program: &Path, cluster: &Testbed) -> Self {
+        let (command, variables) = match cluster.command() {
+            Some(words) => (words.iter().map(OsString::from).collect(), Vec::new()),
+            None => (vec![program.into()], variables(cluster)),
+        };
         Self {
-            program: program.to_owned(),
-            variables: variables(cluster),
+            command,
+            variables,
             home: cluster.directory().join("home"),
         }
     }
 
     /// Runs `quorid` with these arguments, as the operator.
     pub(super) async fn run(&self, arguments: &[&str]) -> Result<Said, Failure> {
-        let mut command = Command::new(&self.program);
+        self.run_with(arguments, Stdio::null()).await
+    }
+
+    /// Runs `quorid` with a file as standard input, which the last argument, `-`, stands for.
+    pub(super) async fn run_on(&self, arguments: &[&str], file: &Path) -> Result<Said, Failure> {
+        let input = File::open(file)
+            .map_err(|error| Failure::io(format_args!("can't read {}", file.display()), &error))?;
+        let mut said = self.run_with(arguments, input.into()).await?;
+        said.line
+            .push_str(&format!(" < {}", quoted(&file.to_string_lossy())));
+        Ok(said)
+    }
+
+    async fn run_with(&self, arguments: &[&str], input: Stdio) -> Result<Said, Failure> {
+        let (program, first) = self.command.split_first().expect("a command has a program");
+        let mut command = Command::new(program);
         for (name, _) in env::vars_os() {
             if name.to_string_lossy().starts_with("QUORID_") {
                 command.env_remove(&name);
             }
         }
         let output = command
+            .args(first)
             .args(arguments)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .env("XDG_CACHE_HOME", self.home.join("cache"))
             .env("XDG_CONFIG_HOME", self.home.join("config"))
-            .stdin(Stdio::null())
+            .stdin(input)
             .kill_on_drop(true)
             .output()
             .await
             .map_err(|error| {
-                Failure::io(format_args!("can't run {}", self.program.display()), &error)
+                Failure::io(format_args!("can't run {}", program.display()), &error)
             })?;
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.push_str(&String::from_utf8_lossy(&output.stderr));

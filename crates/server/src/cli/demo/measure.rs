@@ -70,7 +70,7 @@ pub(super) async fn run(
     out.note("restarting");
     cluster.stop_all().await?;
     let after_stop = restart(&mut cluster).await?;
-    cluster.kill9_all()?;
+    cluster.kill9_all().await?;
     let after_kill = restart(&mut cluster).await?;
     let gaps = bench.failovers(&mut cluster).await?;
     report(&runs, &servers, [after_stop, after_kill], &gaps, out)
@@ -116,8 +116,8 @@ impl Bench {
             killed?;
             gaps.push(figure(&run?.found, "/longest_gap_ms"));
             // It is gone already; now the cluster knows it too.
-            cluster.kill9(leader)?;
-            cluster.start(leader)?;
+            cluster.kill9(leader).await?;
+            cluster.start(leader).await?;
         }
         gaps.sort_by(f64::total_cmp);
         Ok(gaps)

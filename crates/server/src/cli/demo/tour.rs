@@ -14,7 +14,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use quorid::testbed::{Builder, LogEvent, Testbed};
+use quorid::testbed::{LogEvent, Testbed};
 use quorid_api::Client;
 use tokio::time::Instant;
 
@@ -78,14 +78,13 @@ impl Beginning {
 
 /// Runs the tour. Where something fails, its directory stays.
 pub(super) async fn run(
-    builder: Builder,
+    mut cluster: Testbed,
     program: &Path,
     samples: Option<PathBuf>,
     out: Output,
 ) -> Result<(), Failure> {
     let began = Instant::now();
     let mut narrator = Narrator::new(out);
-    let mut cluster = builder.create()?;
     if cluster.existed() {
         let dir = cluster.directory().display().to_string();
         return Err(Failure::usage(format!(
@@ -137,6 +136,13 @@ impl Tour<'_> {
     /// Runs a command and shows it with what it said.
     async fn show(&self, arguments: &[&str]) -> Result<Said, Failure> {
         let said = self.commands.run(arguments).await?;
+        self.narrator.command(&said.line, &said.text)?;
+        Ok(said)
+    }
+
+    /// The same for a command that reads a file as its standard input.
+    async fn show_on(&self, arguments: &[&str], file: &Path) -> Result<Said, Failure> {
+        let said = self.commands.run_on(arguments, file).await?;
         self.narrator.command(&said.line, &said.text)?;
         Ok(said)
     }

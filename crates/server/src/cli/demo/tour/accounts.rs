@@ -39,7 +39,11 @@ async fn import(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), Fai
             file
         }
     };
-    let said = tour.show(&["import", &file.to_string_lossy()]).await?;
+    let said = match tour.cluster.command() {
+        None => tour.show(&["import", &file.to_string_lossy()]).await?,
+        // Where the command runs, the file is not.
+        Some(_) => tour.show_on(&["import", "-"], &file).await?,
+    };
     let client = tour.cluster.operator()?;
     let accounts: Vec<Account> = client.accounts(Read::Linearizable).try_collect().await?;
     let last = said.text.lines().last().unwrap_or_default().to_owned();

@@ -21,7 +21,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let mut writers = tour.writers("dark", PACE)?;
     writers.more(CREATES, PATIENCE).await?;
     let killed = Beginning::now();
-    tour.cluster.kill9_all()?;
+    tour.cluster.kill9_all().await?;
     tour.cluster.start_all().await?;
     writers.more(CREATES, PATIENCE).await?;
     let written = writers.finish(PATIENCE).await?;

@@ -38,14 +38,14 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let mut writers = tour.writers("away", PACE)?;
     writers.more(CREATES, PATIENCE).await?;
     let killed = Instant::now();
-    tour.cluster.kill9(follower)?;
+    tour.cluster.kill9(follower).await?;
     // What the follower got last, the leader has too.
     let reach = tour.cluster.status(leader).await?.last_log_index;
     let purged = wait_purged(tour, leader, reach).await?;
     let away = killed.elapsed();
 
     let began = Beginning::now();
-    tour.cluster.start(follower)?;
+    tour.cluster.start(follower).await?;
     let installed = tour.cluster.wait_event(began.wall, PATIENCE, |event| {
         event.server == follower && event.is("snapshot_installed")
     });

@@ -22,7 +22,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>, old: usize) -> Result<(), Failure>
     let leader = tour.cluster.leader(PATIENCE).await?;
     let goal = tour.cluster.status(leader).await?.applied_index;
     let began = Beginning::now();
-    tour.cluster.start(old)?;
+    tour.cluster.start(old).await?;
     let status = tour.cluster.wait_applied(old, goal, PATIENCE).await?;
     let caught_up = began.process.elapsed().as_millis();
     tour.cluster.wait_ready(PATIENCE).await?;

@@ -31,7 +31,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<usize, Failure> {
     writers.more(CREATES, PATIENCE).await?;
 
     let killed = Beginning::now();
-    tour.cluster.kill9(old)?;
+    tour.cluster.kill9(old).await?;
     let heard = tour.watcher.leader_since(killed.process, PATIENCE).await?;
     let new = tour.cluster.leader(PATIENCE).await?;
     writers.more(CREATES, PATIENCE).await?;
