@@ -5,6 +5,7 @@ pub mod access;
 pub mod certs;
 pub mod config;
 pub mod frontend;
+pub mod health;
 pub mod logging;
 pub mod metrics;
 pub mod node;

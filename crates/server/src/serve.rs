@@ -1,5 +1,7 @@
 //! `quorid serve`: puts the parts together, runs them, and takes them down in order.
 
+mod service_manager;
+
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
@@ -76,15 +78,19 @@ async fn serve(
         entropy: Arc::new(SystemEntropy),
     };
     let mut server = tokio::select! {
-        started = Server::start(config, &identity, outside) => started?,
+        started = Server::start(config, &identity, outside, service_manager::listening) => started?,
         signal = signals.next() => {
             info!(event = "stopped", "{signal} while starting; stopped");
             return Ok(());
         }
     };
     tokio::spawn(tell_ready(server.config.clone(), server.cluster()));
+    tokio::spawn(service_manager::follow(server.cluster()));
     tokio::select! {
-        signal = signals.next() => info!(event = "stopping", "{signal}: shutting down"),
+        signal = signals.next() => {
+            info!(event = "stopping", "{signal}: shutting down");
+            service_manager::stopping();
+        }
         error = server.failed() => {
             error!(event = "fault", "{error}; stopping now, before anything wrong is answered");
             return Err(error);
@@ -123,12 +129,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the ports, finds the cluster or forms it, and serves. Waits for the other
-    /// servers for as long as it takes.
+    /// Opens the ports and says so by `opened`, finds the cluster or forms it, and serves.
+    /// Waits for the other servers for as long as it takes.
     pub async fn start(
         mut config: Config,
         identity: &Identity,
         outside: Outside,
+        opened: impl FnOnce(),
     ) -> anyhow::Result<Self> {
         let Outside {
             disk,
@@ -181,6 +188,7 @@ impl Server {
             "{}: listening for clients on {client_port}, for servers on {peer_port}",
             config.name
         );
+        opened();
 
         let passwords = Passwords::new(config.password, Arc::clone(&entropy))?;
         let started = Instant::now();

@@ -68,7 +68,7 @@ impl Service {
         if self.access.need(Action::Create) != Need::Nothing {
             require_operator(caller, "creating an account")?;
         }
-        self.leading()?;
+        self.node.leading()?;
         let verifier = match new.password {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => None,
@@ -89,7 +89,7 @@ impl Service {
         caller: &Caller,
         change: AccountChange,
     ) -> Result<Answer<Account>, Error> {
-        self.leading()?;
+        self.node.leading()?;
         let claim = Claim {
             account: &change.account,
             current_password: change.current_password.as_ref(),
@@ -122,7 +122,7 @@ impl Service {
         caller: &Caller,
         removal: AccountRemoval,
     ) -> Result<Answer<Account>, Error> {
-        self.leading()?;
+        self.node.leading()?;
         let claim = Claim {
             account: &removal.account,
             current_password: removal.current_password.as_ref(),
@@ -236,23 +236,6 @@ impl Service {
     fn look_up(&self, account: &Selector) -> Result<(Option<Account>, Revision), Error> {
         let view = self.node.read()?;
         Ok((find(&view, account)?, view.revision()?))
-    }
-
-    /// Sends writes elsewhere before work is put into them. The node has the last word.
-    fn leading(&self) -> Result<(), Unavailable> {
-        let receiver = self.node.cluster();
-        let cluster = receiver.borrow();
-        if cluster.leader == Some(cluster.this) {
-            return Ok(());
-        }
-        let leader = cluster.leader.and_then(|leader| {
-            let mut servers = cluster.servers.iter();
-            servers.find(|server| server.id == leader).cloned()
-        });
-        Err(Unavailable::NotLeader {
-            leader,
-            term: cluster.term,
-        })
     }
 
     async fn propose(

@@ -249,6 +249,17 @@ impl Identity {
         Ok(Arc::new(config))
     }
 
+    /// For a look at this server's own clients' port: HTTP/1.1, shows no certificate.
+    pub fn client_config_own(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()
+            .map_err(refused)?
+            .with_root_certificates(Arc::clone(&self.roots))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
+        Ok(Arc::new(config))
+    }
+
     fn server_config(
         &self,
         verifier: Arc<dyn ClientCertVerifier>,

@@ -1,8 +1,9 @@
 //! The harness itself: what it starts answers, and ends with it.
 
 use std::{
+    os::unix::net::UnixDatagram,
     process::{Command, Stdio},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use quorid::testbed::{Testbed, TestbedError};
@@ -101,6 +102,87 @@ async fn a_server_that_cannot_start_is_told_with_its_last_words() {
     let told = matches!(&error, TestbedError::Ended { last_words, .. }
         if last_words.contains("heartbeat_ms"));
     assert!(told, "{error}");
+}
+
+/// As systemd does it with `Type=notify`.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_manager_is_told_when_a_server_is_up_who_leads_and_when_it_stops() {
+    let mut cluster = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
+        .servers(1)
+        .start()
+        .await
+        .expect("started");
+    cluster.stop(0).await.expect("a clean end");
+    let path = cluster.directory().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket
+        .set_read_timeout(Some(PATIENCE))
+        .expect("it takes a time-out");
+    let mut server = Command::new(env!("CARGO_BIN_EXE_quorid"))
+        .args(["serve", "--exit-on-stdin-close", "--config"])
+        .arg(cluster.directory().join("s1.toml"))
+        .env("NOTIFY_SOCKET", &path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("started");
+    let told = tokio::task::spawn_blocking(move || {
+        let hear = || {
+            let mut message = [0; 512];
+            let length = socket.recv(&mut message).expect("told in time");
+            String::from_utf8_lossy(&message[..length]).into_owned()
+        };
+        let up = hear();
+        while !hear().contains("STATUS=leads in term") {}
+        drop(server.stdin.take());
+        while !hear().contains("STOPPING=1") {}
+        let status = server.wait().expect("it ends");
+        (up, status)
+    });
+    let (up, status) = tokio::time::timeout(PATIENCE, told)
+        .await
+        .expect("in time")
+        .expect("heard");
+    assert!(up.starts_with("READY=1\n"), "{up}");
+    assert!(status.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_whether_the_server_of_a_configuration_is_ready_and_why_not() {
+    let mut cluster = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
+        .start()
+        .await
+        .expect("started");
+    let config = cluster.directory().join("s1.toml");
+    let health = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_quorid"))
+            .args(["health", "--config"])
+            .arg(&config)
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), said)
+    };
+    assert_eq!(health(), (Some(0), "s1 is ready\n".to_owned()));
+
+    // Alone, it knows no leader.
+    cluster.kill9(1).await.expect("killed");
+    cluster.kill9(2).await.expect("killed");
+    let deadline = Instant::now() + PATIENCE;
+    let (exit, said) = loop {
+        let answer = health();
+        if answer.0 != Some(0) || Instant::now() > deadline {
+            break answer;
+        }
+    };
+    assert_eq!(exit, Some(5), "{said}");
+    assert!(said.contains("not ready: no leader is known"), "{said}");
+
+    cluster.kill9(0).await.expect("killed");
+    let (exit, said) = health();
+    assert_eq!(exit, Some(5), "{said}");
+    assert!(said.contains("s1 doesn't answer at 127.0.0.1:"), "{said}");
 }
 
 /// Who starts servers may be killed without a chance to end them.

@@ -16,6 +16,7 @@ mod demo;
 mod errors;
 mod export;
 mod get;
+mod health;
 mod import;
 mod kept;
 mod lookup;
@@ -106,6 +107,9 @@ enum Command {
     /// Makes and shows the cluster's certificates
     #[command(subcommand)]
     Cert(cert::CertCommand),
+    /// Tells whether the server on this machine is ready
+    #[command(after_help = health::EXAMPLES)]
+    Health(Box<health::HealthArgs>),
     /// Starts servers on this machine, to try or to watch
     #[command(after_help = demo::EXAMPLES)]
     Demo(LocalCommand<demo::DemoArgs>),
@@ -165,6 +169,10 @@ pub(crate) fn main() -> ExitCode {
             let (task, display) = command.split();
             let display = display.over(outer.display.clone());
             local(&outer, display, |out| cert::run(task, out))
+        }
+        Command::Health(args) => {
+            let display = outer.display.clone();
+            local(&outer, display, |out| health::run(&args, out))
         }
         Command::Demo(command) => {
             let display = command.display.over(outer.display.clone());

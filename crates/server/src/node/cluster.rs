@@ -1,9 +1,14 @@
 //! Who leads and who is a member, as this server sees it; and the log lines about it.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, future, sync::Arc, time::Duration};
 
-use openraft::{ServerState, async_runtime::watch::WatchReceiver as _, metrics::RaftServerMetrics};
-use tokio::sync::watch;
+use openraft::{
+    Instant as _, ServerState, async_runtime::watch::WatchReceiver as _, metrics::RaftServerMetrics,
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 use tracing::{info, warn};
 
 use super::{
@@ -35,7 +40,8 @@ pub struct ClusterState {
     pub this: u64,
     /// Grows with every election.
     pub term: u64,
-    /// Id of the leader, where one is known.
+    /// Id of the leader, where one is known. None while this server leads and no majority
+    /// answers it: another may lead by then.
     pub leader: Option<u64>,
     /// The members, by id.
     pub servers: Vec<Member>,
@@ -82,6 +88,18 @@ impl ClusterState {
         }
     }
 
+    /// Whether this server leads, and a majority answers it.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.leader == Some(self.this)
+    }
+
+    /// Whether this server is a majority by itself.
+    fn votes_alone(&self) -> bool {
+        let mut voters = self.servers.iter().filter(|member| member.voter);
+        voters.all(|member| member.id == self.this)
+    }
+
     fn name_of(&self, id: u64) -> String {
         self.member(id)
             .map_or_else(|| format!("server {id}"), |member| member.name.clone())
@@ -112,24 +130,46 @@ impl Role {
     }
 }
 
+/// How a leader's lease is watched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LeaseWatch {
+    /// A leader that no majority has answered for this long serves nothing any more.
+    pub(super) lease: Duration,
+    /// Pause between two looks.
+    pub(super) every: Duration,
+}
+
 /// Follows the engine's metrics for as long as it runs: keeps `state` up to date and writes
-/// a line for each election, step-down and change of members.
+/// a line for each election, step-down, loss of the majority and change of members.
 pub(super) async fn watch_cluster(
     raft: Raft,
     gate: Gate,
     cluster_id: String,
+    lease: LeaseWatch,
     state: watch::Sender<Arc<ClusterState>>,
 ) {
     let mut metrics = raft.server_metrics();
     let mut role = None;
+    // Term and moment of the last election that this server won.
+    let mut elected: Option<(u64, Instant)> = None;
     loop {
-        let (new, new_role) = {
+        let (mut new, new_role) = {
             let metrics = metrics.borrow_watched();
             (
                 ClusterState::of(&cluster_id, &metrics),
                 Role::of(metrics.state),
             )
         };
+        if new.leads() {
+            let since = match elected {
+                Some((term, since)) if term == new.term => since,
+                Some(_) | None => Instant::now(),
+            };
+            elected = Some((new.term, since));
+            if !new.votes_alone() && !has_majority(&raft, since, lease.lease) {
+                new.leader = None;
+            }
+        }
         let before = Arc::clone(&state.borrow());
         tell_role(&before, &new, role, new_role, || gate.handed_over());
         tell_members(&before, &new);
@@ -141,10 +181,26 @@ pub(super) async fn watch_cluster(
             }
             changed
         });
-        if metrics.changed().await.is_err() {
-            return;
+        let look = async {
+            match new_role {
+                Role::Leader => sleep(lease.every).await,
+                Role::Follower | Role::Candidate | Role::Learner => future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = metrics.changed() => if changed.is_err() { return },
+            () = look => {}
         }
     }
+}
+
+/// Whether a majority has answered this leader, or elected it, within the lease.
+fn has_majority(raft: &Raft, elected: Instant, lease: Duration) -> bool {
+    let metrics = raft.data_metrics();
+    let metrics = metrics.borrow_watched();
+    let since_election = elected.elapsed();
+    let silence = metrics.last_quorum_acked.map(|acked| acked.elapsed());
+    silence.map_or(since_election, |silence| silence.min(since_election)) < lease
 }
 
 fn tell_role(
@@ -155,8 +211,19 @@ fn tell_role(
     handed_over: impl FnOnce() -> bool,
 ) {
     let term = now.term;
+    let goes_on = old == Some(Role::Leader) && new == Role::Leader && before.term == now.term;
     if before.leader != now.leader || before.term != now.term {
         match (before.leader, now.leader) {
+            (Some(_), None) if goes_on => warn!(
+                event = "majority_lost",
+                term,
+                "no majority answers: this leader serves no changes and no linearizable reads \
+                 until one does, or another server is elected"
+            ),
+            (None, Some(_)) if goes_on => info!(
+                event = "majority_back",
+                term, "a majority answers again: this server still leads in term {term}"
+            ),
             (_, Some(leader)) if leader == now.this => {
                 info!(
                     event = "elected",

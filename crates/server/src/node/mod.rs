@@ -42,7 +42,7 @@ pub use self::{
     unavailable::Unavailable,
 };
 use self::{
-    cluster::watch_cluster,
+    cluster::{LeaseWatch, watch_cluster},
     log_store::LogStore,
     network::{PeerDialer, PeerNetwork},
     read_barrier::ReadBarrier,
@@ -259,11 +259,16 @@ impl Node {
         let (state, cluster) = watch::channel(Arc::new(state));
         let (fault, faults) = watch::channel(None);
         let patience = Duration::from_millis(2 * config.timing.election_max_ms);
+        let lease = LeaseWatch {
+            lease: Duration::from_millis(config.timing.election_max_ms),
+            every: Duration::from_millis(config.timing.heartbeat_ms),
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(watch_cluster(
             raft.clone(),
             gate.clone(),
             cluster_id.to_owned(),
+            lease,
             state,
         ));
         tasks.spawn(tasks::note_formed(
@@ -302,23 +307,57 @@ impl Node {
     /// majority; a command that was executed before returns its first outcome.
     pub async fn propose(&self, command: Command) -> Result<Outcome, Unavailable> {
         let proposal = Proposal(encode_command(&command).into());
+        self.leading()?;
         let write = self.inner.raft.client_write(proposal);
+        let write = self.while_led(write, || Unavailable::OutcomeUnknown);
         match timeout(self.inner.config.write_timeout, write).await {
-            Ok(Ok(response)) => match response.data {
+            Ok(Err(lost)) => Err(lost),
+            Ok(Ok(Ok(response))) => match response.data {
                 Applied(Some(outcome)) => Ok(outcome),
                 Applied(None) => Err(Unavailable::Fault(
                     "a command without an outcome".to_owned(),
                 )),
             },
-            Ok(Err(error)) => Err(self.write_refused(error)),
+            Ok(Ok(Err(error))) => Err(self.write_refused(error)),
             Err(_) => Err(Unavailable::OutcomeUnknown),
+        }
+    }
+
+    /// Sends what only the leader does elsewhere, before work is put into it.
+    pub fn leading(&self) -> Result<(), Unavailable> {
+        let state = self.state();
+        if state.leads() {
+            return Ok(());
+        }
+        let elected =
+            Role::of(self.inner.raft.server_metrics().borrow_watched().state) == Role::Leader;
+        Err(match state.leader {
+            None if elected => Unavailable::NoQuorum,
+            Some(_) | None => self.not_leader(None),
+        })
+    }
+
+    /// What comes of something that needs a majority; `lost` once none answers any more, so
+    /// that nobody waits here for what another server can do.
+    async fn while_led<T>(
+        &self,
+        work: impl Future<Output = T>,
+        lost: impl FnOnce() -> Unavailable,
+    ) -> Result<T, Unavailable> {
+        let mut cluster = self.cluster();
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            _ = cluster.wait_for(|state| state.leader.is_none()) => Err(lost()),
         }
     }
 
     /// Returns once [`read`](Self::read) shows every change that was acknowledged before
     /// this call, by any server. Only the leader can tell.
     pub async fn read_barrier(&self) -> Result<Revision, Unavailable> {
-        match self.inner.barrier.pass().await {
+        self.leading()?;
+        let pass = self.while_led(self.inner.barrier.pass(), || Unavailable::NoQuorum);
+        match pass.await? {
             Ok(revision) => Ok(revision),
             Err(error) => Err(error.unavailable(|leader| self.not_leader(leader))),
         }
@@ -368,7 +407,7 @@ impl Node {
         Ok(ServerStatus {
             role: Role::of(metrics.state),
             term: metrics.current_term,
-            leader: metrics.current_leader,
+            leader: self.state().leader,
             last_log: metrics.last_log_index.unwrap_or(0),
             committed: index(metrics.local_committed),
             applied: index(metrics.last_applied),
@@ -382,7 +421,7 @@ impl Node {
     /// Stops: hands leadership over, if it has it, and makes a last checkpoint.
     pub async fn shutdown(&self) -> Result<(), Fault> {
         let state = self.state();
-        if state.leader == Some(state.this)
+        if state.leads()
             && let Some(successor) = self.successor()
             && !self.hand_over(&successor).await
         {

@@ -108,7 +108,7 @@ impl Service {
 
     fn operate(&self, caller: &Caller) -> Result<(), Error> {
         require_operator(caller, "changing the cluster")?;
-        Ok(self.leading()?)
+        Ok(self.node.leading()?)
     }
 
     fn now(&self) -> Arc<ClusterState> {

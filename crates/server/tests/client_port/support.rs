@@ -67,7 +67,7 @@ impl TestServer {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
-        let server = Server::start(config, &identity, outside)
+        let server = Server::start(config, &identity, outside, || {})
             .await
             .expect("started");
         let mut cluster = server.cluster();
