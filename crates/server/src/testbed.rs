@@ -170,6 +170,14 @@ impl Testbed {
         (0..self.len()).filter(|server| self.machines.is_running(*server))
     }
 
+    /// The running servers that are not cut off from clients.
+    pub fn reachable(&self) -> impl Iterator<Item = usize> + '_ {
+        self.running().filter(|server| match &self.machines {
+            Machines::Here(_) => true,
+            Machines::Stage(stage) => stage.is_reachable(*server),
+        })
+    }
+
     /// A server's name, `s1` and so on.
     pub fn name(&self, server: usize) -> &str {
         &self.place(server).name
@@ -455,8 +463,8 @@ impl Testbed {
         })
     }
 
-    fn stage(&self) -> Result<&Stage, TestbedError> {
-        match &self.machines {
+    fn stage(&mut self) -> Result<&mut Stage, TestbedError> {
+        match &mut self.machines {
             Machines::Here(_) => Err(TestbedError::NoNetwork),
             Machines::Stage(stage) => Ok(stage),
         }

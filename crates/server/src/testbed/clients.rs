@@ -135,9 +135,9 @@ impl Testbed {
         self.ask(server, false, 0, QUESTION).await
     }
 
-    /// How the running servers are doing; those that answer.
+    /// How the reachable servers are doing; those that answer.
     pub async fn statuses(&self) -> Vec<(usize, ServerStatus)> {
-        let asked = self.running().map(|server| async move {
+        let asked = self.reachable().map(|server| async move {
             let status = self.status(server).await.ok()?;
             Some((server, status))
         });
@@ -177,14 +177,14 @@ impl Testbed {
         }
     }
 
-    /// The digests of all running servers at one revision. While changes are made it may
+    /// The digests of all reachable servers at one revision. While changes are made it may
     /// take some tries until they answer for the same one.
     pub async fn digests(&self, patience: Duration) -> Result<Digests, TestbedError> {
         let deadline = Instant::now() + patience;
         let mut revision = 0;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let asked = self.running().map(|server| async move {
+            let asked = self.reachable().map(|server| async move {
                 let status = self.ask(server, true, revision, left).await?;
                 Ok::<_, TestbedError>((server, status))
             });
@@ -216,7 +216,7 @@ impl Testbed {
         }
     }
 
-    /// Whether all running servers hold the same.
+    /// Whether all reachable servers hold the same.
     pub async fn digests_equal(&self, patience: Duration) -> Result<bool, TestbedError> {
         Ok(self.digests(patience).await?.equal())
     }

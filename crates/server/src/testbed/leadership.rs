@@ -8,9 +8,9 @@ use tokio::time::{Instant, sleep};
 use super::{POLL, Testbed, TestbedError};
 
 impl Testbed {
-    /// The leader, once all running servers agree on it and it answers linearizably.
+    /// The leader, once all reachable servers agree on it and it answers linearizably.
     pub async fn wait_ready(&mut self, patience: Duration) -> Result<usize, TestbedError> {
-        let all = self.running().count();
+        let all = self.reachable().count();
         self.wait_led(all, patience).await
     }
 

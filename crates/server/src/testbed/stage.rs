@@ -75,6 +75,8 @@ pub(super) struct Stage {
     what: String,
     pub(super) places: Vec<Place>,
     running: Vec<bool>,
+    /// Cut off from everybody, this process included.
+    unreachable: Vec<bool>,
     /// What copies the servers' logs to here.
     logs: Vec<Option<Child>>,
     pub(super) authority: PathBuf,
@@ -113,6 +115,7 @@ impl Stage {
             driver: stage.driver,
             what: stage.what,
             running: vec![false; places.len()],
+            unreachable: vec![false; places.len()],
             logs: places.iter().map(|_| None).collect(),
             places,
             authority: stage.ca,
@@ -170,7 +173,12 @@ impl Stage {
         self.call(&[verb, &self.places[server].name]).await
     }
 
-    pub(super) async fn cut(&self, server: usize, cut: Cut) -> Result<(), TestbedError> {
+    pub(super) fn is_reachable(&self, server: usize) -> bool {
+        self.running[server] && !self.unreachable[server]
+    }
+
+    pub(super) async fn cut(&mut self, server: usize, cut: Cut) -> Result<(), TestbedError> {
+        self.unreachable[server] |= cut == Cut::All;
         self.call(&["cut", &self.places[server].name, cut.as_str()])
             .await
     }
@@ -180,8 +188,10 @@ impl Stage {
         self.call(&["part", name(one), name(other)]).await
     }
 
-    pub(super) async fn heal(&self) -> Result<(), TestbedError> {
-        self.call(&["heal"]).await
+    pub(super) async fn heal(&mut self) -> Result<(), TestbedError> {
+        self.call(&["heal"]).await?;
+        self.unreachable.fill(false);
+        Ok(())
     }
 
     async fn call(&self, arguments: &[&str]) -> Result<(), TestbedError> {

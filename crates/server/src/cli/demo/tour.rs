@@ -3,8 +3,11 @@
 mod accounts;
 mod all_killed;
 mod election;
+mod failover;
 mod follower_away;
+mod follower_cut_off;
 mod leader_back;
+mod leader_cut_off;
 mod leader_killed;
 mod ledger;
 mod watcher;
@@ -128,7 +131,13 @@ async fn tell(
     accounts::tell(&mut tour, samples).await?;
     let old_leader = leader_killed::tell(&mut tour).await?;
     leader_back::tell(&mut tour, old_leader).await?;
+    if tour.cluster.has_network() {
+        leader_cut_off::tell(&mut tour).await?;
+    }
     follower_away::tell(&mut tour).await?;
+    if tour.cluster.has_network() {
+        follower_cut_off::tell(&mut tour).await?;
+    }
     all_killed::tell(&mut tour).await
 }
 

@@ -20,12 +20,13 @@ pub(super) async fn start(
     narrator: &mut Narrator,
 ) -> Result<Beginning, Failure> {
     narrator.chapter("Three servers start, and elect a leader")?;
-    narrator.say(
-        "Each server is a process of its own, with its own certificate, log and disk. Changes \
+    narrator.say(&format!(
+        "Each server is a {} of its own, with its own certificate, log and disk. Changes \
          need one who puts them in order: the leader. A server that hears of no leader stands \
          for election; who gets the votes of a majority leads, in a term that is counted up \
          with every election. What follows is from the servers' own logs.",
-    )?;
+        cluster.what()
+    ))?;
     let began = Beginning::now();
     cluster.start_all().await?;
     Ok(began)

@@ -81,7 +81,7 @@ pub(super) async fn verify(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let leader = tour.cluster.leader(PATIENCE).await?;
     // Of the leader, so it includes whatever was acknowledged before.
     let revision = tour.cluster.status(leader).await?.applied_index;
-    let servers: Vec<_> = tour.cluster.running().collect();
+    let servers: Vec<_> = tour.cluster.reachable().collect();
     let mut figures = Vec::new();
     let mut all_there = true;
     for server in servers {

@@ -1,0 +1,104 @@
+//! A follower loses its network for a while.
+
+use std::time::Duration;
+
+use quorid::testbed::Cut;
+
+use super::{Beginning, PATIENCE, Tour, ledger, moment};
+use crate::cli::{demo::narrator::ms, errors::Failure};
+
+const KINDS: [&str; 6] = [
+    "leader_lost",
+    "candidate",
+    "elected",
+    "follows",
+    "stepped_down",
+    "snapshot_installed",
+];
+const PACE: Duration = Duration::from_millis(10);
+/// Acknowledged creates before the cut, during it, and after the link is back.
+const CREATES: usize = 300;
+/// Longest time that writes may stand still for a follower.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
+    tour.narrator
+        .chapter("A follower loses its network for a while")?;
+    tour.narrator.say(
+        "Cut off, a follower hears of no leader and would stand for election. Before that it \
+         asks the others whether they would vote for it. It gets no answer, so it doesn't count \
+         up its term, and it doesn't disturb the leader when it is back: it gets what it missed, \
+         and that is all.",
+    )?;
+    let leader = tour.cluster.wait_ready(PATIENCE).await?;
+    let others = (0..tour.cluster.len()).rev();
+    let follower = others.clone().find(|server| *server != leader);
+    let follower = follower.expect("the tour has three servers");
+    let name = tour.name(follower);
+    let mut writers = tour.writers("unplugged", PACE)?;
+    writers.more(CREATES, PATIENCE).await?;
+
+    let cut = Beginning::now();
+    let term = tour.cluster.status(leader).await?.term;
+    tour.cluster.cut(follower, Cut::All).await?;
+    let lost = tour.cluster.wait_event(cut.wall, PATIENCE, |event| {
+        event.server == follower && event.is("leader_lost")
+    });
+    lost.await?;
+    writers.more(CREATES, PATIENCE).await?;
+    let healed = Beginning::now();
+    tour.cluster.heal().await?;
+    let goal = tour.cluster.status(leader).await?.applied_index;
+    let status = tour.cluster.wait_applied(follower, goal, PATIENCE).await?;
+    let caught_up = healed.process.elapsed();
+    tour.cluster.wait_ready(PATIENCE).await?;
+    writers.more(CREATES, PATIENCE).await?;
+    let written = writers.finish(PATIENCE).await?;
+    tour.ledger.add(&written);
+
+    let mut moments = tour.moments(&tour.told(cut, &KINDS)?, cut);
+    moments.insert(
+        0,
+        moment(0, "tour", format!("{name} is cut off from everybody")),
+    );
+    let back = cut.ms_until(healed.process);
+    moments.push(moment(
+        back,
+        "tour",
+        format!("the link of {name} is up again"),
+    ));
+    moments.push(moment(
+        cut.ms_until(healed.process + caught_up),
+        &name,
+        format!("has applied revision {}", status.applied_index),
+    ));
+    tour.narrator.timeline(moments)?;
+    let now = tour.cluster.leader(PATIENCE).await?;
+    let term_now = tour.cluster.status(now).await?.term;
+    tour.narrator.check(
+        now == leader && term_now == term,
+        "the leader was not disturbed",
+        format!("{} still leads, still in term {term_now}", tour.name(now)),
+    )?;
+    tour.narrator.check(
+        status.applied_index >= goal,
+        "the follower caught up",
+        format!(
+            "{name} has revision {}, {} after the link was back",
+            goal,
+            ms(caught_up)
+        ),
+    )?;
+    let pause = written.longest_pause(cut.process);
+    tour.narrator.check(
+        written.failed.is_empty() && pause.is_some_and(|pause| pause < PAUSE_MAX),
+        "writes went on all the time",
+        format!(
+            "{} creates, longest pause {}, {}",
+            written.acknowledged.len(),
+            pause.map_or_else(|| "endless".to_owned(), ms),
+            written.errors()
+        ),
+    )?;
+    ledger::verify(tour).await
+}
