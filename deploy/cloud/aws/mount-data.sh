@@ -35,7 +35,8 @@ case $status in
     bytes=$(blockdev --getsize64 "$device")
     [ "$bytes" -ge $((2 * mib)) ] || fail "$device is too small"
     cmp -s -n $mib "$device" /dev/zero || fail "$device isn't blank; left alone"
-    cmp -s -n $mib -i $((bytes - mib)):0 "$device" /dev/zero || fail "$device isn't blank; left alone"
+    cmp -s -n $mib -i $((bytes - mib)):0 "$device" /dev/zero ||
+        fail "$device isn't blank; left alone"
     mkfs.ext4 -q -L quorid "$device"
     ;;
 *)
@@ -50,7 +51,8 @@ mkdir -p "$directory"
 fstab=${QUORID_FSTAB:-/etc/fstab}
 # nofail: a machine without its volume can still be reached; the server doesn't start there.
 if ! grep -qs "^UUID=$uuid[[:space:]]" "$fstab"; then
-    echo "UUID=$uuid $directory ext4 defaults,noatime,nofail,x-systemd.device-timeout=60s 0 2" >>"$fstab"
+    options=defaults,noatime,nofail,x-systemd.device-timeout=60s
+    echo "UUID=$uuid $directory ext4 $options 0 2" >>"$fstab"
 fi
 mountpoint -q "$directory" || mount "UUID=$uuid" "$directory" -o noatime
 # The user's number may be another one on an instance that was made anew.

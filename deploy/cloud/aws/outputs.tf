@@ -20,7 +20,9 @@ output "initial_servers" {
 
 output "client_servers" {
   description = "For `servers` in a client's configuration, or for QUORID_SERVERS."
-  value       = join(",", [for name in var.server_names : "${local.places[name].address}:${local.client_port}"])
+  value = join(",", [
+    for name in var.server_names : "${local.places[name].address}:${local.client_port}"
+  ])
 }
 
 output "inventory" {

@@ -35,7 +35,7 @@ variable "server_names" {
     condition = alltrue([
       for name in var.server_names : can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", name))
     ])
-    error_message = "A name has 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last."
+    error_message = "1 to 63 lower-case letters, digits and hyphens, no hyphen first or last."
   }
 }
 
@@ -53,12 +53,15 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "With vpc_id: three subnets of it, each in another zone, in the order of server_names."
+  description = "With vpc_id: three subnets of it in three zones, in server_names' order."
   type        = list(string)
   default     = []
 
   validation {
-    condition     = contains([0, 3], length(distinct(var.subnet_ids))) && length(var.subnet_ids) == length(distinct(var.subnet_ids))
+    condition = (
+      contains([0, 3], length(var.subnet_ids)) &&
+      length(var.subnet_ids) == length(distinct(var.subnet_ids))
+    )
     error_message = "Give three different subnets, or none."
   }
 }
@@ -75,12 +78,13 @@ variable "vpc_cidr" {
 }
 
 variable "host_number" {
-  description = "Which address of its subnet a server has: 10 is 10.74.0.10 in 10.74.0.0/20. AWS keeps 0 to 3."
+  description = "Which address of its subnet a server has: 10 is 10.74.0.10 in 10.74.0.0/20."
   type        = number
   default     = 10
 
   validation {
-    condition     = var.host_number >= 4 && var.host_number <= 250 && floor(var.host_number) == var.host_number
+    # AWS keeps 0 to 3 for itself.
+    condition     = contains(range(4, 251), var.host_number)
     error_message = "A whole number from 4 to 250."
   }
 }
@@ -90,7 +94,9 @@ variable "client_cidrs" {
   type        = list(string)
 
   validation {
-    condition     = length(var.client_cidrs) > 0 && alltrue([for cidr in var.client_cidrs : can(cidrnetmask(cidr))])
+    condition = length(var.client_cidrs) > 0 && alltrue([
+      for cidr in var.client_cidrs : can(cidrnetmask(cidr))
+    ])
     error_message = "At least one IPv4 block, such as 10.74.0.0/16."
   }
 }
@@ -109,13 +115,13 @@ variable "ssh_cidrs" {
 }
 
 variable "public_addresses" {
-  description = "Give the servers public addresses too. They change when an instance is stopped and started."
+  description = "Give the servers public addresses too. They change when an instance stops."
   type        = bool
   default     = false
 }
 
 variable "nat_gateway" {
-  description = "With a VPC that is made and no public addresses: a NAT gateway, for downloads and updates. It costs by the hour."
+  description = "Without vpc_id and public addresses: a NAT gateway, paid by the hour."
   type        = bool
   default     = false
 }
@@ -127,7 +133,7 @@ variable "connect_endpoint" {
 }
 
 variable "cut_off" {
-  description = "For tests, with a VPC that is made: names of servers whose subnet lets no peer traffic (port 7401) through."
+  description = "For tests, without vpc_id: servers whose subnets let no peer traffic through."
   type        = list(string)
   default     = []
 }
@@ -162,7 +168,7 @@ variable "architecture" {
 }
 
 variable "ami_id" {
-  description = "Image to start from, with systemd, cloud-init and Python 3. Null: the newest Debian 12 at the time."
+  description = "Image with systemd, cloud-init and Python 3. Null: the newest Debian 12."
   type        = string
   default     = null
 }
@@ -221,7 +227,7 @@ variable "kms_key_id" {
 # Quorid
 
 variable "binary_url" {
-  description = "Where the program is: an https address that the instances can reach when they are made."
+  description = "Where the program is: an https address that the instances can reach."
   type        = string
   sensitive   = true # It may be a signed one.
 
@@ -242,7 +248,7 @@ variable "binary_sha256" {
 }
 
 variable "timing" {
-  description = "Preset of the time-outs: lan for zones of one region, wan for regions. See docs/operations/timing.md."
+  description = "Preset of the time-outs, lan for zones. See docs/operations/timing.md."
   type        = string
   default     = "lan"
 
