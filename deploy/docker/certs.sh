@@ -58,7 +58,8 @@ there() {
 quorid_in() {
     local volume=$1
     shift
-    docker run --rm --network none --volume "$volume:/etc/quorid" "$image" "$@" >/dev/null
+    docker run --rm --network none ${label:+--label "$label"} \
+        --volume "$volume:/etc/quorid" "$image" "$@" >/dev/null
 }
 
 authority=$prefix-ca
@@ -70,7 +71,7 @@ if ! there "$authority"; then
     unfinished=()
     echo "made $authority"
 fi
-source=$(docker create --volume "$authority:/etc/quorid" "$image")
+source=$(docker create ${label:+--label "$label"} --volume "$authority:/etc/quorid" "$image")
 containers+=("$source")
 
 # $1: the volume's ending; $2: the name in the certificate; $3 and on: what makes it.
@@ -86,7 +87,8 @@ make() {
         fail "no certificate was made for $name; the reason stands above"
     docker volume create ${label:+--label "$label"} "$volume" >/dev/null
     unfinished=("$volume")
-    container=$(docker create --volume "$volume:/etc/quorid" "$image")
+    container=$(docker create ${label:+--label "$label"} \
+        --volume "$volume:/etc/quorid" "$image")
     containers+=("$container")
     # As an archive, which keeps owner and mode: for the image's user alone.
     for file in ca.crt "$name.crt" "$name.key"; do

@@ -107,7 +107,8 @@ check
 
 stage=quorid-demo-$$
 dir=$(directory_of "$stage")
-mkdir -m 0700 "$dir" || fail "$dir can't be made" "$here/demo.sh --remove $stage, if it is a leftover"
+mkdir -m 0700 "$dir" ||
+    fail "$dir can't be made" "$here/demo.sh --remove $stage, if it is a leftover"
 tour=
 leave() {
     local code=$?
@@ -187,8 +188,8 @@ else
     program=("$target/static/$profile/quorid" demo --tour --stage "$dir/stage.toml"
         --samples "$top/samples/accounts.csv")
 fi
-# In the background, so that a signal to this script is heard while it runs.
-"${program[@]}" &
+# In the background, so that a signal to this script is heard while it runs; and it ends with it.
+setpriv --pdeathsig TERM "${program[@]}" &
 tour=$!
 code=0
 wait "$tour" || code=$?
