@@ -1,6 +1,6 @@
 //! Who leads and who is a member, as this server sees it; and the log lines about it.
 
-use std::{collections::BTreeSet, future, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use openraft::{
     Instant as _, ServerState, async_runtime::watch::WatchReceiver as _, metrics::RaftServerMetrics,
@@ -41,7 +41,7 @@ pub struct ClusterState {
     /// Grows with every election.
     pub term: u64,
     /// Id of the leader, where one is known. None while this server leads and no majority
-    /// answers it: another may lead by then.
+    /// answers it, or follows and hears nothing of it: another may lead by then.
     pub leader: Option<u64>,
     /// The members, by id.
     pub servers: Vec<Member>,
@@ -130,11 +130,13 @@ impl Role {
     }
 }
 
-/// How a leader's lease is watched.
+/// How a leader's lease is watched, by itself and by who follows it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeaseWatch {
     /// A leader that no majority has answered for this long serves nothing any more.
     pub(super) lease: Duration,
+    /// A leader that wasn't heard for this long is lost: who could be elected is by then.
+    pub(super) silence: Duration,
     /// Pause between two looks.
     pub(super) every: Duration,
 }
@@ -169,6 +171,8 @@ pub(super) async fn watch_cluster(
             if !new.votes_alone() && !has_majority(&raft, since, lease.lease) {
                 new.leader = None;
             }
+        } else if gate.silence() >= lease.silence {
+            new.leader = None;
         }
         let before = Arc::clone(&state.borrow());
         tell_role(&before, &new, role, new_role, || gate.handed_over());
@@ -181,15 +185,9 @@ pub(super) async fn watch_cluster(
             }
             changed
         });
-        let look = async {
-            match new_role {
-                Role::Leader => sleep(lease.every).await,
-                Role::Follower | Role::Candidate | Role::Learner => future::pending().await,
-            }
-        };
         tokio::select! {
             changed = metrics.changed() => if changed.is_err() { return },
-            () = look => {}
+            () = sleep(lease.every) => {}
         }
     }
 }
@@ -252,7 +250,7 @@ fn tell_role(
                     event = "leader_lost",
                     term,
                     leader = lost,
-                    "no word from the leader {lost} for an election time-out"
+                    "no word from the leader {lost} for longer than an election time-out"
                 );
             }
             (_, None) => {}

@@ -16,7 +16,10 @@ use openraft::{
     errors::{Fatal, RaftError},
     raft::{SnapshotResponse, TransferLeaderRequest, VoteRequest},
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use tracing::{info, warn};
 
@@ -60,6 +63,8 @@ struct Inner {
     running: OnceLock<Running>,
     /// The leader is giving leadership away.
     handing_over: AtomicBool,
+    /// When a leader was heard last; at first, when this server began to listen.
+    heard: Mutex<Instant>,
 }
 
 struct Running {
@@ -83,6 +88,7 @@ impl Gate {
             enlisting: Mutex::new(()),
             running: OnceLock::new(),
             handing_over: AtomicBool::new(false),
+            heard: Mutex::new(Instant::now()),
         };
         Self {
             inner: Arc::new(inner),
@@ -167,6 +173,21 @@ impl Gate {
         self.inner.disk.save_identity(&identity)?;
         self.inner.identity.send_replace(Some(identity));
         Ok(())
+    }
+
+    /// For how long no leader was heard.
+    pub(super) fn silence(&self) -> Duration {
+        let heard = self.inner.heard.lock();
+        heard.unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
+    fn hear(&self) {
+        let mut heard = self
+            .inner
+            .heard
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *heard = Instant::now();
     }
 
     /// Whether the leader was heard giving leadership away since this was last asked.
@@ -382,7 +403,9 @@ impl Peer for Gate {
         let raft = self.engine(request.metadata())?.raft.clone();
         // A stream that breaks, or a message that can't be read, ends the appends; the
         // leader begins anew with what the last answer said.
-        let requests = request.into_inner().scan((), |(), message| {
+        let gate = self.clone();
+        let requests = request.into_inner().scan((), move |(), message| {
+            gate.hear();
             let request = message
                 .ok()
                 .and_then(|message| wire::append_from(message).ok());
@@ -401,6 +424,7 @@ impl Peer for Gate {
     ) -> Result<Response<proto::AppendResponse>, Status> {
         use openraft::raft::{AppendEntriesResponse as Answer, StreamAppendError};
         let raft = &self.engine(request.metadata())?.raft;
+        self.hear();
         let request = wire::append_from(request.into_inner())?;
         let (previous, last) = (
             request.prev_log_id,

@@ -168,7 +168,11 @@ impl Starting {
             world,
             gate,
         } = self;
-        let dialer = PeerDialer::new(Arc::clone(&world.network), Arc::clone(&world.peer_tls));
+        let dialer = PeerDialer::new(
+            Arc::clone(&world.network),
+            Arc::clone(&world.peer_tls),
+            Duration::from_millis(config.timing.election_max_ms),
+        );
         let log = world.disk.open_log(&config.log).map_err(StartError::Log)?;
         let state = log.state();
         let empty = state.last.is_none() && state.vote.is_none();
@@ -261,6 +265,7 @@ impl Node {
         let patience = Duration::from_millis(2 * config.timing.election_max_ms);
         let lease = LeaseWatch {
             lease: Duration::from_millis(config.timing.election_max_ms),
+            silence: Duration::from_millis(2 * config.timing.election_max_ms),
             every: Duration::from_millis(config.timing.heartbeat_ms),
         };
         let mut tasks = JoinSet::new();

@@ -51,8 +51,8 @@ use crate::{
 /// The largest message between servers. The largest batch of entries comes nowhere near it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
 
-/// A server that doesn't accept a connection by then is taken for unreachable.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A server that doesn't end the TLS handshake by then is taken for unreachable.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection over which nothing comes back for this long is given up, after a ping that
 /// went unanswered for as long again.
@@ -72,13 +72,21 @@ pub(crate) const TO_HEADER: &str = "quorid-to";
 pub(crate) struct PeerDialer {
     network: Arc<dyn Network>,
     tls: TlsConnector,
+    patience: Duration,
 }
 
 impl PeerDialer {
-    pub(crate) fn new(network: Arc<dyn Network>, tls: Arc<rustls::ClientConfig>) -> Self {
+    /// A server that doesn't accept a connection within `patience` is asked anew. The system
+    /// itself would ask again later and later, and be late when a cut link is back.
+    pub(crate) fn new(
+        network: Arc<dyn Network>,
+        tls: Arc<rustls::ClientConfig>,
+        patience: Duration,
+    ) -> Self {
         Self {
             network,
             tls: TlsConnector::from(tls),
+            patience,
         }
     }
 
@@ -106,16 +114,14 @@ impl PeerDialer {
         address: &str,
     ) -> io::Result<tokio_rustls::client::TlsStream<BoxedIo>> {
         let server_name = ServerName::try_from(peer_server_name(name)).map_err(io::Error::other)?;
-        let connect = async {
-            let stream = self.network.connect(address).await?;
-            self.tls.connect(server_name, stream).await
+        let late = |what| {
+            let reason = format!("{address} doesn't {what}");
+            move |_| io::Error::new(io::ErrorKind::TimedOut, reason)
         };
-        timeout(CONNECT_TIMEOUT, connect).await.unwrap_or_else(|_| {
-            Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                format!("{address} doesn't answer"),
-            ))
-        })
+        let connected = timeout(self.patience, self.network.connect(address)).await;
+        let stream = connected.map_err(late("answer"))??;
+        let shaken = timeout(HANDSHAKE_TIMEOUT, self.tls.connect(server_name, stream)).await;
+        shaken.map_err(late("end the TLS handshake"))?
     }
 }
 

@@ -71,6 +71,7 @@ impl Narrator {
 
     /// A few sentences.
     pub(super) fn say(&self, text: &str) -> Result<(), Failure> {
+        self.line("")?;
         for line in wrap(text, WIDTH - INDENT.len()) {
             self.line(&format!("{INDENT}{line}"))?;
         }
