@@ -1,6 +1,7 @@
 //! The one retry loop: which server is asked next, when, and when it is enough.
 
 use std::{
+    convert::Infallible,
     future,
     sync::{
         Arc,
@@ -24,6 +25,10 @@ use crate::{
     server::KnownServer,
     session::Session,
 };
+
+/// A leader that lets a call wait for this long may be gone. Most calls take far less; those
+/// that hash a password may take as long, which does no harm.
+const SUSPECT_AFTER: Duration = Duration::from_millis(250);
 
 /// Which servers may answer.
 #[derive(Clone, Debug)]
@@ -194,6 +199,13 @@ impl Caller {
                 Target::Leader | Target::Any | Target::One(_) => future::pending().await,
             }
         };
+        let suspicion = async {
+            if matches!(plan.target, Target::Leader) {
+                time::sleep(SUSPECT_AFTER).await;
+                self.finder.suspect_leader();
+            }
+            future::pending::<Infallible>().await
+        };
         tokio::select! {
             biased;
             answered = exchange => {
@@ -203,6 +215,7 @@ impl Caller {
                 answered
             }
             _ = superseded => Err(Failure::Elsewhere(Lost::superseded(sent.load(Ordering::Relaxed)))),
+            never = suspicion => match never {},
             () = time::sleep_until(until) => {
                 Err(Failure::Elsewhere(Lost::timed_out(sent.load(Ordering::Relaxed))))
             }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::{Endpoint, connection::Dialer, proto::ClusterView, server::KnownServer};
 
@@ -46,6 +46,8 @@ pub(crate) struct LeaderFinder {
     /// Of the first accepted view that had one.
     cluster_id: OnceLock<String>,
     turn: AtomicUsize,
+    /// Somebody waits for the leader, and has for long.
+    suspicion: Notify,
 }
 
 impl LeaderFinder {
@@ -65,7 +67,19 @@ impl LeaderFinder {
             leadership: watch::Sender::default(),
             view: watch::Sender::default(),
             cluster_id: OnceLock::new(),
+            suspicion: Notify::new(),
         }
+    }
+
+    /// The leader lets a call wait: it may be gone, and who watches elections on it would be
+    /// the last to hear of another.
+    pub(crate) fn suspect_leader(&self) {
+        self.suspicion.notify_one();
+    }
+
+    /// Returns once the leader is suspected.
+    pub(crate) async fn suspected(&self) {
+        self.suspicion.notified().await;
     }
 
     /// Who leads now, and what is heard of it later.

@@ -13,8 +13,9 @@ use crate::{
     server::KnownServer,
 };
 
-/// A watch that began on the leader moves to another server after this. Not at once: a
-/// program that makes one call and ends shall need one connection.
+/// A watch that began on the leader moves to another server after this, or once the leader
+/// lets a call wait. Not at once: a program that makes one call and ends shall need one
+/// connection.
 const LEAVE_LEADER_AFTER: Duration = Duration::from_secs(1);
 /// The same where the move was tried and no other server was reached.
 const LEAVE_LEADER_AGAIN_AFTER: Duration = Duration::from_secs(10);
@@ -103,6 +104,11 @@ async fn hear(
                 Ok(None) => return Left::Lost("the server ended it".to_owned()),
                 Err(status) => return Left::Lost(status.message().to_owned()),
             },
+            () = finder.suspected() => {
+                if finder.leads_others(server) {
+                    return Left::Moving;
+                }
+            }
             () = &mut leaving => {
                 if finder.leads_others(server) {
                     return Left::Moving;

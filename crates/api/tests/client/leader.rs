@@ -75,6 +75,27 @@ async fn a_hanging_leader_is_abandoned_when_a_new_one_is_announced() {
     assert_eq!(calls[0].request_id, calls[1].request_id);
 }
 
+/// The watch of a client that has just begun is still on the leader, and as silent.
+#[tokio::test(start_paused = true)]
+async fn a_new_client_hears_from_another_server_when_the_leader_is_cut_off() {
+    let fake = Fake::start();
+    let client = fake.client([2]);
+    client.create_account(ana()).await.unwrap();
+    let mut watched = fake.watched.subscribe();
+    within(watched.wait_for(|id| *id == 2)).await.unwrap();
+    fake.cut(2);
+    fake.elect(2, 3);
+
+    let start = Instant::now();
+    client.create_account(ana()).await.unwrap();
+
+    assert!(
+        start.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hanging_leader_is_left_when_the_time_for_one_try_is_over() {
     let fake = Fake::start();
