@@ -386,6 +386,17 @@ impl Testbed {
         self.stage()?.heal().await
     }
 
+    /// Ends what runs, whoever started it, removes its data, and undoes all cuts.
+    pub async fn clear(&mut self) -> Result<(), TestbedError> {
+        match &mut self.machines {
+            Machines::Here(here) => {
+                here.kill9_all()?;
+                (0..here.layout.places.len()).try_for_each(|server| here.wipe(server))
+            }
+            Machines::Stage(stage) => stage.clear().await,
+        }
+    }
+
     /// Everything the servers told in their logs since a moment, in the order of time.
     pub fn events_since(&self, since: SystemTime) -> Result<Vec<LogEvent>, TestbedError> {
         let mut events = Vec::new();

@@ -170,7 +170,9 @@ impl Stage {
 
     /// A verb that needs a server and nothing else.
     pub(super) async fn drive(&self, verb: &str, server: usize) -> Result<(), TestbedError> {
-        self.call(&[verb, &self.places[server].name]).await
+        self.call(&[verb, &self.places[server].name])
+            .await
+            .map(drop)
     }
 
     pub(super) fn is_reachable(&self, server: usize) -> bool {
@@ -181,11 +183,12 @@ impl Stage {
         self.unreachable[server] |= cut == Cut::All;
         self.call(&["cut", &self.places[server].name, cut.as_str()])
             .await
+            .map(drop)
     }
 
     pub(super) async fn part(&self, one: usize, other: usize) -> Result<(), TestbedError> {
         let name = |server: usize| self.places[server].name.as_str();
-        self.call(&["part", name(one), name(other)]).await
+        self.call(&["part", name(one), name(other)]).await.map(drop)
     }
 
     pub(super) async fn heal(&mut self) -> Result<(), TestbedError> {
@@ -194,10 +197,27 @@ impl Stage {
         Ok(())
     }
 
-    async fn call(&self, arguments: &[&str]) -> Result<(), TestbedError> {
+    pub(super) async fn clear(&mut self) -> Result<(), TestbedError> {
+        self.heal().await?;
+        for server in 0..self.places.len() {
+            if self
+                .call(&["state", &self.places[server].name])
+                .await?
+                .trim()
+                != "stopped"
+            {
+                self.end("kill", server).await?;
+            }
+            self.drive("wipe", server).await?;
+        }
+        Ok(())
+    }
+
+    /// What the driver says.
+    async fn call(&self, arguments: &[&str]) -> Result<String, TestbedError> {
         let line = || format!("{} {}", self.driver[0], arguments.join(" "));
         let mut command = self.command_line(arguments);
-        let ended = timeout(DRIVER_TIMEOUT, command.stdout(Stdio::null()).output()).await;
+        let ended = timeout(DRIVER_TIMEOUT, command.output()).await;
         let Ok(ended) = ended else {
             return Err(TestbedError::Late {
                 what: line(),
@@ -205,10 +225,13 @@ impl Stage {
                 last: "it still runs".to_owned(),
             });
         };
-        let Output { status, stderr, .. } =
-            ended.map_err(TestbedError::io("run", &self.driver[0]))?;
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = ended.map_err(TestbedError::io("run", &self.driver[0]))?;
         if status.success() {
-            return Ok(());
+            return Ok(String::from_utf8_lossy(&stdout).into_owned());
         }
         Err(TestbedError::Driver {
             line: line(),

@@ -6,6 +6,7 @@
     reason = "what was measured is told in the test's output"
 )]
 
+mod cuts;
 mod workload;
 
 use std::{

@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use quorid_api::{
     Account, AccountName, Client, DeleteAccount, Error, NewAccount, Read, UpdateAccount,
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 use uuid::Uuid;
 
 /// How many accounts a client has at most before it deletes one.
@@ -42,6 +42,8 @@ pub(crate) struct Told {
 /// Clients at work.
 pub(crate) struct Workload {
     stop: Arc<AtomicBool>,
+    /// Changes acknowledged so far, to all of them.
+    changes: Arc<AtomicUsize>,
     clients: JoinSet<Told>,
 }
 
@@ -49,6 +51,7 @@ impl Workload {
     /// Starts so many clients. The seed decides what they do, the cluster when.
     pub(crate) fn start(clients: Vec<Client>, seed: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let changes = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
         for (number, client) in clients.into_iter().enumerate() {
             let random = StdRng::seed_from_u64(seed + number as u64);
@@ -57,13 +60,28 @@ impl Workload {
                 client,
                 random,
                 made: 0,
+                changes: Arc::clone(&changes),
                 told: Told::default(),
             };
             tasks.spawn(worker.work(Arc::clone(&stop)));
         }
         Self {
             stop,
+            changes,
             clients: tasks,
+        }
+    }
+
+    /// Returns once so many more changes were acknowledged.
+    pub(crate) async fn more(&self, wanted: usize, patience: Duration) {
+        let until = self.changes.load(Ordering::Relaxed) + wanted;
+        let deadline = Instant::now() + patience;
+        while self.changes.load(Ordering::Relaxed) < until {
+            assert!(
+                Instant::now() < deadline,
+                "no {wanted} more changes were acknowledged within {patience:?}"
+            );
+            sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -83,6 +101,7 @@ struct Worker {
     client: Client,
     random: StdRng,
     made: u64,
+    changes: Arc<AtomicUsize>,
     told: Told,
 }
 
@@ -122,8 +141,13 @@ impl Worker {
         account.expect("it has that many").clone()
     }
 
-    fn acknowledged(&mut self, account: Account) {
+    fn acknowledged(&mut self) {
         self.told.acknowledged.push(Instant::now());
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn holds(&mut self, account: Account) {
+        self.acknowledged();
         self.told.accounts.insert(id(&account), account);
     }
 
@@ -138,7 +162,7 @@ impl Worker {
         if account.login_name != login_name {
             self.violation(format!("created {login_name}, got {}", account.login_name));
         }
-        self.acknowledged(account);
+        self.holds(account);
         Ok(())
     }
 
@@ -157,7 +181,7 @@ impl Worker {
             ));
         }
         self.told.freed.push(old.login_name);
-        self.acknowledged(account);
+        self.holds(account);
         Ok(())
     }
 
@@ -166,7 +190,7 @@ impl Worker {
         let mut delete = DeleteAccount::of(AccountName::Id(id(&account)));
         delete.etag = Some(account.etag.clone());
         self.client.delete_account(delete).await?;
-        self.told.acknowledged.push(Instant::now());
+        self.acknowledged();
         self.told.accounts.remove(&id(&account));
         self.told.freed.push(account.login_name);
         Ok(())

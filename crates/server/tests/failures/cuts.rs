@@ -1,0 +1,253 @@
+//! Cut wires, on a stage with a real network: three servers, 16 clients, and a leader that
+//! can't reach a majority, can't be heard, can't hear, or sees one of two followers only.
+//!
+//! `make hosts-test` makes the stage, runs these tests on it and removes it.
+//! `QUORID_TEST_CUTS` says how often each way of cutting is tried.
+
+use std::{
+    env, fmt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use quorid::testbed::{Cut, Testbed};
+use quorid_api::{AccountName, Client, Error, NewAccount, Read};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tokio::time::sleep;
+
+use super::{
+    CLIENTS, PATIENCE, check, clients, number,
+    workload::{Told, Workload, gap_around},
+};
+
+/// Acknowledged changes that show that writes go on.
+const ENOUGH: usize = 100;
+/// For one server's answer to a read that it must not answer.
+const QUESTION: Duration = Duration::from_secs(3);
+
+/// What is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// One server, the leader, from others and clients as the kind of cut says.
+    Leader(Cut),
+    /// The leader from one follower: the other one sees both.
+    Bridge,
+    /// Every server from every other: no majority is left until the cuts are undone.
+    Everyone,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Leader(Cut::All) => "the leader from everybody",
+            Self::Leader(Cut::Peers) => "the leader from the other servers",
+            Self::Leader(Cut::In) => "what the leader hears of the others",
+            Self::Leader(Cut::Out) => "what the others hear of the leader",
+            Self::Bridge => "the leader from one follower",
+            Self::Everyone => "every server from every other",
+        })
+    }
+}
+
+impl Way {
+    async fn cut(self, cluster: &mut Testbed, leader: usize) {
+        let done = match self {
+            Self::Leader(cut) => cluster.cut(leader, cut).await,
+            Self::Bridge => cluster.part(leader, (leader + 1) % cluster.len()).await,
+            Self::Everyone => {
+                for server in 0..cluster.len() {
+                    cluster.cut(server, Cut::Peers).await.expect("cut");
+                }
+                Ok(())
+            }
+        };
+        done.expect("cut");
+    }
+
+    /// Whether another server takes over while the cut lasts.
+    fn deposes(self) -> bool {
+        matches!(self, Self::Leader(_))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs hosts with a network: make hosts-test"]
+async fn a_leader_cut_off_from_everybody() {
+    again_and_again(Way::Leader(Cut::All)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs hosts with a network: make hosts-test"]
+async fn a_leader_cut_off_from_the_servers_that_clients_still_reach() {
+    again_and_again(Way::Leader(Cut::Peers)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs hosts with a network: make hosts-test"]
+async fn a_leader_that_is_heard_and_hears_nothing() {
+    again_and_again(Way::Leader(Cut::In)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs hosts with a network: make hosts-test"]
+async fn a_leader_that_hears_and_is_not_heard() {
+    again_and_again(Way::Leader(Cut::Out)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs hosts with a network: make hosts-test"]
+async fn two_servers_that_see_each_other_only_through_a_third() {
+    again_and_again(Way::Bridge).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs hosts with a network: make hosts-test"]
+async fn a_cluster_that_falls_apart_and_comes_together() {
+    again_and_again(Way::Everyone).await;
+}
+
+/// When what happened in one round.
+struct Round {
+    cut: Instant,
+    healed: Instant,
+    /// From the undone cut until all servers follow one leader.
+    together: Duration,
+}
+
+async fn again_and_again(way: Way) {
+    let times = number("QUORID_TEST_CUTS", 10);
+    let seed = number("QUORID_TEST_SEED", rand::random::<u32>().into());
+    println!("QUORID_TEST_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let stage = env::var_os("QUORID_STAGE").expect("QUORID_STAGE names a stage file");
+    let mut cluster = Testbed::on_stage(&PathBuf::from(stage)).expect("a stage");
+    cluster.clear().await.expect("nothing of an earlier test");
+    cluster.start_all().await.expect("a cluster");
+    let prober = cluster
+        .operator()
+        .expect("a client")
+        .with_deadline(PATIENCE);
+    let workload = Workload::start(clients(&cluster, CLIENTS), seed);
+    let mut probes = Vec::new();
+    let mut rounds = Vec::new();
+    for round in 0..times {
+        let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
+        workload.more(ENOUGH, PATIENCE).await;
+        // Not a wait for something: the moment of the cut is to be any.
+        sleep(Duration::from_millis(random.random_range(0..300))).await;
+        let cut = Instant::now();
+        way.cut(&mut cluster, leader).await;
+        if way.deposes() {
+            while cluster.leader(PATIENCE).await.expect("a new leader") == leader {}
+        }
+        if way == Way::Everyone {
+            no_majority(&cluster, leader).await;
+        } else {
+            workload.more(ENOUGH, PATIENCE).await;
+            probes.push(probe(&prober, &cluster, leader, way, round).await);
+        }
+        let healed = Instant::now();
+        cluster.heal().await.expect("healed");
+        cluster.wait_ready(PATIENCE).await.expect("all together");
+        rounds.push(Round {
+            cut,
+            healed,
+            together: healed.elapsed(),
+        });
+    }
+    workload.more(ENOUGH, PATIENCE).await;
+    let mut told = workload.finish().await;
+    told.push(Told {
+        accounts: probes.into_iter().collect(),
+        ..Told::default()
+    });
+    check(&mut cluster, &told).await;
+    report(way, &told, &rounds);
+    cluster.clear().await.expect("ended");
+}
+
+/// Acknowledged by a majority that the old leader can't see: if it still answered reads, it
+/// would say that there is no such account.
+async fn probe(
+    prober: &Client,
+    cluster: &Testbed,
+    old: usize,
+    way: Way,
+    round: u64,
+) -> (uuid::Uuid, quorid_api::Account) {
+    let login_name = format!("probe-{round}");
+    let new = NewAccount {
+        login_name: login_name.clone(),
+        real_name: "Probe".to_owned(),
+        ..NewAccount::default()
+    };
+    let account = prober.create_account(new).await.expect("created");
+    if way.deposes() && way != Way::Leader(Cut::All) {
+        let at_old = cluster.operator_at(old).expect("a client");
+        let at_old = at_old.with_deadline(QUESTION);
+        let name = AccountName::Login(login_name);
+        match at_old.get_account(&name, Read::Linearizable).await {
+            Err(Error::Unavailable(_)) => {}
+            answer => panic!("a leader without a majority answered: {answer:?}"),
+        }
+    }
+    (super::workload::id(&account), account)
+}
+
+/// A leader alone serves no linearizable read, and says that it doesn't lead.
+async fn no_majority(cluster: &Testbed, leader: usize) {
+    let alone = cluster.operator_at(leader).expect("a client");
+    let answer = alone
+        .with_deadline(QUESTION)
+        .list_accounts(1, "", Read::Linearizable)
+        .await;
+    assert!(
+        matches!(&answer, Err(Error::Unavailable(_))),
+        "a leader without a majority answered: {answer:?}"
+    );
+    let stale = alone.list_accounts(1, "", Read::Stale).await;
+    stale.expect("stale reads need no majority");
+    let status = cluster.status(leader).await.expect("its status");
+    assert_eq!(status.leader_id, 0, "{status:?}");
+}
+
+fn report(way: Way, told: &[Told], rounds: &[Round]) {
+    let changes: usize = told.iter().map(|told| told.acknowledged.len()).sum();
+    let lookups: u64 = told.iter().map(|told| told.lookups).sum();
+    assert!(
+        changes > 100 && lookups > 50,
+        "the clients did next to nothing"
+    );
+    let gaps = rounds.iter().map(|round| match way {
+        // From the moment on at which a majority can talk again.
+        Way::Everyone => first_after(told, round.healed),
+        Way::Leader(_) | Way::Bridge => {
+            let until = round.healed + round.together;
+            gap_around(told, round.cut, until - round.cut)
+        }
+    });
+    let (median, worst) = median_and_worst(gaps.collect());
+    let (together, latest) = median_and_worst(rounds.iter().map(|r| r.together).collect());
+    println!(
+        "cut {} times: {way}; {CLIENTS} clients: {changes} changes acknowledged, {lookups} \
+         lookups, 0 lost, 0 done twice, 0 stale; writes stood still for {median:?} (median), \
+         {worst:?} (worst){}; all servers together again after {together:?} (median), \
+         {latest:?} (worst)",
+        rounds.len(),
+        match way {
+            Way::Everyone => " after the cuts were undone",
+            Way::Leader(_) | Way::Bridge => "",
+        }
+    );
+}
+
+fn first_after(told: &[Told], moment: Instant) -> Duration {
+    let times = told.iter().flat_map(|told| &told.acknowledged);
+    let first = times.filter(|at| **at > moment).min();
+    *first.expect("writes went on") - moment
+}
+
+fn median_and_worst(mut times: Vec<Duration>) -> (Duration, Duration) {
+    times.sort_unstable();
+    (times[times.len() / 2], times[times.len() - 1])
+}
