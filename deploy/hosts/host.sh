@@ -23,7 +23,6 @@ fail() { # what and which; what to try
     exit 1
 }
 
-# hosts.sh gives the place it is called from, for sentences that say what to try.
 has() { command -v "$1" >/dev/null 2>&1; }
 with_systemd() { [ -d /run/systemd/system ]; }
 user() { if id -u quorid >/dev/null 2>&1; then echo quorid; else echo root; fi; }
@@ -59,11 +58,10 @@ server_pid() {
 }
 
 state() {
-    pid=$(server_pid) && now=$(stat_of "$pid") || {
-        echo stopped
-        return
-    }
+    now=X
+    if pid=$(server_pid); then now=$(stat_of "$pid") || now=X; fi
     case $now in
+        X) echo stopped ;;
         [tT]*) echo paused ;;
         *) echo running ;;
     esac
@@ -76,8 +74,9 @@ running_pid() {
 }
 
 start() {
-    [ -e "$config" ] && [ -x "$program" ] ||
+    if ! [ -e "$config" ] || ! [ -x "$program" ]; then
         fail "Quorid is not installed on this host" "hosts.sh put $name"
+    fi
     if pid=$(server_pid); then
         fail "the server runs already, as process $pid" "hosts.sh stop $name"
     fi

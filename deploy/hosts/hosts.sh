@@ -140,9 +140,9 @@ reach_for() { # server
     fi
     # A socket's path has to be short.
     sockets=${XDG_RUNTIME_DIR:-/tmp}/quorid-ssh-$UID
-    mkdir -p -m 0700 "$sockets"
+    [[ -d $sockets ]] || mkdir -m 0700 "$sockets" || [[ -d $sockets ]]
     [[ -O $sockets ]] || fail "$sockets belongs to somebody else" "another XDG_RUNTIME_DIR"
-    # shellcheck disable=SC2206 # the options are words
+    # shellcheck disable=SC2206,SC2016 # the options are words; the rest is for the far shell
     reach=(ssh -o BatchMode=yes -o ConnectTimeout=5 -o LogLevel=ERROR -o ControlMaster=auto
         -o ControlPersist=60 -o "ControlPath=$sockets/%C" $ssh_options -- "$of"
         "exec sh -c $(quoted 's=; [ "$(id -u)" = 0 ] || s="sudo -n"; exec $s sh -c "$@"') sh"
@@ -170,10 +170,11 @@ on() { # server, verb, arguments
 # Becomes the process that prints a host's log: whoever kills this one kills that one. The far end
 # ends with its standard input, whose writing end no one but this process holds.
 log() { # server
-    local reach pipe ours theirs
+    local reach pipe theirs
     reach_for "$1"
     exec {pipe}<> <(:)
     if is_lab "$1"; then
+        # shellcheck disable=SC2094 # both are ends of one pipe
         exec {theirs}</proc/self/fd/"$pipe" 9>/proc/self/fd/"$pipe" {pipe}>&-
         exec "${reach[@]}" log held <&"$theirs" {theirs}<&-
     fi
@@ -190,7 +191,7 @@ need_program() {
 }
 
 prepare() {
-    local name
+    local name shown
     need_program
     mkdir -p "$dir"
     [[ -e $certs/ca.crt ]] || "$program" cert ca --out "$certs"
@@ -198,7 +199,8 @@ prepare() {
         if [[ ! -e $certs/$name.crt ]]; then
             "$program" cert server "$name" --host "${address[$name]}" --ca "$certs"
         fi
-        "$program" cert show "$certs/$name.crt" | grep -qE "^hosts .* ${address[$name]}(,|$)" ||
+        shown=$("$program" cert show "$certs/$name.crt")
+        [[ $shown$'\n' =~ [[:space:]]"${address[$name]}"[,$'\n'] ]] ||
             fail "$certs/$name.crt is not for ${address[$name]}" "rm $certs/$name.*, then prepare"
         write_config "$name"
         echo "$dir/$name.toml"

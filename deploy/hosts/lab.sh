@@ -59,11 +59,14 @@ end_lab() { # The command has been told; it gets 10 s.
 
 # Ctrl-C reaches the command by itself; SIGTERM is passed on.
 on_signal() { # signal, exit code
+    local first=
     trap : INT TERM
     ended_by=$2
-    if [[ $1 == TERM && -e $dir/command.pid ]]; then
-        nsenter --target "$(<"/proc/$lab/task/$lab/children")" --pid \
-            -- bash -c 'kill -TERM "$1"' - "$(<"$dir/command.pid")" 2>/dev/null || true
+    read -r first <"/proc/$lab/task/$lab/children" || true
+    if [[ $1 == TERM && $first && -e $dir/command.pid ]]; then
+        # shellcheck disable=SC2016 # for the inner shell
+        nsenter --target "$first" --pid -- bash -c 'kill -TERM "$1"' - "$(<"$dir/command.pid")" \
+            2>/dev/null || true
     fi
     end_lab
 }
@@ -73,7 +76,7 @@ main() {
     while (($# > 0)); do
         case $1 in
             -h | --help) usage && exit ;;
-            --hosts) hosts=${2-} && shift && shift || true ;;
+            --hosts) hosts=${2-} && shift $(($# > 1 ? 2 : 1)) ;;
             --hosts=*) hosts=${1#*=} && shift ;;
             --) shift && break ;;
             -*) fail "there is no option $1" "lab.sh --help" ;;
@@ -98,7 +101,7 @@ main() {
     lab=$!
     while :; do
         status=0
-        wait "$lab" || status=$?
+        wait "$lab" 2>/dev/null || status=$? # without a word on who was killed
         kill -0 "$lab" 2>/dev/null || break
     done
     exit "${ended_by:-$status}"
