@@ -110,9 +110,11 @@ stop() {
     pid=$(running_pid)
     if with_systemd; then
         systemctl stop quorid
-        ended=$(systemctl show --property ExecMainCode --value quorid) # 1: it called exit
+        # Of a unit that ended well systemd may have forgotten all by now (0); 1: it called exit.
+        ended=$(systemctl show --property ExecMainCode --value quorid)
         code=$(systemctl show --property ExecMainStatus --value quorid)
-        [ "$ended" = 1 ] || code="signal $code"
+        case $ended in 0 | 1) ;; *) code="signal $code" ;; esac
+        ! systemctl --quiet is-failed quorid || [ "$code" != 0 ] || code=unknown
     else
         kill -TERM "$pid"
         until_true 1000 test -e "$exit_file" ||
@@ -160,6 +162,7 @@ log() {
         kill "$reader" 2>/dev/null
     } &
     watcher=$!
+    exec 2>/dev/null # that the reader was told to end is no news
     wait "$reader" || true
     kill "$watcher" 2>/dev/null || true
 }

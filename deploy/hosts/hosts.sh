@@ -94,19 +94,22 @@ read_inventory() {
         esac
         read -ra words <<<"$line"
         if [[ ${#words[@]} != 3 || $line =~ ^[a-z_]+= ]]; then
-            fail "$inventory, line $number is neither a host nor a setting: $line" "hosts.sh --help"
+            fail "$inventory, line $number is neither a host nor a setting: $line" \
+                "hosts.sh --help"
         fi
         [[ ${words[0]} =~ ^[a-z0-9]([a-z0-9-]*[a-z0-9])?$ ]] ||
             fail "$inventory, line $number: ${words[0]} is no name of a server" "a name like s1"
         [[ ! ${destination[${words[0]}]-} ]] ||
             fail "$inventory, line $number: there are two hosts ${words[0]}" "another name"
         [[ ${words[2]} =~ ^[0-9.]+$|: ]] ||
-            fail "$inventory, line $number: ${words[2]} is no IP address" "the address, not the name"
+            fail "$inventory, line $number: ${words[2]} is no IP address" \
+                "the address, not the name"
         names+=("${words[0]}")
         destination[${words[0]}]=${words[1]}
         address[${words[0]}]=${words[2]}
     done <"$inventory"
-    ((${#names[@]} > 0)) || fail "$inventory names no host" "a line like: s1 root@10.0.0.11 10.0.0.11"
+    ((${#names[@]} > 0)) ||
+        fail "$inventory names no host" "a line like: s1 root@10.0.0.11 10.0.0.11"
 }
 
 known() { # server...
@@ -119,7 +122,9 @@ known() { # server...
 }
 
 at() { # server, port
-    if [[ ${address[$1]} == *:* ]]; then echo "[${address[$1]}]:$2"; else echo "${address[$1]}:$2"; fi
+    local host=${address[$1]}
+    [[ $host != *:* ]] || host="[$host]"
+    echo "$host:$2"
 }
 
 # ---- transport: all that knows how a host is reached ---------------------------------------
@@ -162,7 +167,8 @@ on() { # server, verb, arguments
     done
     "${reach[@]}" "${words[@]}" || status=$?
     if [[ $status == 255 ]]; then
-        fail "host $1 can't be reached by ssh" "ssh ${ssh_options:+$ssh_options }${destination[$1]} true"
+        fail "host $1 can't be reached by ssh" \
+            "ssh ${ssh_options:+$ssh_options }${destination[$1]} true"
     fi
     return "$status"
 }

@@ -169,6 +169,7 @@ in_host() { # directory, name
     mount -t overlay -o "lowerdir=/etc,upperdir=$own/etc,workdir=$own/work" own /etc
     mount -t tmpfs -o mode=0755 own /usr/local/bin
     mount -t tmpfs -o mode=0755 own /run
+    echo "127.0.1.1 $2" >>/etc/hosts
     echo "$pid"
     # From here on it does what the first process has to: stay, and reap.
     exec >/dev/null {wait}<> <(:)
