@@ -5,7 +5,8 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 QUORID := $(TARGET_DIR)/release/quorid
 
 .DEFAULT_GOAL := release
-.PHONY: release build demo cluster test check fix bench clean help
+.PHONY: release build demo cluster test hosts-demo hosts-test docker-demo image check fix bench \
+	clean help
 
 release: ## Build the release: target/release/quorid (the default)
 	$(CARGO) build --release
@@ -28,6 +29,27 @@ test: ## Run all tests, with cargo-nextest where it is installed
 		$(CARGO) test --workspace; \
 	fi
 
+hosts-demo: build ## The same on three hosts of their own, and their network is cut (needs root)
+	QUORID=$(TARGET_DIR)/debug/quorid deploy/hosts/demo.sh
+
+hosts-test: build ## Test on such hosts: cut wires, and the scripts for hosts (needs root)
+	$(CARGO) test --locked --test failures --no-run
+	QUORID=$(TARGET_DIR)/debug/quorid deploy/hosts/stage.sh -- \
+		$(CARGO) test --offline --test failures -- --ignored --test-threads 1 --nocapture cuts::
+	QUORID=$(TARGET_DIR)/debug/quorid deploy/hosts/test.sh
+	@if [ -x /usr/sbin/sshd ]; then \
+		echo "deploy/hosts/test.sh --ssh"; \
+		QUORID=$(TARGET_DIR)/debug/quorid deploy/hosts/test.sh --ssh; \
+	else \
+		echo "Skipped: the scripts for hosts over ssh (openssh-server is not installed)"; \
+	fi
+
+docker-demo: ## The same in three containers (needs Docker and Docker Compose)
+	deploy/docker/demo.sh
+
+image: ## Build the container image quorid:latest from a static release
+	deploy/docker/image.sh
+
 check: ## Check format, lints, documentation, licences and samples; changes no source
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -37,6 +59,7 @@ check: ## Check format, lints, documentation, licences and samples; changes no s
 	else \
 		echo "Skipped: licences and advisories (cargo-deny is not installed)"; \
 	fi
+	deploy/hosts/check.sh
 	@if python3 --version >/dev/null 2>&1; then \
 		echo "python3 samples/make.py --check"; python3 samples/make.py --check; \
 	else \
@@ -54,4 +77,4 @@ clean: ## Remove everything that was built
 	$(CARGO) clean
 
 help: ## List what make can do
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile

@@ -6,6 +6,7 @@ set -euo pipefail
 usage() {
     cat <<'END'
 Usage: demo.sh                   runs the demonstration
+       demo.sh --check           says whether this machine can run it, and runs nothing
        demo.sh --shell           makes its containers and waits for Ctrl-C, to try by hand
        demo.sh --remove STAGE    removes what a demonstration left that was killed by SIGKILL
 
@@ -95,6 +96,7 @@ choose_addresses() {
 
 case ${1-} in
     '' | --shell) ;;
+    --check) check; exit 0 ;;
     --remove)
         [[ ${2-} =~ ^quorid-demo-[0-9]+$ ]] || { usage >&2; exit 2; }
         remove "$2"

@@ -137,6 +137,41 @@ async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
     }
 }
 
+/// As for an upgrade: one server after another is ended in order and started again. A client
+/// of the library sees no error, or the workload would tell of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_error_reaches_a_client_while_one_server_after_another_is_restarted() {
+    let mut cluster = Testbed::builder(program())
+        .start()
+        .await
+        .expect("a cluster");
+    let workload = Workload::start(clients(&cluster, CLIENTS), 7);
+    let mut stops = Vec::new();
+    for _ in 0..2 {
+        for server in 0..cluster.len() {
+            let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
+            workload.more(100, PATIENCE).await;
+            stops.push((Instant::now(), leader == server));
+            cluster.stop(server).await.expect("a clean end");
+            workload.more(100, PATIENCE).await;
+            cluster.start(server).await.expect("started again");
+        }
+    }
+    cluster.wait_ready(PATIENCE).await.expect("all are back");
+    let told = workload.finish().await;
+    check(&mut cluster, &told).await;
+    let ends = stops.iter().skip(1).map(|(next, _)| *next);
+    for ((moment, led), end) in stops.iter().zip(ends.chain([Instant::now()])) {
+        let what = if *led { "the leader" } else { "a follower" };
+        let gap = gap_around(&told, *moment, end - *moment);
+        println!("SIGTERM to {what}: writes stood still for {gap:?}, no error");
+    }
+    assert!(
+        stops.iter().any(|(_, led)| *led),
+        "no leader was among the servers stopped"
+    );
+}
+
 async fn empty(cluster: &Testbed) {
     use futures_util::{StreamExt as _, TryStreamExt as _};
     let client = cluster.operator().expect("a client");
