@@ -1,10 +1,13 @@
 //! `quorid demo`: a cluster on this machine, to try or to watch.
 
+mod beginning;
 mod commands;
 mod hold;
 mod measure;
 mod narrator;
 mod tour;
+mod trace;
+mod watcher;
 mod writers;
 
 use std::{env, path::PathBuf};
@@ -51,8 +54,11 @@ pub(crate) struct DemoArgs {
     /// Accounts for the tour [default: the thousand of samples/accounts.csv]
     #[arg(long, value_name = "FILE", requires = "tour")]
     samples: Option<PathBuf>,
+    /// Write the way of a create and a failover to this file, JSON, in the order of time
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tour", "servers"])]
+    trace: Option<PathBuf>,
     /// Measure speed, memory, disk and times to recover, and end
-    #[arg(long, conflicts_with = "tour")]
+    #[arg(long, conflicts_with_all = ["tour", "trace"])]
     bench: bool,
     /// How many accounts are created for the measurements
     #[arg(
@@ -88,6 +94,9 @@ async fn demonstrate(args: DemoArgs, out: Output) -> Result<(), Failure> {
             None => for_tour(builder).create()?,
         };
         return tour::run(cluster, &program, args.samples, out).await;
+    }
+    if let Some(file) = &args.trace {
+        return trace::run(builder, file, out).await;
     }
     if args.bench {
         return measure::run(builder, &program, args.accounts, out).await;

@@ -12,7 +12,7 @@ use super::{
     types::{Entry, LogId, TypeConfig, Vote},
     wire,
 };
-use crate::storage::{FlushDone, LogEngine};
+use crate::storage::{FlushDone, LogEngine, LogPos};
 
 /// The log, for the engine to write and for its replication tasks to read.
 #[derive(Clone)]
@@ -106,10 +106,16 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let entries = entries.into_iter().map(wire::payload).collect();
+        let entries: Vec<_> = entries.into_iter().map(wire::payload).collect();
+        let index = |entry: Option<&(LogPos, _)>| entry.map_or(0, |(at, _)| at.index);
+        let (first, last) = (index(entries.first()), index(entries.last()));
+        tell_entries("appended", first, last);
         self.log.append(
             entries,
-            Box::new(move |result| callback.io_completed(result)),
+            Box::new(move |result| {
+                tell_entries("synced", first, last);
+                callback.io_completed(result);
+            }),
         )
     }
 
@@ -122,4 +128,15 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let upto = wire::log_pos(&log_id);
         self.durably(|log, done| log.purge(upto, done)).await
     }
+}
+
+/// For who wants to see the way of an entry: into the log, onto the disk, into the state.
+pub(super) fn tell_entries(event: &'static str, first: u64, last: u64) {
+    tracing::trace!(
+        target: "quorid::entries",
+        event,
+        first,
+        last,
+        "entries {first} to {last}: {event}"
+    );
 }

@@ -10,6 +10,7 @@ use openraft::{
 use tracing::info;
 
 use super::{
+    log_store::tell_entries,
     snapshot::StateSnapshot,
     types::{Applied, LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig},
     wire,
@@ -32,6 +33,10 @@ impl StateMachine {
     /// One transaction for the whole batch; the callers are answered once it is visible.
     fn apply_batch(&self, batch: Vec<EntryResponder<TypeConfig>>) -> Result<(), Fault> {
         let mut answers = Vec::with_capacity(batch.len());
+        let index = |entry: Option<&EntryResponder<TypeConfig>>| {
+            entry.map_or(0, |(entry, _)| entry.log_id.index)
+        };
+        let (first, last) = (index(batch.first()), index(batch.last()));
         self.store.write(|state| {
             for (entry, responder) in batch {
                 let at = wire::log_pos(&entry.log_id);
@@ -53,6 +58,7 @@ impl StateMachine {
             }
             Ok(())
         })?;
+        tell_entries("applied", first, last);
         for (responder, outcome) in answers {
             if let Some(responder) = responder {
                 responder.send(Applied(outcome));

@@ -12,6 +12,7 @@ pub struct Builder {
     servers: usize,
     directory: Option<PathBuf>,
     settings: toml::Table,
+    log_filter: Option<String>,
 }
 
 impl Builder {
@@ -21,6 +22,7 @@ impl Builder {
             servers: 3,
             directory: None,
             settings: toml::Table::new(),
+            log_filter: None,
         }
     }
 
@@ -34,6 +36,12 @@ impl Builder {
     /// used before, the same cluster is started again.
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
+        self
+    }
+
+    /// What the servers log, as in `QUORID_LOG`.
+    pub fn log_filter(mut self, directives: &str) -> Self {
+        self.log_filter = Some(directives.to_owned());
         self
     }
 
@@ -68,7 +76,12 @@ impl Builder {
             layout.give_addresses(&reserved)?;
             ports = Some(reserved);
         }
-        Testbed::on_this_machine(ThisMachine::new(self.program, layout, ports))
+        Testbed::on_this_machine(ThisMachine::new(
+            self.program,
+            layout,
+            ports,
+            self.log_filter,
+        ))
     }
 
     /// Makes a cluster, starts it, and waits until it answers.

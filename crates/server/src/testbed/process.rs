@@ -25,7 +25,12 @@ pub(super) struct Process {
 
 impl Process {
     /// `quorid serve` with a configuration file; what it says is added to `log`.
-    pub(super) fn start(program: &Path, config: &Path, log: &Path) -> io::Result<Self> {
+    pub(super) fn start(
+        program: &Path,
+        config: &Path,
+        log: &Path,
+        filter: Option<&str>,
+    ) -> io::Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(program);
         command
@@ -43,6 +48,9 @@ impl Process {
             if ours.starts_with("QUORID_") || ours == "RUST_LOG" {
                 command.env_remove(&name);
             }
+        }
+        if let Some(filter) = filter {
+            command.env("QUORID_LOG", filter);
         }
         let child = command.spawn()?;
         Ok(Self { child })

@@ -24,15 +24,22 @@ pub(super) struct ThisMachine {
     processes: Vec<Option<Process>>,
     /// Held until the first start.
     ports: Option<Ports>,
+    log_filter: Option<String>,
     pub(super) layout: Layout,
 }
 
 impl ThisMachine {
-    pub(super) fn new(program: PathBuf, layout: Layout, ports: Option<Ports>) -> Self {
+    pub(super) fn new(
+        program: PathBuf,
+        layout: Layout,
+        ports: Option<Ports>,
+        log_filter: Option<String>,
+    ) -> Self {
         Self {
             program,
             processes: layout.places.iter().map(|_| None).collect(),
             ports,
+            log_filter,
             layout,
         }
     }
@@ -68,7 +75,8 @@ impl ThisMachine {
         self.release_ports();
         let place = self.place(server);
         let config = self.layout.config(&place.name);
-        let process = Process::start(&self.program, &config, &place.log)
+        let filter = self.log_filter.as_deref();
+        let process = Process::start(&self.program, &config, &place.log, filter)
             .map_err(TestbedError::io("start", &self.program))?;
         self.processes[server] = Some(process);
         Ok(())

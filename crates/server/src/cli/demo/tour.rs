@@ -10,21 +10,22 @@ mod leader_back;
 mod leader_cut_off;
 mod leader_killed;
 mod ledger;
-mod watcher;
 
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use quorid::testbed::{LogEvent, Testbed};
 use quorid_api::Client;
 use tokio::time::Instant;
 
-use self::{ledger::Ledger, watcher::Watcher};
+use self::ledger::Ledger;
 use super::{
+    beginning::Beginning,
     commands::{Commands, Said},
     narrator::{Moment, Narrator},
+    watcher::Watcher,
     writers::Writers,
 };
 use crate::cli::{
@@ -48,35 +49,6 @@ struct Tour<'a> {
     commands: Commands,
     watcher: Watcher,
     ledger: Ledger,
-}
-
-/// A moment by both clocks: that of the logs, and that of this process.
-#[derive(Debug, Clone, Copy)]
-struct Beginning {
-    wall: SystemTime,
-    process: Instant,
-}
-
-impl Beginning {
-    fn now() -> Self {
-        Self {
-            wall: SystemTime::now(),
-            process: Instant::now(),
-        }
-    }
-
-    fn ms_until(self, at: Instant) -> i64 {
-        let since = at.saturating_duration_since(self.process);
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    }
-
-    fn ms_until_wall(self, at: SystemTime) -> i64 {
-        let whole = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        match at.duration_since(self.wall) {
-            Ok(since) => whole(since),
-            Err(before) => -whole(before.duration()),
-        }
-    }
 }
 
 /// Runs the tour. Where something fails, its directory stays.
@@ -204,19 +176,5 @@ fn moment(ms: i64, who: &str, what: impl Into<String>) -> Moment {
         ms,
         who: who.to_owned(),
         what: what.into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_clocks_count_from_the_same_moment() {
-        let began = Beginning::now();
-        let later = Duration::from_millis(250);
-        assert_eq!(began.ms_until(began.process + later), 250);
-        assert_eq!(began.ms_until_wall(began.wall + later), 250);
-        assert_eq!(began.ms_until_wall(began.wall - later), -250);
     }
 }

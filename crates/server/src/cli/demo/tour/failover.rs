@@ -4,9 +4,9 @@
 use quorid::testbed::LogEvent;
 use tokio::time::Instant;
 
-use super::{Beginning, PAUSE_MAX, Tour, moment, watcher::Heard};
+use super::{Beginning, PAUSE_MAX, Tour, moment};
 use crate::cli::{
-    demo::{narrator::ms, writers::Written},
+    demo::{narrator::ms, watcher::Heard, writers::Written},
     errors::Failure,
 };
 
