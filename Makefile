@@ -6,7 +6,7 @@ QUORID := $(TARGET_DIR)/release/quorid
 
 .DEFAULT_GOAL := release
 .PHONY: release build demo cluster test hosts-demo hosts-test docker-demo image check fix bench \
-	clean help
+	figures whitepaper clean help
 
 release: ## Build the release: target/release/quorid (the default)
 	$(CARGO) build --release
@@ -61,9 +61,10 @@ check: ## Check format, lints, documentation, licences and samples; changes no s
 	fi
 	deploy/hosts/check.sh
 	@if python3 --version >/dev/null 2>&1; then \
-		echo "python3 samples/make.py --check"; python3 samples/make.py --check; \
+		echo "python3 samples/make.py --check" && python3 samples/make.py --check && \
+		echo "python3 docs/figures/draw.py --check" && python3 docs/figures/draw.py --check; \
 	else \
-		echo "Skipped: whether samples/ is up to date (python3 is not installed)"; \
+		echo "Skipped: whether samples/ and figures are up to date (python3 is not installed)"; \
 	fi
 
 fix: ## Format, and mend what clippy can
@@ -72,6 +73,13 @@ fix: ## Format, and mend what clippy can
 
 bench: release ## Measure three servers on this machine, at 100,000 accounts
 	$(QUORID) demo --bench
+
+figures: release ## Draw the documentation's figures from a new run
+	$(QUORID) demo --trace docs/figures/trace.json
+	python3 docs/figures/draw.py
+
+whitepaper: ## Typeset docs/whitepaper.md: target/whitepaper.pdf, two pages (needs Python 3)
+	python3 docs/whitepaper/make.py
 
 clean: ## Remove everything that was built
 	$(CARGO) clean

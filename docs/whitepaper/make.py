@@ -3,6 +3,7 @@
 
     make.py                      the paper
     make.py FILE --out PDF       another document
+    make.py --install            only what it needs, to see whether it can run here
     make.py --png                a picture of each page beside the PDF, too
 
 What it needs is in requirements.txt; the first run installs that into a virtual environment,
@@ -33,6 +34,8 @@ def main():
     venv = work / "venv"
     if Path(sys.prefix).resolve() != venv.resolve():
         python = prepare(venv)
+        if arguments.install:
+            return
         # From here on with what was installed, and nothing else.
         command = [python, "-I", "-B", __file__, *sys.argv[1:]]
         sys.exit(subprocess.run(command, check=False).returncode)
@@ -56,6 +59,7 @@ def parse():
     parser.add_argument("document", nargs="?", type=Path, default=TOP / "docs/whitepaper.md")
     parser.add_argument("--out", type=Path, help="the PDF; target/whitepaper.pdf")
     parser.add_argument("--pages", type=int, default=2, help="how many it may have; 2")
+    parser.add_argument("--install", action="store_true", help="only install what it needs")
     parser.add_argument("--png", action="store_true", help="also make a picture of each page")
     arguments = parser.parse_args()
     target = Path(os.environ.get("CARGO_TARGET_DIR") or TOP / "target")

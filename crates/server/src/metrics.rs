@@ -118,7 +118,10 @@ impl Metrics {
                 "Changes of leader seen since the start",
             ),
             term: gauge("quorid_term", "Current term"),
-            is_leader: gauge("quorid_is_leader", "1 on the leader, 0 elsewhere"),
+            is_leader: gauge(
+                "quorid_is_leader",
+                "1 on the leader while a majority answers it, 0 elsewhere",
+            ),
             last_log: gauge("quorid_log_last_index", "Last entry of the log"),
             committed: gauge(
                 "quorid_log_committed_index",
@@ -191,7 +194,8 @@ impl Metrics {
         let set =
             |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.term, status.term);
-        set(&self.is_leader, u64::from(status.role == Role::Leader));
+        let leads = status.role == Role::Leader && status.leader.is_some();
+        set(&self.is_leader, u64::from(leads));
         set(&self.last_log, status.last_log);
         set(&self.committed, status.committed);
         set(&self.applied, status.applied);

@@ -5,6 +5,7 @@ mod service_manager;
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use rustix::fs::Mode;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{oneshot, watch},
@@ -41,6 +42,8 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     if args.check_config {
         return tell_valid(&config);
     }
+    // What the engines make in the data directory is nobody else's either.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     logging::start(config.log_format, config.verbose)?;
     for warning in &config.warnings {
         warn!(event = "configuration", "{warning}");

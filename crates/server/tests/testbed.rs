@@ -1,7 +1,9 @@
 //! The harness itself: what it starts answers, and ends with it.
 
 use std::{
-    os::unix::net::UnixDatagram,
+    fs::DirEntry,
+    os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant, SystemTime},
 };
@@ -12,7 +14,21 @@ use quorid_api::{AccountName, NewAccount, Read};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 fn runs(process: u32) -> bool {
-    std::path::Path::new(&format!("/proc/{process}/stat")).exists()
+    Path::new(&format!("/proc/{process}/stat")).exists()
+}
+
+/// Everything below a directory.
+fn files(directory: &Path) -> Vec<DirEntry> {
+    let entries = std::fs::read_dir(directory).expect("a directory");
+    let mut all = Vec::new();
+    for entry in entries {
+        let entry = entry.expect("an entry");
+        if entry.file_type().expect("its type").is_dir() {
+            all.extend(files(&entry.path()));
+        }
+        all.push(entry);
+    }
+    all
 }
 
 fn new_account(login_name: &str) -> NewAccount {
@@ -56,6 +72,11 @@ async fn servers_are_started_killed_restarted_and_end_with_the_cluster() {
     let revision = operator.session_revision();
     let held = cluster.accounts_of(leader, revision).await.expect("listed");
     assert_eq!(held.len(), 2);
+
+    for entry in files(&cluster.directory().join(cluster.name(leader))) {
+        let mode = entry.metadata().expect("metadata").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}: {mode:o}", entry.path().display());
+    }
 
     cluster.pause(leader).await.expect("paused");
     cluster.resume(leader).await.expect("resumed");

@@ -106,9 +106,11 @@ fn reason(error: Error, address: &str) -> String {
     message.strip_prefix(&address).unwrap_or(message).to_owned()
 }
 
-fn role_name(role: ServerRole) -> &'static str {
-    match role {
+fn role_name(status: &ServerStatus) -> &'static str {
+    match status.role() {
         ServerRole::Unspecified => "unknown",
+        // It names itself only as long as a majority answers it.
+        ServerRole::Leader if status.leader_id == 0 => "leader (no majority)",
         ServerRole::Leader => "leader",
         ServerRole::Follower => "follower",
         ServerRole::Candidate => "candidate",
@@ -145,7 +147,7 @@ fn to_text(view: &ClusterView, members: &[Member]) -> String {
         match &member.status {
             Ok(status) => table.row(&[
                 &name,
-                role_name(status.role()),
+                role_name(status),
                 &status.term.to_string(),
                 &status.applied_index.to_string(),
                 &committed.saturating_sub(status.applied_index).to_string(),
@@ -197,7 +199,7 @@ fn to_json(view: &ClusterView, members: &[Member], digests: Option<&Digests>) ->
             });
             let more = match &member.status {
                 Ok(status) => json!({
-                    "role": role_name(status.role()),
+                    "role": role_name(status),
                     "term": status.term,
                     "leader_id": status.leader_id,
                     "last_log": status.last_log_index,
@@ -252,6 +254,7 @@ pub(super) mod tests {
         ServerStatus {
             role: role.into(),
             term: 3,
+            leader_id: 1,
             applied_index: applied,
             committed_index: applied,
             checkpoint_index: 90,
@@ -290,6 +293,16 @@ pub(super) mod tests {
              s3      unreachable  -     -        -    -           -         -        host3:7400  -\n\
              s3 is unreachable: refused\\u{7}"
         );
+    }
+
+    #[test]
+    fn a_leader_that_no_majority_answers_is_told_from_one_that_leads() {
+        let alone = ServerStatus {
+            leader_id: 0,
+            ..status(ServerRole::Leader, 100)
+        };
+        assert_eq!(role_name(&alone), "leader (no majority)");
+        assert_eq!(role_name(&status(ServerRole::Leader, 100)), "leader");
     }
 
     #[test]

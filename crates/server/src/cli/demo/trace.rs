@@ -89,9 +89,10 @@ async fn write(cluster: &mut Testbed) -> Result<Value, Failure> {
         });
         applied.await?;
     }
+    let events = cluster.events_since(began)?;
+    let lag = follower_lag(leader, &creates, &events);
     creates.sort_by_key(Create::took);
     let median = &creates[CREATES / 2];
-    let events = cluster.events_since(began)?;
     let mut steps = vec![
         step(0.0, "client", "sent"),
         step(micros(median.took()), "client", "acknowledged"),
@@ -127,7 +128,31 @@ async fn write(cluster: &mut Testbed) -> Result<Value, Failure> {
         "steps": steps,
         "median_us": micros(median.took()),
         "of": CREATES,
+        "follower_lag_us": {
+            "p50": lag[lag.len() / 2],
+            "p99": lag[lag.len() * 99 / 100],
+            "max": lag[lag.len() - 1],
+        },
     }))
+}
+
+/// How long after its acknowledgement each create was in the state of each follower, µs, in
+/// order of size: so long could a stale read there miss it. 0 where it was there before.
+fn follower_lag(leader: usize, creates: &[Create], events: &[LogEvent]) -> Vec<f64> {
+    let applied = |event: &&LogEvent| event.server != leader && event.is("applied");
+    let mut lag: Vec<f64> = events
+        .iter()
+        .filter(applied)
+        .flat_map(|event| {
+            let covered = creates.iter().filter(|made| covers(event, made.revision));
+            covered.map(|made| {
+                let after = event.at.duration_since(made.acknowledged);
+                micros(after.unwrap_or_default())
+            })
+        })
+        .collect();
+    lag.sort_unstable_by(f64::total_cmp);
+    lag
 }
 
 /// Whether an event is about the log entry of a revision, among others.
