@@ -7,7 +7,7 @@
 use std::{
     env, fmt,
     path::PathBuf,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use quorid::testbed::{Cut, Testbed};
@@ -32,6 +32,8 @@ enum Way {
     Leader(Cut),
     /// The leader from one follower: the other one sees both.
     Bridge,
+    /// A follower from everybody.
+    Follower,
     /// Every server from every other: no majority is left until the cuts are undone.
     Everyone,
 }
@@ -44,6 +46,7 @@ impl fmt::Display for Way {
             Self::Leader(Cut::In) => "what the leader hears of the others",
             Self::Leader(Cut::Out) => "what the others hear of the leader",
             Self::Bridge => "the leader from one follower",
+            Self::Follower => "a follower from everybody",
             Self::Everyone => "every server from every other",
         })
     }
@@ -53,7 +56,17 @@ impl Way {
     async fn cut(self, cluster: &mut Testbed, leader: usize) {
         let done = match self {
             Self::Leader(cut) => cluster.cut(leader, cut).await,
-            Self::Bridge => cluster.part(leader, (leader + 1) % cluster.len()).await,
+            Self::Bridge => cluster.part(leader, follower_of(cluster, leader)).await,
+            Self::Follower => {
+                let since = SystemTime::now();
+                let follower = follower_of(cluster, leader);
+                cluster.cut(follower, Cut::All).await.expect("cut");
+                // From here on it would stand for election if it could.
+                let lost = cluster.wait_event(since, PATIENCE, |event| {
+                    event.server == follower && event.is("leader_lost")
+                });
+                lost.await.map(drop)
+            }
             Self::Everyone => {
                 for server in 0..cluster.len() {
                     cluster.cut(server, Cut::Peers).await.expect("cut");
@@ -102,8 +115,18 @@ async fn two_servers_that_see_each_other_only_through_a_third() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs hosts with a network: make hosts-test"]
+async fn a_follower_that_comes_back_without_disturbing_the_leader() {
+    again_and_again(Way::Follower).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs hosts with a network: make hosts-test"]
 async fn a_cluster_that_falls_apart_and_comes_together() {
     again_and_again(Way::Everyone).await;
+}
+
+fn follower_of(cluster: &Testbed, leader: usize) -> usize {
+    (leader + 1) % cluster.len()
 }
 
 /// When what happened in one round.
@@ -132,6 +155,7 @@ async fn again_and_again(way: Way) {
     let mut rounds = Vec::new();
     for round in 0..times {
         let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
+        let term = cluster.status(leader).await.expect("its status").term;
         workload.more(ENOUGH, PATIENCE).await;
         // Not a wait for something: the moment of the cut is to be any.
         sleep(Duration::from_millis(random.random_range(0..300))).await;
@@ -148,7 +172,15 @@ async fn again_and_again(way: Way) {
         }
         let healed = Instant::now();
         cluster.heal().await.expect("healed");
-        cluster.wait_ready(PATIENCE).await.expect("all together");
+        let now = cluster.wait_ready(PATIENCE).await.expect("all together");
+        if way == Way::Follower {
+            let status = cluster.status(now).await.expect("its status");
+            assert_eq!(
+                (now, status.term),
+                (leader, term),
+                "the leader was disturbed"
+            );
+        }
         rounds.push(Round {
             cut,
             healed,
@@ -221,7 +253,7 @@ fn report(way: Way, told: &[Told], rounds: &[Round]) {
     let gaps = rounds.iter().map(|round| match way {
         // From the moment on at which a majority can talk again.
         Way::Everyone => first_after(told, round.healed),
-        Way::Leader(_) | Way::Bridge => {
+        Way::Leader(_) | Way::Bridge | Way::Follower => {
             let until = round.healed + round.together;
             gap_around(told, round.cut, until - round.cut)
         }
@@ -236,7 +268,7 @@ fn report(way: Way, told: &[Told], rounds: &[Round]) {
         rounds.len(),
         match way {
             Way::Everyone => " after the cuts were undone",
-            Way::Leader(_) | Way::Bridge => "",
+            Way::Leader(_) | Way::Bridge | Way::Follower => "",
         }
     );
 }
