@@ -251,8 +251,11 @@ async fn rest(
         time::sleep_until(until).await;
         return false;
     }
+    // The same leader in the same term is worth another try once it was gone meanwhile.
+    let mut gone = false;
     let worth_a_try = |now: &Leadership| {
-        let new = |leader| now.term > round.term || !round.has_tried(leader);
+        gone |= now.leader.is_none();
+        let new = |leader| gone || now.term > round.term || !round.has_tried(leader);
         now.leader.as_deref().is_some_and(new)
     };
     matches!(

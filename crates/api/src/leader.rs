@@ -74,7 +74,8 @@ impl LeaderFinder {
     /// The leader lets a call wait: it may be gone, and who watches elections on it would be
     /// the last to hear of another.
     pub(crate) fn suspect_leader(&self) {
-        self.suspicion.notify_one();
+        // Of use only to a watch that is there: one that comes later begins where it should.
+        self.suspicion.notify_waiters();
     }
 
     /// Returns once the leader is suspected.
@@ -229,7 +230,8 @@ impl LeaderFinder {
             if view.answered_by == newest.leader_id {
                 self.leadership.send_modify(|known| known.leader = None); // It stepped down.
             } else {
-                view.leader_id = newest.leader_id; // This server hasn't heard of it yet.
+                // This server hasn't heard of it yet, or hears it no more; the leader knows best.
+                view.leader_id = newest.leader_id;
             }
         }
         self.learn_members(&view);

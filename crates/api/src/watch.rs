@@ -104,7 +104,8 @@ async fn hear(
                 Ok(None) => return Left::Lost("the server ended it".to_owned()),
                 Err(status) => return Left::Lost(status.message().to_owned()),
             },
-            () = finder.suspected() => {
+            // Not where the move was tried just now.
+            () = finder.suspected(), if patience < LEAVE_LEADER_AGAIN_AFTER => {
                 if finder.leads_others(server) {
                     return Left::Moving;
                 }

@@ -183,6 +183,26 @@ async fn elections_are_heard_from_another_server_than_the_leader() {
     assert!(start.elapsed() < Duration::from_millis(100));
 }
 
+/// As behind a firewall: slow answers of the leader are no reason to leave it again and again.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reaches_the_leader_only_keeps_its_watch() {
+    let fake = Fake::start();
+    fake.kill(1);
+    fake.kill(3);
+    let client = fake.client([2]);
+    let mut watched = fake.watched.subscribe();
+    client.create_account(ana()).await.unwrap();
+    for _ in ["at first", "after a look at the others"] {
+        within(watched.changed()).await.unwrap();
+        assert_eq!(*watched.borrow_and_update(), 2);
+    }
+    fake.next(2, [Next::Hang]);
+
+    client.create_account(ana()).await.unwrap();
+
+    assert!(!watched.has_changed().unwrap(), "the watch was left");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cut_leader_is_noticed_by_its_silence() {
     let fake = Fake::start();

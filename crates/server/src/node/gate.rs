@@ -27,7 +27,7 @@ use super::{
     NodeConfig,
     network::{CLUSTER_HEADER, FROM_HEADER, MESSAGE_BYTES_MAX, TO_HEADER},
     snapshot::StateSnapshot,
-    types::{Raft, Snapshot, TypeConfig},
+    types::{Raft, Snapshot, TypeConfig, Vote},
     wire::{
         self,
         proto::{
@@ -181,7 +181,12 @@ impl Gate {
         heard.unwrap_or_else(PoisonError::into_inner).elapsed()
     }
 
-    fn hear(&self) {
+    /// Notes that a leader was heard, unless it is one of an earlier term.
+    fn hear(&self, raft: &Raft, leader: &Vote) {
+        let term = raft.server_metrics().borrow_watched().vote.leader_id.term;
+        if leader.leader_id.term < term {
+            return;
+        }
         let mut heard = self
             .inner
             .heard
@@ -403,12 +408,14 @@ impl Peer for Gate {
         let raft = self.engine(request.metadata())?.raft.clone();
         // A stream that breaks, or a message that can't be read, ends the appends; the
         // leader begins anew with what the last answer said.
-        let gate = self.clone();
+        let (gate, engine) = (self.clone(), raft.clone());
         let requests = request.into_inner().scan((), move |(), message| {
-            gate.hear();
             let request = message
                 .ok()
                 .and_then(|message| wire::append_from(message).ok());
+            if let Some(request) = &request {
+                gate.hear(&engine, &request.vote);
+            }
             std::future::ready(request)
         });
         let answers = raft.stream_append(requests).map(|answer| match answer {
@@ -424,8 +431,8 @@ impl Peer for Gate {
     ) -> Result<Response<proto::AppendResponse>, Status> {
         use openraft::raft::{AppendEntriesResponse as Answer, StreamAppendError};
         let raft = &self.engine(request.metadata())?.raft;
-        self.hear();
         let request = wire::append_from(request.into_inner())?;
+        self.hear(raft, &request.vote);
         let (previous, last) = (
             request.prev_log_id,
             request

@@ -286,8 +286,10 @@ impl Node {
     }
 
     async fn change(&self, change: ChangeMembers<u64, Peer>) -> Result<(), MembershipError> {
-        match timeout(CHANGE_TIMEOUT, self.raft().change_membership(change, true)).await {
-            Ok(result) => result.map(drop).map_err(|error| self.refused(error)),
+        let change = self.raft().change_membership(change, true);
+        let change = self.while_led(change, || Unavailable::OutcomeUnknown);
+        match timeout(CHANGE_TIMEOUT, change).await {
+            Ok(result) => result?.map(drop).map_err(|error| self.refused(error)),
             Err(_) => Err(Unavailable::OutcomeUnknown.into()),
         }
     }

@@ -51,7 +51,8 @@ impl Testbed {
         let statuses = self.statuses().await;
         let leader = statuses
             .iter()
-            .filter(|(_, status)| status.role() == ServerRole::Leader)
+            // One that no majority answers names no leader, and others who hear none don't either.
+            .filter(|(_, status)| status.role() == ServerRole::Leader && status.leader_id != 0)
             .max_by_key(|(_, status)| status.term);
         if let Some((leader, theirs)) = leader {
             let agreed = statuses.iter().filter(|(_, status)| {

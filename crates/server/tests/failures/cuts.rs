@@ -13,7 +13,7 @@ use std::{
 use quorid::testbed::{Cut, Testbed};
 use quorid_api::{AccountName, Client, Error, NewAccount, Read};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tokio::time::sleep;
+use tokio::{sync::watch, task::JoinHandle, time::sleep};
 
 use super::{
     CLIENTS, PATIENCE, check, clients, number,
@@ -23,7 +23,10 @@ use super::{
 /// Acknowledged changes that show that writes go on.
 const ENOUGH: usize = 100;
 /// For one server's answer to a read that it must not answer.
-const QUESTION: Duration = Duration::from_secs(3);
+const QUESTION: Duration = Duration::from_millis(600);
+/// A server stands for election after at most 800 ms without word from a leader. Writes are back
+/// within two such times of a majority being able to talk; a busy machine gets twice that.
+const BACK_WITHIN: Duration = Duration::from_millis(4 * 800);
 
 /// What is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,16 @@ impl Way {
             }
         };
         done.expect("cut");
+    }
+
+    /// Whether clients can still ask the leader that the others depose.
+    fn leaves_old_leader_reachable(self) -> bool {
+        self.deposes() && self != Self::Leader(Cut::All)
+    }
+
+    /// Whether the leader keeps its majority, and so its term.
+    fn leaves_leader_alone(self) -> bool {
+        matches!(self, Self::Bridge | Self::Follower)
     }
 
     /// Whether another server takes over while the cut lasts.
@@ -146,12 +159,13 @@ async fn again_and_again(way: Way) {
     let mut cluster = Testbed::on_stage(&PathBuf::from(stage)).expect("a stage");
     cluster.clear().await.expect("nothing of an earlier test");
     cluster.start_all().await.expect("a cluster");
-    let prober = cluster
+    let writer = cluster
         .operator()
         .expect("a client")
         .with_deadline(PATIENCE);
     let workload = Workload::start(clients(&cluster, CLIENTS), seed);
     let mut probes = Vec::new();
+    let mut refused = 0;
     let mut rounds = Vec::new();
     for round in 0..times {
         let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
@@ -159,6 +173,10 @@ async fn again_and_again(way: Way) {
         workload.more(ENOUGH, PATIENCE).await;
         // Not a wait for something: the moment of the cut is to be any.
         sleep(Duration::from_millis(random.random_range(0..300))).await;
+        let prober = way.leaves_old_leader_reachable().then(|| {
+            let at_old = cluster.operator_at(leader).expect("a client");
+            Prober::start(writer.clone(), at_old, round)
+        });
         let cut = Instant::now();
         way.cut(&mut cluster, leader).await;
         if way.deposes() {
@@ -168,12 +186,17 @@ async fn again_and_again(way: Way) {
             no_majority(&cluster, leader).await;
         } else {
             workload.more(ENOUGH, PATIENCE).await;
-            probes.push(probe(&prober, &cluster, leader, way, round).await);
+        }
+        if let Some(prober) = prober {
+            let probed = prober.finish().await;
+            assert!(probed.refused > 0, "the old leader was asked nothing");
+            refused += probed.refused;
+            probes.extend(probed.accounts);
         }
         let healed = Instant::now();
         cluster.heal().await.expect("healed");
         let now = cluster.wait_ready(PATIENCE).await.expect("all together");
-        if way == Way::Follower {
+        if way.leaves_leader_alone() {
             let status = cluster.status(now).await.expect("its status");
             assert_eq!(
                 (now, status.term),
@@ -194,36 +217,78 @@ async fn again_and_again(way: Way) {
         ..Told::default()
     });
     check(&mut cluster, &told).await;
-    report(way, &told, &rounds);
+    report(way, &told, refused, &rounds);
     cluster.clear().await.expect("ended");
 }
 
-/// Acknowledged by a majority that the old leader can't see: if it still answered reads, it
-/// would say that there is no such account.
-async fn probe(
-    prober: &Client,
-    cluster: &Testbed,
-    old: usize,
-    way: Way,
-    round: u64,
-) -> (uuid::Uuid, quorid_api::Account) {
-    let login_name = format!("probe-{round}");
+/// From before a cut on: creates an account, and as soon as that is acknowledged asks the server
+/// that led before the cut for it. Once another leads, the old one can't know of it: it must
+/// refuse. If it answered, it would say that there is no such account.
+struct Prober {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Probed>,
+}
+
+#[derive(Default)]
+struct Probed {
+    accounts: Vec<(uuid::Uuid, quorid_api::Account)>,
+    /// Linearizable reads that the old leader refused while it answered stale ones.
+    refused: usize,
+}
+
+impl Prober {
+    fn start(writer: Client, at_old: Client, round: u64) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            let mut probed = Probed::default();
+            let mut number = 0;
+            // Once more after it is told to stop: by then another server leads.
+            loop {
+                let last = *stopped.borrow();
+                number += 1;
+                probe(
+                    &writer,
+                    &at_old,
+                    format!("probe-{round}-{number}"),
+                    &mut probed,
+                )
+                .await;
+                if last {
+                    return probed;
+                }
+            }
+        });
+        Self { stop, task }
+    }
+
+    async fn finish(self) -> Probed {
+        self.stop.send_replace(true);
+        self.task.await.expect("no stale read")
+    }
+}
+
+async fn probe(writer: &Client, at_old: &Client, login_name: String, probed: &mut Probed) {
     let new = NewAccount {
         login_name: login_name.clone(),
         real_name: "Probe".to_owned(),
         ..NewAccount::default()
     };
-    let account = prober.create_account(new).await.expect("created");
-    if way.deposes() && way != Way::Leader(Cut::All) {
-        let at_old = cluster.operator_at(old).expect("a client");
-        let at_old = at_old.with_deadline(QUESTION);
-        let name = AccountName::Login(login_name);
-        match at_old.get_account(&name, Read::Linearizable).await {
-            Err(Error::Unavailable(_)) => {}
-            answer => panic!("a leader without a majority answered: {answer:?}"),
+    let account = writer.create_account(new).await.expect("created");
+    let name = AccountName::Login(login_name);
+    let asked = at_old.with_deadline(QUESTION);
+    match asked.get_account(&name, Read::Linearizable).await {
+        Ok(found) => assert_eq!(found, account),
+        Err(Error::Unavailable(_)) => {
+            // It can be asked, it just mustn't answer that.
+            let stale = at_old.list_accounts(1, "", Read::Stale).await;
+            stale.expect("stale reads need no majority");
+            probed.refused += 1;
         }
+        Err(error) => panic!("a stale read of a leader that no majority follows: {error}"),
     }
-    (super::workload::id(&account), account)
+    probed
+        .accounts
+        .push((super::workload::id(&account), account));
 }
 
 /// A leader alone serves no linearizable read, and says that it doesn't lead.
@@ -243,7 +308,7 @@ async fn no_majority(cluster: &Testbed, leader: usize) {
     assert_eq!(status.leader_id, 0, "{status:?}");
 }
 
-fn report(way: Way, told: &[Told], rounds: &[Round]) {
+fn report(way: Way, told: &[Told], refused: usize, rounds: &[Round]) {
     let changes: usize = told.iter().map(|told| told.acknowledged.len()).sum();
     let lookups: u64 = told.iter().map(|told| told.lookups).sum();
     assert!(
@@ -262,7 +327,8 @@ fn report(way: Way, told: &[Told], rounds: &[Round]) {
     let (together, latest) = median_and_worst(rounds.iter().map(|r| r.together).collect());
     println!(
         "cut {} times: {way}; {CLIENTS} clients: {changes} changes acknowledged, {lookups} \
-         lookups, 0 lost, 0 done twice, 0 stale; writes stood still for {median:?} (median), \
+         lookups, 0 lost, 0 done twice, 0 stale, {refused} reads refused by a leader without a \
+         majority; writes stood still for {median:?} (median), \
          {worst:?} (worst){}; all servers together again after {together:?} (median), \
          {latest:?} (worst)",
         rounds.len(),
@@ -271,6 +337,7 @@ fn report(way: Way, told: &[Told], rounds: &[Round]) {
             Way::Leader(_) | Way::Bridge | Way::Follower => "",
         }
     );
+    assert!(median < BACK_WITHIN, "writes were back late");
 }
 
 fn first_after(told: &[Told], moment: Instant) -> Duration {

@@ -6,7 +6,7 @@
 //! the log index of an account's last change: a change that was done twice gives it away.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -255,6 +255,12 @@ pub(crate) fn compare(told: &[Told], has: &[Account]) -> Vec<String> {
                 violations.push(format!("acknowledged {account:?}, found {found:?}"));
             }
             Some(_) => {}
+        }
+    }
+    let names: BTreeSet<&str> = has.values().map(|a| a.login_name.as_str()).collect();
+    for freed in told.iter().flat_map(|told| &told.freed) {
+        if names.contains(freed.as_str()) {
+            violations.push(format!("{freed} was freed, and names an account"));
         }
     }
     for (id, account) in &has {

@@ -106,11 +106,17 @@ fn reason(error: Error, address: &str) -> String {
     message.strip_prefix(&address).unwrap_or(message).to_owned()
 }
 
-fn role_name(status: &ServerStatus) -> &'static str {
-    match status.role() {
+/// For people: a leader names itself only as long as a majority answers it.
+fn role_text(status: &ServerStatus) -> &'static str {
+    if status.role() == ServerRole::Leader && status.leader_id == 0 {
+        return "leader (no majority)";
+    }
+    role_name(status.role())
+}
+
+fn role_name(role: ServerRole) -> &'static str {
+    match role {
         ServerRole::Unspecified => "unknown",
-        // It names itself only as long as a majority answers it.
-        ServerRole::Leader if status.leader_id == 0 => "leader (no majority)",
         ServerRole::Leader => "leader",
         ServerRole::Follower => "follower",
         ServerRole::Candidate => "candidate",
@@ -147,7 +153,7 @@ fn to_text(view: &ClusterView, members: &[Member]) -> String {
         match &member.status {
             Ok(status) => table.row(&[
                 &name,
-                role_name(status),
+                role_text(status),
                 &status.term.to_string(),
                 &status.applied_index.to_string(),
                 &committed.saturating_sub(status.applied_index).to_string(),
@@ -199,7 +205,7 @@ fn to_json(view: &ClusterView, members: &[Member], digests: Option<&Digests>) ->
             });
             let more = match &member.status {
                 Ok(status) => json!({
-                    "role": role_name(status),
+                    "role": role_name(status.role()),
                     "term": status.term,
                     "leader_id": status.leader_id,
                     "last_log": status.last_log_index,
@@ -301,8 +307,8 @@ pub(super) mod tests {
             leader_id: 0,
             ..status(ServerRole::Leader, 100)
         };
-        assert_eq!(role_name(&alone), "leader (no majority)");
-        assert_eq!(role_name(&status(ServerRole::Leader, 100)), "leader");
+        assert_eq!(role_text(&alone), "leader (no majority)");
+        assert_eq!(role_text(&status(ServerRole::Leader, 100)), "leader");
     }
 
     #[test]

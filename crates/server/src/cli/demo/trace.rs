@@ -196,7 +196,9 @@ async fn failover(cluster: &mut Testbed) -> Result<Value, Failure> {
     writers.more(AROUND, PATIENCE).await?;
     let killed = Beginning::now();
     cluster.kill9(old).await?;
-    let heard = watcher.leader_since(killed.process, PATIENCE).await?;
+    let old_name = cluster.name(old).to_owned();
+    let heard = watcher.other_leader_since(killed.process, &old_name, PATIENCE);
+    let heard = heard.await?;
     let new = cluster.leader(PATIENCE).await?;
     writers.more(AROUND, PATIENCE).await?;
     let written = writers.finish(PATIENCE).await?;

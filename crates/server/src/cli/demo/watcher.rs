@@ -23,12 +23,16 @@ impl Heard {
     /// Who leads, in which term, and who said so.
     pub(super) fn sentence(&self) -> String {
         let view = &self.view;
-        let leader = name(view, view.leader_id);
+        let leader = self.leader();
         let teller = name(view, view.answered_by);
         format!(
             "hears from {teller} that {leader} leads in term {}",
             view.term
         )
+    }
+
+    pub(super) fn leader(&self) -> String {
+        name(&self.view, self.view.leader_id)
     }
 
     pub(super) fn teller(&self) -> String {
@@ -67,7 +71,27 @@ impl Watcher {
         since: Instant,
         patience: Duration,
     ) -> Result<Heard, Failure> {
-        let told = |heard: &Heard| heard.at >= since && heard.view.leader_id != 0;
+        self.told(since, patience, |_| true).await
+    }
+
+    /// The first that it heard of another leader since a moment.
+    pub(super) async fn other_leader_since(
+        &mut self,
+        since: Instant,
+        old: &str,
+        patience: Duration,
+    ) -> Result<Heard, Failure> {
+        self.told(since, patience, |heard| heard.leader() != old)
+            .await
+    }
+
+    async fn told(
+        &mut self,
+        since: Instant,
+        patience: Duration,
+        wanted: impl Fn(&Heard) -> bool,
+    ) -> Result<Heard, Failure> {
+        let told = |heard: &Heard| heard.at >= since && heard.view.leader_id != 0 && wanted(heard);
         let told_of_one = self.heard.wait_for(|heard| heard.iter().any(told));
         let heard = match timeout(patience, told_of_one).await {
             Ok(Ok(heard)) => heard.iter().find(|heard| told(heard)).cloned(),

@@ -69,7 +69,7 @@ impl Failover {
         )?;
         let told = self.began.ms_until(self.heard.at);
         tour.narrator.check(
-            self.heard.teller() != tour.name(self.old),
+            self.heard.leader() == new && self.heard.teller() != tour.name(self.old),
             "a server told a listening client of it",
             format!("{}, {told} ms after the {}", self.heard.teller(), self.harm),
         )?;

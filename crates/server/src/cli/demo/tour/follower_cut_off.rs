@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorid::testbed::Cut;
+use quorid::testbed::{Cut, LogEvent};
 
 use super::{Beginning, PATIENCE, Tour, ledger, moment};
 use crate::cli::{demo::narrator::ms, errors::Failure};
@@ -56,7 +56,12 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let written = writers.finish(PATIENCE).await?;
     tour.ledger.add(&written);
 
-    let mut moments = tour.moments(&tour.told(cut, &KINDS)?, cut);
+    let events = tour.told(cut, &KINDS)?;
+    let follows = |event: &LogEvent| event.server == follower && event.is("follows");
+    let follows_again = events
+        .iter()
+        .any(|event| event.at >= healed.wall && follows(event));
+    let mut moments = tour.moments(&events, cut);
     moments.insert(
         0,
         moment(0, "tour", format!("{name} is cut off from everybody")),
@@ -81,8 +86,8 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
         format!("{} still leads, still in term {term_now}", tour.name(now)),
     )?;
     tour.narrator.check(
-        status.applied_index >= goal,
-        "the follower caught up",
+        follows_again,
+        "the follower follows again, and caught up",
         format!(
             "{name} has revision {}, {} after the link was back",
             goal,

@@ -26,7 +26,11 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<usize, Failure> {
 
     let killed = Beginning::now();
     tour.cluster.kill9(old).await?;
-    let heard = tour.watcher.leader_since(killed.process, PATIENCE).await?;
+    let old_name = tour.name(old);
+    let heard = tour
+        .watcher
+        .other_leader_since(killed.process, &old_name, PATIENCE);
+    let heard = heard.await?;
     let new = tour.cluster.leader(PATIENCE).await?;
     writers.more(CREATES, PATIENCE).await?;
     let written = writers.finish(PATIENCE).await?;
