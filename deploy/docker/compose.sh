@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts here: compose, as a plugin of docker or as a program of its own, for the
 # demonstration's project.
 
@@ -17,6 +18,7 @@ compose() {
         echo "neither \`docker compose\` nor \`docker-compose\` is there" >&2
         return 1
     }
+    # shellcheck disable=SC2154 # set by who sources this
     "${compose_command[@]}" --project-name "$QUORID_STAGE" --project-directory "$here" \
         --file "$here/compose.yaml" --file "$here/compose.demo.yaml" "$@"
 }

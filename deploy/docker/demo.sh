@@ -45,10 +45,9 @@ remove() {
         for label in "com.docker.compose.project=$stage" "quorid.stage=$stage"; do
             found=$(list "$kind" "$label")
             [[ -n $found ]] || continue
+            # shellcheck disable=SC2086 # these are words
             case $kind in
-                # shellcheck disable=SC2086
                 container) docker rm --force --volumes $found ;;
-                # shellcheck disable=SC2086
                 *) docker "$kind" rm $found ;;
             esac >/dev/null || return 1
         done
@@ -66,11 +65,13 @@ list() {
 }
 
 check() {
-    local program info
+    local program info endpoint
     command -v docker >/dev/null || cannot "docker is not installed"
     info=$(docker info --format '{{.OSType}} {{.OperatingSystem}} {{.SecurityOptions}}' 2>&1) ||
         cannot "docker is installed, but its engine doesn't answer: ${info##*$'\n'}"
     # The tour connects to the containers' addresses.
+    endpoint=${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}')}
+    [[ $endpoint == unix://* ]] || cannot "the docker engine at $endpoint is on another machine"
     case $info in
         linux*Desktop* | linux*rootless*)
             cannot "this docker engine's containers can't be reached by their addresses" ;;
@@ -98,7 +99,7 @@ case ${1-} in
     '' | --shell) ;;
     --check) check; exit 0 ;;
     --remove)
-        [[ ${2-} =~ ^quorid-demo-[0-9]+$ ]] || { usage >&2; exit 2; }
+        [[ ${2-} =~ ^quorid-demo-[0-9]+-[0-9a-f]+$ ]] || { usage >&2; exit 2; }
         remove "$2"
         exit 0
         ;;
@@ -107,7 +108,7 @@ case ${1-} in
 esac
 check
 
-stage=quorid-demo-$$
+stage=quorid-demo-$$-$(od -An -N4 -tx4 /dev/urandom | tr -d " ")
 dir=$(directory_of "$stage")
 mkdir -m 0700 "$dir" ||
     fail "$dir can't be made" "$here/demo.sh --remove $stage, if it is a leftover"

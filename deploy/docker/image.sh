@@ -73,7 +73,9 @@ trap leave EXIT
         "installing the C library's static files (Debian: libc6-dev, Fedora: glibc-static)"
 cp -f "$ordinary" "$static.new"
 mv -f "$static.new" "$static"
-if LC_ALL=C readelf -lW "$static" 2>/dev/null | grep -q INTERP; then
+headers=$(LC_ALL=C readelf -lW "$static") ||
+    fail "readelf could not read $static" "installing binutils"
+if [[ $headers == *INTERP* ]]; then
     fail "$static is not static: it asks for a dynamic loader"
 fi
 [[ $image == yes ]] || exit 0

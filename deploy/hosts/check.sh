@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Checks the unit file and the scripts of this directory, without running any of it.
+# Checks the unit file and the scripts of this repository, without running any of it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 exposure_max=2.0
 has() { command -v "$1" >/dev/null; }
 
-for script in *.sh; do
+scripts=(*.sh ../docker/*.sh ../cloud/aws/*.sh ../../docs/benchmarks/*.sh ../../.ci/run)
+for script in "${scripts[@]}"; do
     bash -n "$script"
 done
 sh -n host.sh
 echo 'ok: bash -n'
 
 if has shellcheck; then
-    shellcheck -- *.sh
+    shellcheck --severity=warning -x -P SCRIPTDIR -- "${scripts[@]}"
     echo 'ok: shellcheck'
 else
     echo 'Skipped: shellcheck (not installed)'
@@ -23,15 +24,17 @@ if has systemd-analyze; then
     # Of the program it is known here that a host has it.
     copy=$(mktemp -d)
     trap 'rm -r -- "$copy"' EXIT
-    sed "s:^ExecStart=[^ ]*:ExecStart=$(command -v true):" quorid.service >"$copy/quorid.service"
+    sed "s:^ExecStart=[^ ]*:ExecStart=$(type -P true):" quorid.service >"$copy/quorid.service"
     said=$(systemd-analyze verify "$copy/quorid.service" 2>&1) ||
         { echo "error: quorid.service: $said; try: systemd-analyze verify" >&2 && exit 1; }
     [[ ! $said ]] ||
         { echo "error: quorid.service: $said; try: man systemd.exec" >&2 && exit 1; }
     echo 'ok: systemd-analyze verify'
-    if systemd-analyze --help | grep -q -- --offline; then
-        line=$(systemd-analyze security --offline=true --no-pager quorid.service 2>/dev/null |
-            grep 'Overall exposure level')
+    help=$(systemd-analyze --help)
+    if [[ $help == *--offline* ]]; then
+        said=$(systemd-analyze security --offline=true --no-pager quorid.service 2>&1) || true
+        line=$(grep 'Overall exposure level' <<<"$said") ||
+            { echo "error: quorid.service: $said; try: systemd-analyze security" >&2 && exit 1; }
         exposure=$(grep -oE '[0-9]+\.[0-9]+' <<<"$line")
         awk "BEGIN { exit !($exposure < $exposure_max) }" ||
             { echo "error: quorid.service: exposure $exposure is not below $exposure_max;" \

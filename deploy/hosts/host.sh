@@ -127,7 +127,10 @@ stop() {
 kill_server() {
     pid=$(running_pid)
     kill -KILL "$pid"
-    until_true 250 is_gone "$pid" ||
+    # Its parent says so only when all its threads are gone.
+    if with_systemd; then gone="is_gone $pid"; else gone="test -e $exit_file"; fi
+    # shellcheck disable=SC2086 # a command and its arguments
+    until_true 250 $gone ||
         fail "process $pid is still there 5 s after SIGKILL" "ps -o stat,wchan $pid on the host"
     # systemd would start it again in two seconds. It is dead by now: this only says to leave it so.
     ! with_systemd || systemctl stop quorid
@@ -140,7 +143,8 @@ pause() {
 }
 
 resume() {
-    kill -CONT "$(running_pid)"
+    pid=$(running_pid)
+    kill -CONT "$pid"
     until_true 250 is_state running || fail "the server did not go on" "hosts.sh log $name"
 }
 

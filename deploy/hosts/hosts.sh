@@ -138,7 +138,9 @@ reach_for() { # server
     local of=${destination[$1]} pid sockets
     if is_lab "$1"; then
         pid=${of#lab:}
-        [[ -e /proc/$pid/ns/net ]] || fail "lab host $1 ($of) is not there" "lab.sh -- ..., anew"
+        # The number means another process, and other namespaces, outside of its lab.
+        [[ $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") == *" --in-host "*"/$1 $1 " ]] ||
+            fail "lab host $1 ($of) is not there" "it from within its lab, or lab.sh -- ..., anew"
         reach=(env -i nsenter --target "$pid" --mount --uts --ipc --net --pid --
             sh -c "$on_host" "$1")
         return

@@ -60,7 +60,7 @@ end_lab() { # The command has been told; it gets 10 s.
 # Ctrl-C reaches the command by itself; SIGTERM is passed on.
 on_signal() { # signal, exit code
     local first=
-    trap : INT TERM
+    trap : INT TERM HUP
     ended_by=$2
     read -r first <"/proc/$lab/task/$lab/children" || true
     if [[ $1 == TERM && $first && -e $dir/command.pid ]]; then
@@ -92,6 +92,7 @@ main() {
     ended_by=
     trap 'on_signal INT 130' INT
     trap 'on_signal TERM 143' TERM
+    trap 'on_signal TERM 129' HUP
     # The lab's first process dies with `unshare`, that one with this script, and with the first
     # process all others. It is not begun if this script died before that was so.
     # shellcheck disable=SC2016 # for the inner shell

@@ -7,7 +7,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export QUORID=${QUORID:-$here/../../target/debug/quorid}
-[[ -x $QUORID ]] || { echo "error: no program $QUORID; try: make build" >&2 && exit 77; }
+[[ -x $QUORID ]] || { echo "error: no program $QUORID; try: make build" >&2 && exit 2; }
 
 if [[ ! ${LAB_INVENTORY-} ]]; then
     if [[ ${1-} == --ssh ]] && ! command -v /usr/sbin/sshd >/dev/null; then

@@ -5,7 +5,7 @@
 # that it is on two of three disks, as with Quorid; 64 connections on loopback, without TLS, prepared
 # statements, one row of the same size and two unique indexes for each create. Quorid is as
 # `quorid demo` starts it: three servers, TLS, 64 requests at once.
-# Needs PostgreSQL's server programs (Debian: postgresql) and the release build. $PG_BIN is where they
+# Needs PostgreSQL's server programs and pgbench (Debian: postgresql), python3, and the release build. $PG_BIN is where they
 # are, $QUORID the program.
 set -euo pipefail
 
@@ -13,11 +13,12 @@ rounds=${1:-5}
 seconds=${SECONDS_EACH:-8}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 quorid=${QUORID:-$root/target/release/quorid}
+# shellcheck disable=SC2012 # versions are numbers
 bin=${PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)}
 [[ -x $quorid ]] || { echo "error: no program $quorid; try: make" >&2 && exit 2; }
 [[ -x $bin/postgres ]] || { echo 'error: no PostgreSQL; try: apt-get install postgresql' >&2 && exit 2; }
 
-dir=$(mktemp -d /tmp/quorid-compare.XXXXXX)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/quorid-compare.XXXXXX")
 demo=
 user=$(id -un)
 if [[ $(id -u) -eq 0 ]]; then # PostgreSQL doesn't run as root

@@ -7,7 +7,8 @@
     make.py --png                a picture of each page beside the PDF, too
 
 What it needs is in requirements.txt; the first run installs that into a virtual environment,
-target/whitepaper/venv. It ends with 1 if the paper is longer than --pages, or has a number missing.
+target/whitepaper/venv. It ends with 1 if the paper is longer than --pages, or has a number missing,
+and with 77 if it can't run here: no Python that fits, or no package index.
 """
 
 import argparse
@@ -29,7 +30,7 @@ def main():
     arguments = parse()
     if sys.version_info < PYTHON_MIN:
         needed = ".".join(map(str, PYTHON_MIN))
-        fail(f"this is Python {sys.version.split()[0]}", f"Python {needed} or newer")
+        fail(f"this is Python {sys.version.split()[0]}", f"Python {needed} or newer", code=77)
     work = arguments.out.parent / "whitepaper"
     venv = work / "venv"
     if Path(sys.prefix).resolve() != venv.resolve():
@@ -79,7 +80,7 @@ def prepare(venv):
         import venv as maker  # noqa: PLC0415
     except ImportError as error:
         fail(f"Python's module {error.name} is missing",
-             "apt-get install python3-venv, or what your system calls it")
+             "apt-get install python3-venv, or what your system calls it", code=77)
     print(f"Preparing {os.path.relpath(venv)}, once", file=sys.stderr)
     try:
         maker.create(venv, clear=True, with_pip=True)
@@ -90,18 +91,22 @@ def prepare(venv):
         python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
         "--require-hashes", "--only-binary=:all:", "--requirement", REQUIREMENTS,
     ]
-    if subprocess.run(install, check=False).returncode != 0:
+    installed = subprocess.run(install, check=False, stderr=subprocess.PIPE, text=True)
+    if installed.returncode != 0:
+        print(installed.stderr, end="", file=sys.stderr)
+        # Whatever else is wrong with the requirements is our fault.
+        unreachable = "Could not find a version" in installed.stderr
         fail("pip could not install what docs/whitepaper/requirements.txt names (see above)",
-             "a way to https://pypi.org, or a package index in PIP_INDEX_URL")
+             "a package index that pip can reach (PIP_INDEX_URL)", code=77 if unreachable else 1)
     stamp.write_text(wanted)
     return python
 
 
-def fail(what, needed=None):
+def fail(what, needed=None, code=1):
     print(f"error: {what}", file=sys.stderr)
     if needed:
         print(f"  needed: {needed}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ uuid=$(blkid -p -o value -s UUID "$device")
 mkdir -p "$directory"
 fstab=${QUORID_FSTAB:-/etc/fstab}
 # nofail: a machine without its volume can still be reached; the server doesn't start there.
-if ! grep -qs "^UUID=$uuid[[:space:]]" "$fstab"; then
+if ! grep -qs "^UUID=${uuid}[[:space:]]" "$fstab"; then
     options=defaults,noatime,nofail,x-systemd.device-timeout=60s
     echo "UUID=$uuid $directory ext4 $options 0 2" >>"$fstab"
 fi

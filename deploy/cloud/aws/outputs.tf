@@ -26,7 +26,7 @@ output "client_servers" {
 }
 
 output "inventory" {
-  description = "For deploy/hosts/hosts.sh: a line `name destination address` for each server."
+  description = "A line `name destination address` for each server, for scripts that go over all of them."
   value = join("", [
     for name in var.server_names : format(
       "%s %s@%s %s\n",
