@@ -24,9 +24,9 @@ use self::ledger::Ledger;
 use super::{
     beginning::Beginning,
     commands::{Commands, Said},
-    narrator::{Moment, Narrator},
+    narrator::{Moment, Narrator, ms},
     watcher::Watcher,
-    writers::Writers,
+    writers::{Writers, Written},
 };
 use crate::cli::{
     errors::{Exit, Failure},
@@ -41,6 +41,8 @@ const WRITERS: usize = 8;
 /// Longest time that writes may stand still when a leader is killed. Usually it is well below
 /// a second; this leaves room for split votes on a machine that is busy with other things.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Longest time that writes may stand still for a follower.
+const FOLLOWER_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// What all chapters work with.
 struct Tour<'a> {
@@ -133,6 +135,21 @@ impl Tour<'_> {
         let clients: Result<Vec<Client>, _> =
             (0..WRITERS).map(|_| self.cluster.operator()).collect();
         Ok(Writers::start(clients?, prefix, pace))
+    }
+
+    /// Checks that writes didn't stand still for a follower, and that no client noticed.
+    fn check_writes_went_on(&mut self, written: &Written, since: Instant) -> Result<(), Failure> {
+        let pause = written.longest_pause(since);
+        self.narrator.check(
+            written.failed.is_empty() && pause.is_some_and(|pause| pause < FOLLOWER_PAUSE_MAX),
+            "writes went on all the time",
+            format!(
+                "{} creates, longest pause {}, {}",
+                written.acknowledged.len(),
+                pause.map_or_else(|| "endless".to_owned(), ms),
+                written.errors()
+            ),
+        )
     }
 
     /// What the servers told in their logs since, as far as it is of these kinds.

@@ -16,8 +16,6 @@ const KINDS: [&str; 5] = [
 ];
 const PACE: Duration = Duration::from_millis(4);
 const CREATES: usize = 200;
-/// Longest time that writes may stand still for a follower.
-const PAUSE_MAX: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
 
 pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
@@ -91,17 +89,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
             ms(caught_up)
         ),
     )?;
-    let pause = written.longest_pause(killed);
-    tour.narrator.check(
-        written.failed.is_empty() && pause.is_some_and(|pause| pause < PAUSE_MAX),
-        "writes went on all the time",
-        format!(
-            "{} creates, longest pause {}, {}",
-            written.acknowledged.len(),
-            pause.map_or_else(|| "endless".to_owned(), ms),
-            written.errors()
-        ),
-    )?;
+    tour.check_writes_went_on(&written, killed)?;
     ledger::verify(tour).await
 }
 

@@ -18,8 +18,6 @@ const KINDS: [&str; 6] = [
 const PACE: Duration = Duration::from_millis(10);
 /// Acknowledged creates before the cut, during it, and after the link is back.
 const CREATES: usize = 300;
-/// Longest time that writes may stand still for a follower.
-const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     tour.narrator
@@ -94,16 +92,6 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
             ms(caught_up)
         ),
     )?;
-    let pause = written.longest_pause(cut.process);
-    tour.narrator.check(
-        written.failed.is_empty() && pause.is_some_and(|pause| pause < PAUSE_MAX),
-        "writes went on all the time",
-        format!(
-            "{} creates, longest pause {}, {}",
-            written.acknowledged.len(),
-            pause.map_or_else(|| "endless".to_owned(), ms),
-            written.errors()
-        ),
-    )?;
+    tour.check_writes_went_on(&written, cut.process)?;
     ledger::verify(tour).await
 }
