@@ -51,6 +51,8 @@ pub(crate) struct Plan {
     pub(crate) attempt_timeout: Duration,
     /// Time for all of them.
     pub(crate) deadline: Duration,
+    /// Where the revisions of the answers are noted.
+    pub(crate) session: Arc<Session>,
 }
 
 /// What a call has been through.
@@ -74,7 +76,6 @@ struct Round {
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) finder: Arc<LeaderFinder>,
-    pub(crate) session: Session,
 }
 
 impl Caller {
@@ -181,11 +182,11 @@ impl Caller {
             sent.store(true, Ordering::Relaxed);
             match R::send(request, connection).await {
                 Ok(answer) => {
-                    self.session.note(answer.metadata());
+                    plan.session.note(answer.metadata());
                     Ok(answer.into_inner())
                 }
                 Err(status) => {
-                    self.session.note(status.metadata());
+                    plan.session.note(status.metadata());
                     Err(status.into())
                 }
             }

@@ -35,6 +35,7 @@ use crate::{
 pub struct Client {
     pub(crate) inner: Arc<Inner>,
     pub(crate) deadline: Duration,
+    session: Arc<Session>,
 }
 
 pub(crate) struct Inner {
@@ -67,20 +68,29 @@ impl Client {
             inner: Arc::new(Inner {
                 caller: Caller {
                     finder: Arc::new(LeaderFinder::new(seeds, dialer)),
-                    session: Session::default(),
                 },
                 attempt_timeout: config.attempt_timeout,
                 watch: OnceLock::new(),
             }),
             deadline: config.deadline,
+            session: Arc::default(),
         })
     }
 
     /// The same client with another deadline for each call and all its retries.
     pub fn with_deadline(&self, deadline: Duration) -> Self {
         Self {
-            inner: self.inner.clone(),
             deadline,
+            ..self.clone()
+        }
+    }
+
+    /// The same client, over the same connections, with a session of its own that has seen
+    /// nothing yet.
+    pub fn with_new_session(&self) -> Self {
+        Self {
+            session: Arc::default(),
+            ..self.clone()
         }
     }
 
@@ -215,12 +225,18 @@ impl Client {
     /// The highest revision in any answer so far; 0 before the first. What was read or made
     /// by this client and its clones is in every directory of at least this revision.
     pub fn session_revision(&self) -> u64 {
-        self.inner.caller.session.revision()
+        self.session.revision()
+    }
+
+    /// The revision in the session's last answer; 0 before the first. A stale read may have
+    /// answered with less than [`session_revision`](Self::session_revision).
+    pub fn last_revision(&self) -> u64 {
+        self.session.last()
     }
 
     /// Lets the session begin at a revision that was seen elsewhere, say by another process.
     pub fn raise_session_revision(&self, revision: u64) {
-        self.inner.caller.session.raise(revision);
+        self.session.raise(revision);
     }
 
     /// Addresses of the cluster's members as far as they are known, else those that the
@@ -250,6 +266,7 @@ impl Client {
             repeatable: true,
             attempt_timeout: self.inner.attempt_timeout,
             deadline: self.deadline,
+            session: self.session.clone(),
         }
     }
 

@@ -7,15 +7,20 @@ use tonic::metadata::MetadataMap;
 /// ASCII metadata of every answer and error: the revision it was made from.
 const REVISION_KEY: &str = "quorid-revision";
 
-/// The highest revision in any answer so far.
+/// The highest revision in any answer so far, and the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     revision: AtomicU64,
+    last: AtomicU64,
 }
 
 impl Session {
     pub(crate) fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::Acquire)
     }
 
     pub(crate) fn raise(&self, revision: u64) {
@@ -29,6 +34,7 @@ impl Session {
             .and_then(|text| text.parse().ok());
         if let Some(revision) = revision {
             self.raise(revision);
+            self.last.store(revision, Ordering::Release);
         }
     }
 }
