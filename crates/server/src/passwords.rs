@@ -14,7 +14,7 @@ use quorid_directory::{Password, Verifier};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use crate::seams::Entropy;
+use crate::{seams::Entropy, storage::elsewhere};
 
 /// Most memory that one hash may take, KiB. Holds for stored verifiers too.
 pub const MEMORY_KIB_MAX: u32 = 256 * 1024;
@@ -167,9 +167,9 @@ impl Passwords {
             let _turn = turn;
             job()
         };
-        tokio::task::spawn_blocking(job)
+        elsewhere(job)
             .await
-            .map_err(|error| PasswordError::Unusable(format!("hashing stopped: {error}")))
+            .ok_or_else(|| PasswordError::Unusable("hashing stopped".to_owned()))
     }
 }
 

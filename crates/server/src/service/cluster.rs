@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Caller, Error, Service, require_operator};
 use crate::{
     node::{ClusterState, NewServer, ServerStatus},
-    storage::Fault,
+    storage::{Fault, elsewhere},
 };
 
 /// How a server is doing.
@@ -118,11 +118,10 @@ impl Service {
     /// Reads the whole directory, away from the threads that serve.
     async fn digest(&self) -> Result<([u8; 32], Revision), Error> {
         let view = self.node.read()?;
-        let computed =
-            tokio::task::spawn_blocking(move || Ok::<_, Fault>((view.digest()?, view.revision()?)));
+        let computed = elsewhere(move || Ok::<_, Fault>((view.digest()?, view.revision()?)));
         let result = computed
             .await
-            .map_err(|error| Error::Fault(format!("computing a digest stopped: {error}")))?;
+            .ok_or_else(|| Error::Fault("computing a digest stopped".to_owned()))?;
         Ok(result?)
     }
 }
