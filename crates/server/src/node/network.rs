@@ -304,16 +304,22 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
 
     fn stream_append<'s, S>(
         &'s mut self,
-        input: S,
+        mut input: S,
         _option: RPCOption,
     ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult, RpcError>>, RpcError>>
     where
         S: Stream<Item = AppendRequest> + OptionalSend + Unpin + 'static,
     {
         Box::pin(async move {
+            // The engine's pause after a server couldn't be reached is in its stream of
+            // requests: who connects before taking the first tries again without any.
+            let Some(first) = input.next().await else {
+                return Ok(stream::empty().boxed());
+            };
             let sent = Arc::new(Sent::default());
             let (counter, end) = (Arc::clone(&sent), Arc::clone(&sent));
-            let requests = input
+            let requests = stream::once(future::ready(first))
+                .chain(input)
                 .map(move |request| {
                     counter.requests.fetch_add(1, Ordering::Relaxed);
                     wire::append_message(request)
