@@ -1,0 +1,265 @@
+//! A server's disk: what is on it, what the server believes is on it, and what a power cut
+//! leaves of the difference.
+
+mod log;
+mod state;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use quorid::storage::{Disk, Identity, LogEngine, LogOptions, StateFile};
+
+use self::{
+    log::{LogImage, OpenLog},
+    state::{FileImage, OpenFile},
+};
+use crate::{chance::Chance, observer::Observer, trace::note};
+
+/// How long a flush of the log takes, ms: from, to.
+pub(crate) const USUAL_FLUSH_MS: (u64, u64) = (1, 4);
+
+/// A disk. Clones are the same one; it outlives the server that uses it.
+#[derive(Clone)]
+pub(crate) struct SimDisk(Arc<Mutex<Platter>>);
+
+struct Platter {
+    server: String,
+    chance: Chance,
+    observer: Observer,
+    /// Counts the times that the power came on; 0 is off. Whoever opened something under
+    /// another number has lost it.
+    power: u64,
+    powered: u64,
+    /// Operations until the power goes.
+    fuse: Option<u64>,
+    flush_ms: (u64, u64),
+    identity: Option<Identity>,
+    log: LogImage,
+    names: BTreeMap<String, u64>,
+    files: BTreeMap<u64, FileImage>,
+    /// Names that were removed, and whose removal isn't on the disk yet.
+    removed: Vec<(String, u64)>,
+    next_file: u64,
+    cuts: Cuts,
+}
+
+/// What power cuts did so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Cuts {
+    /// In the middle of an operation.
+    pub(crate) in_operation: u64,
+    /// Writes of the state that were lost.
+    pub(crate) writes_lost: u64,
+    /// Writes of the state of which a part was lost.
+    pub(crate) writes_torn: u64,
+    /// Operations on the log that were lost.
+    pub(crate) log_lost: u64,
+    /// Files that took the place of another: snapshots that were installed.
+    pub(crate) renamed: u64,
+}
+
+impl SimDisk {
+    pub(crate) fn new(server: &str, chance: Chance, observer: Observer) -> Self {
+        Self(Arc::new(Mutex::new(Platter {
+            server: server.to_owned(),
+            chance,
+            observer,
+            power: 0,
+            powered: 0,
+            fuse: None,
+            flush_ms: USUAL_FLUSH_MS,
+            identity: None,
+            log: LogImage::default(),
+            names: BTreeMap::new(),
+            files: BTreeMap::new(),
+            removed: Vec::new(),
+            next_file: 0,
+            cuts: Cuts::default(),
+        })))
+    }
+
+    /// The power comes on: a disk for one life of a server.
+    pub(crate) fn power_on(&self) -> PoweredDisk {
+        let mut platter = self.lock();
+        platter.powered += 1;
+        platter.power = platter.powered;
+        platter.fuse = None;
+        PoweredDisk {
+            disk: self.clone(),
+            power: platter.power,
+        }
+    }
+
+    /// The power goes, now.
+    pub(crate) fn power_off(&self) {
+        let waiting = self.lock().cut();
+        drop(waiting);
+    }
+
+    /// The power goes in the midst of the operation after so many others.
+    pub(crate) fn set_fuse(&self, operations: u64) {
+        self.lock().fuse = Some(operations);
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.lock().power != 0
+    }
+
+    pub(crate) fn set_flush_ms(&self, flush_ms: (u64, u64)) {
+        self.lock().flush_ms = flush_ms;
+    }
+
+    pub(crate) fn cuts(&self) -> Cuts {
+        self.lock().cuts
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Platter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Platter {
+    /// Counts an operation. The error of a disk that has no power, or loses it now.
+    fn operate(&mut self, power: u64) -> io::Result<()> {
+        self.check(power)?;
+        match &mut self.fuse {
+            Some(0) => {
+                self.cuts.in_operation += 1;
+                // Whoever waits for a flush is never told.
+                drop(self.cut());
+                Err(no_power())
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check(&self, power: u64) -> io::Result<()> {
+        if self.power == power {
+            Ok(())
+        } else {
+            Err(no_power())
+        }
+    }
+
+    /// Decides what is left, and returns who waited for a flush.
+    fn cut(&mut self) -> Vec<quorid::storage::FlushDone> {
+        if self.power == 0 {
+            return Vec::new();
+        }
+        self.power = 0;
+        self.fuse = None;
+        for (name, file) in self.removed.drain(..) {
+            if !self.names.contains_key(&name) && self.chance.percent(50) {
+                self.names.insert(name, file);
+            }
+        }
+        let kept: Vec<u64> = self.names.values().copied().collect();
+        self.files.retain(|file, _| kept.contains(file));
+        let before = self.cuts;
+        for file in self.files.values_mut() {
+            let (lost, torn) = file.cut(&mut self.chance);
+            self.cuts.writes_lost += lost;
+            self.cuts.writes_torn += torn;
+        }
+        let (log_lost, waiting) = self.log.cut(&mut self.chance);
+        self.cuts.log_lost += log_lost;
+        note!(
+            "{} loses power: of the state {} writes lost and {} torn, of the log {log_lost} lost",
+            self.server,
+            self.cuts.writes_lost - before.writes_lost,
+            self.cuts.writes_torn - before.writes_torn,
+        );
+        waiting
+    }
+}
+
+fn no_power() -> io::Error {
+    io::Error::other("the disk has no power")
+}
+
+/// The disk as a server uses it, from power on to power off.
+pub(crate) struct PoweredDisk {
+    disk: SimDisk,
+    power: u64,
+}
+
+impl PoweredDisk {
+    fn platter(&self) -> io::Result<MutexGuard<'_, Platter>> {
+        let platter = self.disk.lock();
+        platter.check(self.power)?;
+        Ok(platter)
+    }
+}
+
+impl Disk for PoweredDisk {
+    fn open_log(&self, _: &LogOptions) -> io::Result<Arc<dyn LogEngine>> {
+        drop(self.platter()?);
+        Ok(Arc::new(OpenLog::open(self.disk.clone(), self.power)))
+    }
+
+    fn open_state(&self, name: &str, empty: bool) -> io::Result<StateFile> {
+        let mut platter = self.platter()?;
+        platter.removed.clear();
+        let next = platter.next_file;
+        let file = *platter.names.entry(name.to_owned()).or_insert(next);
+        if file == next {
+            platter.next_file += 1;
+        }
+        let image = platter.files.entry(file).or_default();
+        if empty {
+            *image = FileImage::default();
+        }
+        Ok(Box::new(OpenFile::new(self.disk.clone(), self.power, file)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut platter = self.platter()?;
+        let file = platter.names.remove(from);
+        let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        platter.names.insert(to.to_owned(), file);
+        platter.removed.clear();
+        platter.cuts.renamed += 1;
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut platter = self.platter()?;
+        if let Some(file) = platter.names.remove(name) {
+            platter.removed.push((name.to_owned(), file));
+        }
+        Ok(())
+    }
+
+    fn remove_all(&self, beginning: &str) -> io::Result<()> {
+        let names: Vec<String> = self.platter()?.names.keys().cloned().collect();
+        for name in names.iter().filter(|name| name.starts_with(beginning)) {
+            self.remove(name)?;
+        }
+        Ok(())
+    }
+
+    fn identity(&self) -> io::Result<Option<Identity>> {
+        Ok(self.platter()?.identity.clone())
+    }
+
+    fn save_identity(&self, identity: &Identity) -> io::Result<()> {
+        let mut platter = self.platter()?;
+        platter.operate(self.power)?;
+        platter.identity = Some(identity.clone());
+        platter.removed.clear();
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> u64 {
+        self.platter().map_or(0, |platter| {
+            platter.files.values().map(FileImage::len).sum()
+        })
+    }
+}

@@ -1,0 +1,237 @@
+//! A log on the simulated disk: written in order, so that a power cut leaves a beginning of
+//! what wasn't flushed.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    sync::Arc,
+    time::Duration,
+};
+
+use quorid::storage::{FlushDone, LogEngine, LogPos, LogState, LogVote, Payload};
+use tokio::{sync::Notify, time::sleep};
+
+use super::SimDisk;
+use crate::chance::Chance;
+
+#[derive(Default)]
+pub(super) struct LogImage {
+    durable: Content,
+    current: Content,
+    pending: VecDeque<(Record, Option<FlushDone>)>,
+}
+
+#[derive(Clone, Default)]
+struct Content {
+    entries: BTreeMap<u64, (u64, Payload)>,
+    state: LogState,
+}
+
+enum Record {
+    Entry(LogPos, Payload),
+    Vote(LogVote),
+    Committed(LogPos),
+    Truncate(u64),
+    Purge(LogPos),
+    /// Nothing to write, but to be told when all before is on the disk.
+    Nothing,
+}
+
+impl Content {
+    fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Entry(at, payload) => {
+                self.entries.insert(at.index, (at.term, payload.clone()));
+                self.state.last = Some(*at);
+            }
+            Record::Vote(vote) => self.state.vote = Some(*vote),
+            Record::Committed(at) => self.state.committed = Some(*at),
+            Record::Truncate(index) => {
+                self.entries.split_off(index);
+                let last = self.entries.last_key_value();
+                self.state.last = last
+                    .map(|(&index, &(term, _))| LogPos { term, index })
+                    .or(self.state.purged);
+            }
+            Record::Purge(upto) => {
+                self.entries = self.entries.split_off(&(upto.index + 1));
+                self.state.purged = self.state.purged.max(Some(*upto));
+                if self.state.last.is_none_or(|last| last.index < upto.index) {
+                    self.state.last = Some(*upto);
+                }
+            }
+            Record::Nothing => {}
+        }
+    }
+}
+
+impl LogImage {
+    fn write(&mut self, record: Record, done: Option<FlushDone>) {
+        self.current.apply(&record);
+        self.pending.push_back((record, done));
+    }
+
+    /// Returns how many records were lost, and who waited for them.
+    pub(super) fn cut(&mut self, chance: &mut Chance) -> (u64, Vec<FlushDone>) {
+        let pending = std::mem::take(&mut self.pending);
+        let count = pending.len() as u64;
+        let kept = match chance.within(0..=3) {
+            0 => 0,
+            1 => count,
+            _ => chance.within(0..=count),
+        };
+        let mut waiting = Vec::new();
+        for (index, (record, done)) in (0..).zip(pending) {
+            if index < kept {
+                self.durable.apply(&record);
+            }
+            waiting.extend(done);
+        }
+        self.current = self.durable.clone();
+        (count - kept, waiting)
+    }
+}
+
+/// The log, opened: a task flushes it for as long as the server lives.
+pub(super) struct OpenLog {
+    disk: SimDisk,
+    power: u64,
+    written: Arc<Notify>,
+}
+
+impl OpenLog {
+    pub(super) fn open(disk: SimDisk, power: u64) -> Self {
+        let written = Arc::new(Notify::new());
+        tokio::spawn(flush(disk.clone(), power, Arc::clone(&written)));
+        Self {
+            disk,
+            power,
+            written,
+        }
+    }
+
+    fn write(&self, records: Vec<Record>, done: Option<FlushDone>) -> io::Result<()> {
+        let mut platter = self.disk.lock();
+        platter.operate(self.power)?;
+        for record in records {
+            platter.log.write(record, None);
+        }
+        if let Some(done) = done {
+            match platter.log.pending.back_mut() {
+                Some((_, last @ None)) => *last = Some(done),
+                Some(_) | None => platter.log.write(Record::Nothing, Some(done)),
+            }
+        }
+        self.written.notify_one();
+        Ok(())
+    }
+}
+
+/// Writes what is waiting, all of it at once, and tells who waits, in order.
+async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
+    loop {
+        written.notified().await;
+        loop {
+            let (count, took) = {
+                let mut platter = disk.lock();
+                let (from, to) = platter.flush_ms;
+                if platter.check(power).is_err() {
+                    return;
+                }
+                if platter.log.pending.is_empty() {
+                    break;
+                }
+                let took = platter.chance.within(from..=to);
+                (platter.log.pending.len(), took)
+            };
+            sleep(Duration::from_millis(took)).await;
+            let told: Vec<FlushDone> = {
+                let mut platter = disk.lock();
+                if platter.operate(power).is_err() {
+                    return;
+                }
+                let LogImage {
+                    durable, pending, ..
+                } = &mut platter.log;
+                pending
+                    .drain(..count)
+                    .filter_map(|(record, done)| {
+                        durable.apply(&record);
+                        done
+                    })
+                    .collect()
+            };
+            for done in told {
+                done(Ok(()));
+            }
+        }
+    }
+}
+
+impl LogEngine for OpenLog {
+    fn state(&self) -> LogState {
+        self.disk.lock().log.current.state
+    }
+
+    fn append(&self, entries: Vec<(LogPos, Payload)>, done: FlushDone) -> io::Result<()> {
+        let records = entries
+            .into_iter()
+            .map(|(at, payload)| Record::Entry(at, payload))
+            .collect();
+        self.write(records, Some(done))
+    }
+
+    fn save_vote(&self, vote: LogVote, done: FlushDone) -> io::Result<()> {
+        {
+            let platter = self.disk.lock();
+            platter.observer.voted(&platter.server, vote);
+        }
+        self.write(vec![Record::Vote(vote)], Some(done))
+    }
+
+    fn save_committed(&self, committed: LogPos) -> io::Result<()> {
+        {
+            let platter = self.disk.lock();
+            platter.check(self.power)?;
+            let entries = &platter.log.current.entries;
+            let state = &platter.log.current.state;
+            if state.committed >= Some(committed) {
+                return Ok(());
+            }
+            let there = entries.get(&committed.index);
+            if there.is_none_or(|(term, _)| *term != committed.term) {
+                return Ok(());
+            }
+            let from = platter.observer.committed_upto(&platter.server);
+            let new = entries
+                .range(from.min(committed.index)..=committed.index)
+                .map(|(&index, (term, payload))| (LogPos { term: *term, index }, payload));
+            platter.observer.committed(&platter.server, new);
+        }
+        self.write(vec![Record::Committed(committed)], None)
+    }
+
+    fn truncate(&self, index: u64, done: FlushDone) -> io::Result<()> {
+        self.write(vec![Record::Truncate(index)], Some(done))
+    }
+
+    fn purge(&self, upto: LogPos, done: FlushDone) -> io::Result<()> {
+        self.write(vec![Record::Purge(upto)], Some(done))
+    }
+
+    fn read(&self, from: u64, to: u64) -> io::Result<Vec<(LogPos, Payload)>> {
+        let platter = self.disk.lock();
+        platter.check(self.power)?;
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let entries = platter.log.current.entries.range(from..to);
+        Ok(entries
+            .map(|(&index, (term, payload))| (LogPos { term: *term, index }, payload.clone()))
+            .collect())
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.disk.lock().log.current.entries.len() as u64 * 64
+    }
+}

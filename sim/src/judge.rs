@@ -1,0 +1,138 @@
+//! The host that hands leadership over when the plan says so, and that looks, once the faults
+//! are over, whether the cluster is well again.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use futures_util::StreamExt as _;
+use quorid_api::{Client, NewAccount, Read};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, sleep_until, timeout_at},
+};
+
+use crate::{
+    chance::Chance,
+    clients::{connect, request_id, shown},
+    history::Shown,
+    observer::Observer,
+    plan::{Fault, Planned},
+    seams::true_time_ms,
+    settings::{CLIENT_HOSTS, CLIENT_PORT, SERVERS, Settings, WORKERS},
+    trace::note,
+};
+
+pub(crate) const HOST: &str = "judge";
+
+/// From the end of all faults until the cluster serves and all servers have the same state.
+const RECOVERY_MAX: Duration = Duration::from_secs(20);
+
+/// The cluster in the end.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) transfers_done: u64,
+    pub(crate) transfers_refused: u64,
+    /// All accounts, read after the last change.
+    pub(crate) accounts: Vec<Shown>,
+    /// From the end of the faults until a change was acknowledged, and until all had it, ms.
+    pub(crate) served_after_ms: u64,
+    pub(crate) equal_after_ms: u64,
+}
+
+pub(crate) struct Judge {
+    pub(crate) settings: Settings,
+    pub(crate) plan: Vec<Planned>,
+    pub(crate) faults_end: Duration,
+    pub(crate) observer: Observer,
+    /// One permit from each client that is done.
+    pub(crate) done: Arc<Semaphore>,
+}
+
+impl Judge {
+    pub(crate) async fn run(self) -> anyhow::Result<Verdict> {
+        let begun = Instant::now();
+        let client = connect(&self.settings, true)?.with_deadline(RECOVERY_MAX);
+        let mut verdict = Verdict::default();
+        self.hand_over(&client, begun, &mut verdict).await;
+        sleep_until(begun + self.faults_end).await;
+        let deadline = Instant::now() + RECOVERY_MAX;
+        let ended = Instant::now();
+        let all = u32::try_from(WORKERS * CLIENT_HOSTS.len()).context("few clients")?;
+        let permits = timeout_at(deadline, self.done.acquire_many(all)).await;
+        permits.context("the clients don't come to an end")??.forget();
+
+        let mut chance = Chance::of(self.settings.seed, "judge");
+        let account = NewAccount {
+            login_name: "judge".to_owned(),
+            real_name: "The last one".to_owned(),
+            request_id: Some(request_id(&mut chance).uuid()),
+            ..NewAccount::default()
+        };
+        let probe = client.with_new_session();
+        timeout_at(deadline, probe.create_account(account))
+            .await
+            .context("no change is acknowledged after the faults ended")?
+            .context("no change is acknowledged after the faults ended")?;
+        let since = |ended: Instant| u64::try_from(ended.elapsed().as_millis()).unwrap_or(u64::MAX);
+        verdict.served_after_ms = since(ended);
+        note!("judge: serves again, revision {}", probe.last_revision());
+        timeout_at(deadline, self.converge(&client, probe.last_revision()))
+            .await
+            .context("the servers don't converge after the faults ended")??;
+        verdict.equal_after_ms = since(ended);
+        let mut accounts = Box::pin(client.accounts(Read::Linearizable));
+        while let Some(account) = accounts.next().await {
+            verdict.accounts.push(shown(account.context("listing all accounts")?));
+        }
+        note!("judge: {} accounts", verdict.accounts.len());
+        Ok(verdict)
+    }
+
+    async fn hand_over(&self, client: &Client, begun: Instant, verdict: &mut Verdict) {
+        for planned in &self.plan {
+            let Fault::Transfer { to } = planned.fault else {
+                continue;
+            };
+            sleep_until(begun + Duration::from_millis(planned.from_ms)).await;
+            let client = client.with_deadline(Duration::from_millis(500));
+            match client.transfer_leadership(Some(SERVERS[to])).await {
+                Ok(view) => {
+                    verdict.transfers_done += 1;
+                    note!("judge: leadership handed to {}, term {}", SERVERS[to], view.term);
+                }
+                Err(error) => {
+                    verdict.transfers_refused += 1;
+                    note!("judge: no transfer to {}: {error}", SERVERS[to]);
+                }
+            }
+        }
+    }
+
+    /// Returns once all servers have the same state, of at least this revision.
+    async fn converge(&self, client: &Client, revision: u64) -> anyhow::Result<()> {
+        let client = client.with_deadline(Duration::from_secs(3));
+        loop {
+            let mut digests = Vec::new();
+            for server in SERVERS {
+                let address = format!("{server}:{CLIENT_PORT}");
+                match client.server_status(&address, true, revision).await {
+                    Ok(status) => digests.push((status.applied_index, status.digest)),
+                    Err(error) => note!("judge: no status of {server}: {error}"),
+                }
+            }
+            let same = digests.windows(2).all(|pair| pair[0].1 == pair[1].1);
+            let index = digests.windows(2).all(|pair| pair[0].0 == pair[1].0);
+            if digests.len() == SERVERS.len() && same {
+                note!("judge: all have digest {}", digests[0].1);
+                return Ok(());
+            }
+            if digests.len() == SERVERS.len() && index {
+                self.observer
+                    .violated(format!("states differ at one index: {digests:?}"));
+                return Ok(());
+            }
+            note!("judge: not equal yet at {}", true_time_ms());
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}

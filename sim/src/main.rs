@@ -1,0 +1,112 @@
+//! `quorid-sim`: Quorid's servers in a simulated world that fails on purpose. README.md says
+//! what it does and what it doesn't.
+
+mod certificates;
+mod chance;
+mod clients;
+mod disk;
+mod history;
+mod judge;
+mod observer;
+mod oracle;
+mod plan;
+mod report;
+mod run;
+mod seams;
+mod settings;
+mod sweep;
+mod trace;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use rand::{SeedableRng as _, rngs::StdRng};
+
+use self::sweep::Seeds;
+
+/// Simulate clusters of Quorid with faults, and check what clients were told.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one seed
+    Run {
+        /// Decides everything
+        #[arg(long)]
+        seed: u64,
+        /// Print what happens, to standard error
+        #[arg(long)]
+        trace: bool,
+        /// Which log lines of the servers are in the trace, as RUST_LOG has it
+        #[arg(long, default_value = "quorid=info,turmoil::sim=info")]
+        log: String,
+        #[command(flatten)]
+        length: Length,
+    },
+    /// Run many seeds, each in a process of its own, and print a table
+    Sweep {
+        /// First and last seed, such as 1..100
+        #[arg(long)]
+        seeds: Seeds,
+        #[command(flatten)]
+        length: Length,
+        /// Processes at a time
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+    },
+    /// Run each seed twice: both traces must be the same, byte for byte
+    CheckDeterminism {
+        /// First and last seed, such as 1..20
+        #[arg(long)]
+        seeds: Seeds,
+        #[command(flatten)]
+        length: Length,
+        /// Processes at a time
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+    },
+}
+
+#[derive(Args, Clone, Copy)]
+struct Length {
+    /// For how long there are faults, in simulated seconds
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().command {
+        Command::Run {
+            seed,
+            trace,
+            log,
+            length,
+        } => {
+            mad_turmoil::rand::set_rng(StdRng::seed_from_u64(seed));
+            let clocks = mad_turmoil::time::SimClocksGuard::init();
+            trace::begin(trace, &log);
+            let report = run::run(seed, length.seconds * 1000)?;
+            drop(clocks);
+            print!("{report}");
+            if report.violations.is_empty() {
+                return Ok(ExitCode::SUCCESS);
+            }
+            println!("to repeat it: {}", sweep::command_line(seed, length.seconds));
+            Ok(ExitCode::FAILURE)
+        }
+        Command::Sweep {
+            seeds,
+            length,
+            jobs,
+        } => sweep::sweep(seeds, length.seconds, jobs),
+        Command::CheckDeterminism {
+            seeds,
+            length,
+            jobs,
+        } => sweep::check_determinism(seeds, length.seconds, jobs),
+    }
+}

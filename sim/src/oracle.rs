@@ -1,0 +1,324 @@
+//! The witness check: the committed log, applied by the directory's own rules, has to explain
+//! every answer, in an order that agrees with real time.
+
+use std::collections::BTreeMap;
+
+use quorid::storage::{Payload, decode_command};
+use quorid_directory::{
+    Account, AccountId, Change, Event, LoginName, MemoryDirectory, Outcome, Rejection, RequestId,
+    Revision, decide,
+};
+
+use crate::{
+    history::{Answer, Asked, Freshness, Operation, Shown, Which},
+    judge::Verdict,
+    observer::Seen,
+};
+
+/// A history in which less changes shows little, percent.
+const MUTATING_MIN: u64 = 15;
+
+/// What the check found.
+#[derive(Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) violations: Vec<String>,
+    /// Operations that changed something.
+    pub(crate) mutating: u64,
+    pub(crate) commands: u64,
+}
+
+/// Checks a whole run.
+pub(crate) fn check(seen: &Seen, verdict: Option<&Verdict>) -> Checked {
+    let mut checked = Checked::default();
+    let Some(replay) = Replay::of(seen, &mut checked) else {
+        return checked;
+    };
+    let floors = Floors::of(&seen.operations);
+    for operation in &seen.operations {
+        if let Err(why) = replay.explains(operation, floors.before(operation.invoked)) {
+            checked.violations.push(format!("{why}: {operation:?}"));
+        }
+        let request = operation.asked.request();
+        if request.is_some_and(|request| replay.effects.contains_key(&request)) {
+            checked.mutating += 1;
+        }
+    }
+    let all = seen.operations.len() as u64;
+    if checked.mutating * 100 < all * MUTATING_MIN {
+        let mutating = checked.mutating;
+        let why = format!("only {mutating} of {all} operations changed anything");
+        checked.violations.push(why);
+    }
+    if let Some(verdict) = verdict {
+        let expected: Vec<Shown> = replay.model.accounts().values().map(shown).collect();
+        if verdict.accounts != expected {
+            checked.violations.push(format!(
+                "in the end the cluster lists {:?}, but its log says {expected:?}",
+                verdict.accounts
+            ));
+        }
+    }
+    checked
+}
+
+/// The committed log, applied.
+#[derive(Default)]
+struct Replay {
+    model: MemoryDirectory,
+    /// The first outcome of each request.
+    outcomes: BTreeMap<RequestId, Outcome>,
+    /// How often a request changed an account.
+    effects: BTreeMap<RequestId, u64>,
+    names: BTreeMap<LoginName, Timeline>,
+    ids: BTreeMap<AccountId, Timeline>,
+}
+
+/// From which revision on it is what; nothing before the first.
+type Timeline = Vec<(u64, Option<Account>)>;
+
+impl Replay {
+    fn of(seen: &Seen, checked: &mut Checked) -> Option<Self> {
+        let mut replay = Self::default();
+        for ((&index, (_, payload)), expected) in seen.committed.iter().zip(0..) {
+            if index != expected {
+                let why = format!("nobody was seen to commit entry {expected}");
+                checked.violations.push(why);
+                return None;
+            }
+            let Payload::Command(bytes) = payload else {
+                continue;
+            };
+            checked.commands += 1;
+            let command = match decode_command(bytes) {
+                Ok(command) => command,
+                Err(fault) => {
+                    let why = format!("committed entry {index} is no command: {fault}");
+                    checked.violations.push(why);
+                    return None;
+                }
+            };
+            let request = command.request;
+            let Ok(decision) = decide(&replay.model, Revision(index), &command);
+            for event in &decision.events {
+                replay.model.apply(event);
+                replay.note(index, event);
+                if let Event::AccountCreated(_)
+                | Event::AccountModified { .. }
+                | Event::AccountDeleted { .. } = event
+                {
+                    *replay.effects.entry(request).or_default() += 1;
+                }
+            }
+            replay.outcomes.entry(request).or_insert(decision.outcome);
+        }
+        for (request, times) in &replay.effects {
+            if *times > 1 {
+                let why = format!("request {} acted {times} times", request.uuid());
+                checked.violations.push(why);
+            }
+        }
+        Some(replay)
+    }
+
+    fn note(&mut self, index: u64, event: &Event) {
+        let mut name = |name: &LoginName, account: Option<&Account>| {
+            let timeline = self.names.entry(name.clone()).or_default();
+            timeline.push((index, account.cloned()));
+        };
+        let (id, now) = match event {
+            Event::AccountCreated(account) => {
+                name(&account.login_name, Some(account));
+                (account.id, Some(account))
+            }
+            Event::AccountModified {
+                before_login,
+                after,
+            } => {
+                name(before_login, None);
+                name(&after.login_name, Some(after));
+                (after.id, Some(after))
+            }
+            Event::AccountDeleted { id, login_name } => {
+                name(login_name, None);
+                (*id, None)
+            }
+            Event::OutcomeRecorded { .. }
+            | Event::OutcomeForgotten { .. }
+            | Event::FloorRaised { .. }
+            | Event::ClockAdvanced { .. } => return,
+        };
+        self.ids.entry(id).or_default().push((index, now.cloned()));
+    }
+
+    /// The account as of a revision.
+    fn at(&self, which: &Which, revision: u64) -> Option<&Account> {
+        let timeline = match which {
+            Which::Id(id) => self.ids.get(&id.parse::<AccountId>().ok()?)?,
+            Which::Name(name) => self.names.get(name)?,
+        };
+        let upto = timeline.partition_point(|(index, _)| *index <= revision);
+        timeline[..upto].last()?.1.as_ref()
+    }
+
+    fn explains(&self, operation: &Operation, floor: u64) -> Result<(), String> {
+        if let Some(revision) = operation.answer.revision()
+            && revision > operation.committed
+        {
+            return Err("it was answered from what wasn't committed".to_owned());
+        }
+        match &operation.asked {
+            Asked::Look { account, freshness } => {
+                self.explains_look(account, *freshness, &operation.answer, floor)
+            }
+            Asked::Create { request, .. } => self.explains_change(*request, operation, None, floor),
+            Asked::Rename {
+                request, account, ..
+            }
+            | Asked::Delete { request, account } => {
+                self.explains_change(*request, operation, Some(account), floor)
+            }
+        }
+    }
+
+    fn explains_look(
+        &self,
+        which: &Which,
+        freshness: Freshness,
+        answer: &Answer,
+        floor: u64,
+    ) -> Result<(), String> {
+        let (found, revision) = match answer {
+            Answer::Account { account, revision } => (Some(account), *revision),
+            Answer::Rejected { reason, revision } if reason == "ACCOUNT_NOT_FOUND" => {
+                (None, *revision)
+            }
+            Answer::Rejected { reason, .. } => return Err(format!("unexpected reason {reason}")),
+            Answer::Deleted { .. } => return Err("a look-up deleted".to_owned()),
+            Answer::Unavailable { .. } => return Ok(()),
+        };
+        let needed = match freshness {
+            Freshness::Linearizable => floor,
+            Freshness::AtLeast(revision) => revision,
+            Freshness::Stale => 0,
+        };
+        if revision < needed {
+            return Err(format!("stale: it had to see revision {needed}"));
+        }
+        let expected = self.at(which, revision).map(shown);
+        if found != expected.as_ref() {
+            return Err(format!("at revision {revision} it was {expected:?}"));
+        }
+        Ok(())
+    }
+
+    fn explains_change(
+        &self,
+        request: RequestId,
+        operation: &Operation,
+        which: Option<&Which>,
+        floor: u64,
+    ) -> Result<(), String> {
+        let outcome = self.outcomes.get(&request);
+        let acted = self.effects.contains_key(&request);
+        let answered = match &operation.answer {
+            Answer::Unavailable { unknown: false } if acted => {
+                return Err("it was said not to be done, but it was".to_owned());
+            }
+            Answer::Unavailable { .. } => return Ok(()),
+            Answer::Rejected { reason, .. } if outcome.is_none() => {
+                // Refused before it came to the log.
+                return match which {
+                    Some(which) if reason == "ACCOUNT_NOT_FOUND" => self.explains_look(
+                        which,
+                        Freshness::Linearizable,
+                        &operation.answer,
+                        floor,
+                    ),
+                    Some(_) | None => Err("it isn't in the log".to_owned()),
+                };
+            }
+            answered @ (Answer::Account { .. }
+            | Answer::Deleted { .. }
+            | Answer::Rejected { .. }) => answered,
+        };
+        let Some(outcome) = outcome else {
+            return Err("an acknowledged change is lost".to_owned());
+        };
+        let Revision(revision) = outcome.revision;
+        if revision > operation.committed {
+            return Err("it was acknowledged before it was committed".to_owned());
+        }
+        let as_answered = match (answered, &outcome.result) {
+            (
+                Answer::Account {
+                    account,
+                    revision: told,
+                },
+                Ok(Change::Created(made) | Change::Modified(made)),
+            ) => *account == shown(made) && *told == revision,
+            (Answer::Deleted { revision: told }, Ok(Change::Deleted(_))) => *told == revision,
+            (Answer::Rejected { reason, .. }, Err(rejection)) => reason == self::reason(rejection),
+            _ => false,
+        };
+        if !as_answered {
+            return Err(format!("the log says {outcome:?}"));
+        }
+        if revision <= floor {
+            return Err(format!(
+                "it took effect at revision {revision}, but {floor} was seen before it was asked"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The highest revision that anybody had heard of, by moment.
+struct Floors(BTreeMap<u64, u64>);
+
+impl Floors {
+    fn of(operations: &[Operation]) -> Self {
+        let mut answered: Vec<(u64, u64)> = operations
+            .iter()
+            .filter_map(|operation| Some((operation.returned, operation.answer.revision()?)))
+            .collect();
+        answered.sort_unstable();
+        let mut highest = 0;
+        Self(
+            answered
+                .into_iter()
+                .map(|(moment, revision)| {
+                    highest = revision.max(highest);
+                    (moment, highest)
+                })
+                .collect(),
+        )
+    }
+
+    fn before(&self, moment: u64) -> u64 {
+        let last = self.0.range(..moment).next_back();
+        last.map_or(0, |(_, revision)| *revision)
+    }
+}
+
+fn shown(account: &Account) -> Shown {
+    Shown {
+        id: account.id.to_string(),
+        login_name: account.login_name.as_str().to_owned(),
+        real_name: account.real_name.as_str().to_owned(),
+        version: format!("{:x}", account.version.0),
+    }
+}
+
+/// What a client is told.
+fn reason(rejection: &Rejection) -> &'static str {
+    match rejection {
+        Rejection::LoginNameTaken { .. } => "LOGIN_NAME_TAKEN",
+        Rejection::AccountNotFound { .. } => "ACCOUNT_NOT_FOUND",
+        Rejection::VersionMismatch { .. } => "ETAG_MISMATCH",
+        Rejection::PasswordNeeded { .. } => "PASSWORD_NEEDED",
+        Rejection::PasswordChanged { .. } => "WRONG_PASSWORD",
+        Rejection::RequestExpired { .. } => "REQUEST_EXPIRED",
+        Rejection::RequestReused { .. } => "REQUEST_REUSED",
+        Rejection::RequestFromFuture { .. } => "REQUEST_FROM_FUTURE",
+    }
+}
