@@ -54,11 +54,21 @@ pub(crate) enum Freshness {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// An account, as of a revision.
-    Account { account: Shown, revision: u64 },
-    Deleted { revision: u64 },
-    Rejected { reason: String, revision: u64 },
+    Account {
+        account: Shown,
+        revision: u64,
+    },
+    Deleted {
+        revision: u64,
+    },
+    Rejected {
+        reason: String,
+        revision: u64,
+    },
     /// No answer. `unknown`: a change may have been made.
-    Unavailable { unknown: bool },
+    Unavailable {
+        unknown: bool,
+    },
 }
 
 /// An account as a client sees it.

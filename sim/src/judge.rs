@@ -59,7 +59,9 @@ impl Judge {
         let ended = Instant::now();
         let all = u32::try_from(WORKERS * CLIENT_HOSTS.len()).context("few clients")?;
         let permits = timeout_at(deadline, self.done.acquire_many(all)).await;
-        permits.context("the clients don't come to an end")??.forget();
+        permits
+            .context("the clients don't come to an end")??
+            .forget();
 
         let mut chance = Chance::of(self.settings.seed, "judge");
         let account = NewAccount {
@@ -82,7 +84,9 @@ impl Judge {
         verdict.equal_after_ms = since(ended);
         let mut accounts = Box::pin(client.accounts(Read::Linearizable));
         while let Some(account) = accounts.next().await {
-            verdict.accounts.push(shown(account.context("listing all accounts")?));
+            verdict
+                .accounts
+                .push(shown(account.context("listing all accounts")?));
         }
         note!("judge: {} accounts", verdict.accounts.len());
         Ok(verdict)
@@ -98,7 +102,11 @@ impl Judge {
             match client.transfer_leadership(Some(SERVERS[to])).await {
                 Ok(view) => {
                     verdict.transfers_done += 1;
-                    note!("judge: leadership handed to {}, term {}", SERVERS[to], view.term);
+                    note!(
+                        "judge: leadership handed to {}, term {}",
+                        SERVERS[to],
+                        view.term
+                    );
                 }
                 Err(error) => {
                     verdict.transfers_refused += 1;

@@ -95,7 +95,10 @@ fn main() -> anyhow::Result<ExitCode> {
             if report.violations.is_empty() {
                 return Ok(ExitCode::SUCCESS);
             }
-            println!("to repeat it: {}", sweep::command_line(seed, length.seconds));
+            println!(
+                "to repeat it: {}",
+                sweep::command_line(seed, length.seconds)
+            );
             Ok(ExitCode::FAILURE)
         }
         Command::Sweep {

@@ -50,7 +50,9 @@ impl Observer {
     /// Index of the last entry that any server took for committed.
     pub(crate) fn highest_committed(&self) -> u64 {
         let seen = self.lock();
-        seen.committed.last_key_value().map_or(0, |(index, _)| *index)
+        seen.committed
+            .last_key_value()
+            .map_or(0, |(index, _)| *index)
     }
 
     pub(crate) fn voted(&self, server: &str, vote: LogVote) {

@@ -228,12 +228,9 @@ impl Replay {
             Answer::Rejected { reason, .. } if outcome.is_none() => {
                 // Refused before it came to the log.
                 return match which {
-                    Some(which) if reason == "ACCOUNT_NOT_FOUND" => self.explains_look(
-                        which,
-                        Freshness::Linearizable,
-                        &operation.answer,
-                        floor,
-                    ),
+                    Some(which) if reason == "ACCOUNT_NOT_FOUND" => {
+                        self.explains_look(which, Freshness::Linearizable, &operation.answer, floor)
+                    }
                     Some(_) | None => Err("it isn't in the log".to_owned()),
                 };
             }

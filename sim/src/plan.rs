@@ -165,7 +165,9 @@ fn any_index(chance: &mut Chance, of: usize) -> usize {
 
 /// Everybody but one server.
 pub(crate) fn all_but(server: usize) -> impl Iterator<Item = &'static str> {
-    others(server).chain(CLIENT_HOSTS).chain([crate::judge::HOST])
+    others(server)
+        .chain(CLIENT_HOSTS)
+        .chain([crate::judge::HOST])
 }
 
 /// The other servers.

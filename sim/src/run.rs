@@ -133,7 +133,10 @@ pub(crate) fn run(seed: u64, faults_ms: u64) -> anyhow::Result<Report> {
         }
     }
     let fired = std::mem::take(&mut nemesis.fired);
-    let judged = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let judged = verdict
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     let verdict: Option<Verdict> = match judged.unwrap_or_else(|| Err(anyhow!("no verdict"))) {
         Ok(verdict) => Some(verdict),
         Err(error) => {
@@ -143,7 +146,9 @@ pub(crate) fn run(seed: u64, faults_ms: u64) -> anyhow::Result<Report> {
     };
     let seen = observer.lock();
     let mut checked = oracle::check(&seen, verdict.as_ref());
-    checked.violations.splice(0..0, seen.violations.iter().cloned());
+    checked
+        .violations
+        .splice(0..0, seen.violations.iter().cloned());
     for violation in &checked.violations {
         note!("VIOLATION: {violation}");
     }

@@ -52,7 +52,10 @@ pub(crate) fn sweep(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result<E
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
         all.0.sum(&report);
         if !report.violations.is_empty() {
-            println!("seed {seed} fails; to repeat it: {}", command_line(seed, seconds));
+            println!(
+                "seed {seed} fails; to repeat it: {}",
+                command_line(seed, seconds)
+            );
             for violation in &report.violations {
                 println!("  {}", shortened(violation));
             }
@@ -119,7 +122,8 @@ fn for_each(
             })
             .collect();
         workers.into_iter().try_for_each(|worker| {
-            let ended: anyhow::Result<()> = worker.join().map_err(|_| anyhow!("a thread panicked"))?;
+            let ended: anyhow::Result<()> =
+                worker.join().map_err(|_| anyhow!("a thread panicked"))?;
             ended
         })
     })
@@ -129,7 +133,13 @@ fn for_each(
 fn child(seed: u64, seconds: u64) -> anyhow::Result<Report> {
     let program = std::env::current_exe().context("finding this program")?;
     let output = Command::new(program)
-        .args(["run", "--seed", &seed.to_string(), "--seconds", &seconds.to_string()])
+        .args([
+            "run",
+            "--seed",
+            &seed.to_string(),
+            "--seconds",
+            &seconds.to_string(),
+        ])
         .output()
         .context("running this program")?;
     let mut report = Report::parse(&String::from_utf8_lossy(&output.stdout));
@@ -149,6 +159,9 @@ fn shortened(text: &str) -> String {
 /// Seconds since the machine started: in this program the C library's clocks are simulated.
 fn uptime_s() -> anyhow::Result<f64> {
     let text = fs::read_to_string("/proc/uptime").context("reading /proc/uptime")?;
-    let first = text.split_whitespace().next().context("/proc/uptime is empty")?;
+    let first = text
+        .split_whitespace()
+        .next()
+        .context("/proc/uptime is empty")?;
     first.parse().context("reading /proc/uptime")
 }

@@ -174,6 +174,15 @@ impl LogEngine for OpenLog {
     }
 
     fn append(&self, entries: Vec<(LogPos, Payload)>, done: FlushDone) -> io::Result<()> {
+        let mut last = self.disk.lock().log.current.state.last;
+        for (at, _) in &entries {
+            // As the real log does.
+            if last.is_some_and(|last| at.index != last.index + 1) {
+                let why = format!("entry {at} can't follow {last:?}");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
+            last = Some(*at);
+        }
         let records = entries
             .into_iter()
             .map(|(at, payload)| Record::Entry(at, payload))
