@@ -262,6 +262,15 @@ impl PeerConnection {
     }
 }
 
+/// Whether the entries don't follow on what the follower is asked to have. The engine can come
+/// back to a task from before the log's beginning was cut off; it reads what is left then, and
+/// a follower that took that would have a hole in its log.
+fn has_gap(request: &AppendRequest) -> bool {
+    let next = request.prev_log_id.map_or(0, |prev| prev.index + 1);
+    let first = request.entries.first();
+    first.is_some_and(|first| first.log_id.index != next)
+}
+
 /// A server that can't be reached is left alone for a while; other errors are tried again
 /// at once.
 fn rpc_error(status: &Status) -> RpcError {
@@ -316,10 +325,15 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             let Some(first) = input.next().await else {
                 return Ok(stream::empty().boxed());
             };
+            if has_gap(&first) {
+                let why = "the entries to be sent are no longer in the log";
+                return Err(RPCError::Network(NetworkError::from_string(why)));
+            }
             let sent = Arc::new(Sent::default());
             let (counter, end) = (Arc::clone(&sent), Arc::clone(&sent));
             let requests = stream::once(future::ready(first))
                 .chain(input)
+                .take_while(|request| future::ready(!has_gap(request)))
                 .map(move |request| {
                     counter.requests.fetch_add(1, Ordering::Relaxed);
                     wire::append_message(request)
