@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::{
     chance::Chance,
     history::{Answer, Asked, Freshness, Operation, Shown, Which},
+    mutant::Mutant,
     observer::Observer,
     seams::{SimConnector, true_time_ms},
     settings::{CLIENT_PORT, SERVERS, Settings},
@@ -109,6 +110,18 @@ impl Worker {
         let mut answer = self.call(&asked).await;
         // The same request again until it is known what became of it, most of the time.
         while answer == (Answer::Unavailable { unknown: true }) && self.chance.percent(70) {
+            let asked = match &asked {
+                Asked::Create {
+                    login_name,
+                    real_name,
+                    ..
+                } if Mutant::RequestIdForgotten.is_planted() => Asked::Create {
+                    request: request_id(&mut self.chance),
+                    login_name: login_name.clone(),
+                    real_name: real_name.clone(),
+                },
+                same => same.clone(),
+            };
             answer = match self.call(&asked).await {
                 // That says nothing of the tries before.
                 Answer::Unavailable { .. } => Answer::Unavailable { unknown: true },
@@ -168,6 +181,7 @@ impl Worker {
             }
             Asked::Look { account, freshness } => {
                 let read = match freshness {
+                    Freshness::Linearizable if Mutant::StaleRead.is_planted() => Read::Stale,
                     Freshness::Linearizable => Read::Linearizable,
                     Freshness::AtLeast(revision) => Read::AtLeast(*revision),
                     Freshness::Stale => Read::Stale,

@@ -5,6 +5,7 @@ use quorid_directory::{LoginName, RequestId};
 /// One call of the client library, with all its retries.
 #[derive(Debug, Clone)]
 pub(crate) struct Operation {
+    #[expect(dead_code, reason = "people read it, where an operation is printed")]
     pub(crate) client: String,
     pub(crate) asked: Asked,
     /// Moments, ordered over all clients.

@@ -7,6 +7,7 @@ mod clients;
 mod disk;
 mod history;
 mod judge;
+mod mutant;
 mod observer;
 mod oracle;
 mod plan;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use rand::{SeedableRng as _, rngs::StdRng};
 
-use self::sweep::Seeds;
+use self::{mutant::Mutant, sweep::Seeds};
 
 /// Simulate clusters of Quorid with faults, and check what clients were told.
 #[derive(Parser)]
@@ -44,6 +45,9 @@ enum Command {
         /// Which log lines of the servers are in the trace, as RUST_LOG has it
         #[arg(long, default_value = "quorid=info,turmoil::sim=info")]
         log: String,
+        /// Plant a bug, which the checks have to find
+        #[arg(long)]
+        mutant: Option<Mutant>,
         #[command(flatten)]
         length: Length,
     },
@@ -57,6 +61,14 @@ enum Command {
         /// Processes at a time
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+    },
+    /// Plant each bug in turn, and see that a seed of these finds it
+    Mutants {
+        /// First and last seed, such as 1..200
+        #[arg(long)]
+        seeds: Seeds,
+        #[command(flatten)]
+        length: Length,
     },
     /// Run each seed twice: both traces must be the same, byte for byte
     CheckDeterminism {
@@ -84,8 +96,10 @@ fn main() -> anyhow::Result<ExitCode> {
             seed,
             trace,
             log,
+            mutant,
             length,
         } => {
+            mutant::plant(mutant);
             mad_turmoil::rand::set_rng(StdRng::seed_from_u64(seed));
             let clocks = mad_turmoil::time::SimClocksGuard::init();
             trace::begin(trace, &log);
@@ -106,6 +120,7 @@ fn main() -> anyhow::Result<ExitCode> {
             length,
             jobs,
         } => sweep::sweep(seeds, length.seconds, jobs),
+        Command::Mutants { seeds, length } => sweep::mutants(seeds, length.seconds),
         Command::CheckDeterminism {
             seeds,
             length,

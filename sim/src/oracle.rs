@@ -257,7 +257,7 @@ impl Replay {
             (Answer::Rejected { reason, .. }, Err(rejection)) => reason == self::reason(rejection),
             _ => false,
         };
-        if !as_answered {
+        if !as_answered && !self.rejected_anew(operation, outcome, which, floor) {
             return Err(format!("the log says {outcome:?}"));
         }
         if revision <= floor {
@@ -266,6 +266,27 @@ impl Replay {
             ));
         }
         Ok(())
+    }
+}
+
+impl Replay {
+    /// Whether a rejection was told that isn't the recorded one, but true when it was told: the
+    /// server looks for the account before it proposes the retry of a rejected request.
+    fn rejected_anew(
+        &self,
+        operation: &Operation,
+        outcome: &Outcome,
+        which: Option<&Which>,
+        floor: u64,
+    ) -> bool {
+        let Answer::Rejected { reason, .. } = &operation.answer else {
+            return false;
+        };
+        let looked = |which| {
+            self.explains_look(which, Freshness::Linearizable, &operation.answer, floor)
+                .is_ok()
+        };
+        outcome.result.is_err() && reason == "ACCOUNT_NOT_FOUND" && which.is_some_and(looked)
     }
 }
 

@@ -14,8 +14,9 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
+use clap::ValueEnum as _;
 
-use crate::report::Report;
+use crate::{mutant::Mutant, report::Report};
 
 /// First and last.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +49,7 @@ pub(crate) fn sweep(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result<E
     let begun = uptime_s()?;
     let all = Mutex::new((Report::default(), Vec::new()));
     for_each(seeds, jobs, |seed| {
-        let report = child(seed, seconds)?;
+        let report = child(seed, seconds, None)?;
         let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
         all.0.sum(&report);
         if !report.violations.is_empty() {
@@ -81,7 +82,7 @@ pub(crate) fn check_determinism(
 ) -> anyhow::Result<ExitCode> {
     let (same, differ) = (AtomicU64::new(0), AtomicU64::new(0));
     for_each(seeds, jobs, |seed| {
-        let (first, second) = (child(seed, seconds)?, child(seed, seconds)?);
+        let (first, second) = (child(seed, seconds, None)?, child(seed, seconds, None)?);
         if first.hash == second.hash && !first.hash.is_empty() {
             same.fetch_add(1, Ordering::Relaxed);
             return Ok(());
@@ -94,6 +95,35 @@ pub(crate) fn check_determinism(
     println!("{:>10}  seeds with the same trace twice", same.into_inner());
     println!("{differ:>10}  seeds with two traces");
     Ok(match differ {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// Plants one bug after the other, each until a seed finds it.
+pub(crate) fn mutants(seeds: Seeds, seconds: u64) -> anyhow::Result<ExitCode> {
+    let mut missed = 0;
+    for mutant in Mutant::value_variants() {
+        let mut found = None;
+        for seed in seeds.first..=seeds.last {
+            let report = child(seed, seconds, Some(*mutant))?;
+            if let Some(violation) = report.violations.into_iter().next() {
+                found = Some((seed, violation));
+                break;
+            }
+        }
+        match found {
+            Some((seed, why)) => println!("{mutant:?}: found by seed {seed}: {}", shortened(&why)),
+            None => {
+                println!(
+                    "{mutant:?}: NOT FOUND by seeds {}..{}",
+                    seeds.first, seeds.last
+                );
+                missed += 1;
+            }
+        }
+    }
+    Ok(match missed {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
@@ -130,18 +160,15 @@ fn for_each(
 }
 
 /// Runs a seed in another process. One that dies has violated something too.
-fn child(seed: u64, seconds: u64) -> anyhow::Result<Report> {
+fn child(seed: u64, seconds: u64, mutant: Option<Mutant>) -> anyhow::Result<Report> {
     let program = std::env::current_exe().context("finding this program")?;
-    let output = Command::new(program)
-        .args([
-            "run",
-            "--seed",
-            &seed.to_string(),
-            "--seconds",
-            &seconds.to_string(),
-        ])
-        .output()
-        .context("running this program")?;
+    let (seed, seconds) = (seed.to_string(), seconds.to_string());
+    let mut command = Command::new(program);
+    command.args(["run", "--seed", &seed, "--seconds", &seconds]);
+    if let Some(mutant) = mutant.and_then(|mutant| mutant.to_possible_value()) {
+        command.args(["--mutant", mutant.get_name()]);
+    }
+    let output = command.output().context("running this program")?;
     let mut report = Report::parse(&String::from_utf8_lossy(&output.stdout));
     if !output.status.success() && report.violations.is_empty() {
         let said = String::from_utf8_lossy(&output.stderr);
@@ -153,7 +180,7 @@ fn child(seed: u64, seconds: u64) -> anyhow::Result<Report> {
 }
 
 fn shortened(text: &str) -> String {
-    text.chars().take(1000).collect()
+    text.chars().take(600).collect()
 }
 
 /// Seconds since the machine started: in this program the C library's clocks are simulated.

@@ -12,7 +12,7 @@ use quorid::storage::{FlushDone, LogEngine, LogPos, LogState, LogVote, Payload};
 use tokio::{sync::Notify, time::sleep};
 
 use super::SimDisk;
-use crate::chance::Chance;
+use crate::{chance::Chance, mutant::Mutant};
 
 #[derive(Default)]
 pub(super) struct LogImage {
@@ -86,6 +86,17 @@ impl LogImage {
                 self.durable.apply(&record);
             }
             waiting.extend(done);
+        }
+        if Mutant::VoteNotSaved.is_planted() {
+            self.durable.state.vote = None;
+        }
+        if Mutant::FlushedEntryLost.is_planted() && chance.percent(30) {
+            let last = self.durable.entries.pop_last();
+            if let (Some(_), Some((&index, &(term, _)))) =
+                (last, self.durable.entries.last_key_value())
+            {
+                self.durable.state.last = Some(LogPos { term, index });
+            }
         }
         self.current = self.durable.clone();
         (count - kept, waiting)
@@ -187,6 +198,11 @@ impl LogEngine for OpenLog {
             .into_iter()
             .map(|(at, payload)| Record::Entry(at, payload))
             .collect();
+        if Mutant::AckBeforeSync.is_planted() {
+            self.write(records, None)?;
+            done(Ok(()));
+            return Ok(());
+        }
         self.write(records, Some(done))
     }
 

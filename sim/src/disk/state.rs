@@ -5,7 +5,7 @@ use std::{fmt, io};
 use redb::StorageBackend;
 
 use super::SimDisk;
-use crate::chance::Chance;
+use crate::{chance::Chance, mutant::Mutant};
 
 /// What a disk writes at once or not at all, bytes.
 const SECTOR_BYTES: usize = 512;
@@ -143,7 +143,9 @@ impl StorageBackend for OpenFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.with(true, |file| {
-            file.sync();
+            if !Mutant::StateNotSynced.is_planted() {
+                file.sync();
+            }
             Ok(())
         })
     }
