@@ -147,9 +147,12 @@ impl Worker {
         self.observer.lock().operations.push(operation);
     }
 
-    async fn call(&self, asked: &Asked) -> Answer {
+    async fn call(&mut self, asked: &Asked) -> Answer {
+        // Some give up soon, and don't know what became of it.
+        let patience = *self.chance.one_of(&[120, 400, 1500, 4000]);
         // A session of its own tells the revision of just this answer.
         let client = self.client.with_new_session();
+        let client = client.with_deadline(Duration::from_millis(patience));
         let result = match asked {
             Asked::Create {
                 request,

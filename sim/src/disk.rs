@@ -35,6 +35,10 @@ struct Platter {
     powered: u64,
     /// Operations until the power goes.
     fuse: Option<u64>,
+    /// The next flush of the log fails.
+    sync_fails: bool,
+    /// One did, and the server was told.
+    sync_failed: bool,
     flush_ms: (u64, u64),
     identity: Option<Identity>,
     log: LogImage,
@@ -57,6 +61,8 @@ pub(crate) struct Cuts {
     pub(crate) writes_torn: u64,
     /// Operations on the log that were lost.
     pub(crate) log_lost: u64,
+    /// Syncs of the log that failed.
+    pub(crate) syncs_failed: u64,
     /// Files that took the place of another: snapshots that were installed.
     pub(crate) renamed: u64,
 }
@@ -70,6 +76,8 @@ impl SimDisk {
             power: 0,
             powered: 0,
             fuse: None,
+            sync_fails: false,
+            sync_failed: false,
             flush_ms: USUAL_FLUSH_MS,
             identity: None,
             log: LogImage::default(),
@@ -87,6 +95,7 @@ impl SimDisk {
         platter.powered += 1;
         platter.power = platter.powered;
         platter.fuse = None;
+        platter.sync_failed = false;
         PoweredDisk {
             disk: self.clone(),
             power: platter.power,
@@ -102,6 +111,17 @@ impl SimDisk {
     /// The power goes in the midst of the operation after so many others.
     pub(crate) fn set_fuse(&self, operations: u64) {
         self.lock().fuse = Some(operations);
+    }
+
+    /// The next flush of the log fails: what it should have written may be lost, and nothing
+    /// can be read or written from then on.
+    pub(crate) fn fail_next_sync(&self) {
+        self.lock().sync_fails = true;
+    }
+
+    /// Whether the server was told that a sync failed.
+    pub(crate) fn sync_failed(&self) -> bool {
+        self.lock().sync_failed
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -148,6 +168,14 @@ impl Platter {
         }
     }
 
+    /// A sync fails. Returns who has to be told.
+    fn fail_sync(&mut self) -> Vec<quorid::storage::FlushDone> {
+        let waiting = self.cut();
+        self.cuts.syncs_failed += 1;
+        self.sync_failed = true;
+        waiting
+    }
+
     /// Decides what is left, and returns who waited for a flush.
     fn cut(&mut self) -> Vec<quorid::storage::FlushDone> {
         if self.power == 0 {
@@ -155,6 +183,7 @@ impl Platter {
         }
         self.power = 0;
         self.fuse = None;
+        self.sync_fails = false;
         for (name, file) in self.removed.drain(..) {
             if !self.names.contains_key(&name) && self.chance.percent(50) {
                 self.names.insert(name, file);

@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     PowerCut { server: usize },
     /// The same in the midst of one of its next operations on the disk.
     PowerCutInOperation { server: usize, after: u64 },
+    /// The next sync of a server's log fails; the server has to end.
+    SyncFails { server: usize },
     /// The power of all of them goes at once.
     PowerCutOfAll,
     /// Nobody reaches a server, nor does it reach anybody.
@@ -51,6 +53,7 @@ impl Fault {
         match self {
             Self::PowerCut { .. } => "power cut",
             Self::PowerCutInOperation { .. } => "power cut in an operation",
+            Self::SyncFails { .. } => "sync fails",
             Self::PowerCutOfAll => "power cut of all",
             Self::Isolated { .. } => "isolated",
             Self::IsolatedFromServers { .. } => "isolated from servers",
@@ -104,9 +107,10 @@ type Lane = fn(&mut Chance) -> (Fault, u64);
 
 fn power(chance: &mut Chance) -> (Fault, u64) {
     let server = any_server(chance);
-    let fault = match chance.within(0..=9) {
-        0..=4 => Fault::PowerCut { server },
-        5..=8 => Fault::PowerCutInOperation {
+    let fault = match chance.within(0..=10) {
+        0..=3 => Fault::PowerCut { server },
+        4..=5 => Fault::SyncFails { server },
+        6..=9 => Fault::PowerCutInOperation {
             server,
             after: chance.within(0..=60),
         },

@@ -42,6 +42,7 @@ impl Report {
         report.add("failovers", (seen.leaders.len() as u64).saturating_sub(1));
         for cut in cuts {
             report.add("power cuts in an operation", cut.in_operation);
+            report.add("syncs failed", cut.syncs_failed);
             report.add("state writes lost", cut.writes_lost);
             report.add("state writes torn", cut.writes_torn);
             report.add("log records lost", cut.log_lost);

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,6 +40,8 @@ const FORMED_MS: u64 = 2500;
 const CLIENTS_MS: u64 = 1500;
 /// A fuse that nothing burns down: the power goes anyway, ms.
 const FUSE_MS: u64 = 1500;
+/// A server that is told that a sync failed ends by then, ms.
+const ENDING_MS: u64 = 300;
 
 /// Runs a seed.
 pub(crate) fn run(seed: u64, faults_ms: u64) -> anyhow::Result<Report> {
@@ -177,6 +182,8 @@ struct Machine {
     clock: Arc<SimClock>,
     entropy: Arc<SimEntropy>,
     observer: Observer,
+    /// Whether a server runs.
+    lives: Arc<AtomicBool>,
 }
 
 impl Machine {
@@ -221,6 +228,7 @@ impl Machine {
             clock: Arc::default(),
             entropy: SimEntropy::new(chance("entropy")),
             observer: observer.clone(),
+            lives: Arc::default(),
         })
     }
 
@@ -229,6 +237,7 @@ impl Machine {
         self.observer.restarted(self.name);
         let disk = self.disk.power_on();
         note!("{} starts", self.name);
+        self.lives.store(true, Ordering::Relaxed);
         let outside = Outside {
             disk: Arc::new(disk),
             network: Arc::new(SimNetwork),
@@ -240,6 +249,7 @@ impl Machine {
             Err(error) => error,
         };
         note!("{} ends: {ended:#}", self.name);
+        self.lives.store(false, Ordering::Relaxed);
         if self.disk.is_on() {
             let why = format!("{} can't go on, with nothing wrong: {ended:#}", self.name);
             self.observer.violated(why);
@@ -296,6 +306,16 @@ impl<'a> Nemesis<'a> {
             Fault::PowerCut { server } => self.power_off(sim, *server),
             Fault::PowerCutInOperation { server, after } => {
                 self.machines[*server].disk.set_fuse(*after);
+                self.fuses.push(Fuse {
+                    server: *server,
+                    until_ms: now_ms + FUSE_MS,
+                    off_ms: planned.to_ms - planned.from_ms,
+                    burnt_ms: None,
+                });
+                return;
+            }
+            Fault::SyncFails { server } => {
+                self.machines[*server].disk.fail_next_sync();
                 self.fuses.push(Fuse {
                     server: *server,
                     until_ms: now_ms + FUSE_MS,
@@ -379,7 +399,9 @@ impl<'a> Nemesis<'a> {
                 self.machines[*server].disk.set_flush_ms(USUAL_FLUSH_MS);
             }
             Fault::ClockError { server, .. } => self.machines[*server].clock.set_error_ms(0),
-            Fault::PowerCutInOperation { .. } | Fault::Transfer { .. } => {}
+            Fault::PowerCutInOperation { .. }
+            | Fault::SyncFails { .. }
+            | Fault::Transfer { .. } => {}
         }
     }
 
@@ -387,7 +409,9 @@ impl<'a> Nemesis<'a> {
     fn burn(&mut self, sim: &mut Sim<'_>, now_ms: u64) {
         for mut fuse in std::mem::take(&mut self.fuses) {
             let machine = &self.machines[fuse.server];
+            let ending = machine.disk.sync_failed() && machine.lives.load(Ordering::Relaxed);
             match fuse.burnt_ms {
+                None if ending && now_ms < fuse.until_ms + ENDING_MS => self.fuses.push(fuse),
                 None if !machine.disk.is_on() || now_ms >= fuse.until_ms => {
                     self.power_off(sim, fuse.server);
                     fuse.burnt_ms = Some(now_ms);
@@ -401,6 +425,16 @@ impl<'a> Nemesis<'a> {
 
     /// First the disk: what the server does while it is taken down isn't done any more.
     fn power_off(&self, sim: &mut Sim<'_>, server: usize) {
+        let Machine {
+            name,
+            disk,
+            lives,
+            observer,
+            ..
+        } = &self.machines[server];
+        if lives.swap(false, Ordering::Relaxed) && disk.sync_failed() {
+            observer.violated(format!("{name} goes on after a sync failed"));
+        }
         self.machines[server].disk.power_off();
         sim.crash(SERVERS[server]);
     }

@@ -158,6 +158,14 @@ async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
             sleep(Duration::from_millis(took)).await;
             let told: Vec<FlushDone> = {
                 let mut platter = disk.lock();
+                if platter.check(power).is_ok() && platter.sync_fails {
+                    let waiting = platter.fail_sync();
+                    drop(platter);
+                    for done in waiting {
+                        done(Err(io::Error::other("a sync failed")));
+                    }
+                    return;
+                }
                 if platter.operate(power).is_err() {
                     return;
                 }
