@@ -333,11 +333,12 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             let (counter, end) = (Arc::clone(&sent), Arc::clone(&sent));
             let requests = stream::once(future::ready(first))
                 .chain(input)
-                .take_while(|request| future::ready(!has_gap(request)))
-                .map(move |request| {
+                .inspect(move |_| {
                     counter.requests.fetch_add(1, Ordering::Relaxed);
-                    wire::append_message(request)
                 })
+                // One that isn't sent counts as unanswered: the stream ends with an error.
+                .take_while(|request| future::ready(!has_gap(request)))
+                .map(wire::append_message)
                 .chain(stream::poll_fn(move |_| {
                     end.all.store(true, Ordering::Relaxed);
                     Poll::Ready(None)
