@@ -5,7 +5,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 QUORID := $(TARGET_DIR)/release/quorid
 
 .DEFAULT_GOAL := release
-.PHONY: release build demo cluster test hosts-demo hosts-test docker-demo image check fix bench \
+.PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim image check fix bench \
 	figures whitepaper clean help
 
 release: ## Build the release: target/release/quorid (the default)
@@ -46,6 +46,9 @@ hosts-test: build ## Test on such hosts: cut wires, and the scripts for hosts (n
 
 docker-demo: ## The same in three containers (needs Docker and Docker Compose)
 	deploy/docker/demo.sh
+
+sim: ## Simulate clusters whose power, network and disks fail, 50 seeds (builds for minutes)
+	cd sim && $(CARGO) run --locked -- sweep --seeds 1..50 --jobs 2
 
 image: ## Build the container image quorid:latest from a static release
 	deploy/docker/image.sh
