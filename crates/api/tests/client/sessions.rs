@@ -42,6 +42,23 @@ async fn the_session_has_the_highest_revision_of_answers_and_errors() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_session_has_seen_nothing_and_knows_its_last_answer() {
+    let fake = Fake::start();
+    let client = fake.client([2]);
+    fake.revision.send_replace(7);
+    client.create_account(NewAccount::default()).await.unwrap();
+
+    let new = client.with_new_session();
+    assert_eq!((new.session_revision(), new.last_revision()), (0, 0));
+    fake.revision.send_replace(9);
+    new.create_account(NewAccount::default()).await.unwrap();
+    fake.revision.send_replace(5);
+    new.create_account(NewAccount::default()).await.unwrap();
+    assert_eq!((new.session_revision(), new.last_revision()), (9, 5));
+    assert_eq!((client.session_revision(), client.last_revision()), (7, 7));
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_kind_of_read_asks_for_what_it_says() {
     let fake = Fake::start();
     let client = fake.client([2]);
