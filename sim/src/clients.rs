@@ -110,22 +110,13 @@ impl Worker {
         let mut answer = self.call(&asked).await;
         // The same request again until it is known what became of it, most of the time.
         while answer == (Answer::Unavailable { unknown: true }) && self.chance.percent(70) {
-            let asked = match &asked {
-                Asked::Create {
-                    login_name,
-                    real_name,
-                    ..
-                } if Mutant::RequestIdForgotten.is_planted() => Asked::Create {
-                    request: request_id(&mut self.chance),
-                    login_name: login_name.clone(),
-                    real_name: real_name.clone(),
-                },
-                same => same.clone(),
-            };
+            let asked = self.again(&asked);
             answer = match self.call(&asked).await {
                 // That says nothing of the tries before.
                 Answer::Unavailable { .. } => Answer::Unavailable { unknown: true },
-                known => known,
+                known @ (Answer::Account { .. }
+                | Answer::Deleted { .. }
+                | Answer::Rejected { .. }) => known,
             };
         }
         note!("{} hears {answer:?}", self.name);
@@ -145,6 +136,17 @@ impl Worker {
             answer,
         };
         self.observer.lock().operations.push(operation);
+    }
+
+    /// The same once more, unless a bug was planted.
+    fn again(&mut self, asked: &Asked) -> Asked {
+        let mut again = asked.clone();
+        if Mutant::RequestIdForgotten.is_planted()
+            && let Asked::Create { request, .. } = &mut again
+        {
+            *request = request_id(&mut self.chance);
+        }
+        again
     }
 
     async fn call(&mut self, asked: &Asked) -> Answer {
