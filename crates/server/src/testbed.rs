@@ -183,11 +183,6 @@ impl Testbed {
         &self.place(server).name
     }
 
-    /// The server of a name.
-    pub fn index_of(&self, name: &str) -> Option<usize> {
-        (0..self.len()).find(|server| self.name(*server) == name)
-    }
-
     /// Where clients reach a server, `host:port`.
     pub fn client_address(&self, server: usize) -> &str {
         &self.place(server).client_address
@@ -198,11 +193,6 @@ impl Testbed {
         (0..self.len())
             .map(|server| self.client_address(server).to_owned())
             .collect()
-    }
-
-    /// Where the other servers reach a server, `host:port`.
-    pub fn peer_address(&self, server: usize) -> &str {
-        &self.place(server).peer_address
     }
 
     /// The directory with the logs, and on this machine with everything.

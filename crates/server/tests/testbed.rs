@@ -17,6 +17,29 @@ fn runs(process: u32) -> bool {
     Path::new(&format!("/proc/{process}/stat")).exists()
 }
 
+/// A cluster of one server that ran once and is stopped.
+async fn with_a_stopped_server() -> Testbed {
+    let mut cluster = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
+        .servers(1)
+        .start()
+        .await
+        .expect("started");
+    cluster.stop(0).await.expect("a clean end");
+    cluster
+}
+
+/// Starts its server by hand. It ends when its standard input does.
+fn serve(cluster: &Testbed) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quorid"));
+    command
+        .args(["serve", "--exit-on-stdin-close", "--config"])
+        .arg(cluster.directory().join("s1.toml"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
 /// Everything below a directory.
 fn files(directory: &Path) -> Vec<DirEntry> {
     let entries = std::fs::read_dir(directory).expect("a directory");
@@ -128,24 +151,14 @@ async fn a_server_that_cannot_start_is_told_with_its_last_words() {
 /// As systemd does it with `Type=notify`.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_manager_is_told_when_a_server_is_up_who_leads_and_when_it_stops() {
-    let mut cluster = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
-        .servers(1)
-        .start()
-        .await
-        .expect("started");
-    cluster.stop(0).await.expect("a clean end");
+    let cluster = with_a_stopped_server().await;
     let path = cluster.directory().join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");
     socket
         .set_read_timeout(Some(PATIENCE))
         .expect("it takes a time-out");
-    let mut server = Command::new(env!("CARGO_BIN_EXE_quorid"))
-        .args(["serve", "--exit-on-stdin-close", "--config"])
-        .arg(cluster.directory().join("s1.toml"))
+    let mut server = serve(&cluster)
         .env("NOTIFY_SOCKET", &path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
         .spawn()
         .expect("started");
     let told = tokio::task::spawn_blocking(move || {
@@ -209,20 +222,8 @@ async fn health_tells_whether_the_server_of_a_configuration_is_ready_and_why_not
 /// Who starts servers may be killed without a chance to end them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_ends_when_nobody_is_left_at_its_standard_input() {
-    let mut cluster = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
-        .servers(1)
-        .start()
-        .await
-        .expect("started");
-    cluster.stop(0).await.expect("a clean end");
-    let mut server = Command::new(env!("CARGO_BIN_EXE_quorid"))
-        .args(["serve", "--exit-on-stdin-close", "--config"])
-        .arg(cluster.directory().join("s1.toml"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("started");
+    let cluster = with_a_stopped_server().await;
+    let mut server = serve(&cluster).spawn().expect("started");
     let operator = cluster.operator().expect("a client");
     operator.cluster().await.expect("it serves");
     drop(server.stdin.take());

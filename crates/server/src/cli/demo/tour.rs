@@ -44,6 +44,17 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// Longest time that writes may stand still for a follower.
 const FOLLOWER_PAUSE_MAX: Duration = Duration::from_secs(10);
 
+/// What servers tell when links are cut, and when they are back.
+const NETWORK_EVENTS: [&str; 7] = [
+    "majority_lost",
+    "leader_lost",
+    "candidate",
+    "elected",
+    "follows",
+    "stepped_down",
+    "snapshot_installed",
+];
+
 /// What all chapters work with.
 struct Tour<'a> {
     cluster: &'a mut Testbed,

@@ -4,17 +4,9 @@ use std::time::Duration;
 
 use quorid::testbed::{Cut, LogEvent};
 
-use super::{Beginning, PATIENCE, Tour, ledger, moment};
+use super::{Beginning, NETWORK_EVENTS, PATIENCE, Tour, ledger, moment};
 use crate::cli::{demo::narrator::ms, errors::Failure};
 
-const KINDS: [&str; 6] = [
-    "leader_lost",
-    "candidate",
-    "elected",
-    "follows",
-    "stepped_down",
-    "snapshot_installed",
-];
 const PACE: Duration = Duration::from_millis(10);
 /// Acknowledged creates before the cut, during it, and after the link is back.
 const CREATES: usize = 300;
@@ -54,7 +46,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let written = writers.finish(PATIENCE).await?;
     tour.ledger.add(&written);
 
-    let events = tour.told(cut, &KINDS)?;
+    let events = tour.told(cut, &NETWORK_EVENTS)?;
     let follows = |event: &LogEvent| event.server == follower && event.is("follows");
     let follows_again = events
         .iter()

@@ -4,18 +4,11 @@ use std::time::Duration;
 
 use quorid::testbed::Cut;
 
-use super::{Beginning, PATIENCE, Tour, WRITERS, failover::Failover, ledger, moment};
+use super::{
+    Beginning, NETWORK_EVENTS, PATIENCE, Tour, WRITERS, failover::Failover, ledger, moment,
+};
 use crate::cli::errors::Failure;
 
-const KINDS: [&str; 7] = [
-    "majority_lost",
-    "leader_lost",
-    "candidate",
-    "elected",
-    "follows",
-    "stepped_down",
-    "snapshot_installed",
-];
 const PACE: Duration = Duration::from_millis(10);
 /// Some times the lease, for a machine that is busy with other things.
 const STOPS_WITHIN: Duration = Duration::from_secs(2);
@@ -47,7 +40,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     });
     let lost = lost.await?;
     writers.more(CREATES, PATIENCE).await?;
-    let events = tour.told(cut, &KINDS)?;
+    let events = tour.told(cut, &NETWORK_EVENTS)?;
 
     let healed = Beginning::now();
     tour.cluster.heal().await?;
@@ -85,7 +78,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
         "The link is back. {name} hears of the later term, steps down, drops what it had written \
          and could not get to a majority, and gets what it missed."
     ))?;
-    let mut moments = tour.moments(&tour.told(healed, &KINDS)?, healed);
+    let mut moments = tour.moments(&tour.told(healed, &NETWORK_EVENTS)?, healed);
     moments.insert(
         0,
         moment(0, "tour", format!("the link of {name} is up again")),
