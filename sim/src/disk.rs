@@ -16,7 +16,9 @@ use self::{
     log::{LogImage, OpenLog},
     state::{FileImage, OpenFile},
 };
-use crate::{chance::Chance, observer::Observer, trace::note};
+use quorid_history::chance::Chance;
+
+use crate::{observer::Observer, trace::note};
 
 /// How long a flush of the log takes, ms: from, to.
 pub(crate) const USUAL_FLUSH_MS: (u64, u64) = (1, 4);
@@ -39,7 +41,22 @@ struct Platter {
     sync_fails: bool,
     /// One did, and the server was told.
     sync_failed: bool,
+    /// No flush of the log comes to an end.
+    stalled: bool,
+    /// There is no space left.
+    full: bool,
+    /// The server was told that there is none.
+    found_full: bool,
     flush_ms: (u64, u64),
+    content: Content,
+    /// The content of the server's own disk, while it has an empty one.
+    shelf: Option<Content>,
+    cuts: Cuts,
+}
+
+/// What is on a disk.
+#[derive(Default)]
+struct Content {
     identity: Option<Identity>,
     log: LogImage,
     names: BTreeMap<String, u64>,
@@ -47,7 +64,6 @@ struct Platter {
     /// Names that were removed, and whose removal isn't on the disk yet.
     removed: Vec<(String, u64)>,
     next_file: u64,
-    cuts: Cuts,
 }
 
 /// What power cuts did so far.
@@ -78,13 +94,12 @@ impl SimDisk {
             fuse: None,
             sync_fails: false,
             sync_failed: false,
+            stalled: false,
+            full: false,
+            found_full: false,
             flush_ms: USUAL_FLUSH_MS,
-            identity: None,
-            log: LogImage::default(),
-            names: BTreeMap::new(),
-            files: BTreeMap::new(),
-            removed: Vec::new(),
-            next_file: 0,
+            content: Content::default(),
+            shelf: None,
             cuts: Cuts::default(),
         })))
     }
@@ -96,6 +111,7 @@ impl SimDisk {
         platter.power = platter.powered;
         platter.fuse = None;
         platter.sync_failed = false;
+        platter.found_full = false;
         PoweredDisk {
             disk: self.clone(),
             power: platter.power,
@@ -122,6 +138,40 @@ impl SimDisk {
     /// Whether the server was told that a sync failed.
     pub(crate) fn sync_failed(&self) -> bool {
         self.lock().sync_failed
+    }
+
+    /// Nothing that is being written gets there, or all goes on.
+    pub(crate) fn set_stalled(&self, stalled: bool) {
+        self.lock().stalled = stalled;
+    }
+
+    /// Every write fails for want of space, or there is space again.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.lock().full = full;
+    }
+
+    /// Whether the server has a reason to end: the disk failed it, or isn't its own.
+    pub(crate) fn gave_reason_to_end(&self) -> bool {
+        let platter = self.lock();
+        platter.power == 0 || platter.found_full || platter.shelf.is_some()
+    }
+
+    /// Another disk, an empty one, while the power is off. The own one is kept.
+    pub(crate) fn replace_by_empty(&self) {
+        let mut platter = self.lock();
+        let own = std::mem::take(&mut platter.content);
+        platter.shelf.get_or_insert(own);
+    }
+
+    /// The own disk again, while the power is off. Returns whether the server wrote votes or
+    /// entries on the one that was empty.
+    pub(crate) fn put_back(&self) -> bool {
+        let mut platter = self.lock();
+        let Some(own) = platter.shelf.take() else {
+            return false;
+        };
+        let other = std::mem::replace(&mut platter.content, own);
+        !other.log.is_blank()
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -160,6 +210,15 @@ impl Platter {
         }
     }
 
+    /// The error of a disk that is full.
+    fn take_space(&mut self) -> io::Result<()> {
+        if !self.full {
+            return Ok(());
+        }
+        self.found_full = true;
+        Err(io::Error::from(io::ErrorKind::StorageFull))
+    }
+
     fn check(&self, power: u64) -> io::Result<()> {
         if self.power == power {
             Ok(())
@@ -184,20 +243,21 @@ impl Platter {
         self.power = 0;
         self.fuse = None;
         self.sync_fails = false;
-        for (name, file) in self.removed.drain(..) {
-            if !self.names.contains_key(&name) && self.chance.percent(50) {
-                self.names.insert(name, file);
+        let content = &mut self.content;
+        for (name, file) in content.removed.drain(..) {
+            if !content.names.contains_key(&name) && self.chance.percent(50) {
+                content.names.insert(name, file);
             }
         }
-        let kept: Vec<u64> = self.names.values().copied().collect();
-        self.files.retain(|file, _| kept.contains(file));
+        let kept: Vec<u64> = content.names.values().copied().collect();
+        content.files.retain(|file, _| kept.contains(file));
         let before = self.cuts;
-        for file in self.files.values_mut() {
+        for file in content.files.values_mut() {
             let (lost, torn) = file.cut(&mut self.chance);
             self.cuts.writes_lost += lost;
             self.cuts.writes_torn += torn;
         }
-        let (log_lost, waiting) = self.log.cut(&mut self.chance);
+        let (log_lost, waiting) = content.log.cut(&mut self.chance);
         self.cuts.log_lost += log_lost;
         note!(
             "{} loses power: of the state {} writes lost and {} torn, of the log {log_lost} lost",
@@ -235,13 +295,13 @@ impl Disk for PoweredDisk {
 
     fn open_state(&self, name: &str, empty: bool) -> io::Result<StateFile> {
         let mut platter = self.platter()?;
-        platter.removed.clear();
-        let next = platter.next_file;
-        let file = *platter.names.entry(name.to_owned()).or_insert(next);
+        platter.content.removed.clear();
+        let next = platter.content.next_file;
+        let file = *platter.content.names.entry(name.to_owned()).or_insert(next);
         if file == next {
-            platter.next_file += 1;
+            platter.content.next_file += 1;
         }
-        let image = platter.files.entry(file).or_default();
+        let image = platter.content.files.entry(file).or_default();
         if empty {
             *image = FileImage::default();
         }
@@ -250,24 +310,24 @@ impl Disk for PoweredDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut platter = self.platter()?;
-        let file = platter.names.remove(from);
+        let file = platter.content.names.remove(from);
         let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        platter.names.insert(to.to_owned(), file);
-        platter.removed.clear();
+        platter.content.names.insert(to.to_owned(), file);
+        platter.content.removed.clear();
         platter.cuts.renamed += 1;
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut platter = self.platter()?;
-        if let Some(file) = platter.names.remove(name) {
-            platter.removed.push((name.to_owned(), file));
+        if let Some(file) = platter.content.names.remove(name) {
+            platter.content.removed.push((name.to_owned(), file));
         }
         Ok(())
     }
 
     fn remove_all(&self, beginning: &str) -> io::Result<()> {
-        let names: Vec<String> = self.platter()?.names.keys().cloned().collect();
+        let names: Vec<String> = self.platter()?.content.names.keys().cloned().collect();
         for name in names.iter().filter(|name| name.starts_with(beginning)) {
             self.remove(name)?;
         }
@@ -275,20 +335,20 @@ impl Disk for PoweredDisk {
     }
 
     fn identity(&self) -> io::Result<Option<Identity>> {
-        Ok(self.platter()?.identity.clone())
+        Ok(self.platter()?.content.identity.clone())
     }
 
     fn save_identity(&self, identity: &Identity) -> io::Result<()> {
         let mut platter = self.platter()?;
         platter.operate(self.power)?;
-        platter.identity = Some(identity.clone());
-        platter.removed.clear();
+        platter.content.identity = Some(identity.clone());
+        platter.content.removed.clear();
         Ok(())
     }
 
     fn state_bytes(&self) -> u64 {
         self.platter().map_or(0, |platter| {
-            platter.files.values().map(FileImage::len).sum()
+            platter.content.files.values().map(FileImage::len).sum()
         })
     }
 }

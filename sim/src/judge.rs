@@ -6,19 +6,18 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use quorid_api::{Client, NewAccount, Read};
+use quorid_history::{Shown, chance::Chance, request_id, shown};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, sleep_until, timeout_at},
 };
 
 use crate::{
-    chance::Chance,
-    clients::{connect, request_id, shown},
-    history::Shown,
+    clients::connect,
     observer::Observer,
     plan::{Fault, Planned},
     seams::true_time_ms,
-    settings::{CLIENT_HOSTS, CLIENT_PORT, SERVERS, Settings, WORKERS},
+    settings::{CLIENT_HOSTS, CLIENT_PORT, Settings, WORKERS},
     trace::note,
 };
 
@@ -42,7 +41,6 @@ pub(crate) struct Verdict {
 pub(crate) struct Judge {
     pub(crate) settings: Settings,
     pub(crate) plan: Vec<Planned>,
-    pub(crate) faults_end: Duration,
     pub(crate) observer: Observer,
     /// One permit from each client that is done.
     pub(crate) done: Arc<Semaphore>,
@@ -54,7 +52,8 @@ impl Judge {
         let client = connect(&self.settings, true)?.with_deadline(RECOVERY_MAX);
         let mut verdict = Verdict::default();
         self.hand_over(&client, begun, &mut verdict).await;
-        sleep_until(begun + self.faults_end).await;
+        let faults_end = Duration::from_millis(self.settings.faults_end_ms());
+        sleep_until(begun + faults_end).await;
         let deadline = Instant::now() + RECOVERY_MAX;
         let ended = Instant::now();
         let all = u32::try_from(WORKERS * CLIENT_HOSTS.len()).context("few clients")?;
@@ -67,7 +66,7 @@ impl Judge {
         let account = NewAccount {
             login_name: "judge".to_owned(),
             real_name: "The last one".to_owned(),
-            request_id: Some(request_id(&mut chance).uuid()),
+            request_id: Some(request_id(&mut chance, true_time_ms()).uuid()),
             ..NewAccount::default()
         };
         let probe = client.with_new_session();
@@ -93,24 +92,25 @@ impl Judge {
     }
 
     async fn hand_over(&self, client: &Client, begun: Instant, verdict: &mut Verdict) {
+        let servers = self.settings.servers;
         for planned in &self.plan {
             let Fault::Transfer { to } = planned.fault else {
                 continue;
             };
             sleep_until(begun + Duration::from_millis(planned.from_ms)).await;
             let client = client.with_deadline(Duration::from_millis(500));
-            match client.transfer_leadership(Some(SERVERS[to])).await {
+            match client.transfer_leadership(Some(servers[to])).await {
                 Ok(view) => {
                     verdict.transfers_done += 1;
                     note!(
                         "judge: leadership handed to {}, term {}",
-                        SERVERS[to],
+                        servers[to],
                         view.term
                     );
                 }
                 Err(error) => {
                     verdict.transfers_refused += 1;
-                    note!("judge: no transfer to {}: {error}", SERVERS[to]);
+                    note!("judge: no transfer to {}: {error}", servers[to]);
                 }
             }
         }
@@ -119,9 +119,10 @@ impl Judge {
     /// Returns once all servers have the same state, of at least this revision.
     async fn converge(&self, client: &Client, revision: u64) -> anyhow::Result<()> {
         let client = client.with_deadline(Duration::from_secs(3));
+        let servers = self.settings.servers;
         loop {
             let mut digests = Vec::new();
-            for server in SERVERS {
+            for server in servers {
                 let address = format!("{server}:{CLIENT_PORT}");
                 match client.server_status(&address, true, revision).await {
                     Ok(status) => digests.push((status.applied_index, status.digest)),
@@ -130,13 +131,13 @@ impl Judge {
             }
             let same = digests.windows(2).all(|pair| pair[0].1 == pair[1].1);
             let index = digests.windows(2).all(|pair| pair[0].0 == pair[1].0);
-            if digests.len() == SERVERS.len() && same {
+            if digests.len() == servers.len() && same {
                 note!("judge: all have digest {}", digests[0].1);
                 return Ok(());
             }
-            if digests.len() == SERVERS.len() && index {
+            if digests.len() == servers.len() && index {
                 self.observer
-                    .violated(format!("states differ at one index: {digests:?}"));
+                    .saw_violation(format!("states differ at one index: {digests:?}"));
                 return Ok(());
             }
             note!("judge: not equal yet at {}", true_time_ms());

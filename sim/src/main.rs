@@ -2,16 +2,14 @@
 //! what it does and what it doesn't.
 
 mod certificates;
-mod chance;
 mod clients;
 mod disk;
-mod history;
 mod judge;
+mod machine;
 mod mutant;
+mod nemesis;
 mod observer;
-mod oracle;
 mod plan;
-mod report;
 mod run;
 mod seams;
 mod settings;
@@ -23,7 +21,10 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use rand::{SeedableRng as _, rngs::StdRng};
 
-use self::{mutant::Mutant, sweep::Seeds};
+use self::{
+    mutant::Mutant,
+    sweep::{Case, Demand, Seeds},
+};
 
 /// Simulate clusters of Quorid with faults, and check what clients were told.
 #[derive(Parser)]
@@ -48,6 +49,20 @@ enum Command {
         /// Plant a bug, which the checks have to find
         #[arg(long)]
         mutant: Option<Mutant>,
+        /// Of the planned faults only these, by number, such as 0,4
+        #[arg(long, value_delimiter = ',', num_args = 0..)]
+        only: Option<Vec<usize>>,
+        #[command(flatten)]
+        length: Length,
+    },
+    /// Run a seed that fails, and look for the fewest faults by which it fails
+    Shrink {
+        /// Which
+        #[arg(long)]
+        seed: u64,
+        /// Plant a bug
+        #[arg(long)]
+        mutant: Option<Mutant>,
         #[command(flatten)]
         length: Length,
     },
@@ -61,6 +76,12 @@ enum Command {
         /// Processes at a time
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+        /// End once there were so many failovers, and fail if there are fewer
+        #[arg(long)]
+        failovers: Option<u64>,
+        /// Fail if a kind of fault never comes
+        #[arg(long)]
+        all_kinds: bool,
     },
     /// Plant each bug in turn, and see that a seed of these finds it
     Mutants {
@@ -69,6 +90,9 @@ enum Command {
         seeds: Seeds,
         #[command(flatten)]
         length: Length,
+        /// Processes at a time
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
     },
     /// Run each seed twice: both traces must be the same, byte for byte
     CheckDeterminism {
@@ -97,30 +121,56 @@ fn main() -> anyhow::Result<ExitCode> {
             trace,
             log,
             mutant,
+            only,
             length,
         } => {
             mutant::plant(mutant);
             mad_turmoil::rand::set_rng(StdRng::seed_from_u64(seed));
             let clocks = mad_turmoil::time::SimClocksGuard::init();
             trace::begin(trace, &log);
-            let report = run::run(seed, length.seconds * 1000)?;
+            let report = run::run(seed, length.seconds * 1000, only.as_deref())?;
             drop(clocks);
             print!("{report}");
             if report.violations.is_empty() {
                 return Ok(ExitCode::SUCCESS);
             }
-            println!(
-                "to repeat it: {}",
-                sweep::command_line(seed, length.seconds)
-            );
+            let case = Case {
+                seed,
+                seconds: length.seconds,
+                only,
+                mutant,
+            };
+            println!("to repeat it: {}", case.command_line());
             Ok(ExitCode::FAILURE)
         }
         Command::Sweep {
             seeds,
             length,
             jobs,
-        } => sweep::sweep(seeds, length.seconds, jobs),
-        Command::Mutants { seeds, length } => sweep::mutants(seeds, length.seconds),
+            failovers,
+            all_kinds,
+        } => {
+            let demand = Demand {
+                failovers,
+                all_kinds,
+            };
+            sweep::sweep(seeds, length.seconds, jobs, demand)
+        }
+        Command::Shrink {
+            seed,
+            mutant,
+            length,
+        } => sweep::shrink(&Case {
+            seed,
+            seconds: length.seconds,
+            only: None,
+            mutant,
+        }),
+        Command::Mutants {
+            seeds,
+            length,
+            jobs,
+        } => sweep::mutants(seeds, length.seconds, jobs),
         Command::CheckDeterminism {
             seeds,
             length,

@@ -2,7 +2,9 @@
 
 use std::sync::OnceLock;
 
-/// A planted bug.
+use quorid_directory::PlantedBug;
+
+/// A planted bug: of the simulated disk, of the clients, or of the servers themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Mutant {
     /// The log says that entries are on the disk before they are.
@@ -11,24 +13,58 @@ pub(crate) enum Mutant {
     VoteNotSaved,
     /// A sync of the state syncs nothing.
     StateNotSynced,
-    /// Linearizable look-ups ask any server, and take what it has.
-    StaleRead,
-    /// A retry has another request id than the first try.
-    RequestIdForgotten,
     /// The log loses an entry that was flushed, now and then, at a power cut.
     FlushedEntryLost,
+    /// What was cut off the log is there again after a power cut.
+    TruncationNotSaved,
+    /// Linearizable look-ups ask any server, and take what it has.
+    StaleAnswer,
+    /// A retry has another request id than the first try.
+    RequestIdForgotten,
+    /// See [`PlantedBug`], as for all that follow.
+    RenameSkipsUniqueness,
+    NameNotNormalised,
+    UuidChanges,
+    RequestActsAgain,
+    SnapshotForgetsRequests,
+    SnapshotSwapNotSynced,
+    ReadSkipsBarrier,
+    CommandAppliedTwice,
 }
 
 static MUTANT: OnceLock<Option<Mutant>> = OnceLock::new();
 
 /// Decides for this process which bug there is.
 pub(crate) fn plant(mutant: Option<Mutant>) {
-    MUTANT.get_or_init(|| mutant);
+    let planted = *MUTANT.get_or_init(|| mutant);
+    if let Some(bug) = planted.and_then(Mutant::of_the_servers) {
+        quorid_directory::plant(bug);
+    }
 }
 
 impl Mutant {
     /// Whether this bug is there.
     pub(crate) fn is_planted(self) -> bool {
         MUTANT.get() == Some(&Some(self))
+    }
+
+    fn of_the_servers(self) -> Option<PlantedBug> {
+        match self {
+            Self::AckBeforeSync
+            | Self::VoteNotSaved
+            | Self::StateNotSynced
+            | Self::FlushedEntryLost
+            | Self::TruncationNotSaved
+            | Self::StaleAnswer
+            | Self::RequestIdForgotten => None,
+            Self::RenameSkipsUniqueness => Some(PlantedBug::RenameSkipsUniqueness),
+            Self::NameNotNormalised => Some(PlantedBug::NameNotNormalised),
+            Self::UuidChanges => Some(PlantedBug::UuidChanges),
+            Self::RequestActsAgain => Some(PlantedBug::RequestActsAgain),
+            Self::SnapshotForgetsRequests => Some(PlantedBug::SnapshotForgetsRequests),
+            Self::SnapshotSwapNotSynced => Some(PlantedBug::SnapshotSwapNotSynced),
+            Self::ReadSkipsBarrier => Some(PlantedBug::ReadSkipsBarrier),
+            Self::CommandAppliedTwice => Some(PlantedBug::CommandAppliedTwice),
+        }
     }
 }

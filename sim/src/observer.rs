@@ -1,5 +1,6 @@
 //! Sees everything: the logs of all servers, and what clients asked and were answered. Checks
-//! at once what can be checked at once; the [oracle](crate::oracle) does the rest at the end.
+//! at once what can be checked at once; the [witness](quorid_history::witness) does the rest at
+//! the end.
 
 use std::{
     collections::BTreeMap,
@@ -7,8 +8,9 @@ use std::{
 };
 
 use quorid::storage::{LogPos, LogVote, Payload};
+use quorid_history::{Operation, witness::CommittedLog};
 
-use crate::{history::Operation, trace::note};
+use crate::{seams::true_time_ms, trace::note};
 
 /// Clones are the same one.
 #[derive(Clone, Default)]
@@ -19,9 +21,9 @@ pub(crate) struct Observer(Arc<Mutex<Seen>>);
 pub(crate) struct Seen {
     pub(crate) violations: Vec<String>,
     /// What was committed, by index: term and payload.
-    pub(crate) committed: BTreeMap<u64, (u64, Payload)>,
-    /// Who led each term: the server's id.
-    pub(crate) leaders: BTreeMap<u64, u64>,
+    pub(crate) committed: CommittedLog,
+    /// Who led each term, and since when: the server's id, and time of day, ms.
+    pub(crate) leaders: BTreeMap<u64, (u64, u64)>,
     pub(crate) operations: Vec<Operation>,
     /// Of each server, up to where its log was compared with what is committed.
     compared: BTreeMap<String, u64>,
@@ -35,24 +37,16 @@ impl Observer {
     }
 
     /// Something that must never be.
-    pub(crate) fn violated(&self, what: String) {
+    pub(crate) fn saw_violation(&self, what: String) {
         note!("VIOLATION: {what}");
         self.lock().violations.push(what);
     }
 
     /// A point in time, later than all before.
-    pub(crate) fn moment(&self) -> u64 {
+    pub(crate) fn next_moment(&self) -> u64 {
         let mut seen = self.lock();
         seen.moments += 1;
         seen.moments
-    }
-
-    /// Index of the last entry that any server took for committed.
-    pub(crate) fn highest_committed(&self) -> u64 {
-        let seen = self.lock();
-        seen.committed
-            .last_key_value()
-            .map_or(0, |(index, _)| *index)
     }
 
     pub(crate) fn voted(&self, server: &str, vote: LogVote) {
@@ -61,10 +55,11 @@ impl Observer {
         }
         let known = *self.lock().leaders.entry(vote.term).or_insert_with(|| {
             note!("server {} leads term {}", vote.candidate, vote.term);
-            vote.candidate
+            (vote.candidate, true_time_ms())
         });
+        let (known, _) = known;
         if known != vote.candidate {
-            self.violated(format!(
+            self.saw_violation(format!(
                 "two leaders in term {}: server {known}, and server {} by {server}",
                 vote.term, vote.candidate
             ));
@@ -97,7 +92,7 @@ impl Observer {
             if known.0 != at.term || known.1 != *payload {
                 let term = known.0;
                 drop(seen);
-                self.violated(format!(
+                self.saw_violation(format!(
                     "committed logs differ: entry {} of term {term}, but {server} has one of \
                      term {}",
                     at.index, at.term

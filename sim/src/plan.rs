@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use crate::{
-    chance::Chance,
-    settings::{CLIENT_HOSTS, SERVERS, Settings},
-};
+use quorid_history::chance::Chance;
+
+use crate::settings::Settings;
 
 /// A fault, from when to when (simulated ms).
 #[derive(Debug, Clone)]
@@ -45,7 +44,38 @@ pub(crate) enum Fault {
     ClockError { server: usize, error_ms: i64 },
     /// An operator hands leadership to a server.
     Transfer { to: usize },
+    /// Nothing that a server sends or is sent arrives before the end, and neither does its
+    /// disk write anything: what others see of a process that is stopped and goes on.
+    Frozen { server: usize },
+    /// Whatever a server writes fails for want of space.
+    DiskFull { server: usize },
+    /// A server starts with an empty disk in place of its own; it must be refused.
+    WrongDisk { server: usize },
+    /// Of five servers each reaches its two neighbours only.
+    Ring,
 }
+
+/// What [`Fault::kind`] gives.
+pub(crate) const KINDS: [&str; 18] = [
+    "power cut",
+    "power cut in an operation",
+    "sync fails",
+    "power cut of all",
+    "isolated",
+    "isolated from servers",
+    "one-way cut",
+    "muted",
+    "bridge",
+    "delay",
+    "held messages",
+    "slow disk",
+    "clock error",
+    "transfer of leadership",
+    "frozen",
+    "disk full",
+    "empty disk",
+    "ring",
+];
 
 impl Fault {
     /// For the report.
@@ -65,6 +95,10 @@ impl Fault {
             Self::SlowDisk { .. } => "slow disk",
             Self::ClockError { .. } => "clock error",
             Self::Transfer { .. } => "transfer of leadership",
+            Self::Frozen { .. } => "frozen",
+            Self::DiskFull { .. } => "disk full",
+            Self::WrongDisk { .. } => "empty disk",
+            Self::Ring => "ring",
         }
     }
 }
@@ -75,20 +109,27 @@ impl fmt::Display for Planned {
     }
 }
 
-/// Three sequences of faults beside each other: of power, of the network, of the rest. Within
-/// one, a fault ends before the next begins.
-pub(crate) fn plan(settings: &Settings, begin_ms: u64) -> Vec<Planned> {
+/// Four sequences of faults beside each other: of power, of the network, of disks, of the rest.
+/// Within one, a fault ends before the next begins.
+pub(crate) fn plan(settings: &Settings) -> Vec<Planned> {
     let mut faults = Vec::new();
-    let lanes: [(&str, Lane); 3] = [("power", power), ("network", network), ("rest", rest)];
-    for (name, lane) in lanes {
+    // An empty disk is refused by a cluster that has formed.
+    let (begin, formed) = (settings.faults_from_ms, settings.formed_ms());
+    let lanes: [(&str, u64, Lane); 4] = [
+        ("power", begin, power),
+        ("network", begin, network),
+        ("rest", begin, rest),
+        ("disks", formed, disks),
+    ];
+    for (name, begin_ms, lane) in lanes {
         let mut chance = Chance::of(settings.seed, name);
         let pause_max = *chance.one_of(&[800, 2000, 5000]);
         let mut at = begin_ms;
         loop {
             let from_ms = at + chance.within(100..=pause_max);
-            let (fault, lasts_ms) = lane(&mut chance);
+            let (fault, lasts_ms) = lane(&mut chance, settings.servers.len());
             let to_ms = from_ms + lasts_ms;
-            if to_ms >= begin_ms + settings.faults_ms {
+            if to_ms >= settings.faults_end_ms() {
                 break;
             }
             faults.push(Planned {
@@ -103,10 +144,11 @@ pub(crate) fn plan(settings: &Settings, begin_ms: u64) -> Vec<Planned> {
     faults
 }
 
-type Lane = fn(&mut Chance) -> (Fault, u64);
+/// Draws a fault that strikes so many servers, and for how long it lasts, ms.
+type Lane = fn(&mut Chance, usize) -> (Fault, u64);
 
-fn power(chance: &mut Chance) -> (Fault, u64) {
-    let server = any_server(chance);
+fn power(chance: &mut Chance, servers: usize) -> (Fault, u64) {
+    let server = any_of(chance, servers);
     let fault = match chance.within(0..=10) {
         0..=3 => Fault::PowerCut { server },
         4..=5 => Fault::SyncFails { server },
@@ -120,11 +162,12 @@ fn power(chance: &mut Chance) -> (Fault, u64) {
     (fault, chance.within(10..=lasts))
 }
 
-fn network(chance: &mut Chance) -> (Fault, u64) {
-    let server = any_server(chance);
-    let other = (server + 1 + any_index(chance, SERVERS.len() - 1)) % SERVERS.len();
+fn network(chance: &mut Chance, servers: usize) -> (Fault, u64) {
+    let server = any_of(chance, servers);
+    let other = (server + 1 + any_of(chance, servers - 1)) % servers;
     let (a, b) = (server, other);
     let fault = match chance.within(0..=10) {
+        _ if servers > 3 && chance.percent(20) => Fault::Ring,
         0..=1 => Fault::Isolated { server },
         2..=3 => Fault::IsolatedFromServers { server },
         4 => Fault::OneWayCut { from: a, to: b },
@@ -141,9 +184,9 @@ fn network(chance: &mut Chance) -> (Fault, u64) {
     (fault, chance.within(20..=lasts))
 }
 
-fn rest(chance: &mut Chance) -> (Fault, u64) {
-    let server = any_server(chance);
-    let fault = match chance.within(0..=5) {
+fn rest(chance: &mut Chance, servers: usize) -> (Fault, u64) {
+    let server = any_of(chance, servers);
+    let fault = match chance.within(0..=7) {
         0..=1 => Fault::SlowDisk {
             server,
             flush_ms: *chance.one_of(&[20, 100, 600]),
@@ -152,30 +195,24 @@ fn rest(chance: &mut Chance) -> (Fault, u64) {
             server,
             error_ms: *chance.one_of(&[-200_000, -3000, 3000, 200_000]),
         },
+        3..=4 => Fault::Frozen { server },
         _ => return (Fault::Transfer { to: server }, 300),
     };
     let lasts = *chance.one_of(&[300, 2000]);
     (fault, chance.within(100..=lasts))
 }
 
-fn any_server(chance: &mut Chance) -> usize {
-    any_index(chance, SERVERS.len())
+fn disks(chance: &mut Chance, servers: usize) -> (Fault, u64) {
+    let server = any_of(chance, servers);
+    let fault = match chance.within(0..=2) {
+        0 => Fault::WrongDisk { server },
+        _ => Fault::DiskFull { server },
+    };
+    // Time enough to start, and to be refused.
+    (fault, chance.within(300..=2500))
 }
 
-fn any_index(chance: &mut Chance, of: usize) -> usize {
-    let index = chance.within(0..=of as u64 - 1);
+fn any_of(chance: &mut Chance, servers: usize) -> usize {
+    let index = chance.within(0..=servers as u64 - 1);
     usize::try_from(index).expect("an index fits")
-}
-
-/// Everybody but one server.
-pub(crate) fn all_but(server: usize) -> impl Iterator<Item = &'static str> {
-    others(server)
-        .chain(CLIENT_HOSTS)
-        .chain([crate::judge::HOST])
-}
-
-/// The other servers.
-pub(crate) fn others(server: usize) -> impl Iterator<Item = &'static str> {
-    let name = SERVERS[server];
-    SERVERS.into_iter().filter(move |other| *other != name)
 }

@@ -13,9 +13,8 @@ use futures_util::future::BoxFuture as ClientFuture;
 use quorid::seams::{BoxFuture, BoxedIo, Clock, Entropy, Listener, Network};
 use quorid_api::{Connector, Endpoint};
 use quorid_directory::Time;
+use quorid_history::chance::Chance;
 use turmoil::net::{TcpListener, TcpStream};
-
-use crate::chance::Chance;
 
 /// When every simulation begins, Unix time, ms.
 const BEGINNING_MS: u64 = 1_750_000_000_000;

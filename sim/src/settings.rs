@@ -2,10 +2,10 @@
 
 use std::{fmt, path::PathBuf};
 
-use crate::chance::Chance;
+use quorid_history::chance::Chance;
 
-/// The servers, in the order of their ids.
-pub(crate) const SERVERS: [&str; 3] = ["n1", "n2", "n3"];
+/// All servers that there may be, in the order of their ids.
+const SERVERS: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 /// Hosts that clients run on.
 pub(crate) const CLIENT_HOSTS: [&str; 2] = ["c1", "c2"];
 /// Clients on each of them.
@@ -13,10 +13,19 @@ pub(crate) const WORKERS: usize = 2;
 pub(crate) const CLIENT_PORT: u16 = 7400;
 pub(crate) const PEER_PORT: u16 = 7401;
 
+/// By then the cluster has formed, unless there are faults before, ms.
+const FORMED_MS: u64 = 2500;
+/// Faults that come this early strike a cluster that is being formed, ms.
+const FORMING_MS: u64 = 150;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub(crate) seed: u64,
+    /// Three, or five for every fifth seed.
+    pub(crate) servers: &'static [&'static str],
     pub(crate) certificates: PathBuf,
+    /// When the faults begin, simulated ms.
+    pub(crate) faults_from_ms: u64,
     /// For how long there are faults, simulated ms.
     pub(crate) faults_ms: u64,
     /// The slowest message, ms.
@@ -27,11 +36,19 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn of(seed: u64, faults_ms: u64, certificates: PathBuf) -> Self {
+    pub(crate) fn of(seed: u64, faults_ms: u64) -> Self {
         let mut chance = Chance::of(seed, "settings");
         Self {
             seed,
-            certificates,
+            servers: match seed % 5 {
+                0 => &SERVERS,
+                _ => &SERVERS[..3],
+            },
+            certificates: PathBuf::new(),
+            faults_from_ms: match seed % 4 {
+                1 => FORMING_MS,
+                _ => FORMED_MS,
+            },
             faults_ms,
             latency_max_ms: *chance.one_of(&[1, 3, 8]),
             // Few entries: who was away for a while needs a snapshot.
@@ -40,13 +57,32 @@ impl Settings {
             checkpoint_interval_ms: *chance.one_of(&[20, 100, 1000]),
         }
     }
+
+    /// When the cluster has formed, if nothing hinders it, ms.
+    pub(crate) fn formed_ms(&self) -> u64 {
+        self.faults_from_ms.max(FORMED_MS)
+    }
+
+    /// When all faults are over, ms.
+    pub(crate) fn faults_end_ms(&self) -> u64 {
+        self.faults_from_ms + self.faults_ms
+    }
+
+    /// The other servers than this one.
+    pub(crate) fn others(&self, server: usize) -> impl Iterator<Item = &'static str> {
+        let name = self.servers[server];
+        let all = self.servers.iter().copied();
+        all.filter(move |other| *other != name)
+    }
 }
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             seed: _,
+            servers,
             certificates: _,
+            faults_from_ms,
             faults_ms,
             latency_max_ms,
             log_keep_entries,
@@ -55,9 +91,10 @@ impl fmt::Display for Settings {
         } = self;
         write!(
             f,
-            "faults for {faults_ms} ms, messages up to {latency_max_ms} ms, checkpoint each \
-             {checkpoint_interval_ms} ms, snapshot after {snapshot_after_entries} entries, \
-             {log_keep_entries} kept"
+            "{} servers, faults from {faults_from_ms} ms for {faults_ms} ms, messages up to \
+             {latency_max_ms} ms, checkpoint each {checkpoint_interval_ms} ms, snapshot after \
+             {snapshot_after_entries} entries, {log_keep_entries} kept",
+            servers.len()
         )
     }
 }

@@ -3,20 +3,27 @@
 
 use std::{
     fs,
-    io::Write as _,
-    process::{Command, ExitCode},
+    io::{Read as _, Write as _},
+    process::{Command, ExitCode, Stdio},
     str::FromStr,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, anyhow};
 use clap::ValueEnum as _;
+use quorid_history::report::Report;
 
-use crate::{mutant::Mutant, report::Report};
+use crate::{mutant::Mutant, plan::KINDS};
+
+/// A run takes some seconds. One that has no verdict by then, in real seconds, has failed.
+const VERDICT_MAX_S: f64 = 300.0;
+/// How often it is looked whether a run has ended.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// First and last.
 #[derive(Debug, Clone, Copy)]
@@ -39,39 +46,202 @@ impl FromStr for Seeds {
     }
 }
 
-/// What repeats a run.
-pub(crate) fn command_line(seed: u64, seconds: u64) -> String {
-    format!("cargo run -- run --seed {seed} --seconds {seconds} --trace")
+/// One run: a seed, for how long there are faults, and which of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) seed: u64,
+    pub(crate) seconds: u64,
+    /// Numbers of the planned faults; all of them unless given.
+    pub(crate) only: Option<Vec<usize>>,
+    pub(crate) mutant: Option<Mutant>,
 }
 
-/// Runs all seeds and sums up.
-pub(crate) fn sweep(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result<ExitCode> {
-    let begun = uptime_s()?;
-    let all = Mutex::new((Report::default(), Vec::new()));
-    for_each(seeds, jobs, |seed| {
-        let report = child(seed, seconds, None)?;
-        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.0.sum(&report);
-        if !report.violations.is_empty() {
-            println!(
-                "seed {seed} fails; to repeat it: {}",
-                command_line(seed, seconds)
-            );
-            for violation in &report.violations {
-                println!("  {}", shortened(violation));
-            }
-            all.1.push(seed);
+impl Case {
+    /// What repeats the run.
+    pub(crate) fn command_line(&self) -> String {
+        format!("cargo run -- {} --trace", self.arguments().join(" "))
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments: Vec<String> = ["run", "--seed"].map(str::to_owned).into();
+        arguments.extend([self.seed.to_string(), "--seconds".to_owned()]);
+        arguments.push(self.seconds.to_string());
+        if let Some(only) = &self.only {
+            let only: Vec<String> = only.iter().map(usize::to_string).collect();
+            arguments.extend(["--only".to_owned(), only.join(",")]);
         }
-        Ok(())
+        if let Some(mutant) = self.mutant.and_then(|mutant| mutant.to_possible_value()) {
+            arguments.extend(["--mutant".to_owned(), mutant.get_name().to_owned()]);
+        }
+        arguments
+    }
+
+    /// Runs it in another process. One that dies, or comes to no end, has violated something.
+    fn run(&self) -> anyhow::Result<Report> {
+        let program = std::env::current_exe().context("finding this program")?;
+        let mut child = Command::new(program)
+            .args(self.arguments())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("running this program")?;
+        let begun = uptime_s()?;
+        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+        let (mut said, mut complained) = (Vec::new(), Vec::new());
+        let status = thread::scope(|scope| {
+            scope.spawn(|| out.as_mut().map(|out| out.read_to_end(&mut said)));
+            scope.spawn(|| err.as_mut().map(|err| err.read_to_end(&mut complained)));
+            loop {
+                if let Some(status) = child.try_wait().context("waiting for a run")? {
+                    return anyhow::Ok(Some(status));
+                }
+                if uptime_s()? - begun > VERDICT_MAX_S {
+                    child.kill().context("ending a run")?;
+                    child.wait().context("waiting for a run")?;
+                    return Ok(None);
+                }
+                thread::sleep(LOOK);
+            }
+        })?;
+        let mut report = Report::parse(&String::from_utf8_lossy(&said));
+        match status {
+            None => {
+                let why = format!("unknown: no verdict within {VERDICT_MAX_S} s");
+                report.violations.push(why);
+            }
+            Some(status) if !status.success() && report.violations.is_empty() => {
+                let complained = String::from_utf8_lossy(&complained);
+                let why = format!("the process ended with {status}: {complained}");
+                report.violations.push(why);
+            }
+            Some(_) => {}
+        }
+        Ok(report)
+    }
+
+    /// Leaves out planned faults, as many as it can so that something is still violated: first
+    /// large parts of the plan, then ever smaller ones.
+    fn shrink(&self, planned: usize) -> anyhow::Result<Self> {
+        let mut smallest = self.clone();
+        let mut kept: Vec<usize> = self.only.clone().unwrap_or_else(|| (0..planned).collect());
+        let mut part = kept.len().div_ceil(2).max(1);
+        loop {
+            let mut from = 0;
+            while from < kept.len() {
+                let to = (from + part).min(kept.len());
+                let fewer = Self {
+                    only: Some([&kept[..from], &kept[to..]].concat()),
+                    ..self.clone()
+                };
+                if fewer.run()?.violations.is_empty() {
+                    from = to;
+                } else {
+                    kept.drain(from..to);
+                    smallest = fewer;
+                }
+            }
+            if part == 1 {
+                return Ok(smallest);
+            }
+            part = part.div_ceil(2);
+        }
+    }
+}
+
+/// What a sweep has to come to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Demand {
+    /// No more seeds are run once there were so many failovers; fewer are a failure.
+    pub(crate) failovers: Option<u64>,
+    /// Each kind of fault has to come.
+    pub(crate) all_kinds: bool,
+}
+
+/// Runs the seeds and sums up.
+pub(crate) fn sweep(
+    seeds: Seeds,
+    seconds: u64,
+    jobs: usize,
+    demand: Demand,
+) -> anyhow::Result<ExitCode> {
+    let begun = uptime_s()?;
+    let all = Mutex::new(Report::default());
+    for_each(seeds, jobs, |seed| {
+        let case = Case {
+            seed,
+            seconds,
+            only: None,
+            mutant: None,
+        };
+        let report = case.run()?;
+        let enough = {
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            all.sum(&report);
+            for violation in &report.violations {
+                let violation = shortened(violation);
+                all.violations.push(format!("seed {seed}: {violation}"));
+            }
+            let failovers = all.figures.get("failovers").copied().unwrap_or(0);
+            demand.failovers.is_some_and(|enough| failovers >= enough)
+        };
+        if !report.violations.is_empty() {
+            tell_failure(&case, &report)?;
+        }
+        Ok(!enough)
     })?;
-    let (sum, failed) = all.into_inner().unwrap_or_else(PoisonError::into_inner);
-    print!("{sum}");
-    println!("{:>10.1}  seconds in all", uptime_s()? - begun);
-    println!("{:>10}  seeds failed {failed:?}", failed.len());
-    Ok(match failed.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    let mut sum = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let figure = |sum: &Report, name: &str| sum.figures.get(name).copied().unwrap_or(0);
+    if let Some(wanted) = demand.failovers
+        && figure(&sum, "failovers") < wanted
+    {
+        let why = format!("fewer than {wanted} failovers: more seeds are needed");
+        sum.violations.push(why);
+    }
+    if demand.all_kinds {
+        for kind in KINDS {
+            if figure(&sum, &format!("fault: {kind}")) == 0 {
+                sum.violations
+                    .push(format!("no fault of the kind {kind} came"));
+            }
+        }
+    }
+    print!("{}", sum.table());
+    println!("\nin {:.0} s", uptime_s()? - begun);
+    for violation in &sum.violations {
+        println!("VIOLATION {violation}");
+    }
+    Ok(exit_code(sum.violations.is_empty()))
+}
+
+/// What fails, how to repeat it, and by which faults alone it fails too.
+fn tell_failure(case: &Case, report: &Report) -> anyhow::Result<()> {
+    println!(
+        "seed {} fails; to repeat it: {}",
+        case.seed,
+        case.command_line()
+    );
+    for violation in &report.violations {
+        println!("  {}", shortened(violation));
+    }
+    let planned = report.figures.get("faults planned").copied().unwrap_or(0);
+    let planned = usize::try_from(planned).context("few faults")?;
+    if planned > 0 {
+        let smallest = case.shrink(planned)?;
+        println!("it fails with fewer faults: {}", smallest.command_line());
+    }
+    Ok(())
+}
+
+/// Runs one case, and if it fails looks for the fewest faults by which it does.
+pub(crate) fn shrink(case: &Case) -> anyhow::Result<ExitCode> {
+    let report = case.run()?;
+    if report.violations.is_empty() {
+        println!("seed {} doesn't fail", case.seed);
+        return Ok(ExitCode::FAILURE);
+    }
+    tell_failure(case, &report)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs each seed twice.
@@ -82,57 +252,71 @@ pub(crate) fn check_determinism(
 ) -> anyhow::Result<ExitCode> {
     let (same, differ) = (AtomicU64::new(0), AtomicU64::new(0));
     for_each(seeds, jobs, |seed| {
-        let (first, second) = (child(seed, seconds, None)?, child(seed, seconds, None)?);
+        let case = Case {
+            seed,
+            seconds,
+            only: None,
+            mutant: None,
+        };
+        let (first, second) = (case.run()?, case.run()?);
         if first.hash == second.hash && !first.hash.is_empty() {
             same.fetch_add(1, Ordering::Relaxed);
-            return Ok(());
+        } else {
+            differ.fetch_add(1, Ordering::Relaxed);
+            println!("seed {seed}: {} and {}", first.hash, second.hash);
         }
-        differ.fetch_add(1, Ordering::Relaxed);
-        println!("seed {seed}: {} and {}", first.hash, second.hash);
-        Ok(())
+        Ok(true)
     })?;
     let differ = differ.into_inner();
     println!("{:>10}  seeds with the same trace twice", same.into_inner());
     println!("{differ:>10}  seeds with two traces");
-    Ok(match differ {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    Ok(exit_code(differ == 0))
 }
 
 /// Plants one bug after the other, each until a seed finds it.
-pub(crate) fn mutants(seeds: Seeds, seconds: u64) -> anyhow::Result<ExitCode> {
-    let mut missed = 0;
-    for mutant in Mutant::value_variants() {
-        let mut found = None;
+pub(crate) fn mutants(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result<ExitCode> {
+    let mutants = Mutant::value_variants();
+    let missed = AtomicU64::new(0);
+    let all = Seeds {
+        first: 0,
+        last: mutants.len() as u64 - 1,
+    };
+    for_each(all, jobs, |number| {
+        let mutant = mutants[usize::try_from(number).context("few mutants")?];
         for seed in seeds.first..=seeds.last {
-            let report = child(seed, seconds, Some(*mutant))?;
-            if let Some(violation) = report.violations.into_iter().next() {
-                found = Some((seed, violation));
-                break;
+            let case = Case {
+                seed,
+                seconds,
+                only: None,
+                mutant: Some(mutant),
+            };
+            if let Some(why) = case.run()?.violations.first() {
+                println!("{mutant:?}: found by seed {seed}: {}", shortened(why));
+                return Ok(true);
             }
         }
-        match found {
-            Some((seed, why)) => println!("{mutant:?}: found by seed {seed}: {}", shortened(&why)),
-            None => {
-                println!(
-                    "{mutant:?}: NOT FOUND by seeds {}..{}",
-                    seeds.first, seeds.last
-                );
-                missed += 1;
-            }
-        }
-    }
-    Ok(match missed {
-        0 => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+        let Seeds { first, last } = seeds;
+        println!("{mutant:?}: NOT FOUND by seeds {first}..{last}");
+        missed.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    })?;
+    let missed = missed.into_inner();
+    println!("{} planted bugs, {missed} of them not found", mutants.len());
+    Ok(exit_code(missed == 0))
 }
 
+fn exit_code(well: bool) -> ExitCode {
+    match well {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+/// Works on all, several at a time, until one says that it is enough.
 fn for_each(
     seeds: Seeds,
     jobs: usize,
-    work: impl Fn(u64) -> anyhow::Result<()> + Sync,
+    work: impl Fn(u64) -> anyhow::Result<bool> + Sync,
 ) -> anyhow::Result<()> {
     let next = AtomicU64::new(seeds.first);
     thread::scope(|scope| {
@@ -141,10 +325,12 @@ fn for_each(
                 scope.spawn(|| {
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed > seeds.last {
+                        if seed > seeds.last || seed < seeds.first {
                             return Ok(());
                         }
-                        work(seed)?;
+                        if !work(seed)? {
+                            next.store(u64::MAX, Ordering::Relaxed);
+                        }
                         // A pipe that is closed shows at the next line.
                         let _ = std::io::stdout().flush();
                     }
@@ -157,26 +343,6 @@ fn for_each(
             ended
         })
     })
-}
-
-/// Runs a seed in another process. One that dies has violated something too.
-fn child(seed: u64, seconds: u64, mutant: Option<Mutant>) -> anyhow::Result<Report> {
-    let program = std::env::current_exe().context("finding this program")?;
-    let (seed, seconds) = (seed.to_string(), seconds.to_string());
-    let mut command = Command::new(program);
-    command.args(["run", "--seed", &seed, "--seconds", &seconds]);
-    if let Some(mutant) = mutant.and_then(|mutant| mutant.to_possible_value()) {
-        command.args(["--mutant", mutant.get_name()]);
-    }
-    let output = command.output().context("running this program")?;
-    let mut report = Report::parse(&String::from_utf8_lossy(&output.stdout));
-    if !output.status.success() && report.violations.is_empty() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let why = format!("the process ended with {}: {said}", output.status);
-        report.violations.push(why);
-        report.add("violations", 1);
-    }
-    Ok(report)
 }
 
 fn shortened(text: &str) -> String {

@@ -5,6 +5,7 @@ use crate::event::{Event, Outcome};
 use crate::execute::execute;
 use crate::id::RequestId;
 use crate::model::{Revision, Stamp, Time};
+use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
 use crate::view::View;
 
@@ -74,7 +75,9 @@ pub fn decide_with<V: View>(
         result,
     };
 
-    if let Some(known) = view.outcome(&command.request)? {
+    if let Some(known) = view.outcome(&command.request)?
+        && !is_planted(PlantedBug::RequestActsAgain)
+    {
         let outcome = if known.fingerprint == fingerprint {
             known
         } else {

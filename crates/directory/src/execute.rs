@@ -2,8 +2,10 @@
 
 use crate::command::{Operation, Proof, Selector, VerifierChange};
 use crate::event::{Change, Event};
+use crate::id::AccountId;
 use crate::model::{Account, Revision, Stamp};
 use crate::name::LoginName;
+use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
 use crate::view::View;
 
@@ -92,12 +94,17 @@ fn modify<V: View>(
         return Ok(Ok((Change::Modified(before), None)));
     }
     if after.login_name != before.login_name
+        && !is_planted(PlantedBug::RenameSkipsUniqueness)
         && let Err(taken) = check_free(view, &after.login_name)?
     {
         return Ok(Err(taken));
     }
     if after.verifier != before.verifier {
         after.verifier_version = revision;
+    }
+    if is_planted(PlantedBug::UuidChanges) {
+        let stamped = after.id.uuid().as_u128() ^ u128::from(revision.0);
+        after.id = AccountId::from_bytes(stamped.to_be_bytes());
     }
     after.version = revision;
     after.changed = stamp;

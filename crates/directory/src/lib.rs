@@ -17,6 +17,7 @@ mod memory;
 mod model;
 mod name;
 mod password;
+mod planted;
 mod profile;
 mod rejection;
 mod view;
@@ -32,5 +33,10 @@ pub use model::{
 };
 pub use name::{LoginName, RealName};
 pub use password::{InvalidPassword, Password};
+#[cfg(feature = "planted-bugs")]
+#[doc(hidden)]
+pub use planted::plant;
+#[doc(hidden)]
+pub use planted::{PlantedBug, is_planted};
 pub use rejection::Rejection;
 pub use view::View;

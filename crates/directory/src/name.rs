@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::invalid_name::{InvalidName, NameKind};
+use crate::planted::{PlantedBug, is_planted};
 use crate::profile;
 
 /// The name by which an account is found: no two accounts have the same.
@@ -21,6 +22,9 @@ impl LoginName {
     /// Normalises the text, or says why it can't be a login name. What it gives, parsed again,
     /// gives itself.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        if is_planted(PlantedBug::NameNotNormalised) {
+            return Self::from_stored(text.to_owned());
+        }
         profile::login_name(text).map(Self)
     }
 

@@ -12,7 +12,9 @@ use quorid::storage::{FlushDone, LogEngine, LogPos, LogState, LogVote, Payload};
 use tokio::{sync::Notify, time::sleep};
 
 use super::SimDisk;
-use crate::{chance::Chance, mutant::Mutant};
+use quorid_history::chance::Chance;
+
+use crate::mutant::Mutant;
 
 #[derive(Default)]
 pub(super) struct LogImage {
@@ -71,6 +73,19 @@ impl LogImage {
         self.pending.push_back((record, done));
     }
 
+    /// A record is on the disk.
+    fn flushed(&mut self, record: &Record) {
+        if let (true, Record::Truncate(_)) = (Mutant::TruncationNotSaved.is_planted(), record) {
+            return;
+        }
+        self.durable.apply(record);
+    }
+
+    /// Whether anything was ever written.
+    pub(super) fn is_blank(&self) -> bool {
+        self.pending.is_empty() && self.current.state == LogState::default()
+    }
+
     /// Returns how many records were lost, and who waited for them.
     pub(super) fn cut(&mut self, chance: &mut Chance) -> (u64, Vec<FlushDone>) {
         let pending = std::mem::take(&mut self.pending);
@@ -83,7 +98,7 @@ impl LogImage {
         let mut waiting = Vec::new();
         for (index, (record, done)) in (0..).zip(pending) {
             if index < kept {
-                self.durable.apply(&record);
+                self.flushed(&record);
             }
             waiting.extend(done);
         }
@@ -97,6 +112,10 @@ impl LogImage {
             {
                 self.durable.state.last = Some(LogPos { term, index });
             }
+        }
+        if Mutant::TruncationNotSaved.is_planted() {
+            let last = self.durable.entries.last_key_value();
+            self.durable.state.last = last.map(|(&index, &(term, _))| LogPos { term, index });
         }
         self.current = self.durable.clone();
         (count - kept, waiting)
@@ -124,19 +143,23 @@ impl OpenLog {
     fn write(&self, records: Vec<Record>, done: Option<FlushDone>) -> io::Result<()> {
         let mut platter = self.disk.lock();
         platter.operate(self.power)?;
+        platter.take_space()?;
         for record in records {
-            platter.log.write(record, None);
+            platter.content.log.write(record, None);
         }
         if let Some(done) = done {
-            match platter.log.pending.back_mut() {
+            match platter.content.log.pending.back_mut() {
                 Some((_, last @ None)) => *last = Some(done),
-                Some(_) | None => platter.log.write(Record::Nothing, Some(done)),
+                Some(_) | None => platter.content.log.write(Record::Nothing, Some(done)),
             }
         }
         self.written.notify_one();
         Ok(())
     }
 }
+
+/// How often a disk that stands still is looked at, ms.
+const STALL_MS: u64 = 5;
 
 /// Writes what is waiting, all of it at once, and tells who waits, in order.
 async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
@@ -149,13 +172,16 @@ async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
                 if platter.check(power).is_err() {
                     return;
                 }
-                if platter.log.pending.is_empty() {
+                if platter.content.log.pending.is_empty() {
                     break;
                 }
                 let took = platter.chance.within(from..=to);
-                (platter.log.pending.len(), took)
+                (platter.content.log.pending.len(), took)
             };
             sleep(Duration::from_millis(took)).await;
+            while disk.lock().stalled {
+                sleep(Duration::from_millis(STALL_MS)).await;
+            }
             let told: Vec<FlushDone> = {
                 let mut platter = disk.lock();
                 if platter.check(power).is_ok() && platter.sync_fails {
@@ -169,13 +195,12 @@ async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
                 if platter.operate(power).is_err() {
                     return;
                 }
-                let LogImage {
-                    durable, pending, ..
-                } = &mut platter.log;
-                pending
-                    .drain(..count)
+                let log = &mut platter.content.log;
+                let flushed: Vec<_> = log.pending.drain(..count).collect();
+                flushed
+                    .into_iter()
                     .filter_map(|(record, done)| {
-                        durable.apply(&record);
+                        log.flushed(&record);
                         done
                     })
                     .collect()
@@ -189,11 +214,11 @@ async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
 
 impl LogEngine for OpenLog {
     fn state(&self) -> LogState {
-        self.disk.lock().log.current.state
+        self.disk.lock().content.log.current.state
     }
 
     fn append(&self, entries: Vec<(LogPos, Payload)>, done: FlushDone) -> io::Result<()> {
-        let mut last = self.disk.lock().log.current.state.last;
+        let mut last = self.disk.lock().content.log.current.state.last;
         for (at, _) in &entries {
             // As the real log does.
             if last.is_some_and(|last| at.index != last.index + 1) {
@@ -226,8 +251,8 @@ impl LogEngine for OpenLog {
         {
             let platter = self.disk.lock();
             platter.check(self.power)?;
-            let entries = &platter.log.current.entries;
-            let state = &platter.log.current.state;
+            let entries = &platter.content.log.current.entries;
+            let state = &platter.content.log.current.state;
             if state.committed >= Some(committed) {
                 return Ok(());
             }
@@ -258,13 +283,13 @@ impl LogEngine for OpenLog {
         if from >= to {
             return Ok(Vec::new());
         }
-        let entries = platter.log.current.entries.range(from..to);
+        let entries = platter.content.log.current.entries.range(from..to);
         Ok(entries
             .map(|(&index, (term, payload))| (LogPos { term: *term, index }, payload.clone()))
             .collect())
     }
 
     fn disk_bytes(&self) -> u64 {
-        self.disk.lock().log.current.entries.len() as u64 * 64
+        self.disk.lock().content.log.current.entries.len() as u64 * 64
     }
 }

@@ -5,7 +5,9 @@ use std::{fmt, io};
 use redb::StorageBackend;
 
 use super::SimDisk;
-use crate::{chance::Chance, mutant::Mutant};
+use quorid_history::chance::Chance;
+
+use crate::mutant::Mutant;
 
 /// What a disk writes at once or not at all, bytes.
 const SECTOR_BYTES: usize = 512;
@@ -100,10 +102,11 @@ impl OpenFile {
         let mut platter = self.disk.lock();
         if counts {
             platter.operate(self.power)?;
+            platter.take_space()?;
         }
         platter.check(self.power)?;
         // A file that was replaced lives on for who has it open.
-        work(platter.files.entry(self.file).or_default())
+        work(platter.content.files.entry(self.file).or_default())
     }
 }
 

@@ -7,6 +7,7 @@ use openraft::{
     EntryPayload, OptionalSend, RaftSnapshotBuilder,
     storage::{EntryResponder, RaftStateMachine},
 };
+use quorid_directory::{PlantedBug, RequestId, is_planted};
 use tracing::info;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     types::{Applied, LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig},
     wire,
 };
-use crate::storage::{Durable, Fault, Store, blocking};
+use crate::storage::{Durable, Fault, Store, blocking, decode_command, encode_command};
 
 /// How many entries one transaction takes at most: some milliseconds of work.
 const BATCH_ENTRIES_MAX: usize = 256;
@@ -37,6 +38,8 @@ impl StateMachine {
             entry.map_or(0, |(entry, _)| entry.log_id.index)
         };
         let (first, last) = (index(batch.first()), index(batch.last()));
+        let again = is_planted(PlantedBug::CommandAppliedTwice)
+            && self.store.durable().applied == self.store.read()?.durable()?.applied;
         self.store.write(|state| {
             for (entry, responder) in batch {
                 let at = wire::log_pos(&entry.log_id);
@@ -45,7 +48,13 @@ impl StateMachine {
                         state.applied(at);
                         None
                     }
-                    EntryPayload::Normal(proposal) => Some(state.command(at, &proposal.0)?),
+                    EntryPayload::Normal(proposal) => {
+                        let outcome = state.command(at, &proposal.0)?;
+                        if again {
+                            state.command(at, &as_another_request(&proposal.0)?)?;
+                        }
+                        Some(outcome)
+                    }
                     EntryPayload::Membership(membership) => {
                         let highest = membership.nodes().map(|(id, _)| *id).max();
                         let stored = StoredMembership::new(Some(entry.log_id), membership);
@@ -176,4 +185,13 @@ impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {
 fn position(durable: &Durable) -> Result<(Option<LogId>, StoredMembership), Fault> {
     let membership = wire::decode_stored_membership(&durable.membership)?;
     Ok((durable.applied.map(wire::log_id), membership))
+}
+
+/// The same command, so that nothing shows that it was executed before: what a planted bug does.
+fn as_another_request(command: &[u8]) -> Result<Vec<u8>, Fault> {
+    let mut command = decode_command(command)?;
+    let other = command.request.uuid().as_u128() ^ 1;
+    let other = RequestId::from_uuid(uuid::Uuid::from_u128(other));
+    command.request = other.map_err(|error| Fault::new("planting a bug", error))?;
+    Ok(encode_command(&command))
 }

@@ -7,6 +7,7 @@
 use std::{fmt, ops::Bound, sync::Arc};
 
 use bytes::Bytes;
+use quorid_directory::{PlantedBug, is_planted};
 use redb::{Database, Durability};
 
 use super::{
@@ -114,6 +115,9 @@ impl SnapshotReader {
     /// The next chunk, or none when all were read.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, Fault> {
         while let Some((table, after)) = self.next.take() {
+            if table == TableId::Outcomes && is_planted(PlantedBug::SnapshotForgetsRequests) {
+                continue;
+            }
             let rows = blocking(|| read_rows(&self.view, table, after.as_deref()))?;
             let Some(last) = rows.keys.last() else {
                 let following = TableId::ALL.into_iter().find(|other| *other > table);
@@ -331,9 +335,11 @@ impl Loader {
         }
         blocking(|| {
             const STORING: &str = "storing a received snapshot";
-            let mut transaction = self.database.begin_write().map_err(failed(STORING))?;
-            transaction.set_quick_repair(true);
-            transaction.commit().map_err(failed(STORING))?;
+            if !is_planted(PlantedBug::SnapshotSwapNotSynced) {
+                let mut transaction = self.database.begin_write().map_err(failed(STORING))?;
+                transaction.set_quick_repair(true);
+                transaction.commit().map_err(failed(STORING))?;
+            }
             let durable = ReadView::of(&self.database)?.durable()?;
             Ok(Loaded {
                 database: self.database,

@@ -1,7 +1,7 @@
 //! The witness check: the committed log, applied by the directory's own rules, has to explain
 //! every answer, in an order that agrees with real time.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use quorid::storage::{Payload, decode_command};
 use quorid_directory::{
@@ -10,31 +10,41 @@ use quorid_directory::{
 };
 
 use crate::{
-    history::{Answer, Asked, Freshness, Operation, Shown, Which},
-    judge::Verdict,
-    observer::Seen,
+    linearizability::{self, Effect},
+    operation::{Answer, Asked, Freshness, Operation, Shown, Which},
 };
 
 /// A history in which less changes shows little, percent.
 const MUTATING_MIN: u64 = 15;
 
+/// What was committed, by index: term and payload.
+pub type CommittedLog = BTreeMap<u64, (u64, Payload)>;
+
 /// What the check found.
 #[derive(Debug, Default)]
-pub(crate) struct Checked {
-    pub(crate) violations: Vec<String>,
+pub struct Checked {
+    /// Each is a defect.
+    pub violations: Vec<String>,
     /// Operations that changed something.
-    pub(crate) mutating: u64,
-    pub(crate) commands: u64,
+    pub mutating: u64,
+    /// Commands in the log.
+    pub commands: u64,
 }
 
-/// Checks a whole run.
-pub(crate) fn check(seen: &Seen, verdict: Option<&Verdict>) -> Checked {
+/// Checks a whole history by the committed log, and `listed`, all accounts in the end, where
+/// they are known; and by a search for a linear order, which may take as long as `patience`.
+pub fn check(
+    log: &CommittedLog,
+    operations: &[Operation],
+    listed: Option<&[Shown]>,
+    patience: Option<Duration>,
+) -> Checked {
     let mut checked = Checked::default();
-    let Some(replay) = Replay::of(seen, &mut checked) else {
+    let Some(replay) = Replay::of(log, &mut checked) else {
         return checked;
     };
-    let floors = Floors::of(&seen.operations);
-    for operation in &seen.operations {
+    let floors = Floors::of(operations);
+    for operation in operations {
         if let Err(why) = replay.explains(operation, floors.before(operation.invoked)) {
             checked.violations.push(format!("{why}: {operation:?}"));
         }
@@ -43,21 +53,23 @@ pub(crate) fn check(seen: &Seen, verdict: Option<&Verdict>) -> Checked {
             checked.mutating += 1;
         }
     }
-    let all = seen.operations.len() as u64;
+    let all = operations.len() as u64;
     if checked.mutating * 100 < all * MUTATING_MIN {
         let mutating = checked.mutating;
         let why = format!("only {mutating} of {all} operations changed anything");
         checked.violations.push(why);
     }
-    if let Some(verdict) = verdict {
+    if let Some(listed) = listed {
         let expected: Vec<Shown> = replay.model.accounts().values().map(shown).collect();
-        if verdict.accounts != expected {
+        if listed != expected {
             checked.violations.push(format!(
-                "in the end the cluster lists {:?}, but its log says {expected:?}",
-                verdict.accounts
+                "in the end the cluster lists {listed:?}, but its log says {expected:?}"
             ));
         }
     }
+    let effect = |request| replay.effect(request);
+    let not_linear = linearizability::check(operations, effect, patience);
+    checked.violations.extend(not_linear);
     checked
 }
 
@@ -77,9 +89,9 @@ struct Replay {
 type Timeline = Vec<(u64, Option<Account>)>;
 
 impl Replay {
-    fn of(seen: &Seen, checked: &mut Checked) -> Option<Self> {
+    fn of(log: &CommittedLog, checked: &mut Checked) -> Option<Self> {
         let mut replay = Self::default();
-        for ((&index, (_, payload)), expected) in seen.committed.iter().zip(0..) {
+        for ((&index, (_, payload)), expected) in log.iter().zip(0..) {
             if index != expected {
                 let why = format!("nobody was seen to commit entry {expected}");
                 checked.violations.push(why);
@@ -100,6 +112,9 @@ impl Replay {
             let request = command.request;
             let Ok(decision) = decide(&replay.model, Revision(index), &command);
             for event in &decision.events {
+                if let Some(why) = replay.breaks_a_rule(event) {
+                    checked.violations.push(format!("entry {index}: {why}"));
+                }
                 replay.model.apply(event);
                 replay.note(index, event);
                 if let Event::AccountCreated(_)
@@ -118,6 +133,40 @@ impl Replay {
             }
         }
         Some(replay)
+    }
+
+    /// The rules of names and ids, told once more and apart from those that decided.
+    fn breaks_a_rule(&self, event: &Event) -> Option<String> {
+        let holder = |name: &LoginName| self.names.get(name)?.last()?.1.as_ref();
+        match event {
+            Event::AccountCreated(account) => {
+                let name = &account.login_name;
+                if let Some(holder) = holder(name) {
+                    return Some(format!("{name} is {}'s already", holder.id));
+                }
+                let known = self.ids.contains_key(&account.id);
+                known.then(|| format!("{} was an account's before", account.id))
+            }
+            Event::AccountModified {
+                before_login,
+                after,
+            } => {
+                if holder(before_login).map(|before| before.id) != Some(after.id) {
+                    return Some(format!("{before_login} wasn't {}'s", after.id));
+                }
+                let name = &after.login_name;
+                let other = holder(name).filter(|holder| holder.id != after.id)?;
+                Some(format!("{name} is {}'s already", other.id))
+            }
+            Event::AccountDeleted { id, login_name } => {
+                (holder(login_name).map(|before| before.id) != Some(*id))
+                    .then(|| format!("{login_name} wasn't {id}'s"))
+            }
+            Event::OutcomeRecorded { .. }
+            | Event::OutcomeForgotten { .. }
+            | Event::FloorRaised { .. }
+            | Event::ClockAdvanced { .. } => None,
+        }
     }
 
     fn note(&mut self, index: u64, event: &Event) {
@@ -154,10 +203,22 @@ impl Replay {
     fn at(&self, which: &Which, revision: u64) -> Option<&Account> {
         let timeline = match which {
             Which::Id(id) => self.ids.get(&id.parse::<AccountId>().ok()?)?,
-            Which::Name(name) => self.names.get(name)?,
+            Which::Name(name) => self.names.get(&name.login_name)?,
         };
         let upto = timeline.partition_point(|(index, _)| *index <= revision);
         timeline[..upto].last()?.1.as_ref()
+    }
+
+    /// What a request changed, where it did.
+    fn effect(&self, request: RequestId) -> Option<Effect> {
+        self.effects.get(&request)?;
+        match &self.outcomes.get(&request)?.result {
+            Ok(Change::Created(account) | Change::Modified(account)) => {
+                Some(Effect::Account(shown(account)))
+            }
+            Ok(Change::Deleted(account)) => Some(Effect::Deleted(account.id.to_string())),
+            Err(_) => None,
+        }
     }
 
     fn explains(&self, operation: &Operation, floor: u64) -> Result<(), String> {
@@ -260,6 +321,9 @@ impl Replay {
         if !as_answered && !self.rejected_anew(operation, outcome, which, floor) {
             return Err(format!("the log says {outcome:?}"));
         }
+        if let Ok(change) = &outcome.result {
+            self.is_what_was_asked(&operation.asked, change, revision)?;
+        }
         if revision <= floor {
             return Err(format!(
                 "it took effect at revision {revision}, but {floor} was seen before it was asked"
@@ -287,6 +351,44 @@ impl Replay {
                 .is_ok()
         };
         outcome.result.is_err() && reason == "ACCOUNT_NOT_FOUND" && which.is_some_and(looked)
+    }
+}
+
+impl Replay {
+    /// Whether a change, made at this revision, is the one that was asked for.
+    fn is_what_was_asked(
+        &self,
+        asked: &Asked,
+        change: &Change,
+        revision: u64,
+    ) -> Result<(), String> {
+        let (which, made) = match (asked, change) {
+            (
+                Asked::Create {
+                    login_name,
+                    real_name,
+                    ..
+                },
+                Change::Created(made),
+            ) => {
+                let real_name = made.real_name.as_str() == real_name;
+                (None, made.login_name == login_name.login_name && real_name)
+            }
+            (Asked::Rename { account, to, .. }, Change::Modified(made)) => {
+                (Some(account), made.login_name == to.login_name)
+            }
+            (Asked::Delete { account, .. }, Change::Deleted(_)) => (Some(account), true),
+            _ => (None, false),
+        };
+        let named = which.is_none_or(|which| {
+            let before = self.at(which, revision.saturating_sub(1));
+            before.map(|before| before.id) == Some(change.account().id)
+        });
+        if made && named {
+            Ok(())
+        } else {
+            Err(format!("it isn't what was done: {change:?}"))
+        }
     }
 }
 

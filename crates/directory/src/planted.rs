@@ -1,0 +1,50 @@
+//! Bugs on purpose, to see that the simulation's checks see them: the test of the tests.
+//!
+//! Without the feature `planted-bugs`, which nothing that ships has, none of them is ever
+//! there, and the compiler leaves out what they would do.
+
+/// A planted bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum PlantedBug {
+    /// An account may be given a name that another one has.
+    RenameSkipsUniqueness,
+    /// Spellings of one login name are different names.
+    NameNotNormalised,
+    /// An account that is changed gets another UUID.
+    UuidChanges,
+    /// A request that comes again is executed again.
+    RequestActsAgain,
+    /// Snapshots don't hold the requests' outcomes.
+    SnapshotForgetsRequests,
+    /// A received snapshot takes the state's place before it is on the disk.
+    SnapshotSwapNotSynced,
+    /// A leader answers linearizable reads without asking whether it still leads.
+    ReadSkipsBarrier,
+    /// The first command after a restart or a checkpoint is executed twice.
+    CommandAppliedTwice,
+}
+
+#[cfg(feature = "planted-bugs")]
+static PLANTED: std::sync::OnceLock<PlantedBug> = std::sync::OnceLock::new();
+
+/// Plants a bug, for as long as the process runs. There can be one.
+#[cfg(feature = "planted-bugs")]
+#[doc(hidden)]
+pub fn plant(bug: PlantedBug) {
+    PLANTED.get_or_init(|| bug);
+}
+
+/// Whether a bug is there.
+#[cfg(feature = "planted-bugs")]
+#[doc(hidden)]
+pub fn is_planted(bug: PlantedBug) -> bool {
+    PLANTED.get() == Some(&bug)
+}
+
+/// Whether a bug is there: never.
+#[cfg(not(feature = "planted-bugs"))]
+#[doc(hidden)]
+pub const fn is_planted(_: PlantedBug) -> bool {
+    false
+}

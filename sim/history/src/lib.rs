@@ -1,0 +1,13 @@
+//! Clients that get in each other's way, what they asked and were told, and the checks of it:
+//! by the committed log (the [witness](witness)), and by a search for a linear order that
+//! knows of no log ([linearizability]). The simulator and the torture of real servers share it.
+
+pub mod chance;
+pub mod linearizability;
+mod operation;
+pub mod report;
+pub mod witness;
+mod worker;
+
+pub use operation::{Answer, Asked, Freshness, Operation, Shown, Which, shown};
+pub use worker::{Habits, Worker, World, request_id};

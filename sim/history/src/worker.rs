@@ -1,0 +1,283 @@
+//! Clients that get in each other's way: few names, many changes, and every call retried by
+//! the client library.
+
+use std::{fmt, time::Duration};
+
+use quorid_api::{AccountName, Client, DeleteAccount, Error, NewAccount, Read, UpdateAccount};
+use quorid_directory::{LoginName, RequestId};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::{
+    chance::Chance,
+    operation::{Answer, Asked, Freshness, Name, Operation, Which, shown},
+};
+
+/// Few, so that clients collide.
+const NAMES: [&str; 6] = ["ana", "bruno", "clara", "dino", "ema", "filip"];
+
+/// What clients need of the world that they run in.
+pub trait World {
+    /// Time of day, Unix time, ms.
+    fn now_ms(&self) -> u64;
+    /// A point in time, later than all before, over all clients.
+    fn moment(&self) -> u64;
+    /// Index of the last entry that any server took for committed; the largest number where
+    /// nobody can see that.
+    fn highest_committed(&self) -> u64;
+    /// Which names there are now: those of one cell are told apart from those of all others.
+    fn cell(&self) -> u64;
+    /// An operation came to its end.
+    fn record(&self, operation: Operation);
+    /// Something happened.
+    fn note(&self, what: fmt::Arguments<'_>);
+    /// Something that must never be.
+    fn violated(&self, what: String);
+}
+
+/// What may be wrong with a client, to see that the checks see it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Habits {
+    /// It takes stale answers for linearizable ones.
+    pub stale_reads: bool,
+    /// A retry has another request id than the first try.
+    pub new_request_ids: bool,
+}
+
+/// One client, until the time is over.
+pub struct Worker<W> {
+    name: String,
+    client: Client,
+    chance: Chance,
+    world: W,
+    habits: Habits,
+    /// Whose names are in use.
+    cell: u64,
+    /// Ids that it has seen lately in this cell.
+    ids: Vec<String>,
+    /// The highest revision that it has seen.
+    revision: u64,
+}
+
+impl<W: World> Worker<W> {
+    /// A client of this name, which decides what it does.
+    pub fn new(name: String, client: Client, seed: u64, habits: Habits, world: W) -> Self {
+        Self {
+            chance: Chance::of(seed, &name),
+            name,
+            client,
+            cell: world.cell(),
+            world,
+            habits,
+            ids: Vec::new(),
+            revision: 0,
+        }
+    }
+
+    /// Asks one thing after the other, until the time has come.
+    pub async fn work(mut self, until: Instant) {
+        while Instant::now() < until {
+            let pause = self.chance.within(1..=40);
+            sleep(Duration::from_millis(pause)).await;
+            let cell = self.world.cell();
+            if cell != self.cell {
+                self.cell = cell;
+                self.ids.clear();
+            }
+            let asked = self.choose();
+            self.ask(asked).await;
+        }
+    }
+
+    fn choose(&mut self) -> Asked {
+        let request = request_id(&mut self.chance, self.world.now_ms());
+        match self.chance.within(0..=99) {
+            0..=29 => Asked::Create {
+                request,
+                login_name: self.login_name(),
+                real_name: format!("Person {}", self.chance.within(0..=999)),
+            },
+            30..=49 => Asked::Rename {
+                request,
+                account: self.which(),
+                to: self.login_name(),
+            },
+            50..=63 => Asked::Delete {
+                request,
+                account: self.which(),
+            },
+            _ => Asked::Look {
+                account: self.which(),
+                freshness: match self.chance.within(0..=9) {
+                    0..=5 => Freshness::Linearizable,
+                    6 => Freshness::AtLeast(self.revision),
+                    _ => Freshness::Stale,
+                },
+            },
+        }
+    }
+
+    fn login_name(&mut self) -> Name {
+        let name = *self.chance.one_of(&NAMES);
+        let text = match self.cell {
+            0 => name.to_owned(),
+            cell => format!("{name}-{cell}"),
+        };
+        let spelled = match self.chance.within(0..=9) {
+            0 => text.to_uppercase(),
+            1 => text.chars().map(full_width).collect(),
+            _ => text.clone(),
+        };
+        let login_name = LoginName::parse(&text).expect("the names are valid");
+        Name {
+            login_name,
+            spelled,
+        }
+    }
+
+    fn which(&mut self) -> Which {
+        if !self.ids.is_empty() && self.chance.percent(40) {
+            return Which::Id(self.chance.one_of(&self.ids).clone());
+        }
+        Which::Name(self.login_name())
+    }
+
+    async fn ask(&mut self, asked: Asked) {
+        let invoked = self.world.moment();
+        self.world
+            .note(format_args!("{} asks {asked:?}", self.name));
+        let mut answer = self.call(&asked).await;
+        // The same request again until it is known what became of it, most of the time.
+        while answer == (Answer::Unavailable { unknown: true }) && self.chance.percent(70) {
+            let asked = self.again(&asked);
+            answer = match self.call(&asked).await {
+                // That says nothing of the tries before.
+                Answer::Unavailable { .. } => Answer::Unavailable { unknown: true },
+                known @ (Answer::Account { .. }
+                | Answer::Deleted { .. }
+                | Answer::Rejected { .. }) => known,
+            };
+        }
+        self.world
+            .note(format_args!("{} hears {answer:?}", self.name));
+        if let Answer::Account { account, .. } = &answer {
+            self.ids.push(account.id.clone());
+            if self.ids.len() > 8 {
+                self.ids.remove(0);
+            }
+        }
+        self.revision = self.revision.max(answer.revision().unwrap_or(0));
+        let operation = Operation {
+            client: self.name.clone(),
+            asked,
+            invoked,
+            cell: self.cell,
+            returned: self.world.moment(),
+            returned_ms: self.world.now_ms(),
+            committed: self.world.highest_committed(),
+            answer,
+        };
+        self.world.record(operation);
+    }
+
+    /// The same once more, unless a bug was planted.
+    fn again(&mut self, asked: &Asked) -> Asked {
+        let mut again = asked.clone();
+        if self.habits.new_request_ids
+            && let Asked::Create { request, .. } = &mut again
+        {
+            *request = request_id(&mut self.chance, self.world.now_ms());
+        }
+        again
+    }
+
+    async fn call(&mut self, asked: &Asked) -> Answer {
+        // Some give up soon, and don't know what became of it.
+        let patience = *self.chance.one_of(&[120, 400, 1500, 4000]);
+        // A session of its own tells the revision of just this answer.
+        let client = self.client.with_new_session();
+        let client = client.with_deadline(Duration::from_millis(patience));
+        let result = match asked {
+            Asked::Create {
+                request,
+                login_name,
+                real_name,
+            } => {
+                let account = NewAccount {
+                    login_name: login_name.spelled.clone(),
+                    real_name: real_name.clone(),
+                    request_id: Some(request.uuid()),
+                    ..NewAccount::default()
+                };
+                client.create_account(account).await.map(Some)
+            }
+            Asked::Rename {
+                request,
+                account,
+                to,
+            } => {
+                let mut change = UpdateAccount::of(account_name(account));
+                change.login_name = Some(to.spelled.clone());
+                change.request_id = Some(request.uuid());
+                client.update_account(change).await.map(Some)
+            }
+            Asked::Delete { request, account } => {
+                let mut removal = DeleteAccount::of(account_name(account));
+                removal.request_id = Some(request.uuid());
+                client.delete_account(removal).await.map(|()| None)
+            }
+            Asked::Look { account, freshness } => {
+                let read = match freshness {
+                    Freshness::Linearizable if self.habits.stale_reads => Read::Stale,
+                    Freshness::Linearizable => Read::Linearizable,
+                    Freshness::AtLeast(revision) => Read::AtLeast(*revision),
+                    Freshness::Stale => Read::Stale,
+                };
+                let account = client.get_account(&account_name(account), read).await;
+                account.map(Some)
+            }
+        };
+        let revision = client.last_revision();
+        match result {
+            Ok(Some(account)) => Answer::Account {
+                account: shown(account),
+                revision,
+            },
+            Ok(None) => Answer::Deleted { revision },
+            Err(Error::Rejected(rejected)) => Answer::Rejected {
+                reason: rejected.reason,
+                revision,
+            },
+            Err(Error::Unavailable(unavailable)) => Answer::Unavailable {
+                unknown: unavailable.outcome_unknown,
+            },
+            Err(error @ (Error::Tls(_) | Error::InvalidServer(_))) => {
+                self.world.violated(format!("a client fails: {error}"));
+                Answer::Unavailable { unknown: true }
+            }
+        }
+    }
+}
+
+/// A request id as clients make them, at this time (Unix, ms).
+pub fn request_id(chance: &mut Chance, now_ms: u64) -> RequestId {
+    let mut random = [0; 10];
+    chance.fill(&mut random);
+    let uuid = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
+    RequestId::from_uuid(uuid).expect("a UUID of version 7")
+}
+
+/// The same letter as East Asian typography has it.
+fn full_width(letter: char) -> char {
+    match letter {
+        '!'..='~' => char::from_u32(u32::from(letter) + 0xfee0).unwrap_or(letter),
+        _ => letter,
+    }
+}
+
+fn account_name(which: &Which) -> AccountName {
+    match which {
+        Which::Id(id) => AccountName::Id(Uuid::parse_str(id).expect("an id that was answered")),
+        Which::Name(name) => AccountName::Login(name.spelled.clone()),
+    }
+}

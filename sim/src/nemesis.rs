@@ -1,0 +1,289 @@
+//! The nemesis: makes the plan come true.
+
+use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
+
+use turmoil::Sim;
+
+use crate::{
+    disk::USUAL_FLUSH_MS,
+    judge,
+    machine::Machine,
+    plan::{Fault, Planned},
+    settings::{CLIENT_HOSTS, Settings},
+    trace::note,
+};
+
+/// A fuse that nothing burns down: the power goes anyway, ms.
+const FUSE_MS: u64 = 1500;
+/// A server that is told that a sync failed ends by then, ms.
+const ENDING_MS: u64 = 300;
+
+/// Makes the plan come true.
+pub(crate) struct Nemesis<'a> {
+    machines: &'a [Machine],
+    /// Not yet begun.
+    planned: Vec<&'a Planned>,
+    /// Begun and not yet ended.
+    active: Vec<&'a Planned>,
+    /// Servers whose power goes in an operation, by this time at the latest, and for how long.
+    fuses: Vec<Fuse>,
+    fired: BTreeMap<&'static str, u64>,
+    settings: &'a Settings,
+}
+
+struct Fuse {
+    server: usize,
+    until_ms: u64,
+    off_ms: u64,
+    /// Since when there is no power.
+    burnt_ms: Option<u64>,
+}
+
+impl<'a> Nemesis<'a> {
+    pub(crate) fn new(
+        machines: &'a [Machine],
+        plan: &'a [Planned],
+        settings: &'a Settings,
+    ) -> Self {
+        Self {
+            machines,
+            planned: plan.iter().collect(),
+            active: Vec::new(),
+            fuses: Vec::new(),
+            fired: BTreeMap::new(),
+            settings,
+        }
+    }
+
+    /// How often each kind of fault came.
+    pub(crate) fn fired(self) -> BTreeMap<&'static str, u64> {
+        self.fired
+    }
+
+    pub(crate) fn act(&mut self, sim: &mut Sim<'_>, now_ms: u64) {
+        self.burn(sim, now_ms);
+        let (ended, active) = std::mem::take(&mut self.active)
+            .into_iter()
+            .partition(|planned| planned.to_ms <= now_ms);
+        self.active = active;
+        for planned in ended {
+            self.end(sim, planned);
+        }
+        while let Some(planned) = self.planned.first().copied() {
+            if planned.from_ms > now_ms {
+                break;
+            }
+            self.planned.remove(0);
+            self.begin(sim, planned, now_ms);
+        }
+    }
+
+    fn begin(&mut self, sim: &mut Sim<'_>, planned: &'a Planned, now_ms: u64) {
+        note!("{now_ms}: begins {:?}", planned.fault);
+        *self.fired.entry(planned.fault.kind()).or_default() += 1;
+        let servers = self.settings.servers;
+        match &planned.fault {
+            Fault::PowerCut { server } => self.power_off(sim, *server),
+            Fault::PowerCutInOperation { server, after } => {
+                self.machines[*server].disk.set_fuse(*after);
+                self.fuses.push(Fuse {
+                    server: *server,
+                    until_ms: now_ms + FUSE_MS,
+                    off_ms: planned.to_ms - planned.from_ms,
+                    burnt_ms: None,
+                });
+                return;
+            }
+            Fault::SyncFails { server } => {
+                self.machines[*server].disk.fail_next_sync();
+                self.fuses.push(Fuse {
+                    server: *server,
+                    until_ms: now_ms + FUSE_MS,
+                    off_ms: planned.to_ms - planned.from_ms,
+                    burnt_ms: None,
+                });
+                return;
+            }
+            Fault::PowerCutOfAll => {
+                for server in 0..self.machines.len() {
+                    self.power_off(sim, server);
+                }
+            }
+            Fault::Isolated { server } => {
+                for other in self.all_but(*server) {
+                    sim.partition(servers[*server], other);
+                }
+            }
+            Fault::IsolatedFromServers { server } => {
+                for other in self.settings.others(*server) {
+                    sim.partition(servers[*server], other);
+                }
+            }
+            Fault::OneWayCut { from, to } => {
+                sim.partition_oneway(servers[*from], servers[*to]);
+            }
+            Fault::Muted { server } => {
+                for other in self.settings.others(*server) {
+                    sim.partition_oneway(servers[*server], other);
+                }
+            }
+            Fault::Bridge { a, b } => sim.partition(servers[*a], servers[*b]),
+            Fault::Delay { a, b, latency_ms } => sim.set_link_max_message_latency(
+                servers[*a],
+                servers[*b],
+                Duration::from_millis(*latency_ms),
+            ),
+            Fault::Held { a, b } => sim.hold(servers[*a], servers[*b]),
+            Fault::SlowDisk { server, flush_ms } => {
+                let disk = &self.machines[*server].disk;
+                disk.set_flush_ms((*flush_ms / 2, *flush_ms));
+            }
+            Fault::ClockError { server, error_ms } => {
+                self.machines[*server].clock.set_error_ms(*error_ms);
+            }
+            Fault::Frozen { server } => {
+                self.machines[*server].disk.set_stalled(true);
+                for other in self.all_but(*server) {
+                    sim.hold(servers[*server], other);
+                }
+            }
+            Fault::DiskFull { server } => self.machines[*server].disk.set_full(true),
+            Fault::WrongDisk { server } => {
+                self.power_off(sim, *server);
+                self.machines[*server].disk.replace_by_empty();
+                self.power_on(sim, *server);
+            }
+            Fault::Ring => {
+                for (a, b) in self.chords() {
+                    sim.partition(servers[a], servers[b]);
+                }
+            }
+            // The judge does it, at the same time.
+            Fault::Transfer { .. } => return,
+        }
+        self.active.push(planned);
+    }
+
+    fn end(&mut self, sim: &mut Sim<'_>, planned: &Planned) {
+        note!("ends {:?}", planned.fault);
+        let servers = self.settings.servers;
+        match &planned.fault {
+            Fault::PowerCut { server } => self.power_on(sim, *server),
+            Fault::PowerCutOfAll => {
+                for server in 0..self.machines.len() {
+                    self.power_on(sim, server);
+                }
+            }
+            Fault::Isolated { server } => {
+                for other in self.all_but(*server) {
+                    sim.repair(servers[*server], other);
+                }
+            }
+            Fault::IsolatedFromServers { server } | Fault::Muted { server } => {
+                for other in self.settings.others(*server) {
+                    sim.repair(servers[*server], other);
+                }
+            }
+            Fault::OneWayCut { from: a, to: b } | Fault::Bridge { a, b } => {
+                sim.repair(servers[*a], servers[*b]);
+            }
+            Fault::Delay { a, b, .. } => sim.set_link_max_message_latency(
+                servers[*a],
+                servers[*b],
+                Duration::from_millis(self.settings.latency_max_ms),
+            ),
+            Fault::Held { a, b } => sim.release(servers[*a], servers[*b]),
+            Fault::SlowDisk { server, .. } => {
+                self.machines[*server].disk.set_flush_ms(USUAL_FLUSH_MS);
+            }
+            Fault::ClockError { server, .. } => self.machines[*server].clock.set_error_ms(0),
+            Fault::Frozen { server } => {
+                self.machines[*server].disk.set_stalled(false);
+                for other in self.all_but(*server) {
+                    sim.release(servers[*server], other);
+                }
+            }
+            Fault::DiskFull { server } => {
+                let machine = &self.machines[*server];
+                machine.disk.set_full(false);
+                // Whoever looks after it makes space, and starts it again.
+                if machine.disk.is_on() && !machine.lives.load(Ordering::Relaxed) {
+                    self.power_off(sim, *server);
+                    self.power_on(sim, *server);
+                }
+            }
+            Fault::WrongDisk { server } => {
+                let machine = &self.machines[*server];
+                self.power_off(sim, *server);
+                if machine.disk.put_back() {
+                    machine
+                        .observer
+                        .saw_violation(format!("{} took part with an empty disk", machine.name));
+                }
+                self.power_on(sim, *server);
+            }
+            Fault::Ring => {
+                for (a, b) in self.chords() {
+                    sim.repair(servers[a], servers[b]);
+                }
+            }
+            Fault::PowerCutInOperation { .. }
+            | Fault::SyncFails { .. }
+            | Fault::Transfer { .. } => {}
+        }
+    }
+
+    /// Ends the servers whose disk lost its power, and brings them back later.
+    fn burn(&mut self, sim: &mut Sim<'_>, now_ms: u64) {
+        for mut fuse in std::mem::take(&mut self.fuses) {
+            let machine = &self.machines[fuse.server];
+            let ending = machine.disk.sync_failed() && machine.lives.load(Ordering::Relaxed);
+            match fuse.burnt_ms {
+                None if ending && now_ms < fuse.until_ms + ENDING_MS => self.fuses.push(fuse),
+                None if !machine.disk.is_on() || now_ms >= fuse.until_ms => {
+                    self.power_off(sim, fuse.server);
+                    fuse.burnt_ms = Some(now_ms);
+                    self.fuses.push(fuse);
+                }
+                Some(since) if now_ms >= since + fuse.off_ms => self.power_on(sim, fuse.server),
+                None | Some(_) => self.fuses.push(fuse),
+            }
+        }
+    }
+
+    /// First the disk: what the server does while it is taken down isn't done any more.
+    fn power_off(&self, sim: &mut Sim<'_>, server: usize) {
+        let Machine {
+            name,
+            disk,
+            lives,
+            observer,
+            ..
+        } = &self.machines[server];
+        if lives.swap(false, Ordering::Relaxed) && disk.sync_failed() {
+            observer.saw_violation(format!("{name} goes on after a sync failed"));
+        }
+        self.machines[server].disk.power_off();
+        sim.crash(self.settings.servers[server]);
+    }
+
+    fn power_on(&self, sim: &mut Sim<'_>, server: usize) {
+        if !self.machines[server].disk.is_on() {
+            sim.bounce(self.settings.servers[server]);
+        }
+    }
+
+    /// Everybody but one server.
+    fn all_but(&self, server: usize) -> impl Iterator<Item = &'static str> {
+        let others = self.settings.others(server);
+        others.chain(CLIENT_HOSTS).chain([judge::HOST])
+    }
+
+    /// Pairs of servers that aren't neighbours where they stand in a ring.
+    fn chords(&self) -> impl Iterator<Item = (usize, usize)> {
+        let count = self.machines.len();
+        (0..count)
+            .flat_map(move |a| (a + 2..count).map(move |b| (a, b)))
+            .filter(move |(a, b)| (b + 1) % count != *a)
+    }
+}
