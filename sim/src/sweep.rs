@@ -346,7 +346,8 @@ fn for_each(
 }
 
 fn shortened(text: &str) -> String {
-    text.chars().take(600).collect()
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(600).collect()
 }
 
 /// Seconds since the machine started: in this program the C library's clocks are simulated.

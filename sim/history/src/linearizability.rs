@@ -227,3 +227,197 @@ fn rejected(asked: &Asked, reason: &str) -> Option<Step> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quorid_directory::LoginName;
+
+    use super::*;
+    use crate::{chance::Chance, operation::Name, request_id};
+
+    /// A history that is written down by hand.
+    #[derive(Default)]
+    struct History(Vec<Operation>);
+
+    impl History {
+        fn add(&mut self, asked: Asked, answer: Answer, from: u64, to: u64) -> &mut Self {
+            self.0.push(Operation {
+                client: String::new(),
+                asked,
+                cell: 0,
+                invoked: from,
+                returned: to,
+                returned_ms: to,
+                committed: u64::MAX,
+                answer,
+            });
+            self
+        }
+
+        fn wrong(&self) -> Vec<String> {
+            check(&self.0, |_| None, None)
+        }
+    }
+
+    fn request(number: u64) -> RequestId {
+        request_id(&mut Chance::of(number, "requests"), 1_750_000_000_000)
+    }
+
+    fn name(text: &str) -> Name {
+        Name {
+            login_name: LoginName::parse(text).unwrap(),
+            spelled: text.to_owned(),
+        }
+    }
+
+    fn account(id: &str, login_name: &str, version: &str) -> Shown {
+        Shown {
+            id: id.to_owned(),
+            login_name: login_name.to_owned(),
+            real_name: "Somebody".to_owned(),
+            version: version.to_owned(),
+        }
+    }
+
+    fn create(text: &str) -> Asked {
+        Asked::Create {
+            request: request(1),
+            login_name: name(text),
+            real_name: "Somebody".to_owned(),
+        }
+    }
+
+    fn rename(from: &str, to: &str) -> Asked {
+        Asked::Rename {
+            request: request(2),
+            account: Which::Name(name(from)),
+            to: name(to),
+        }
+    }
+
+    fn delete(text: &str) -> Asked {
+        Asked::Delete {
+            request: request(3),
+            account: Which::Name(name(text)),
+        }
+    }
+
+    fn look(text: &str, freshness: Freshness) -> Asked {
+        Asked::Look {
+            account: Which::Name(name(text)),
+            freshness,
+        }
+    }
+
+    fn told(account: &Shown) -> Answer {
+        Answer::Account {
+            account: account.clone(),
+            revision: 0,
+        }
+    }
+
+    fn rejected(reason: &str) -> Answer {
+        Answer::Rejected {
+            reason: reason.to_owned(),
+            revision: 0,
+        }
+    }
+
+    const LOST: Answer = Answer::Unavailable { unknown: true };
+
+    #[test]
+    fn one_thing_after_the_other_is_linear() {
+        let (ana, ema) = (account("1", "ana", "a"), account("1", "ema", "b"));
+        let mut history = History::default();
+        history
+            .add(create("ana"), told(&ana), 1, 2)
+            .add(create("ana"), rejected("LOGIN_NAME_TAKEN"), 3, 4)
+            .add(rename("ana", "ema"), told(&ema), 5, 6)
+            .add(
+                look("ana", Freshness::Linearizable),
+                rejected("ACCOUNT_NOT_FOUND"),
+                7,
+                8,
+            )
+            .add(look("ema", Freshness::Linearizable), told(&ema), 9, 10)
+            .add(delete("ema"), Answer::Deleted { revision: 0 }, 11, 12);
+        assert_eq!(history.wrong(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_stale_answer_is_linear_only_where_it_was_asked_for() {
+        let ana = account("1", "ana", "a");
+        let mut stale = History::default();
+        stale.add(create("ana"), told(&ana), 1, 2).add(
+            look("ana", Freshness::Stale),
+            rejected("ACCOUNT_NOT_FOUND"),
+            3,
+            4,
+        );
+        assert_eq!(stale.wrong(), Vec::<String>::new());
+        stale.add(
+            look("ana", Freshness::Linearizable),
+            rejected("ACCOUNT_NOT_FOUND"),
+            5,
+            6,
+        );
+        assert_eq!(stale.wrong().len(), 1);
+    }
+
+    #[test]
+    fn answers_at_the_same_time_may_come_in_any_order() {
+        let ana = account("1", "ana", "a");
+        let mut history = History::default();
+        history
+            .add(create("ana"), told(&ana), 1, 4)
+            .add(look("ana", Freshness::Linearizable), told(&ana), 2, 3)
+            .add(look("ana", Freshness::Linearizable), told(&ana), 5, 6);
+        assert_eq!(history.wrong(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn two_accounts_of_one_name_are_not_linear() {
+        let (one, two) = (account("1", "ana", "a"), account("2", "ema", "b"));
+        let renamed = account("2", "ana", "c");
+        let mut history = History::default();
+        history
+            .add(create("ana"), told(&one), 1, 2)
+            .add(create("ema"), told(&two), 3, 4)
+            .add(rename("ema", "ana"), told(&renamed), 5, 6);
+        assert_eq!(history.wrong().len(), 1);
+    }
+
+    #[test]
+    fn a_uuid_that_changes_is_not_linear() {
+        let mut history = History::default();
+        history
+            .add(create("ana"), told(&account("1", "ana", "a")), 1, 2)
+            .add(rename("ana", "ema"), told(&account("2", "ema", "b")), 3, 4);
+        assert_eq!(history.wrong().len(), 1);
+    }
+
+    #[test]
+    fn a_change_without_an_answer_counts_from_any_time_on_if_the_log_has_it() {
+        let ana = account("1", "ana", "a");
+        let mut history = History::default();
+        history
+            .add(create("ana"), LOST, 1, 2)
+            .add(
+                look("ana", Freshness::Linearizable),
+                rejected("ACCOUNT_NOT_FOUND"),
+                3,
+                4,
+            )
+            .add(look("ana", Freshness::Linearizable), told(&ana), 5, 6);
+        let made = |_| Some(Effect::Account(ana.clone()));
+        assert_eq!(check(&history.0, made, None), Vec::<String>::new());
+        assert_eq!(history.wrong().len(), 1, "nobody made it");
+    }
+
+    #[test]
+    fn a_name_that_is_free_is_not_taken() {
+        let mut history = History::default();
+        history.add(create("ana"), rejected("LOGIN_NAME_TAKEN"), 1, 2);
+        assert_eq!(history.wrong().len(), 1);
+    }
+}

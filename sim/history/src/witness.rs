@@ -113,7 +113,9 @@ impl Replay {
             let Ok(decision) = decide(&replay.model, Revision(index), &command);
             for event in &decision.events {
                 if let Some(why) = replay.breaks_a_rule(event) {
+                    // What follows from it is of no use.
                     checked.violations.push(format!("entry {index}: {why}"));
+                    return None;
                 }
                 replay.model.apply(event);
                 replay.note(index, event);
@@ -162,8 +164,11 @@ impl Replay {
                 (holder(login_name).map(|before| before.id) != Some(*id))
                     .then(|| format!("{login_name} wasn't {id}'s"))
             }
-            Event::OutcomeRecorded { .. }
-            | Event::OutcomeForgotten { .. }
+            Event::OutcomeRecorded { request, .. } => {
+                let known = self.outcomes.contains_key(request);
+                known.then(|| format!("request {} has an outcome already", request.uuid()))
+            }
+            Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => None,
         }

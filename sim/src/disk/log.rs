@@ -115,7 +115,8 @@ impl LogImage {
         }
         if Mutant::TruncationNotSaved.is_planted() {
             let last = self.durable.entries.last_key_value();
-            self.durable.state.last = last.map(|(&index, &(term, _))| LogPos { term, index });
+            let last = last.map(|(&index, &(term, _))| LogPos { term, index });
+            self.durable.state.last = last.or(self.durable.state.purged);
         }
         self.current = self.durable.clone();
         (count - kept, waiting)
