@@ -3,6 +3,13 @@
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 QUORID := $(TARGET_DIR)/release/quorid
+JOBS ?= $(shell nproc)
+
+# The simulation's own workspace, and how much of it `make sim` runs: how many failovers, and how
+# many seeds twice.
+SIM := $(or $(CARGO_TARGET_DIR),sim/target)/debug/quorid-sim
+SIM_FAILOVERS ?= 2000
+SIM_TWICE ?= 20
 
 .DEFAULT_GOAL := release
 .PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim image check fix bench \
@@ -47,8 +54,12 @@ hosts-test: build ## Test on such hosts: cut wires, and the scripts for hosts (n
 docker-demo: ## The same in three containers (needs Docker and Docker Compose)
 	deploy/docker/demo.sh
 
-sim: ## Simulate clusters whose power, network and disks fail, 50 seeds (builds for minutes)
-	cd sim && $(CARGO) run --locked -- sweep --seeds 1..50 --jobs 2
+sim: ## Simulate clusters whose power, network and disks fail (builds for minutes)
+	cd sim && $(CARGO) build --locked --workspace
+	cd sim && $(CARGO) test --locked --workspace
+	$(SIM) check-determinism --seeds 1..$(SIM_TWICE) --jobs $(JOBS)
+	$(SIM) sweep --seeds 1..$(SIM_FAILOVERS) --failovers $(SIM_FAILOVERS) --all-kinds --jobs $(JOBS)
+	$(SIM) mutants --seeds 1..200 --jobs $(JOBS)
 
 image: ## Build the container image quorid:latest from a static release
 	deploy/docker/image.sh
@@ -57,6 +68,8 @@ check: ## Check format, lints, documentation, licences and samples; changes no s
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	cd sim && $(CARGO) fmt --all --check
+	cd sim && $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 		echo "$(CARGO) deny check"; $(CARGO) deny check; \
 	else \
