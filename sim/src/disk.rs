@@ -110,6 +110,7 @@ impl SimDisk {
         platter.powered += 1;
         platter.power = platter.powered;
         platter.fuse = None;
+        platter.sync_fails = false;
         platter.sync_failed = false;
         platter.found_full = false;
         PoweredDisk {
