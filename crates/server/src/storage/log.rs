@@ -1,6 +1,6 @@
 //! The replicated log as the storage sees it: positions, payloads, and the engine's seam.
 
-use std::{fmt, io};
+use std::{fmt, io, time::Duration};
 
 use bytes::Bytes;
 
@@ -64,6 +64,9 @@ pub struct LogOptions {
     pub cache_bytes: usize,
     /// Size at which a file of the log is closed and the next one begun, bytes.
     pub chunk_bytes: usize,
+    /// How long the flusher waits for more to write before it syncs. None at all costs an fsync
+    /// for each append; more than the default is felt as latency.
+    pub group_commit_wait: Duration,
 }
 
 impl Default for LogOptions {
@@ -71,6 +74,7 @@ impl Default for LogOptions {
         Self {
             cache_bytes: 32 << 20,
             chunk_bytes: 32 << 20,
+            group_commit_wait: Duration::from_micros(150),
         }
     }
 }

@@ -15,6 +15,7 @@ mod store;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod torn_tail;
 mod view;
 mod wal;
 

@@ -3,28 +3,30 @@
 use std::{
     io::{self, Read, Write},
     path::Path,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    time::Duration,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
 };
 
 use bytes::Bytes;
 use raft_log::{
-    Config, RaftLog,
+    Config, RaftLog, Segment,
     api::raft_log_writer::RaftLogWriter as _,
-    codeq::{Decode, Encode},
+    codeq::{Decode, Encode, OffsetSize as _},
 };
 
-use super::log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload};
-
-/// How long the flusher waits for more to write before it syncs. None at all costs an fsync
-/// for each append; more than this is felt as latency.
-const GROUP_COMMIT_WAIT: Duration = Duration::from_micros(150);
+use super::{
+    log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload},
+    torn_tail,
+};
 
 /// No entry comes near this: a command is bounded by the size of a request.
 const PAYLOAD_BYTES_MAX: u32 = 16 << 20;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct WalTypes;
+pub(super) struct WalTypes;
 
 impl raft_log::Types for WalTypes {
     /// Term, index.
@@ -32,7 +34,9 @@ impl raft_log::Types for WalTypes {
     type LogPayload = WalPayload;
     type Vote = WalVote;
     type Callback = Done;
-    type UserData = String;
+    /// Everything before this place of the log was on the disk when the note was made. A
+    /// record before it that can't be read was damaged later, not by a power cut.
+    type UserData = u64;
 
     fn log_index(log_id: &Self::LogId) -> u64 {
         log_id.1
@@ -44,7 +48,7 @@ impl raft_log::Types for WalTypes {
     }
 }
 
-struct Done(FlushDone);
+pub(super) struct Done(FlushDone);
 
 impl raft_log::Callback for Done {
     fn send(self, result: Result<(), io::Error>) {
@@ -54,7 +58,7 @@ impl raft_log::Callback for Done {
 
 /// On disk: kind (1 byte), length (4 bytes, big-endian), bytes. The log adds checksums.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct WalPayload(Payload);
+pub(super) struct WalPayload(Payload);
 
 impl WalPayload {
     fn bytes(&self) -> &[u8] {
@@ -106,7 +110,7 @@ impl Decode for WalPayload {
 
 /// On disk: term, candidate (8 bytes each, big-endian), committed (1 byte).
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct WalVote(LogVote);
+pub(super) struct WalVote(LogVote);
 
 impl PartialOrd for WalVote {
     /// Votes of one term for two candidates can't be compared: a server has one vote a term.
@@ -148,39 +152,105 @@ fn invalid(why: String) -> io::Error {
 
 /// A log in a folder of files.
 pub(super) struct Wal {
-    log: RwLock<RaftLog<WalTypes>>,
+    log: RwLock<Records>,
+    /// Everything before this place is on the disk.
+    synced: Arc<AtomicU64>,
+}
+
+/// The log, and where in it what stands. A place is a number of bytes since the log was made.
+struct Records {
+    log: RaftLog<WalTypes>,
+    /// Where the next record begins.
+    end: u64,
+    /// How far the log is on the disk, by the last note of that in the log.
+    noted: u64,
+}
+
+impl Records {
+    /// Notes in the log how far it is on the disk, if that isn't what the last note says.
+    fn note_synced(&mut self, synced: &AtomicU64) -> io::Result<()> {
+        let synced = synced.load(Ordering::Acquire);
+        if synced > self.noted {
+            let note = self.log.save_user_data(Some(synced))?;
+            self.wrote(note);
+            self.noted = synced;
+        }
+        Ok(())
+    }
+
+    fn wrote(&mut self, last: Segment) {
+        self.end = last.end().0;
+    }
+
+    /// Has all written so far synced. `done` is told when it is on the disk.
+    fn sync(&mut self, synced: &Arc<AtomicU64>, done: FlushDone) -> io::Result<()> {
+        let (synced, end) = (Arc::clone(synced), self.end);
+        let told = Done(Box::new(move |result| {
+            if result.is_ok() {
+                synced.fetch_max(end, Ordering::Release);
+            }
+            done(result);
+        }));
+        self.log.flush(true, Some(told))
+    }
 }
 
 impl Wal {
-    /// Opens the log in `folder`, which exists. An entry that was only half written when the
-    /// server died is cut off: it was never acknowledged. Any other damage is an error.
+    /// Opens the log in `folder`, which exists. What was only half written when the power went
+    /// is cut off: it was never acknowledged. Any other damage is an error.
     pub(super) fn open(folder: &Path, options: &LogOptions) -> io::Result<Self> {
+        torn_tail::cut_off(folder)?;
         let mut config = Config::new(folder.display());
-        config.wal.flush_batch_wait = Some(GROUP_COMMIT_WAIT);
+        config.wal.flush_batch_wait = Some(options.group_commit_wait);
         config.wal.chunk_max_size = Some(options.chunk_bytes);
         config.wal.read_buffer_size = Some(1 << 20);
+        // By itself the log would take a damaged length for a torn tail.
+        config.wal.truncate_incomplete_record = Some(false);
         config.log_cache_capacity = Some(options.cache_bytes);
         let log = RaftLog::open(Arc::new(config))?;
+        let end = log.stat().open_chunk.global_end;
+        let mut records = Records { log, end, noted: 0 };
+        // What an earlier process wrote and didn't sync before it was killed can be read, and
+        // is taken for durable from now on.
+        let synced = Arc::new(AtomicU64::new(0));
+        let (tell, told) = mpsc::channel();
+        records.sync(&synced, Box::new(move |result| drop(tell.send(result))))?;
+        told.recv().map_err(io::Error::other)??;
         Ok(Self {
-            log: RwLock::new(log),
+            log: RwLock::new(records),
+            synced,
         })
     }
 
     // A thread that panics while it writes to the log has failed as a writer; the next write
     // reports what the log itself says.
-    fn writing(&self) -> RwLockWriteGuard<'_, RaftLog<WalTypes>> {
+    fn writing(&self) -> RwLockWriteGuard<'_, Records> {
         self.log.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reading(&self) -> RwLockReadGuard<'_, RaftLog<WalTypes>> {
+    fn reading(&self) -> RwLockReadGuard<'_, Records> {
         self.log.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does a write, and has it synced.
+    fn durably(
+        &self,
+        write: impl FnOnce(&mut RaftLog<WalTypes>) -> io::Result<Option<Segment>>,
+        done: FlushDone,
+    ) -> io::Result<()> {
+        let mut records = self.writing();
+        records.note_synced(&self.synced)?;
+        if let Some(last) = write(&mut records.log)? {
+            records.wrote(last);
+        }
+        records.sync(&self.synced, done)
     }
 }
 
 impl LogEngine for Wal {
     fn state(&self) -> LogState {
-        let log = self.reading();
-        let state = log.log_state();
+        let records = self.reading();
+        let state = records.log.log_state();
         LogState {
             last: state.last().map(pos),
             purged: state.purged().map(pos),
@@ -190,56 +260,51 @@ impl LogEngine for Wal {
     }
 
     fn append(&self, entries: Vec<(LogPos, Payload)>, done: FlushDone) -> io::Result<()> {
-        let mut log = self.writing();
-        log.append(
-            entries
-                .into_iter()
-                .map(|(at, payload)| (id(at), WalPayload(payload))),
-        )?;
-        log.flush(true, Some(Done(done)))
+        let entries = entries
+            .into_iter()
+            .map(|(at, payload)| (id(at), WalPayload(payload)));
+        self.durably(|log| log.append(entries).map(Some), done)
     }
 
     fn save_vote(&self, vote: LogVote, done: FlushDone) -> io::Result<()> {
-        let mut log = self.writing();
-        log.save_vote(WalVote(vote))?;
-        log.flush(true, Some(Done(done)))
+        self.durably(|log| log.save_vote(WalVote(vote)).map(Some), done)
     }
 
     fn save_committed(&self, committed: LogPos) -> io::Result<()> {
-        let mut log = self.writing();
-        let state = log.log_state();
+        let mut records = self.writing();
+        let state = records.log.log_state();
         // An entry that isn't in the log yet is committed once it is.
         if state.last() < Some(&id(committed)) || state.committed() >= Some(&id(committed)) {
             return Ok(());
         }
-        log.commit(id(committed))?;
-        log.flush(false, None)
+        let last = records.log.commit(id(committed))?;
+        records.wrote(last);
+        records.log.flush(false, None)
     }
 
     fn truncate(&self, index: u64, done: FlushDone) -> io::Result<()> {
-        let mut log = self.writing();
-        // Nothing to cut off where the log doesn't reach.
-        if log.log_state().last().is_some_and(|last| last.1 >= index) {
-            log.truncate(index)?;
-        }
-        log.flush(true, Some(Done(done)))
+        let cut = |log: &mut RaftLog<WalTypes>| {
+            // Nothing to cut off where the log doesn't reach.
+            let reaches = log.log_state().last().is_some_and(|last| last.1 >= index);
+            reaches.then(|| log.truncate(index)).transpose()
+        };
+        self.durably(cut, done)
     }
 
     fn purge(&self, upto: LogPos, done: FlushDone) -> io::Result<()> {
-        let mut log = self.writing();
-        log.purge(id(upto))?;
-        log.flush(true, Some(Done(done)))
+        self.durably(|log| log.purge(id(upto)).map(Some), done)
     }
 
     fn read(&self, from: u64, to: u64) -> io::Result<Vec<(LogPos, Payload)>> {
         self.reading()
+            .log
             .read(from, to)
             .map(|entry| entry.map(|(at, payload)| (pos(&at), payload.0)))
             .collect()
     }
 
     fn disk_bytes(&self) -> u64 {
-        self.reading().on_disk_size()
+        self.reading().log.on_disk_size()
     }
 }
 
