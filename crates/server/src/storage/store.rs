@@ -18,7 +18,7 @@ use super::{
     blocking,
     disk::{Disk, StateFile},
     rows::{Durable, failed, read_durable},
-    snapshot::{Loaded, Loader, SnapshotReader},
+    snapshot::{Loaded, Loader, SnapshotReader, SnapshotTotals},
     tables::{ACCOUNTS, LOGIN_NAMES, META, OUTCOMES},
     view::ReadView,
 };
@@ -72,11 +72,7 @@ impl Store {
     pub fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Self, Fault> {
         disk.remove_all(super::snapshot::INCOMING)
             .map_err(|error| Fault::new("removing half-received snapshots", error))?;
-        let file = disk
-            .open_state(STATE, false)
-            .map_err(|error| Fault::new("opening the state", error))?;
-        let database = open_database(file, &options)?;
-        create_tables(&database)?;
+        let database = open_or_make(&disk, &options)?;
         let durable = ReadView::of(&database)?.durable()?;
         Ok(Self {
             disk,
@@ -217,6 +213,22 @@ impl Store {
     fn lock_durable(&self) -> std::sync::MutexGuard<'_, Durable> {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn open_or_make(disk: &Arc<dyn Disk>, options: &StoreOptions) -> Result<Database, Fault> {
+    let file = disk
+        .open_state(STATE, false)
+        .map_err(failed("opening the state"))?;
+    if file.len().map_err(failed("opening the state"))? == 0 {
+        // Made beside its place, like a snapshot: redb can't open a file that it was making when
+        // the power went.
+        drop(file);
+        let made = Loader::new(disk, 0, options)?.finish(SnapshotTotals::default())?;
+        return Ok(made.put_in_place(STATE)?.0);
+    }
+    let database = open_database(file, options)?;
+    create_tables(&database)?;
+    Ok(database)
 }
 
 pub(super) fn open_database(file: StateFile, options: &StoreOptions) -> Result<Database, Fault> {

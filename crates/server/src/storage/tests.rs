@@ -3,6 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{Seek as _, SeekFrom, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::Path,
     sync::{Arc, mpsc},
 };
@@ -444,6 +445,22 @@ fn what_an_earlier_process_wrote_is_on_the_disk_once_the_log_is_open() {
     let note = [&[1], before.len().to_be_bytes().as_slice()].concat();
     let found = after[before.len()..].windows(9).any(|bytes| bytes == note);
     assert!(found, "{}", path.display());
+}
+
+#[test]
+fn a_new_state_takes_its_place_when_it_is_complete() {
+    let folder = TempDir::new().expect("folder");
+    let disk = disk(&folder);
+    drop(disk.open_state("state.redb", false).expect("a file"));
+    let inode = |name| fs::metadata(folder.path().join("data").join(name)).map(|it| it.ino());
+    let empty = inode("state.redb").expect("a file");
+    let store = Store::open(Arc::clone(&disk), StoreOptions::default()).expect("a state");
+    assert_ne!(
+        inode("state.redb").expect("a file"),
+        empty,
+        "written in place"
+    );
+    assert_eq!(store.read().expect("view").count().expect("count"), 0);
 }
 
 #[test]
