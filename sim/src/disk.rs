@@ -12,13 +12,17 @@ use std::{
 
 use quorid::storage::{Disk, Identity, LogEngine, LogOptions, StateFile};
 
+pub(crate) use self::{
+    log::{Content, Record},
+    state::SECTOR_BYTES,
+};
 use self::{
     log::{LogImage, OpenLog},
     state::{FileImage, OpenFile},
 };
 use quorid_history::chance::Chance;
 
-use crate::{observer::Observer, trace::note};
+use crate::{mutant::Mutant, observer::Observer, trace::note};
 
 /// How long a flush of the log takes, ms: from, to.
 pub(crate) const USUAL_FLUSH_MS: (u64, u64) = (1, 4);
@@ -48,22 +52,33 @@ struct Platter {
     /// The server was told that there is none.
     found_full: bool,
     flush_ms: (u64, u64),
-    content: Content,
+    stored: Stored,
     /// The content of the server's own disk, while it has an empty one.
-    shelf: Option<Content>,
+    shelf: Option<Stored>,
     cuts: Cuts,
 }
 
 /// What is on a disk.
 #[derive(Default)]
-struct Content {
+struct Stored {
     identity: Option<Identity>,
     log: LogImage,
     names: BTreeMap<String, u64>,
     files: BTreeMap<u64, FileImage>,
     /// Names that were removed, and whose removal isn't on the disk yet.
     removed: Vec<(String, u64)>,
+    /// Names that were given to other files, and that aren't on the disk yet.
+    renamed: Vec<Renamed>,
     next_file: u64,
+}
+
+/// A file that got another name.
+struct Renamed {
+    from: String,
+    to: String,
+    file: u64,
+    /// The file that had the name before.
+    replaced: Option<u64>,
 }
 
 /// What power cuts did so far.
@@ -98,7 +113,7 @@ impl SimDisk {
             full: false,
             found_full: false,
             flush_ms: USUAL_FLUSH_MS,
-            content: Content::default(),
+            stored: Stored::default(),
             shelf: None,
             cuts: Cuts::default(),
         })))
@@ -128,6 +143,11 @@ impl SimDisk {
     /// The power goes in the midst of the operation after so many others.
     pub(crate) fn set_fuse(&self, operations: u64) {
         self.lock().fuse = Some(operations);
+    }
+
+    /// The names of all files of the state.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.lock().stored.names.keys().cloned().collect()
     }
 
     /// The next flush of the log fails: what it should have written may be lost, and nothing
@@ -160,7 +180,7 @@ impl SimDisk {
     /// Another disk, an empty one, while the power is off. The own one is kept.
     pub(crate) fn replace_by_empty(&self) {
         let mut platter = self.lock();
-        let own = std::mem::take(&mut platter.content);
+        let own = std::mem::take(&mut platter.stored);
         platter.shelf.get_or_insert(own);
     }
 
@@ -171,7 +191,7 @@ impl SimDisk {
         let Some(own) = platter.shelf.take() else {
             return false;
         };
-        let other = std::mem::replace(&mut platter.content, own);
+        let other = std::mem::replace(&mut platter.stored, own);
         !other.log.is_blank()
     }
 
@@ -236,6 +256,14 @@ impl Platter {
         waiting
     }
 
+    /// Names are on the disk as they are.
+    fn sync_names(&mut self) {
+        self.stored.removed.clear();
+        if !Mutant::SnapshotNameNotSynced.is_planted() {
+            self.stored.renamed.clear();
+        }
+    }
+
     /// Decides what is left, and returns who waited for a flush.
     fn cut(&mut self) -> Vec<quorid::storage::FlushDone> {
         if self.power == 0 {
@@ -244,21 +272,33 @@ impl Platter {
         self.power = 0;
         self.fuse = None;
         self.sync_fails = false;
-        let content = &mut self.content;
-        for (name, file) in content.removed.drain(..) {
-            if !content.names.contains_key(&name) && self.chance.percent(50) {
-                content.names.insert(name, file);
+        let stored = &mut self.stored;
+        while let Some(renamed) = stored.renamed.pop() {
+            // Changes of names reach a disk in their order.
+            if self.chance.percent(50) {
+                stored.renamed.clear();
+                break;
+            }
+            stored.names.insert(renamed.from, renamed.file);
+            match renamed.replaced {
+                Some(file) => stored.names.insert(renamed.to, file),
+                None => stored.names.remove(&renamed.to),
+            };
+        }
+        for (name, file) in stored.removed.drain(..) {
+            if !stored.names.contains_key(&name) && self.chance.percent(50) {
+                stored.names.insert(name, file);
             }
         }
-        let kept: Vec<u64> = content.names.values().copied().collect();
-        content.files.retain(|file, _| kept.contains(file));
+        let kept: Vec<u64> = stored.names.values().copied().collect();
+        stored.files.retain(|file, _| kept.contains(file));
         let before = self.cuts;
-        for file in content.files.values_mut() {
+        for file in stored.files.values_mut() {
             let (lost, torn) = file.cut(&mut self.chance);
             self.cuts.writes_lost += lost;
             self.cuts.writes_torn += torn;
         }
-        let (log_lost, waiting) = content.log.cut(&mut self.chance);
+        let (log_lost, waiting) = stored.log.cut(&mut self.chance);
         self.cuts.log_lost += log_lost;
         note!(
             "{} loses power: of the state {} writes lost and {} torn, of the log {log_lost} lost",
@@ -296,13 +336,13 @@ impl Disk for PoweredDisk {
 
     fn open_state(&self, name: &str, empty: bool) -> io::Result<StateFile> {
         let mut platter = self.platter()?;
-        platter.content.removed.clear();
-        let next = platter.content.next_file;
-        let file = *platter.content.names.entry(name.to_owned()).or_insert(next);
+        platter.sync_names();
+        let next = platter.stored.next_file;
+        let file = *platter.stored.names.entry(name.to_owned()).or_insert(next);
         if file == next {
-            platter.content.next_file += 1;
+            platter.stored.next_file += 1;
         }
-        let image = platter.content.files.entry(file).or_default();
+        let image = platter.stored.files.entry(file).or_default();
         if empty {
             *image = FileImage::default();
         }
@@ -311,24 +351,33 @@ impl Disk for PoweredDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut platter = self.platter()?;
-        let file = platter.content.names.remove(from);
+        platter.operate(self.power)?;
+        let file = platter.stored.names.remove(from);
         let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        platter.content.names.insert(to.to_owned(), file);
-        platter.content.removed.clear();
+        let replaced = platter.stored.names.insert(to.to_owned(), file);
+        platter.stored.renamed.push(Renamed {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            file,
+            replaced,
+        });
+        // Then the folder is synced.
+        platter.operate(self.power)?;
+        platter.sync_names();
         platter.cuts.renamed += 1;
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut platter = self.platter()?;
-        if let Some(file) = platter.content.names.remove(name) {
-            platter.content.removed.push((name.to_owned(), file));
+        if let Some(file) = platter.stored.names.remove(name) {
+            platter.stored.removed.push((name.to_owned(), file));
         }
         Ok(())
     }
 
     fn remove_all(&self, beginning: &str) -> io::Result<()> {
-        let names: Vec<String> = self.platter()?.content.names.keys().cloned().collect();
+        let names: Vec<String> = self.platter()?.stored.names.keys().cloned().collect();
         for name in names.iter().filter(|name| name.starts_with(beginning)) {
             self.remove(name)?;
         }
@@ -336,20 +385,20 @@ impl Disk for PoweredDisk {
     }
 
     fn identity(&self) -> io::Result<Option<Identity>> {
-        Ok(self.platter()?.content.identity.clone())
+        Ok(self.platter()?.stored.identity.clone())
     }
 
     fn save_identity(&self, identity: &Identity) -> io::Result<()> {
         let mut platter = self.platter()?;
         platter.operate(self.power)?;
-        platter.content.identity = Some(identity.clone());
-        platter.content.removed.clear();
+        platter.stored.identity = Some(identity.clone());
+        platter.sync_names();
         Ok(())
     }
 
     fn state_bytes(&self) -> u64 {
         self.platter().map_or(0, |platter| {
-            platter.content.files.values().map(FileImage::len).sum()
+            platter.stored.files.values().map(FileImage::len).sum()
         })
     }
 }

@@ -13,6 +13,7 @@ mod plan;
 mod run;
 mod seams;
 mod settings;
+mod storage;
 mod sweep;
 mod trace;
 
@@ -94,6 +95,36 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         jobs: usize,
     },
+    /// Cut the power of the storage alone, and check what is left
+    Storage {
+        /// Decides everything; the next seeds follow
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How often, at least
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+        cuts: u64,
+        /// Threads
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+        /// Print what happens, to standard error
+        #[arg(long)]
+        trace: bool,
+        /// Plant a bug, which the checks have to find
+        #[arg(long)]
+        mutant: Option<Mutant>,
+    },
+    /// Plant each bug that storage can have in turn, and see that so many power cuts find it
+    StorageMutants {
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How often the power is cut for each bug
+        #[arg(long, default_value_t = 1000)]
+        cuts: u64,
+        /// Processes at a time
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+    },
     /// Run each seed twice: both traces must be the same, byte for byte
     CheckDeterminism {
         /// First and last seed, such as 1..20
@@ -171,6 +202,20 @@ fn main() -> anyhow::Result<ExitCode> {
             length,
             jobs,
         } => sweep::mutants(seeds, length.seconds, jobs),
+        Command::Storage {
+            seed,
+            cuts,
+            jobs,
+            trace,
+            mutant,
+        } => {
+            mutant::plant(mutant);
+            if trace {
+                trace::begin(trace, "quorid=info");
+            }
+            storage::storage(seed, cuts, jobs, mutant)
+        }
+        Command::StorageMutants { seed, cuts, jobs } => storage::storage_mutants(seed, cuts, jobs),
         Command::CheckDeterminism {
             seeds,
             length,

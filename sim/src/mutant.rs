@@ -15,6 +15,9 @@ pub(crate) enum Mutant {
     StateNotSynced,
     /// The log loses an entry that was flushed, now and then, at a power cut.
     FlushedEntryLost,
+    /// A snapshot that was put in the state's place may be back under its old name after a
+    /// power cut.
+    SnapshotNameNotSynced,
     /// What was cut off the log is there again after a power cut.
     TruncationNotSaved,
     /// Linearizable look-ups ask any server, and take what it has.
@@ -31,6 +34,16 @@ pub(crate) enum Mutant {
     ReadSkipsBarrier,
     CommandAppliedTwice,
 }
+
+/// Those that can be planted where there is only storage.
+pub(crate) const OF_STORAGE: [Mutant; 6] = [
+    Mutant::AckBeforeSync,
+    Mutant::VoteNotSaved,
+    Mutant::StateNotSynced,
+    Mutant::SnapshotNameNotSynced,
+    Mutant::SnapshotSwapNotSynced,
+    Mutant::FlushedEntryLost,
+];
 
 static MUTANT: OnceLock<Option<Mutant>> = OnceLock::new();
 
@@ -54,6 +67,7 @@ impl Mutant {
             | Self::VoteNotSaved
             | Self::StateNotSynced
             | Self::FlushedEntryLost
+            | Self::SnapshotNameNotSynced
             | Self::TruncationNotSaved
             | Self::StaleAnswer
             | Self::RequestIdForgotten => None,

@@ -32,6 +32,12 @@ pub(crate) struct Seeds {
     last: u64,
 }
 
+impl Seeds {
+    pub(crate) fn new(first: u64, last: u64) -> Self {
+        Self { first, last }
+    }
+}
+
 impl FromStr for Seeds {
     type Err = String;
 
@@ -70,54 +76,13 @@ impl Case {
             let only: Vec<String> = only.iter().map(usize::to_string).collect();
             arguments.extend(["--only".to_owned(), only.join(",")]);
         }
-        if let Some(mutant) = self.mutant.and_then(|mutant| mutant.to_possible_value()) {
-            arguments.extend(["--mutant".to_owned(), mutant.get_name().to_owned()]);
-        }
+        arguments.extend(self.mutant.into_iter().flat_map(planted));
         arguments
     }
 
-    /// Runs it in another process. One that dies, or comes to no end, has violated something.
+    /// Runs it in another process.
     fn run(&self) -> anyhow::Result<Report> {
-        let program = std::env::current_exe().context("finding this program")?;
-        let mut child = Command::new(program)
-            .args(self.arguments())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("running this program")?;
-        let begun = uptime_s()?;
-        let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-        let (mut said, mut complained) = (Vec::new(), Vec::new());
-        let status = thread::scope(|scope| {
-            scope.spawn(|| out.as_mut().map(|out| out.read_to_end(&mut said)));
-            scope.spawn(|| err.as_mut().map(|err| err.read_to_end(&mut complained)));
-            loop {
-                if let Some(status) = child.try_wait().context("waiting for a run")? {
-                    return anyhow::Ok(Some(status));
-                }
-                if uptime_s()? - begun > VERDICT_MAX_S {
-                    child.kill().context("ending a run")?;
-                    child.wait().context("waiting for a run")?;
-                    return Ok(None);
-                }
-                thread::sleep(LOOK);
-            }
-        })?;
-        let mut report = Report::parse(&String::from_utf8_lossy(&said));
-        match status {
-            None => {
-                let why = format!("unknown: no verdict within {VERDICT_MAX_S} s");
-                report.violations.push(why);
-            }
-            Some(status) if !status.success() && report.violations.is_empty() => {
-                let complained = String::from_utf8_lossy(&complained);
-                let why = format!("the process ended with {status}: {complained}");
-                report.violations.push(why);
-            }
-            Some(_) => {}
-        }
-        Ok(report)
+        this_program(&self.arguments())
     }
 
     /// Leaves out planned faults, as many as it can so that something is still violated: first
@@ -147,6 +112,57 @@ impl Case {
             part = part.div_ceil(2);
         }
     }
+}
+
+/// The options that plant a bug.
+pub(crate) fn planted(mutant: Mutant) -> [String; 2] {
+    let value = mutant.to_possible_value();
+    let name = value.map_or_else(String::new, |value| value.get_name().to_owned());
+    ["--mutant".to_owned(), name]
+}
+
+/// Runs this program in another process. One that dies, or comes to no end, has violated something.
+pub(crate) fn this_program(arguments: &[String]) -> anyhow::Result<Report> {
+    let program = std::env::current_exe().context("finding this program")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("running this program")?;
+    let begun = uptime_s()?;
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let (mut said, mut complained) = (Vec::new(), Vec::new());
+    let status = thread::scope(|scope| {
+        scope.spawn(|| out.as_mut().map(|out| out.read_to_end(&mut said)));
+        scope.spawn(|| err.as_mut().map(|err| err.read_to_end(&mut complained)));
+        loop {
+            if let Some(status) = child.try_wait().context("waiting for a run")? {
+                return anyhow::Ok(Some(status));
+            }
+            if uptime_s()? - begun > VERDICT_MAX_S {
+                child.kill().context("ending a run")?;
+                child.wait().context("waiting for a run")?;
+                return Ok(None);
+            }
+            thread::sleep(LOOK);
+        }
+    })?;
+    let mut report = Report::parse(&String::from_utf8_lossy(&said));
+    match status {
+        None => {
+            let why = format!("unknown: no verdict within {VERDICT_MAX_S} s");
+            report.violations.push(why);
+        }
+        Some(status) if !status.success() && report.violations.is_empty() => {
+            let complained = String::from_utf8_lossy(&complained);
+            let why = format!("the process ended with {status}: {complained}");
+            report.violations.push(why);
+        }
+        Some(_) => {}
+    }
+    Ok(report)
 }
 
 /// What a sweep has to come to.
@@ -182,7 +198,7 @@ pub(crate) fn sweep(
                 let violation = shortened(violation);
                 all.violations.push(format!("seed {seed}: {violation}"));
             }
-            let failovers = all.figures.get("failovers").copied().unwrap_or(0);
+            let failovers = all.figure("failovers");
             demand.failovers.is_some_and(|enough| failovers >= enough)
         };
         if !report.violations.is_empty() {
@@ -191,16 +207,15 @@ pub(crate) fn sweep(
         Ok(!enough)
     })?;
     let mut sum = all.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let figure = |sum: &Report, name: &str| sum.figures.get(name).copied().unwrap_or(0);
     if let Some(wanted) = demand.failovers
-        && figure(&sum, "failovers") < wanted
+        && sum.figure("failovers") < wanted
     {
         let why = format!("fewer than {wanted} failovers: more seeds are needed");
         sum.violations.push(why);
     }
     if demand.all_kinds {
         for kind in KINDS {
-            if figure(&sum, &format!("fault: {kind}")) == 0 {
+            if sum.figure(&format!("fault: {kind}")) == 0 {
                 sum.violations
                     .push(format!("no fault of the kind {kind} came"));
             }
@@ -224,7 +239,7 @@ fn tell_failure(case: &Case, report: &Report) -> anyhow::Result<()> {
     for violation in &report.violations {
         println!("  {}", shortened(violation));
     }
-    let planned = report.figures.get("faults planned").copied().unwrap_or(0);
+    let planned = report.figure("faults planned");
     let planned = usize::try_from(planned).context("few faults")?;
     if planned > 0 {
         let smallest = case.shrink(planned)?;
@@ -275,14 +290,7 @@ pub(crate) fn check_determinism(
 
 /// Plants one bug after the other, each until a seed finds it.
 pub(crate) fn mutants(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result<ExitCode> {
-    let mutants = Mutant::value_variants();
-    let missed = AtomicU64::new(0);
-    let all = Seeds {
-        first: 0,
-        last: mutants.len() as u64 - 1,
-    };
-    for_each(all, jobs, |number| {
-        let mutant = mutants[usize::try_from(number).context("few mutants")?];
+    each_mutant(Mutant::value_variants(), jobs, |mutant| {
         for seed in seeds.first..=seeds.last {
             let case = Case {
                 seed,
@@ -291,13 +299,30 @@ pub(crate) fn mutants(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result
                 mutant: Some(mutant),
             };
             if let Some(why) = case.run()?.violations.first() {
-                println!("{mutant:?}: found by seed {seed}: {}", shortened(why));
-                return Ok(true);
+                return Ok(Some(format!("found by seed {seed}: {}", shortened(why))));
             }
         }
-        let Seeds { first, last } = seeds;
-        println!("{mutant:?}: NOT FOUND by seeds {first}..{last}");
-        missed.fetch_add(1, Ordering::Relaxed);
+        Ok(None)
+    })
+}
+
+/// Says of each of these bugs how it was found. A bug that isn't found is a failure.
+pub(crate) fn each_mutant(
+    mutants: &[Mutant],
+    jobs: usize,
+    find: impl Fn(Mutant) -> anyhow::Result<Option<String>> + Sync,
+) -> anyhow::Result<ExitCode> {
+    let missed = AtomicU64::new(0);
+    let all = Seeds::new(1, mutants.len() as u64);
+    for_each(all, jobs, |number| {
+        let mutant = mutants[usize::try_from(number - 1).context("few mutants")?];
+        match find(mutant)? {
+            Some(how) => println!("{mutant:?}: {how}"),
+            None => {
+                println!("{mutant:?}: NOT FOUND");
+                missed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
         Ok(true)
     })?;
     let missed = missed.into_inner();
@@ -305,7 +330,7 @@ pub(crate) fn mutants(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result
     Ok(exit_code(missed == 0))
 }
 
-fn exit_code(well: bool) -> ExitCode {
+pub(crate) fn exit_code(well: bool) -> ExitCode {
     match well {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -313,7 +338,7 @@ fn exit_code(well: bool) -> ExitCode {
 }
 
 /// Works on all, several at a time, until one says that it is enough.
-fn for_each(
+pub(crate) fn for_each(
     seeds: Seeds,
     jobs: usize,
     work: impl Fn(u64) -> anyhow::Result<bool> + Sync,
@@ -345,13 +370,13 @@ fn for_each(
     })
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(600).collect()
 }
 
 /// Seconds since the machine started: in this program the C library's clocks are simulated.
-fn uptime_s() -> anyhow::Result<f64> {
+pub(crate) fn uptime_s() -> anyhow::Result<f64> {
     let text = fs::read_to_string("/proc/uptime").context("reading /proc/uptime")?;
     let first = text
         .split_whitespace()

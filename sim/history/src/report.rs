@@ -23,6 +23,11 @@ impl Report {
         *self.figures.entry(figure.to_owned()).or_default() += more;
     }
 
+    /// A figure; 0 where it isn't there.
+    pub fn figure(&self, figure: &str) -> u64 {
+        self.figures.get(figure).copied().unwrap_or(0)
+    }
+
     /// Counts operations by kind and outcome, and for each time at which another leader began
     /// (ms, on the clock of the operations) the pause around it.
     pub fn count(&mut self, operations: &[Operation], new_leaders_ms: &[u64]) {

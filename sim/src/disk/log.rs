@@ -23,13 +23,16 @@ pub(super) struct LogImage {
     pending: VecDeque<(Record, Option<FlushDone>)>,
 }
 
+/// What a log holds.
 #[derive(Clone, Default)]
-struct Content {
-    entries: BTreeMap<u64, (u64, Payload)>,
-    state: LogState,
+pub(crate) struct Content {
+    /// By index: term and payload.
+    pub(crate) entries: BTreeMap<u64, (u64, Payload)>,
+    pub(crate) state: LogState,
 }
 
-enum Record {
+/// What is written to a log.
+pub(crate) enum Record {
     Entry(LogPos, Payload),
     Vote(LogVote),
     Committed(LogPos),
@@ -40,7 +43,7 @@ enum Record {
 }
 
 impl Content {
-    fn apply(&mut self, record: &Record) {
+    pub(crate) fn apply(&mut self, record: &Record) {
         match record {
             Record::Entry(at, payload) => {
                 self.entries.insert(at.index, (at.term, payload.clone()));
@@ -146,12 +149,12 @@ impl OpenLog {
         platter.operate(self.power)?;
         platter.take_space()?;
         for record in records {
-            platter.content.log.write(record, None);
+            platter.stored.log.write(record, None);
         }
         if let Some(done) = done {
-            match platter.content.log.pending.back_mut() {
+            match platter.stored.log.pending.back_mut() {
                 Some((_, last @ None)) => *last = Some(done),
-                Some(_) | None => platter.content.log.write(Record::Nothing, Some(done)),
+                Some(_) | None => platter.stored.log.write(Record::Nothing, Some(done)),
             }
         }
         self.written.notify_one();
@@ -173,11 +176,11 @@ async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
                 if platter.check(power).is_err() {
                     return;
                 }
-                if platter.content.log.pending.is_empty() {
+                if platter.stored.log.pending.is_empty() {
                     break;
                 }
                 let took = platter.chance.within(from..=to);
-                (platter.content.log.pending.len(), took)
+                (platter.stored.log.pending.len(), took)
             };
             sleep(Duration::from_millis(took)).await;
             while disk.lock().stalled {
@@ -196,7 +199,7 @@ async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
                 if platter.operate(power).is_err() {
                     return;
                 }
-                let log = &mut platter.content.log;
+                let log = &mut platter.stored.log;
                 let flushed: Vec<_> = log.pending.drain(..count).collect();
                 flushed
                     .into_iter()
@@ -215,11 +218,11 @@ async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
 
 impl LogEngine for OpenLog {
     fn state(&self) -> LogState {
-        self.disk.lock().content.log.current.state
+        self.disk.lock().stored.log.current.state
     }
 
     fn append(&self, entries: Vec<(LogPos, Payload)>, done: FlushDone) -> io::Result<()> {
-        let mut last = self.disk.lock().content.log.current.state.last;
+        let mut last = self.disk.lock().stored.log.current.state.last;
         for (at, _) in &entries {
             // As the real log does.
             if last.is_some_and(|last| at.index != last.index + 1) {
@@ -252,8 +255,8 @@ impl LogEngine for OpenLog {
         {
             let platter = self.disk.lock();
             platter.check(self.power)?;
-            let entries = &platter.content.log.current.entries;
-            let state = &platter.content.log.current.state;
+            let entries = &platter.stored.log.current.entries;
+            let state = &platter.stored.log.current.state;
             if state.committed >= Some(committed) {
                 return Ok(());
             }
@@ -284,13 +287,13 @@ impl LogEngine for OpenLog {
         if from >= to {
             return Ok(Vec::new());
         }
-        let entries = platter.content.log.current.entries.range(from..to);
+        let entries = platter.stored.log.current.entries.range(from..to);
         Ok(entries
             .map(|(&index, (term, payload))| (LogPos { term: *term, index }, payload.clone()))
             .collect())
     }
 
     fn disk_bytes(&self) -> u64 {
-        self.disk.lock().content.log.current.entries.len() as u64 * 64
+        self.disk.lock().stored.log.current.entries.len() as u64 * 64
     }
 }

@@ -10,7 +10,7 @@ use quorid_history::chance::Chance;
 use crate::mutant::Mutant;
 
 /// What a disk writes at once or not at all, bytes.
-const SECTOR_BYTES: usize = 512;
+pub(crate) const SECTOR_BYTES: usize = 512;
 
 #[derive(Default)]
 pub(super) struct FileImage {
@@ -106,7 +106,7 @@ impl OpenFile {
         }
         platter.check(self.power)?;
         // A file that was replaced lives on for who has it open.
-        work(platter.content.files.entry(self.file).or_default())
+        work(platter.stored.files.entry(self.file).or_default())
     }
 }
 

@@ -1,0 +1,123 @@
+//! Random entries for the log: commands over few names, so that they collide and are retried.
+
+use bytes::Bytes;
+use quorid::storage::{Payload, encode_command};
+use quorid_directory::{
+    AccountId, ClientAddress, Command, LoginName, Operation, Proof, RealName, RequestId, Selector,
+    Time, Verifier, VerifierChange,
+};
+use uuid::Uuid;
+
+use quorid_history::chance::Chance;
+
+/// Time of the first command, Unix ms.
+const BEGINNING_MS: u64 = 1_750_000_000_000;
+
+/// Few enough to collide.
+const NAMES: u64 = 12;
+
+/// Makes entries, each of them another one, but for retries.
+pub(super) struct Commands {
+    chance: Chance,
+    made: Vec<Command>,
+}
+
+impl Commands {
+    pub(super) fn new(chance: Chance) -> Self {
+        let made = Vec::new();
+        Self { chance, made }
+    }
+
+    /// The next entry.
+    pub(super) fn payload(&mut self) -> Payload {
+        match self.chance.within(0..=19) {
+            0 => Payload::Blank,
+            1 => Payload::Membership(self.membership()),
+            _ => Payload::Command(Bytes::from(encode_command(&self.command()))),
+        }
+    }
+
+    /// The store doesn't look inside. Some are as long as several sectors.
+    fn membership(&mut self) -> Bytes {
+        let mut bytes = vec![0; *self.chance.one_of(&[40, 700, 3000])];
+        self.chance.fill(&mut bytes);
+        Bytes::from(bytes)
+    }
+
+    fn command(&mut self) -> Command {
+        let time = Time(BEGINNING_MS + self.made.len() as u64);
+        if !self.made.is_empty() && self.chance.percent(15) {
+            let mut retry = self.chance.one_of(&self.made).clone();
+            retry.time = time;
+            // Another leader makes another id.
+            if let Operation::Create { id, .. } = &mut retry.operation {
+                *id = random_id(&mut self.chance);
+            }
+            return retry;
+        }
+        let command = Command {
+            request: self.request(time),
+            time,
+            client: ClientAddress::parse("192.0.2.1:40000").expect("a valid address"),
+            operation: self.operation(),
+        };
+        self.made.push(command.clone());
+        command
+    }
+
+    fn request(&mut self, time: Time) -> RequestId {
+        let mut random = [0; 10];
+        self.chance.fill(&mut random);
+        let uuid = uuid::Builder::from_unix_timestamp_millis(time.0, &random).into_uuid();
+        RequestId::from_uuid(uuid).expect("version 7")
+    }
+
+    fn operation(&mut self) -> Operation {
+        match self.chance.within(0..=9) {
+            0..=4 => Operation::Create {
+                id: random_id(&mut self.chance),
+                login_name: self.login_name(),
+                real_name: self.real_name(),
+                verifier: self.chance.percent(30).then(|| self.verifier()),
+            },
+            5..=7 => Operation::Modify {
+                account: Selector::LoginName(self.login_name()),
+                expected_version: None,
+                proof: Proof::Operator,
+                login_name: self.chance.percent(60).then(|| self.login_name()),
+                real_name: self.chance.percent(40).then(|| self.real_name()),
+                verifier: match self.chance.within(0..=2) {
+                    0 => VerifierChange::Keep,
+                    1 => VerifierChange::Remove,
+                    _ => VerifierChange::Set(self.verifier()),
+                },
+            },
+            _ => Operation::Delete {
+                account: Selector::LoginName(self.login_name()),
+                expected_version: None,
+                proof: Proof::Operator,
+            },
+        }
+    }
+
+    fn login_name(&mut self) -> LoginName {
+        let name = format!("name{}", self.chance.within(1..=NAMES));
+        LoginName::parse(&name).expect("a valid name")
+    }
+
+    fn real_name(&mut self) -> RealName {
+        let words = usize::try_from(self.chance.within(1..=12)).expect("few");
+        RealName::parse("Somebody ".repeat(words).trim()).expect("a valid name")
+    }
+
+    fn verifier(&mut self) -> Verifier {
+        let text = format!("$argon2id$v=19$x${:016x}", self.chance.next());
+        Verifier::parse(&text).expect("a valid verifier")
+    }
+}
+
+fn random_id(chance: &mut Chance) -> AccountId {
+    let mut bytes = [0; 16];
+    chance.fill(&mut bytes);
+    AccountId::new(Uuid::from_bytes(bytes))
+}
