@@ -95,6 +95,21 @@ impl MemoryDirectory {
         &self.outcomes
     }
 
+    /// Checks what holds after any commands: one account a name, one name an account, and no
+    /// account newer than its last change.
+    ///
+    /// # Panics
+    /// If something of it doesn't.
+    pub fn assert_whole(&self) {
+        assert_eq!(self.accounts.len(), self.login_names.len());
+        for (id, account) in &self.accounts {
+            assert_eq!(*id, account.id);
+            assert_eq!(self.login_names.get(&account.login_name), Some(id));
+            assert!(account.created.time <= account.changed.time);
+            assert!(account.verifier_version <= account.version);
+        }
+    }
+
     fn give_login_name(&mut self, name: &LoginName, id: AccountId) {
         let holder = self.login_names.insert(name.clone(), id);
         assert!(holder.is_none(), "login name `{name}` has a holder already");

@@ -123,21 +123,6 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
     })
 }
 
-/// One account a name, one name an account.
-fn assert_whole(directory: &MemoryDirectory) {
-    assert_eq!(directory.accounts().len(), directory.login_names().len());
-    for (id, account) in directory.accounts() {
-        assert_eq!(*id, account.id);
-        assert_eq!(directory.login_names().get(&account.login_name), Some(id));
-        assert!(account.created.time <= account.changed.time);
-        assert!(account.verifier_version <= account.version);
-    }
-    for request in directory.outcomes().keys() {
-        let Ok(outcome) = directory.outcome(request);
-        assert!(outcome.is_some());
-    }
-}
-
 /// What an outcome says was done is what the events did.
 fn assert_told_truly(outcome: &Outcome, events: &[Event]) {
     for event in events {
@@ -187,7 +172,7 @@ proptest! {
         for command in &commands {
             let before = log.directory.clone();
             let outcome = log.execute(command);
-            assert_whole(&log.directory);
+            log.directory.assert_whole();
             if before.outcomes().contains_key(&command.request) {
                 prop_assert_eq!(log.directory.accounts(), before.accounts());
                 prop_assert_eq!(log.directory.outcomes(), before.outcomes());
