@@ -9,10 +9,7 @@ use quorid_api::proto::{
 use tonic::{Request, Response, Status};
 
 use super::{answer, caller, convert};
-use crate::{
-    frontend::Frontend,
-    service::{AccountChange, AccountRemoval, NewAccount},
-};
+use crate::frontend::Frontend;
 
 pub(super) struct AccountsApi(pub(super) Arc<Frontend>);
 
@@ -60,14 +57,7 @@ impl Accounts for AccountsApi {
         request: Request<CreateAccountRequest>,
     ) -> Result<Response<proto::Account>, Status> {
         let caller = caller(&request)?;
-        let mut request = request.into_inner();
-        let asked = request.account.unwrap_or_default();
-        let new = NewAccount {
-            login_name: convert::login_name(&asked.login_name)?,
-            real_name: convert::real_name(&asked.real_name)?,
-            password: convert::password(&mut request.password)?,
-            request: convert::request_id(&request.request_id)?,
-        };
+        let new = convert::new_account(request.into_inner())?;
         let created = self.0.service.create(&caller, new).await?;
         Ok(answer(convert::account(&created.value), created.revision))
     }
@@ -77,19 +67,7 @@ impl Accounts for AccountsApi {
         request: Request<UpdateAccountRequest>,
     ) -> Result<Response<proto::Account>, Status> {
         let caller = caller(&request)?;
-        let mut request = request.into_inner();
-        let asked = request.account.unwrap_or_default();
-        let account = convert::account_name(&asked.name)?;
-        let update = convert::update(&asked, &mut request.new_password, request.update_mask)?;
-        let change = AccountChange {
-            account,
-            expected_version: convert::expected_version(&asked.etag)?,
-            login_name: update.login_name,
-            real_name: update.real_name,
-            password: update.password,
-            current_password: convert::password(&mut request.current_password)?,
-            request: convert::request_id(&request.request_id)?,
-        };
+        let change = convert::account_change(request.into_inner())?;
         let changed = self.0.service.modify(&caller, change).await?;
         Ok(answer(convert::account(&changed.value), changed.revision))
     }
@@ -99,13 +77,7 @@ impl Accounts for AccountsApi {
         request: Request<DeleteAccountRequest>,
     ) -> Result<Response<()>, Status> {
         let caller = caller(&request)?;
-        let mut request = request.into_inner();
-        let removal = AccountRemoval {
-            account: convert::account_name(&request.name)?,
-            expected_version: convert::expected_version(&request.etag)?,
-            current_password: convert::password(&mut request.current_password)?,
-            request: convert::request_id(&request.request_id)?,
-        };
+        let removal = convert::account_removal(request.into_inner())?;
         let deleted = self.0.service.delete(&caller, removal).await?;
         Ok(answer((), deleted.revision))
     }

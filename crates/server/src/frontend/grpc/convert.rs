@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::Invalid;
 use crate::{
     access::Denied,
-    service::{Consistency, Login, PasswordChange},
+    service::{AccountChange, AccountRemoval, Consistency, Login, NewAccount, PasswordChange},
 };
 
 /// Accounts in a page, where the client doesn't say; and the most there are.
@@ -24,6 +24,47 @@ const PAGE_SIZE_MAX: usize = 1000;
 /// First byte of a page token: another layout gets another number.
 const PAGE_TOKEN_VERSION: u8 = 1;
 const PAGE_TOKEN_BYTES: usize = 1 + 16 + 4;
+
+/// The account that is to be made.
+pub(super) fn new_account(mut request: proto::CreateAccountRequest) -> Result<NewAccount, Invalid> {
+    let asked = request.account.unwrap_or_default();
+    Ok(NewAccount {
+        login_name: login_name(&asked.login_name)?,
+        real_name: real_name(&asked.real_name)?,
+        password: password(&mut request.password)?,
+        request: request_id(&request.request_id)?,
+    })
+}
+
+/// The change that is to be made.
+pub(super) fn account_change(
+    mut request: proto::UpdateAccountRequest,
+) -> Result<AccountChange, Invalid> {
+    let asked = request.account.unwrap_or_default();
+    let account = account_name(&asked.name)?;
+    let update = update(&asked, &mut request.new_password, request.update_mask)?;
+    Ok(AccountChange {
+        account,
+        expected_version: expected_version(&asked.etag)?,
+        login_name: update.login_name,
+        real_name: update.real_name,
+        password: update.password,
+        current_password: password(&mut request.current_password)?,
+        request: request_id(&request.request_id)?,
+    })
+}
+
+/// The removal that is to be made.
+pub(super) fn account_removal(
+    mut request: proto::DeleteAccountRequest,
+) -> Result<AccountRemoval, Invalid> {
+    Ok(AccountRemoval {
+        account: account_name(&request.name)?,
+        expected_version: expected_version(&request.etag)?,
+        current_password: password(&mut request.current_password)?,
+        request: request_id(&request.request_id)?,
+    })
+}
 
 /// `accounts/{id}` or `accounts/login:{login_name}`.
 pub(super) fn account_name(name: &str) -> Result<Selector, Invalid> {
@@ -57,16 +98,16 @@ fn shown(name: &str) -> String {
     shown
 }
 
-pub(super) fn login_name(text: &str) -> Result<LoginName, Invalid> {
+fn login_name(text: &str) -> Result<LoginName, Invalid> {
     LoginName::parse(text).map_err(|error| Invalid::LoginName(error.to_string()))
 }
 
-pub(super) fn real_name(text: &str) -> Result<RealName, Invalid> {
+fn real_name(text: &str) -> Result<RealName, Invalid> {
     RealName::parse(text).map_err(|error| Invalid::RealName(error.to_string()))
 }
 
 /// Takes a password out of its message. None where the field is empty.
-pub(super) fn password(field: &mut String) -> Result<Option<Password>, Invalid> {
+fn password(field: &mut String) -> Result<Option<Password>, Invalid> {
     let typed = Zeroizing::new(std::mem::take(field));
     if typed.is_empty() {
         return Ok(None);
@@ -82,7 +123,7 @@ pub(super) fn needed_password(field: &mut String) -> Result<Password, Invalid> {
 }
 
 /// The request id, where the client made one.
-pub(super) fn request_id(field: &str) -> Result<Option<RequestId>, Invalid> {
+fn request_id(field: &str) -> Result<Option<RequestId>, Invalid> {
     if field.is_empty() {
         return Ok(None);
     }
@@ -99,7 +140,7 @@ pub(super) fn etag(version: Revision) -> String {
 
 /// The version that an etag asks for; none where it is empty. Quotes, as HTTP has them, are
 /// taken too.
-pub(super) fn expected_version(etag: &str) -> Result<Option<Revision>, Invalid> {
+fn expected_version(etag: &str) -> Result<Option<Revision>, Invalid> {
     if etag.is_empty() {
         return Ok(None);
     }
@@ -181,14 +222,14 @@ pub(super) fn page_start(token: &str) -> Result<Option<AccountId>, Invalid> {
 
 /// What an update is to change.
 #[derive(Debug)]
-pub(super) struct Update {
-    pub(super) login_name: Option<LoginName>,
-    pub(super) real_name: Option<RealName>,
-    pub(super) password: PasswordChange,
+struct Update {
+    login_name: Option<LoginName>,
+    real_name: Option<RealName>,
+    password: PasswordChange,
 }
 
 /// Applies the field mask. Without one, every field that isn't empty is meant (AIP-134).
-pub(super) fn update(
+fn update(
     account: &proto::Account,
     new_password: &mut String,
     mask: Option<FieldMask>,
