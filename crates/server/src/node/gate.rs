@@ -26,8 +26,8 @@ use tracing::{info, warn};
 use super::{
     NodeConfig,
     network::{CLUSTER_HEADER, FROM_HEADER, MESSAGE_BYTES_MAX, TO_HEADER},
-    snapshot::StateSnapshot,
-    types::{Raft, Snapshot, TypeConfig, Vote},
+    snapshot::SnapshotReceiver,
+    types::{Raft, TypeConfig, Vote},
     wire::{
         self,
         proto::{
@@ -37,7 +37,7 @@ use super::{
         },
     },
 };
-use crate::storage::{Chunk, Disk, FORMAT_VERSION, Identity, LogPos, SnapshotTotals, Store};
+use crate::storage::{Disk, FORMAT_VERSION, Identity, LogPos, Store};
 
 /// A part of a snapshot that doesn't come by then ends the transfer.
 const SNAPSHOT_PART_TIMEOUT: Duration = Duration::from_secs(10);
@@ -247,56 +247,22 @@ impl Gate {
         let Some(Part::Head(head)) = next_part(&mut parts).await? else {
             return Err(Status::invalid_argument("a snapshot begins with its head"));
         };
-        if head.format_version != FORMAT_VERSION {
-            return Err(Status::failed_precondition(format!(
-                "the snapshot has format version {}, this server knows {FORMAT_VERSION}",
-                head.format_version
-            )));
-        }
-        let vote = wire::vote_from(head.vote)?;
-        let meta = wire::snapshot_meta_from(head.meta)?;
+        let mut receiver = SnapshotReceiver::begin(&running.store, head)?;
         info!(
             event = "snapshot_receiving",
-            revision = meta.last_log_id.map_or(0, |last| last.index),
+            revision = receiver.revision(),
             "receiving a snapshot: the leader's log no longer has what this server lacks"
         );
-        let mut loader = running.store.loader().map_err(internal)?;
-        let totals = loop {
+        let tail = loop {
             match next_part(&mut parts).await? {
-                Some(Part::Chunk(chunk)) => {
-                    let proto::SnapshotChunk {
-                        table,
-                        keys,
-                        values,
-                        crc32,
-                    } = chunk;
-                    let chunk = Chunk {
-                        table,
-                        keys,
-                        values,
-                        crc32,
-                    };
-                    loader.add(&chunk).map_err(internal)?;
-                }
-                Some(Part::Tail(tail)) => {
-                    break SnapshotTotals {
-                        rows: tail.rows,
-                        crc32: tail.crc32,
-                    };
-                }
+                Some(Part::Chunk(chunk)) => receiver.add(chunk)?,
+                Some(Part::Tail(tail)) => break tail,
                 Some(Part::Head(_)) | None => {
                     return Err(Status::data_loss("the snapshot ended before its tail"));
                 }
             }
         };
-        let loaded = loader.finish(totals).map_err(internal)?;
-        if loaded.durable().applied.map(wire::log_id) != meta.last_log_id {
-            return Err(Status::data_loss("the snapshot isn't what its head says"));
-        }
-        let snapshot = Snapshot {
-            meta,
-            snapshot: StateSnapshot::Incoming(Box::new(loaded)),
-        };
+        let (vote, snapshot) = receiver.finish(tail)?;
         // What the engine was handed is installed even if the leader gives up the call; the
         // next snapshot waits for that.
         let raft = running.raft.clone();
@@ -316,7 +282,7 @@ async fn next_part(parts: &mut Streaming<proto::SnapshotPart>) -> Result<Option<
     }
 }
 
-fn internal(error: impl std::fmt::Display) -> Status {
+pub(super) fn internal(error: impl std::fmt::Display) -> Status {
     Status::internal(error.to_string())
 }
 

@@ -1,6 +1,15 @@
-//! What a snapshot is while the engine holds it.
+//! What a snapshot is while the engine holds it, and how one from another server is taken in.
 
-use crate::storage::{Loaded, SnapshotReader};
+use tonic::Status;
+
+use super::{
+    gate::internal,
+    types::{Snapshot, SnapshotMeta, Vote},
+    wire::{self, proto},
+};
+use crate::storage::{
+    Chunk, FORMAT_VERSION, Loaded, Loader, SnapshotReader, SnapshotTotals, Store,
+};
 
 /// A snapshot's content.
 #[derive(Debug)]
@@ -11,4 +20,67 @@ pub(crate) enum StateSnapshot {
     Outgoing(Box<SnapshotReader>),
     /// Received in full, to be put in the state's place.
     Incoming(Box<Loaded>),
+}
+
+/// Takes in a snapshot that another server sends, part by part. Nothing of it reaches the state
+/// before all of it is there and fits together.
+pub(super) struct SnapshotReceiver {
+    vote: Vote,
+    meta: SnapshotMeta,
+    loader: Loader,
+}
+
+impl SnapshotReceiver {
+    /// The head says whose snapshot it is, and of what.
+    pub(super) fn begin(store: &Store, head: proto::SnapshotHead) -> Result<Self, Status> {
+        if head.format_version != FORMAT_VERSION {
+            return Err(Status::failed_precondition(format!(
+                "the snapshot has format version {}, this server knows {FORMAT_VERSION}",
+                head.format_version
+            )));
+        }
+        Ok(Self {
+            vote: wire::vote_from(head.vote)?,
+            meta: wire::snapshot_meta_from(head.meta)?,
+            loader: store.loader().map_err(internal)?,
+        })
+    }
+
+    /// That of the directory in the snapshot.
+    pub(super) fn revision(&self) -> u64 {
+        self.meta.last_log_id.map_or(0, |last| last.index)
+    }
+
+    pub(super) fn add(&mut self, chunk: proto::SnapshotChunk) -> Result<(), Status> {
+        let proto::SnapshotChunk {
+            table,
+            keys,
+            values,
+            crc32,
+        } = chunk;
+        let chunk = Chunk {
+            table,
+            keys,
+            values,
+            crc32,
+        };
+        self.loader.add(&chunk).map_err(internal)
+    }
+
+    /// The tail says what must have come.
+    pub(super) fn finish(self, tail: proto::SnapshotTail) -> Result<(Vote, Snapshot), Status> {
+        let totals = SnapshotTotals {
+            rows: tail.rows,
+            crc32: tail.crc32,
+        };
+        let loaded = self.loader.finish(totals).map_err(internal)?;
+        if loaded.durable().applied.map(wire::log_id) != self.meta.last_log_id {
+            return Err(Status::data_loss("the snapshot isn't what its head says"));
+        }
+        let snapshot = Snapshot {
+            meta: self.meta,
+            snapshot: StateSnapshot::Incoming(Box::new(loaded)),
+        };
+        Ok((self.vote, snapshot))
+    }
 }
