@@ -17,7 +17,7 @@ use tokio::{
 use tonic::Request;
 
 use crate::{
-    Error, Rejected, TlsError, Unavailable,
+    Endpoint, Error, Rejected, TlsError, Unavailable,
     backoff::Backoff,
     failure::{Failure, Lost},
     leader::{LeaderFinder, Leadership},
@@ -231,14 +231,19 @@ impl Caller {
         refusal: &Rejected,
         round: &Round,
     ) -> Option<Arc<KnownServer>> {
-        let said = |key| refusal.metadata.get(key);
-        let term = said("term").and_then(|term| term.parse().ok()).unwrap_or(0);
-        let hint = said("leader_address")
-            .and_then(|address| address.parse().ok())
-            .map(|endpoint| self.finder.server_at(&endpoint));
+        let (term, leader) = leader_told(refusal);
+        let hint = leader.map(|endpoint| self.finder.server_at(&endpoint));
         self.finder.refused(by, term, hint.as_ref());
         hint.filter(|hint| matches!(plan.target, Target::Leader) && !round.has_tried(hint))
     }
+}
+
+/// The term that a refusal tells of, 0 if none, and its leader, where there is one.
+pub(crate) fn leader_told(refusal: &Rejected) -> (u64, Option<Endpoint>) {
+    let said = |key| refusal.metadata.get(key);
+    let term = said("term").and_then(|term| term.parse().ok());
+    let leader = said("leader_address").and_then(|address| address.parse().ok());
+    (term.unwrap_or(0), leader)
 }
 
 /// Waits, but no longer than until there is a leader to ask: then it returns true.

@@ -71,6 +71,24 @@ impl LeaderFinder {
         }
     }
 
+    /// One that connects to nobody.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn unconnected(seeds: &[&str]) -> Self {
+        use std::time::Duration;
+
+        let dialer = Dialer {
+            connector: Arc::new(crate::TcpConnector),
+            tls: None,
+            authorization: None,
+            connect_timeout: Duration::from_secs(1),
+            keep_alive_interval: Duration::from_secs(1),
+            keep_alive_timeout: Duration::from_secs(1),
+            connections_per_server: 1,
+        };
+        let seeds = seeds.iter().map(|seed| seed.parse().expect("an address"));
+        Self::new(seeds.collect(), Arc::new(dialer))
+    }
+
     /// The leader lets a call wait: it may be gone, and who watches elections on it would be
     /// the last to hear of another.
     pub(crate) fn suspect_leader(&self) {

@@ -49,6 +49,8 @@ mod connection;
 mod endpoint;
 mod error;
 mod failure;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod leader;
 mod rpc;
 mod server;

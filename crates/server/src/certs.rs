@@ -25,6 +25,8 @@ use rcgen::{
 
 pub use error::CertError;
 pub use inspect::{CertificateFacts, Role, inspect};
+#[cfg(fuzzing)]
+pub(crate) use inspect::{facts, inspect_pem};
 
 /// Organisational unit of a cluster's certificate authority.
 pub const AUTHORITY_UNIT: &str = "quorid-ca";

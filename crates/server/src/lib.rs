@@ -3,8 +3,13 @@
 
 pub mod access;
 pub mod certs;
+#[cfg(fuzzing)]
+#[allow(dead_code, reason = "the program's: here only what it reads is of use")]
+mod cli;
 pub mod config;
 pub mod frontend;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod health;
 pub mod logging;
 pub mod metrics;
@@ -16,3 +21,7 @@ pub mod service;
 pub mod storage;
 pub mod testbed;
 pub mod tls;
+
+// As the program names this library.
+#[cfg(fuzzing)]
+extern crate self as quorid;

@@ -1,23 +1,7 @@
 //! What is believed of whom.
 
-use std::time::Duration;
-
 use super::*;
-use crate::{TcpConnector, proto::Server};
-
-fn finder(seeds: &[&str]) -> LeaderFinder {
-    let dialer = Dialer {
-        connector: Arc::new(TcpConnector),
-        tls: None,
-        authorization: None,
-        connect_timeout: Duration::from_secs(1),
-        keep_alive_interval: Duration::from_secs(1),
-        keep_alive_timeout: Duration::from_secs(1),
-        connections_per_server: 1,
-    };
-    let seeds = seeds.iter().map(|seed| at(seed)).collect();
-    LeaderFinder::new(seeds, Arc::new(dialer))
-}
+use crate::proto::Server;
 
 fn at(address: &str) -> Endpoint {
     address.parse().expect("an address")
@@ -50,7 +34,7 @@ fn known(finder: &LeaderFinder) -> (u64, Option<String>) {
 
 #[test]
 fn only_views_that_are_not_older_than_what_is_known_are_accepted() {
-    let finder = finder(&["s1:1"]);
+    let finder = LeaderFinder::unconnected(&["s1:1"]);
     // (term, leader, asked server) -> (term, leader)
     for (told, expected) in [
         ((2, 1, 1), (2, Some("s1:1"))),
@@ -73,7 +57,7 @@ fn only_views_that_are_not_older_than_what_is_known_are_accepted() {
 
 #[test]
 fn a_server_of_another_cluster_is_not_followed() {
-    let finder = finder(&["s1:1"]);
+    let finder = LeaderFinder::unconnected(&["s1:1"]);
     let of = |cluster_id: &str, term, leader_id| ClusterView {
         cluster_id: cluster_id.to_owned(),
         ..view(term, leader_id, leader_id)
@@ -93,7 +77,7 @@ fn a_server_of_another_cluster_is_not_followed() {
 
 #[test]
 fn members_are_asked_before_configured_servers_that_are_none() {
-    let finder = finder(&["alias:1", "s2:2", "alias:1"]);
+    let finder = LeaderFinder::unconnected(&["alias:1", "s2:2", "alias:1"]);
     assert_eq!(finder.addresses(), ["alias:1", "s2:2"]);
     finder.accept(view(1, 1, 1));
     let servers = finder.servers();
@@ -107,7 +91,7 @@ fn members_are_asked_before_configured_servers_that_are_none() {
 
 #[test]
 fn a_refusal_to_lead_refutes_what_was_known_of_that_server_only() {
-    let finder = finder(&["s1:1"]);
+    let finder = LeaderFinder::unconnected(&["s1:1"]);
     finder.accept(view(2, 1, 1));
     let [one, two, three] = ["s1:1", "s2:2", "s3:3"].map(|address| finder.server_at(&at(address)));
 
@@ -129,7 +113,7 @@ fn a_refusal_to_lead_refutes_what_was_known_of_that_server_only() {
 
 #[test]
 fn who_does_what_a_leader_does_leads_unless_there_was_an_election() {
-    let finder = finder(&["s1:1"]);
+    let finder = LeaderFinder::unconnected(&["s1:1"]);
     let then = finder.leadership().borrow().clone();
     let one = finder.server_at(&at("s1:1"));
     finder.led(&one, &then);
@@ -142,7 +126,7 @@ fn who_does_what_a_leader_does_leads_unless_there_was_an_election() {
 
 #[test]
 fn the_leader_is_asked_first_and_watched_last() {
-    let finder = finder(&["s1:1"]);
+    let finder = LeaderFinder::unconnected(&["s1:1"]);
     finder.accept(view(1, 2, 1));
     let known = finder.leadership().borrow().clone();
     let mut tried = Vec::new();

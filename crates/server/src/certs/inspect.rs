@@ -63,25 +63,24 @@ pub fn inspect(path: &Path) -> Result<Vec<CertificateFacts>, CertError> {
         error,
         remedy: "",
     })?;
-    let not_a_certificate = |reason: String| CertError::NotACertificate {
+    inspect_pem(&bytes).map_err(|reason| CertError::NotACertificate {
         path: path.to_owned(),
         reason,
-    };
-    let facts = CertificateDer::pem_slice_iter(&bytes)
-        .map(|der| {
-            let der = der.map_err(|error| not_a_certificate(error.to_string()))?;
-            facts(&der).map_err(not_a_certificate)
-        })
+    })
+}
+
+/// The certificates of a PEM file's content, or why it has none.
+pub(crate) fn inspect_pem(bytes: &[u8]) -> Result<Vec<CertificateFacts>, String> {
+    let facts = CertificateDer::pem_slice_iter(bytes)
+        .map(|der| facts(&der.map_err(|error| error.to_string())?))
         .collect::<Result<Vec<_>, _>>()?;
     if facts.is_empty() {
-        return Err(not_a_certificate(
-            "it has no `-----BEGIN CERTIFICATE-----`".to_owned(),
-        ));
+        return Err("it has no `-----BEGIN CERTIFICATE-----`".to_owned());
     }
     Ok(facts)
 }
 
-fn facts(der: &[u8]) -> Result<CertificateFacts, String> {
+pub(crate) fn facts(der: &[u8]) -> Result<CertificateFacts, String> {
     let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
     let unit = certificate
         .subject()

@@ -2,8 +2,8 @@
 
 mod digest;
 mod leader;
-mod members;
-mod status;
+pub(super) mod members;
+pub(super) mod status;
 
 use clap::Subcommand;
 

@@ -113,7 +113,7 @@ async fn write_all<W: Write>(
 }
 
 /// Values exactly as they are, also those that a spreadsheet would take for a formula.
-fn csv_line(values: &[&str]) -> Result<Vec<u8>, Failure> {
+pub(super) fn csv_line(values: &[&str]) -> Result<Vec<u8>, Failure> {
     let fault = |error: csv::Error| Failure::fault(format!("can't write CSV: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(values).map_err(fault)?;
@@ -122,7 +122,7 @@ fn csv_line(values: &[&str]) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::fault(format!("can't write CSV: {error}")))
 }
 
-fn json_line(record: &Record) -> Result<Vec<u8>, Failure> {
+pub(super) fn json_line(record: &Record) -> Result<Vec<u8>, Failure> {
     let mut line = serde_json::to_vec(record)
         .map_err(|error| Failure::fault(format!("can't write JSON: {error}")))?;
     line.push(b'\n');

@@ -5,6 +5,8 @@
 //! real name is no error, so an import that was cut short may simply be run again.
 
 mod csv_reader;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod lines;
 mod report;
 mod source;

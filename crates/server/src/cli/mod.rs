@@ -15,6 +15,8 @@ mod delete;
 mod demo;
 mod errors;
 mod export;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod get;
 mod health;
 mod import;

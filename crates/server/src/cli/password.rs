@@ -163,7 +163,7 @@ pub(crate) fn from_file(path: &Path) -> Result<Password, Failure> {
     not_empty(without_line_break(&text).to_owned(), &format!("`{name}`"))
 }
 
-fn from_line(input: &mut impl BufRead) -> Result<Password, Failure> {
+pub(super) fn from_line(input: &mut impl BufRead) -> Result<Password, Failure> {
     let mut line = String::new();
     io::Read::take(input, BYTES_MAX)
         .read_line(&mut line)

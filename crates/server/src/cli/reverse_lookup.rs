@@ -26,7 +26,7 @@ pub(crate) async fn run(args: ReverseLookupArgs, context: &Context) -> Result<()
 }
 
 /// Only the usual way of writing it: other ways, such as braces, are mostly slips.
-fn parse_uuid(text: &str) -> Result<Uuid, String> {
+pub(super) fn parse_uuid(text: &str) -> Result<Uuid, String> {
     let example = "an account's UUID looks like 0198f3a2-7c41-7d60-8a55-0d2f6b1c9e77";
     if text.len() != 36 {
         return Err(format!(

@@ -47,7 +47,7 @@ pub(crate) enum UserPassword {
 /// The configuration file. Paths in it are relative to it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ConfigFile {
+pub(super) struct ConfigFile {
     servers: Option<Vec<String>>,
     ca: Option<PathBuf>,
     cert: Option<PathBuf>,
@@ -65,7 +65,16 @@ impl Settings {
         environment: Environment<'_>,
     ) -> Result<Self, Failure> {
         let env = Variables(environment);
-        let (config, file) = read_config(options.config, &env)?;
+        let (config, file) = read_config(options.config.clone(), &env)?;
+        Self::over_file(options, &env, config, file)
+    }
+
+    pub(super) fn over_file(
+        options: ClientOptions,
+        env: &Variables<'_>,
+        config: Option<PathBuf>,
+        file: ConfigFile,
+    ) -> Result<Self, Failure> {
         let file_dir = config
             .as_deref()
             .and_then(Path::parent)
@@ -92,7 +101,7 @@ impl Settings {
             UserPassword::Ask
         };
         let settings = Self {
-            servers: servers(options.servers, file.servers, &env)?,
+            servers: servers(options.servers, file.servers, env)?,
             ca: options.ca.or(env.path("QUORID_CA")).or(of_file(file.ca)),
             cert: options
                 .cert
@@ -159,15 +168,19 @@ fn read_config(
             ));
         }
     };
-    let file = toml::from_str(&text).map_err(|error| {
+    let file = parse_config(&path, &text)?;
+    Ok((Some(path), file))
+}
+
+pub(super) fn parse_config(path: &Path, text: &str) -> Result<ConfigFile, Failure> {
+    toml::from_str(text).map_err(|error| {
         Failure::usage(format!(
             "the configuration file `{}` is not valid: {}",
             path.display(),
             error.to_string().trim_end()
         ))
         .hint("the keys are described in docs/reference/command-line.md")
-    })?;
-    Ok((Some(path), file))
+    })
 }
 
 fn servers(
@@ -204,7 +217,7 @@ fn duration(text: &str, source: &str) -> Result<Duration, Failure> {
 }
 
 /// The environment. A variable that is empty counts as not set.
-struct Variables<'a>(Environment<'a>);
+pub(super) struct Variables<'a>(pub(super) Environment<'a>);
 
 impl Variables<'_> {
     fn path(&self, name: &str) -> Option<PathBuf> {

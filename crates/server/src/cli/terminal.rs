@@ -165,7 +165,7 @@ fn escape_json(json: String) -> String {
         .collect()
 }
 
-fn acts_on_terminals(c: char) -> bool {
+pub(super) fn acts_on_terminals(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

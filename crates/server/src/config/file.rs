@@ -60,7 +60,7 @@ pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
     Ok(settings)
 }
 
-fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
+pub(crate) fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
     let malformed = |error: toml::de::Error| ConfigError::Malformed {
         file: path.to_owned(),
         reason: error.to_string().trim_end().to_owned(),

@@ -5,6 +5,8 @@ mod accounts;
 mod cluster;
 mod convert;
 mod envelope;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod health;
 
 use std::sync::Arc;

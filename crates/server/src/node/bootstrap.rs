@@ -296,7 +296,7 @@ async fn agree(config: &NodeConfig, dialer: &PeerDialer) -> Result<(), Refused> 
 }
 
 /// Whether the other one is ready to form a cluster with this one; if not yet, why.
-fn check(
+pub(super) fn check(
     config: &NodeConfig,
     other: &InitialServer,
     answer: &proto::HelloResponse,

@@ -476,7 +476,7 @@ impl Peer for Gate {
     }
 }
 
-fn vote_request(message: proto::VoteRequest) -> Result<VoteRequest<TypeConfig>, Status> {
+pub(super) fn vote_request(message: proto::VoteRequest) -> Result<VoteRequest<TypeConfig>, Status> {
     let last = message.last_log_id.map(wire::log_id_from);
     let mut request = VoteRequest::new(wire::vote_from(message.vote)?, last);
     request.leadership_transfer = message.leadership_transfer;

@@ -4,6 +4,8 @@
 mod bootstrap;
 mod cluster;
 mod config;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod gate;
 mod log_store;
 mod membership;

@@ -8,6 +8,8 @@ mod batch;
 mod codec;
 mod disk;
 mod fault;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod log;
 mod rows;
 mod snapshot;

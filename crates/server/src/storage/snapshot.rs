@@ -39,6 +39,17 @@ pub struct Chunk {
 }
 
 impl Chunk {
+    /// With its checksum.
+    pub(crate) fn of(table: u32, keys: Vec<Bytes>, values: Vec<Bytes>) -> Self {
+        let crc32 = Self::checksum(table, &keys, &values);
+        Self {
+            table,
+            keys,
+            values,
+            crc32,
+        }
+    }
+
     fn checksum(table: u32, keys: &[Bytes], values: &[Bytes]) -> u32 {
         let mut hash = crc32fast::Hasher::new();
         hash.update(&table.to_be_bytes());
@@ -201,14 +212,7 @@ fn read_rows(view: &ReadView, table: TableId, after: Option<&[u8]>) -> Result<Ch
             }
         }
     }
-    let table = table as u32;
-    let crc32 = Chunk::checksum(table, &keys, &values);
-    Ok(Chunk {
-        table,
-        keys,
-        values,
-        crc32,
-    })
+    Ok(Chunk::of(table as u32, keys, values))
 }
 
 /// The file that a snapshot is loaded into: removed, unless it was put in the state's place.

@@ -58,7 +58,7 @@ impl raft_log::Callback for Done {
 
 /// On disk: kind (1 byte), length (4 bytes, big-endian), bytes. The log adds checksums.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WalPayload(Payload);
+pub(super) struct WalPayload(pub(super) Payload);
 
 impl WalPayload {
     fn bytes(&self) -> &[u8] {
@@ -110,7 +110,7 @@ impl Decode for WalPayload {
 
 /// On disk: term, candidate (8 bytes each, big-endian), committed (1 byte).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WalVote(LogVote);
+pub(super) struct WalVote(pub(super) LogVote);
 
 impl PartialOrd for WalVote {
     /// Votes of one term for two candidates can't be compared: a server has one vote a term.

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Digests of one revision.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Digests {
+pub(in crate::cli) struct Digests {
     revision: u64,
     /// Server and digest.
     of: Vec<(String, String)>,

@@ -118,7 +118,7 @@ fn show(view: &ClusterView, context: &Context) -> Result<(), Failure> {
     }
 }
 
-fn view_json(view: &ClusterView) -> Value {
+pub(in crate::cli) fn view_json(view: &ClusterView) -> Value {
     let servers: Vec<_> = view
         .servers
         .iter()
@@ -136,7 +136,7 @@ fn view_json(view: &ClusterView) -> Value {
     json!({"cluster_id": view.cluster_id, "term": view.term, "servers": servers})
 }
 
-fn view_table(view: &ClusterView) -> String {
+pub(in crate::cli) fn view_table(view: &ClusterView) -> String {
     let mut table = Table::new(&["server", "id", "role", "clients", "peers"]);
     for server in &view.servers {
         let role = match (server.id == view.leader_id, server.voter) {

@@ -32,9 +32,9 @@ pub(crate) struct StatusArgs {
 
 /// One member, and what it said of itself, or why it said nothing.
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) server: Server,
-    pub(super) status: Result<ServerStatus, String>,
+pub(in crate::cli) struct Member {
+    pub(in crate::cli) server: Server,
+    pub(in crate::cli) status: Result<ServerStatus, String>,
 }
 
 pub(super) async fn run(args: StatusArgs, context: &Context) -> Result<(), Failure> {
@@ -133,7 +133,7 @@ fn committed(members: &[Member]) -> u64 {
         .unwrap_or(0)
 }
 
-fn to_text(view: &ClusterView, members: &[Member]) -> String {
+pub(in crate::cli) fn to_text(view: &ClusterView, members: &[Member]) -> String {
     let committed = committed(members);
     let mut table = Table::new(&[
         "server",
@@ -190,7 +190,11 @@ fn to_text(view: &ClusterView, members: &[Member]) -> String {
     text
 }
 
-fn to_json(view: &ClusterView, members: &[Member], digests: Option<&Digests>) -> Value {
+pub(in crate::cli) fn to_json(
+    view: &ClusterView,
+    members: &[Member],
+    digests: Option<&Digests>,
+) -> Value {
     let committed = committed(members);
     let servers: Vec<_> = members
         .iter()

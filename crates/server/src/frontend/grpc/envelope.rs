@@ -18,7 +18,7 @@ use super::REVISION_HEADER;
 use crate::frontend::{Connection, Frontend, errors};
 
 /// For callers that name no deadline, or a longer one.
-const DEADLINE_MAX: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE_MAX: Duration = Duration::from_secs(60);
 /// The same for changes of the members: a new server gets the whole directory meanwhile.
 const MEMBERS_DEADLINE_MAX: Duration = Duration::from_secs(120);
 const MEMBERS_METHODS: [&str; 3] = [
@@ -78,7 +78,7 @@ fn deadline_max(path: &str) -> Duration {
 }
 
 /// `grpc-timeout`: up to eight digits and a unit. No longer than `max`.
-fn deadline(headers: &HeaderMap, max: Duration) -> Duration {
+pub(super) fn deadline(headers: &HeaderMap, max: Duration) -> Duration {
     let parse = || {
         let text = headers.get("grpc-timeout")?.to_str().ok()?;
         let unit = text.chars().last()?;

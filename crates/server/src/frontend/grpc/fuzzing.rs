@@ -1,0 +1,293 @@
+//! What clients send: the first byte says which message, or which header.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderValue};
+use prost::{DecodeError, Message};
+use quorid_api::proto::{
+    AddServerRequest, CheckPasswordRequest, CreateAccountRequest, DeleteAccountRequest,
+    GetAccountRequest, GetServerRequest, ListAccountsRequest, RemoveServerRequest,
+    ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
+};
+use quorid_directory::{AccountId, Selector};
+use tonic::Status;
+use tonic_types::StatusExt as _;
+
+use super::{
+    convert,
+    envelope::{DEADLINE_MAX, deadline},
+};
+use crate::{frontend::errors, fuzzing::seed, service::Error, service::PasswordChange};
+
+/// Names every reason.
+const PAGE: &str = include_str!("../../../../../docs/reference/api.md");
+/// What a client takes for the headers of an answer, bytes.
+const HEADERS_MAX: usize = 8 << 10;
+
+/// A client's message is taken, or refused with a documented error; what names something names
+/// it again in the answer.
+pub fn check(data: &[u8]) {
+    let Some((kind, bytes)) = data.split_first() else {
+        return;
+    };
+    match decode(*kind, bytes) {
+        Ok(Ok(())) => {}
+        Ok(Err(refusal)) => assert_documented(&refusal),
+        // The gRPC library says so, and its words are put into ours.
+        Err(error) => {
+            let status = Status::internal(format!("failed to decode Protobuf message: {error}"));
+            let told = errors::malformed_message(&status);
+            assert_documented(&told.expect("it is about a message"));
+        }
+    }
+}
+
+fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
+    Ok(match kind % 13 {
+        0 => get(GetAccountRequest::decode(bytes)?),
+        1 => list(&ListAccountsRequest::decode(bytes)?),
+        2 => convert::new_account(CreateAccountRequest::decode(bytes)?)
+            .map(drop)
+            .map_err(Status::from),
+        3 => change(UpdateAccountRequest::decode(bytes)?),
+        4 => convert::account_removal(DeleteAccountRequest::decode(bytes)?)
+            .map(drop)
+            .map_err(Status::from),
+        5 => password(CheckPasswordRequest::decode(bytes)?),
+        6 => AddServerRequest::decode(bytes).map(|_| Ok(()))?,
+        7 => RemoveServerRequest::decode(bytes).map(|_| Ok(()))?,
+        8 => ReplaceServerRequest::decode(bytes).map(|_| Ok(()))?,
+        9 => TransferLeadershipRequest::decode(bytes).map(|_| Ok(()))?,
+        10 => GetServerRequest::decode(bytes).map(|_| Ok(()))?,
+        11 => login(bytes),
+        _ => {
+            timeout(bytes);
+            page_of(bytes);
+            Ok(())
+        }
+    })
+}
+
+fn get(request: GetAccountRequest) -> Result<(), Status> {
+    let account = convert::account_name(&request.name)?;
+    let name = match &account {
+        Selector::Id(id) => format!("accounts/{id}"),
+        Selector::LoginName(login_name) => format!("accounts/login:{login_name}"),
+    };
+    assert_eq!(convert::account_name(&name), Ok(account));
+    convert::consistency(request.read)?;
+    Ok(())
+}
+
+fn list(request: &ListAccountsRequest) -> Result<(), Status> {
+    assert!(convert::page_size(request.page_size)? > 0);
+    convert::consistency(request.read)?;
+    if let Some(after) = convert::page_start(&request.page_token)? {
+        assert_eq!(convert::page_token(after), request.page_token);
+    }
+    Ok(())
+}
+
+fn change(request: UpdateAccountRequest) -> Result<(), Status> {
+    let asked = request.account.clone().unwrap_or_default();
+    let change = convert::account_change(request)?;
+    assert!(
+        change.login_name.is_some()
+            || change.real_name.is_some()
+            || !matches!(change.password, PasswordChange::Keep)
+    );
+    match change.expected_version {
+        None => assert_eq!(asked.etag, ""),
+        Some(version) => {
+            let asked = asked.etag.trim_matches('"').to_ascii_lowercase();
+            assert_eq!(convert::etag(version), asked.trim_start_matches('0'));
+        }
+    }
+    Ok(())
+}
+
+fn password(mut request: CheckPasswordRequest) -> Result<(), Status> {
+    convert::account_name(&request.name)?;
+    convert::needed_password(&mut request.password)?;
+    convert::consistency(request.read)?;
+    assert_eq!(request.password, "", "it is taken out of the message");
+    Ok(())
+}
+
+/// The `authorization` of a request; as it is, and as what stands in it encoded.
+fn login(bytes: &[u8]) -> Result<(), Status> {
+    let encoded = format!("Basic {}", STANDARD.encode(bytes));
+    let written = std::str::from_utf8(bytes).map(convert::login);
+    for login in [Some(convert::login(&encoded)), written.ok()]
+        .into_iter()
+        .flatten()
+    {
+        if let Err(denied) = login {
+            assert_documented(&Error::from(denied).into());
+        }
+    }
+    Ok(())
+}
+
+fn timeout(bytes: &[u8]) {
+    if let Ok(value) = HeaderValue::from_bytes(bytes) {
+        let headers =
+            HeaderMap::from_iter([(http::HeaderName::from_static("grpc-timeout"), value)]);
+        assert!(deadline(&headers, DEADLINE_MAX) <= DEADLINE_MAX);
+    }
+}
+
+/// The token of any page leads back to it.
+fn page_of(bytes: &[u8]) {
+    if let Some(id) = bytes.first_chunk::<16>() {
+        let id = AccountId::from_bytes(*id);
+        assert_eq!(convert::page_start(&convert::page_token(id)), Ok(Some(id)));
+    }
+}
+
+/// The API's documentation lists it, and it gets to the client as it was meant.
+fn assert_documented(status: &Status) {
+    let info = status.get_details_error_info().expect("a reason");
+    assert_eq!(info.domain, errors::DOMAIN);
+    assert!(
+        PAGE.contains(&format!("| `{}` |", info.reason)),
+        "{} isn't in docs/reference/api.md",
+        info.reason
+    );
+    assert_ne!(status.message(), "");
+    let response = status.clone().into_http::<()>();
+    let headers = response.headers();
+    let size: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    assert!(size < HEADERS_MAX, "an error of {size} bytes");
+    let heard = Status::from_header_map(headers).expect("a status");
+    assert_eq!(
+        (heard.code(), heard.message(), heard.details()),
+        (status.code(), status.message(), status.details())
+    );
+}
+
+/// Each message with all of its fields, and the headers.
+pub fn seeds() -> Vec<Vec<u8>> {
+    use quorid_api::proto::{Account, Consistency, ReadOptions};
+
+    const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let id: AccountId = ID.parse().expect("an id");
+    let read = |consistency: Consistency| {
+        Some(ReadOptions {
+            consistency: consistency.into(),
+            min_revision: 7,
+        })
+    };
+    let account = |name: String| Account {
+        name,
+        login_name: "ana".to_owned(),
+        real_name: "Ana Lima".to_owned(),
+        etag: "1f".to_owned(),
+        ..Account::default()
+    };
+    let update = |paths: &[&str]| UpdateAccountRequest {
+        account: Some(account("accounts/login:ana".to_owned())),
+        update_mask: Some(prost_types::FieldMask {
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        }),
+        current_password: "old one".to_owned(),
+        new_password: "new one".to_owned(),
+        request_id: ID.to_owned(),
+    };
+    let server = || "s4".to_owned();
+    let address = || "10.0.0.4:7400".to_owned();
+    let of_text = |kind: u8, text: &str| [&[kind], text.as_bytes()].concat();
+    vec![
+        seed(
+            0,
+            &GetAccountRequest {
+                name: format!("accounts/{ID}"),
+                read: read(Consistency::AtLeastRevision),
+            },
+        ),
+        seed(
+            0,
+            &GetAccountRequest {
+                name: "accounts/login:νίκος".to_owned(),
+                read: read(Consistency::Stale),
+            },
+        ),
+        seed(
+            1,
+            &ListAccountsRequest {
+                page_size: 100,
+                page_token: convert::page_token(id),
+                read: read(Consistency::Linearizable),
+            },
+        ),
+        seed(
+            2,
+            &CreateAccountRequest {
+                account: Some(account(String::new())),
+                password: "a password".to_owned(),
+                request_id: ID.to_owned(),
+            },
+        ),
+        seed(3, &update(&[])),
+        seed(3, &update(&["login_name", "real_name", "password"])),
+        seed(
+            4,
+            &DeleteAccountRequest {
+                name: format!("accounts/{ID}"),
+                etag: "\"1f\"".to_owned(),
+                current_password: "a password".to_owned(),
+                request_id: ID.to_owned(),
+            },
+        ),
+        seed(
+            5,
+            &CheckPasswordRequest {
+                name: "accounts/login:ana".to_owned(),
+                password: "a password".to_owned(),
+                read: read(Consistency::Unspecified),
+            },
+        ),
+        seed(
+            6,
+            &AddServerRequest {
+                server_name: server(),
+                client_address: address(),
+                peer_address: address(),
+                learner: true,
+            },
+        ),
+        seed(
+            7,
+            &RemoveServerRequest {
+                server_name: server(),
+            },
+        ),
+        seed(
+            8,
+            &ReplaceServerRequest {
+                server_name: server(),
+                new_server_name: server(),
+                client_address: address(),
+                peer_address: address(),
+            },
+        ),
+        seed(
+            9,
+            &TransferLeadershipRequest {
+                server_name: server(),
+            },
+        ),
+        seed(
+            10,
+            &GetServerRequest {
+                digest: true,
+                min_revision: 9,
+            },
+        ),
+        of_text(11, "ana:a password"),
+        of_text(11, "Basic YW5hOmEgcGFzc3dvcmQ="),
+        of_text(12, "100m"),
+    ]
+}

@@ -1,0 +1,4 @@
+//! What other servers send.
+
+pub mod peer_messages;
+pub mod snapshots;

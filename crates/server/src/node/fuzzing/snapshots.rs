@@ -1,0 +1,257 @@
+//! Snapshots: a byte of flags, then the parts as they come over a stream, each after its length.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use openraft::storage::RaftStateMachine as _;
+use prost::Message as _;
+use quorid_directory::{
+    AccountId, Command, LoginName, Operation, Proof, RealName, Selector, VerifierChange,
+};
+use tonic::Status;
+
+use super::peer_messages::{membership, snapshot_head_of};
+use crate::{
+    fuzzing::sequence,
+    node::{
+        snapshot::SnapshotReceiver,
+        state_machine::StateMachine,
+        types::{Snapshot, StoredMembership},
+        wire::{
+            self,
+            proto::{SnapshotChunk, SnapshotPart, SnapshotTail, snapshot_part::Part},
+        },
+    },
+    storage::{
+        Chunk, LogPos, LogVote, SnapshotReader, SnapshotTotals, Store, StoreOptions,
+        encode_command,
+        fuzzing::{MemoryDisk, log_entries::command},
+    },
+};
+
+/// The checksums are put right: whoever sends bad rows can count them too.
+const MEND: u8 = 1;
+/// Requests up to this number are those of the seeds.
+const SEEDED: u64 = 4;
+
+/// A snapshot is put in the state's place whole and sound, or the state stays as it was; nothing
+/// else is left on the disk.
+pub fn check(data: &[u8]) {
+    let Some((flags, bytes)) = data.split_first() else {
+        return;
+    };
+    let mut parts: Vec<Part> = sequence::<SnapshotPart>(bytes)
+        .into_iter()
+        .map_while(|part| part.part)
+        .collect();
+    if flags & MEND != 0 {
+        mend(&mut parts);
+    }
+    let disk = Arc::new(MemoryDisk::default());
+    let store = filled_store(&disk);
+    let before = store
+        .read()
+        .and_then(|view| view.digest())
+        .expect("a state");
+    match receive(&store, parts) {
+        Err(_) => {
+            let after = store.read().and_then(|view| view.digest());
+            assert_eq!(after.expect("a state"), before);
+        }
+        Ok(snapshot) => install(&store, snapshot),
+    }
+    assert_eq!(disk.names(), ["state.redb"]);
+}
+
+fn receive(store: &Store, parts: Vec<Part>) -> Result<Snapshot, Status> {
+    let mut parts = parts.into_iter();
+    let ended = || Status::data_loss("the snapshot ended");
+    let Some(Part::Head(head)) = parts.next() else {
+        return Err(ended());
+    };
+    let mut receiver = SnapshotReceiver::begin(store, head)?;
+    loop {
+        match parts.next() {
+            Some(Part::Chunk(chunk)) => receiver.add(chunk)?,
+            Some(Part::Tail(tail)) => return receiver.finish(tail).map(|(_, snapshot)| snapshot),
+            Some(Part::Head(_)) | None => return Err(ended()),
+        }
+    }
+}
+
+fn mend(parts: &mut [Part]) {
+    let mut totals = SnapshotTotals::default();
+    let mut checksums = crc32fast::Hasher::new();
+    for part in parts {
+        match part {
+            Part::Head(_) => {}
+            Part::Chunk(chunk) => {
+                let (keys, values) = (chunk.keys.clone(), chunk.values.clone());
+                chunk.crc32 = Chunk::of(chunk.table, keys, values).crc32;
+                totals.rows += chunk.keys.len() as u64;
+                checksums.update(&chunk.crc32.to_be_bytes());
+            }
+            Part::Tail(tail) => {
+                totals.crc32 = checksums.clone().finalize();
+                (tail.rows, tail.crc32) = (totals.rows, totals.crc32);
+            }
+        }
+    }
+}
+
+/// As the engine does it. What is there afterwards can be read, changed and sent on.
+fn install(store: &Arc<Store>, snapshot: Snapshot) {
+    let mut state = StateMachine::new(Arc::clone(store));
+    state
+        .install_snapshot(&snapshot.meta, snapshot.snapshot)
+        .now_or_never()
+        .expect("nothing to wait for")
+        .expect("it was taken in");
+    let (last, membership) = state
+        .applied_state()
+        .now_or_never()
+        .expect("nothing to wait for")
+        .expect("a position");
+    assert_eq!(last, snapshot.meta.last_log_id);
+    assert_eq!(membership, snapshot.meta.last_membership);
+
+    let view = store.read().expect("a view");
+    view.digest().expect("all of it can be read");
+    view.server_id_max().expect("a number");
+    let accounts = view.list(None, usize::MAX).expect("accounts");
+    assert_eq!(view.count().expect("a number"), accounts.len() as u64);
+    let mut at = LogPos {
+        term: u64::MAX,
+        index: view.revision().expect("a revision").0,
+    };
+    for account in &accounts {
+        let holder = view.account_id(&account.login_name).expect("a login name");
+        assert_eq!(holder, Some(account.id));
+        assert_eq!(
+            view.account(&account.id).expect("an account").as_ref(),
+            Some(account)
+        );
+    }
+    send_on(store);
+
+    let names = accounts.iter().map(|account| account.login_name.clone());
+    let selectors = names.chain([login_name("ana"), login_name("ben")]);
+    let result = store.write(|state| {
+        for (number, name) in (1..).zip(selectors) {
+            at.index = at.index.saturating_add(1);
+            let removal = Operation::Delete {
+                account: Selector::LoginName(name),
+                expected_version: None,
+                proof: Proof::Operator,
+            };
+            state.command(at, &encode_command(&command(SEEDED + number, removal)))?;
+        }
+        Ok(())
+    });
+    result.expect("accounts can be removed");
+}
+
+/// Another server gets the same from this one.
+fn send_on(store: &Store) {
+    let mut reader = store.snapshot().expect("a snapshot");
+    let mut loader = store.loader().expect("a loader");
+    while let Some(chunk) = reader.next_chunk().expect("a chunk") {
+        loader.add(&chunk).expect("what was taken in is given out");
+    }
+    let loaded = loader.finish(reader.totals()).expect("all of it");
+    assert_eq!(loaded.durable(), reader.durable());
+}
+
+fn login_name(text: &str) -> LoginName {
+    LoginName::parse(text).expect("a login name")
+}
+
+fn create(id: u8, name: &str) -> Operation {
+    Operation::Create {
+        id: AccountId::from_bytes([id; 16]),
+        login_name: login_name(name),
+        real_name: RealName::parse("Some One").expect("a real name"),
+        verifier: None,
+    }
+}
+
+/// A state with an account.
+fn filled_store(disk: &Arc<MemoryDisk>) -> Arc<Store> {
+    let disk: Arc<MemoryDisk> = Arc::clone(disk);
+    let store = Store::open(disk, StoreOptions::default()).expect("a state");
+    apply(&store, 1, &[command(1, create(1, "ana"))]);
+    Arc::new(store)
+}
+
+fn apply(store: &Store, first: u64, commands: &[Command]) {
+    let result = store.write(|state| {
+        for (index, command) in (first..).zip(commands) {
+            state.command(LogPos { term: 1, index }, &encode_command(command))?;
+        }
+        Ok(())
+    });
+    result.expect("commands of ours");
+}
+
+/// Snapshots of a state of ours, as one server sends them to another.
+pub fn seeds() -> Vec<Vec<u8>> {
+    let disk = Arc::new(MemoryDisk::default());
+    let store = filled_store(&disk);
+    let rename = Operation::Modify {
+        account: Selector::LoginName(login_name("ben")),
+        expected_version: None,
+        proof: Proof::Operator,
+        login_name: Some(login_name("νίκος")),
+        real_name: None,
+        verifier: VerifierChange::Keep,
+    };
+    let commands = [
+        command(2, create(2, "ben")),
+        command(3, rename),
+        command(4, create(3, "ana")),
+    ];
+    apply(&store, 2, &commands);
+    let position = LogPos { term: 1, index: 5 };
+    let stored = StoredMembership::new(Some(wire::log_id(position)), membership());
+    store
+        .write(|state| state.membership(position, &wire::encode_stored_membership(&stored), 4))
+        .expect("a membership");
+    let empty = Store::open(Arc::new(MemoryDisk::default()), StoreOptions::default());
+    [empty.expect("a state").snapshot(), store.snapshot()]
+        .into_iter()
+        .flat_map(|reader| {
+            let sent = sent(reader.expect("a snapshot"));
+            [0, MEND].map(|flags| [&[flags], sent.as_slice()].concat())
+        })
+        .collect()
+}
+
+fn sent(mut reader: SnapshotReader) -> Vec<u8> {
+    let vote = wire::vote(LogVote {
+        term: 1,
+        candidate: 1,
+        committed: true,
+    });
+    let last = reader.durable().applied.unwrap_or_default();
+    let mut parts = vec![Part::Head(snapshot_head_of(vote, wire::log_id(last)))];
+    while let Some(chunk) = reader.next_chunk().expect("a chunk") {
+        let Chunk {
+            table,
+            keys,
+            values,
+            crc32,
+        } = chunk;
+        parts.push(Part::Chunk(SnapshotChunk {
+            table,
+            keys,
+            values,
+            crc32,
+        }));
+    }
+    let SnapshotTotals { rows, crc32 } = reader.totals();
+    parts.push(Part::Tail(SnapshotTail { rows, crc32 }));
+    parts
+        .into_iter()
+        .flat_map(|part| SnapshotPart { part: Some(part) }.encode_length_delimited_to_vec())
+        .collect()
+}

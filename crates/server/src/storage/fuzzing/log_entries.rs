@@ -1,0 +1,226 @@
+//! What the log and the state keep: the first byte says what.
+
+use std::{fmt::Debug, sync::Arc};
+
+use bytes::Bytes;
+use prost::Message as _;
+use quorid_directory::{
+    AccountId, Change, ClientAddress, Command, LoginName, MemoryDirectory, Operation, Outcome,
+    Proof, RealName, RequestId, Revision, Selector, Time, Verifier, VerifierChange,
+};
+use raft_log::{
+    RaftWalTypes, WALRecord,
+    codeq::{Decode, Encode},
+};
+
+use super::MemoryDisk;
+use crate::storage::{
+    Fault, LogPos, LogVote, Payload, Store, StoreOptions,
+    codec::{
+        decode_account, decode_command, decode_outcome, encode_account, encode_command,
+        encode_outcome,
+    },
+    wal::{WalPayload, WalTypes, WalVote},
+};
+
+type Record = WALRecord<RaftWalTypes<WalTypes>>;
+
+/// More commands tell nothing new.
+const COMMANDS_MAX: usize = 64;
+
+/// What is decoded is encoded to the same, and commands leave the directory whole and the same in
+/// memory and on disk.
+pub fn check(data: &[u8]) {
+    let Some((kind, bytes)) = data.split_first() else {
+        return;
+    };
+    match kind % 7 {
+        0 => same_bytes::<WalPayload>(bytes),
+        1 => same_bytes::<WalVote>(bytes),
+        2 => same_bytes::<Record>(bytes),
+        // The same with its checksum put right.
+        3 => {
+            let checksum = u64::from(crc32fast::hash(bytes)).to_be_bytes();
+            same_bytes::<Record>(&[bytes, &checksum].concat());
+        }
+        4 => same_value(bytes, decode_account, encode_account),
+        5 => same_value(bytes, decode_outcome, encode_outcome),
+        _ => commands(bytes),
+    }
+}
+
+/// Of the log there is one encoding of each value.
+fn same_bytes<T: Decode + Encode>(bytes: &[u8]) {
+    let mut rest = bytes;
+    if let Ok(value) = T::decode(&mut rest) {
+        let mut again = Vec::new();
+        let written = value.encode(&mut again).expect("a vector takes all");
+        assert_eq!(again, bytes[..bytes.len() - rest.len()]);
+        assert_eq!(again.len(), written);
+    }
+}
+
+fn same_value<T: Debug + PartialEq>(
+    bytes: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, Fault>,
+    encode: impl Fn(&T) -> Vec<u8>,
+) {
+    if let Ok(value) = decode(bytes) {
+        assert_eq!(decode(&encode(&value)).expect("an encoding of ours"), value);
+    }
+}
+
+/// Commands that follow each other, each after its length.
+fn commands(mut bytes: &[u8]) {
+    let mut commands = Vec::new();
+    while let Ok(command) = Bytes::decode_length_delimited(&mut bytes) {
+        commands.push(command);
+        if bytes.is_empty() || commands.len() == COMMANDS_MAX {
+            break;
+        }
+    }
+    let decoded: Vec<(Bytes, Command)> = commands
+        .into_iter()
+        .filter_map(|bytes| decode_command(&bytes).ok().map(|command| (bytes, command)))
+        .collect();
+    let mut memory = MemoryDirectory::new();
+    let mut expected: Vec<Outcome> = Vec::new();
+    for (revision, (bytes, command)) in (1..).zip(&decoded) {
+        same_value(bytes, decode_command, encode_command);
+        expected.push(memory.execute(Revision(revision), command));
+        memory.assert_whole();
+    }
+    if expected.is_empty() {
+        return;
+    }
+    let disk = Arc::new(MemoryDisk::default());
+    let store = Store::open(disk, StoreOptions::default()).expect("a state");
+    let outcomes = store.write(|state| {
+        (1..)
+            .zip(&decoded)
+            .map(|(index, (bytes, _))| state.command(LogPos { term: 1, index }, bytes))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    assert_eq!(outcomes.expect("commands that can be decoded"), expected);
+    let view = store.read().expect("a view");
+    let accounts = view.list(None, usize::MAX).expect("accounts");
+    assert!(accounts.iter().eq(memory.accounts().values()));
+    for (name, id) in memory.login_names() {
+        assert_eq!(view.account_id(name).expect("a login name"), Some(*id));
+    }
+    for (request, outcome) in memory.outcomes() {
+        let kept = view.outcome(request).expect("an outcome");
+        assert_eq!(kept.as_ref(), Some(outcome));
+    }
+}
+
+/// Records of the log, and what stands in them.
+pub fn seeds() -> Vec<Vec<u8>> {
+    use raft_log::RaftLogAction as Action;
+
+    let vote = WalVote(LogVote {
+        term: 3,
+        candidate: 2,
+        committed: true,
+    });
+    let name = |text: &str| LoginName::parse(text).expect("a login name");
+    let real_name = || RealName::parse("Some One").expect("a real name");
+    let verifier = || Verifier::parse("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA").expect("valid");
+    let id = |number: u8| AccountId::from_bytes([number; 16]);
+    let create = |number: u8, text: &str, with_password: bool| Operation::Create {
+        id: id(number),
+        login_name: name(text),
+        real_name: real_name(),
+        verifier: with_password.then(verifier),
+    };
+    let modify = |account, login_name, verifier| Operation::Modify {
+        account,
+        expected_version: Some(Revision(1)),
+        proof: Proof::Password {
+            verifier_version: Revision(1),
+        },
+        login_name,
+        real_name: Some(real_name()),
+        verifier,
+    };
+    let delete = |account, proof| Operation::Delete {
+        account,
+        expected_version: None,
+        proof,
+    };
+    let by_name = |text| Selector::LoginName(name(text));
+    let operations = [
+        create(1, "ana", true),
+        create(2, "ANA", false),
+        modify(by_name("ana"), Some(name("νίκος")), VerifierChange::Keep),
+        modify(Selector::Id(id(1)), None, VerifierChange::Set(verifier())),
+        create(3, "ben", false),
+        modify(Selector::Id(id(1)), None, VerifierChange::Remove),
+        delete(by_name("νίκος"), Proof::NotNeeded),
+        delete(by_name("ben"), Proof::Operator),
+    ];
+    let commands: Vec<Command> = (1..)
+        .zip(operations)
+        .map(|(number, operation)| command(number, operation))
+        .collect();
+    let mut memory = MemoryDirectory::new();
+    let outcomes: Vec<Outcome> = (1..)
+        .zip(&commands)
+        .map(|(revision, command)| memory.execute(Revision(revision), command))
+        .collect();
+    let encoded = encode_command(&commands[0]);
+    let payloads = [
+        Payload::Blank,
+        Payload::Command(encoded.into()),
+        Payload::Membership(Bytes::from_static(b"membership")),
+    ];
+    let actions = [
+        Action::SaveVote(vote.clone()),
+        Action::Commit((3, 4)),
+        Action::TruncateAfter(Some((3, 4))),
+        Action::PurgeUpto((3, 4)),
+    ];
+    let append = |payload| Action::Append((3, 4), WalPayload(payload));
+    let records = actions
+        .into_iter()
+        .chain(payloads.clone().map(append))
+        .map(Record::Action);
+    let accounts = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.result.as_ref().ok().map(Change::account));
+    let sequence: Vec<u8> = commands
+        .iter()
+        .flat_map(|command| Bytes::from(encode_command(command)).encode_length_delimited_to_vec())
+        .collect();
+
+    let mut seeds = vec![written(1, &vote), [&[6], sequence.as_slice()].concat()];
+    seeds.extend(payloads.map(|payload| written(0, &WalPayload(payload))));
+    seeds.extend(records.map(|record| written(2, &record)));
+    seeds.extend(accounts.map(|account| [vec![4], encode_account(account)].concat()));
+    seeds.extend(
+        outcomes
+            .iter()
+            .map(|it| [vec![5], encode_outcome(it)].concat()),
+    );
+    seeds
+}
+
+fn written(kind: u8, value: &impl Encode) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    value.encode(&mut bytes).expect("a vector takes all");
+    bytes
+}
+
+/// A command whose request has a number, and one millisecond of its own.
+pub(crate) fn command(number: u64, operation: Operation) -> Command {
+    let time = Time(1_800_000_000_000 + number);
+    let mut id = [0; 16];
+    id[..6].copy_from_slice(&time.0.to_be_bytes()[2..]);
+    (id[6], id[8]) = (0x70, 0x80);
+    Command {
+        request: RequestId::from_bytes(id).expect("version 7"),
+        time,
+        client: ClientAddress::parse("192.0.2.1:40000").expect("an address"),
+        operation,
+    }
+}

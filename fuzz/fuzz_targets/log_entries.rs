@@ -1,0 +1,9 @@
+//! See `quorid::fuzzing::log_entries`.
+#![no_main]
+
+use quorid::fuzzing::log_entries::{check, seeds};
+
+libfuzzer_sys::fuzz_target!(
+    init: quorid_fuzz::write_seeds(seeds),
+    |data: &[u8]| check(data)
+);

@@ -1,0 +1,9 @@
+//! See `quorid::fuzzing::operator_files`.
+#![no_main]
+
+use quorid::fuzzing::operator_files::{check, seeds};
+
+libfuzzer_sys::fuzz_target!(
+    init: quorid_fuzz::write_seeds(seeds),
+    |data: &[u8]| check(data)
+);

@@ -1,0 +1,9 @@
+//! See `quorid::fuzzing::snapshots`.
+#![no_main]
+
+use quorid::fuzzing::snapshots::{check, seeds};
+
+libfuzzer_sys::fuzz_target!(
+    init: quorid_fuzz::write_seeds(seeds),
+    |data: &[u8]| check(data)
+);
