@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    io::{self, BufRead, Read as _},
+    io::{self, BufRead, Chain, Cursor, Read as _},
 };
 
 use serde::{Deserialize, de::IgnoredAny};
@@ -95,11 +95,13 @@ pub(super) struct Lines<R> {
 
 enum Format<R> {
     Csv {
-        reader: CsvReader<R>,
+        reader: CsvReader<Unmarked<R>>,
         columns: Columns,
+        /// Bytes before what the reader reads.
+        skipped: u64,
     },
     Json {
-        input: R,
+        input: Unmarked<R>,
         line: u64,
         bytes: u64,
         ignored: Vec<String>,
@@ -108,17 +110,17 @@ enum Format<R> {
 
 impl<R: BufRead> Lines<R> {
     /// Reads the header, where the format has one. The columns `ignored` may be there.
-    pub(super) fn open(
-        mut input: R,
-        format: FileFormat,
-        ignored: Vec<String>,
-    ) -> Result<Self, String> {
-        let skipped = skip_byte_order_mark(&mut input).map_err(|error| error.to_string())?;
+    pub(super) fn open(input: R, format: FileFormat, ignored: Vec<String>) -> Result<Self, String> {
+        let (skipped, input) = skip_byte_order_mark(input).map_err(|error| error.to_string())?;
         let format = match format {
             FileFormat::Csv => {
                 let mut reader = CsvReader::new(input);
                 let columns = read_header(&mut reader, &ignored)?;
-                Format::Csv { reader, columns }
+                Format::Csv {
+                    reader,
+                    columns,
+                    skipped,
+                }
             }
             FileFormat::Jsonl => Format::Json {
                 input,
@@ -142,7 +144,11 @@ impl<R: BufRead> Iterator for Lines<R> {
             return None;
         }
         let next = match &mut self.format {
-            Format::Csv { reader, columns } => next_csv(reader, columns),
+            Format::Csv {
+                reader,
+                columns,
+                skipped,
+            } => next_csv(reader, columns, *skipped),
             Format::Json {
                 input,
                 line,
@@ -155,16 +161,20 @@ impl<R: BufRead> Iterator for Lines<R> {
     }
 }
 
-/// At the very beginning, as Windows programs write it.
-fn skip_byte_order_mark(input: &mut impl BufRead) -> io::Result<u64> {
-    let buffer = input.fill_buf()?;
-    let bytes = if buffer.starts_with(BYTE_ORDER_MARK) {
-        BYTE_ORDER_MARK.len()
-    } else {
-        0
-    };
-    input.consume(bytes);
-    Ok(bytes as u64)
+/// An input after the byte order mark: what was read to look for one, then the rest.
+type Unmarked<R> = Chain<Cursor<Vec<u8>>, R>;
+
+/// At the very beginning, as Windows programs write it. Bytes of a pipe may come one by one.
+fn skip_byte_order_mark<R: BufRead>(mut input: R) -> io::Result<(u64, Unmarked<R>)> {
+    let mut beginning = Vec::new();
+    let length = BYTE_ORDER_MARK.len() as u64;
+    (&mut input).take(length).read_to_end(&mut beginning)?;
+    let marked = beginning == BYTE_ORDER_MARK;
+    if marked {
+        beginning.clear();
+    }
+    let skipped = if marked { length } else { 0 };
+    Ok((skipped, Cursor::new(beginning).chain(input)))
 }
 
 /// Which field is what.
@@ -238,6 +248,7 @@ fn unreadable(error: CsvError) -> Unreadable {
 fn next_csv<R: BufRead>(
     reader: &mut CsvReader<R>,
     columns: &Columns,
+    skipped: u64,
 ) -> Result<Option<Line>, Unreadable> {
     let Some(record) = reader.next_record().map_err(unreadable)? else {
         return Ok(None);
@@ -257,7 +268,7 @@ fn next_csv<R: BufRead>(
     }
     Ok(Some(Line {
         number,
-        bytes: reader.bytes(),
+        bytes: skipped + reader.bytes(),
         content: csv_line(record, columns),
     }))
 }

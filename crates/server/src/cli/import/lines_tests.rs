@@ -38,6 +38,39 @@ fn columns_may_stand_in_any_order_and_those_of_an_export_are_ignored() {
 }
 
 #[test]
+fn byte_order_mark_is_counted_and_skipped_also_where_it_comes_in_pieces() {
+    for (format, text) in [
+        (
+            FileFormat::Csv,
+            "\u{feff}login_name,real_name\nana,Ana\nben,Ben\n",
+        ),
+        (
+            FileFormat::Jsonl,
+            "\u{feff}{\"login_name\":\"ana\",\"real_name\":\"Ana\"}\n\
+             {\"login_name\":\"ben\",\"real_name\":\"Ben\"}\n",
+        ),
+    ] {
+        for piece in [1, 2, 3, 4, 1000] {
+            let input = io::BufReader::with_capacity(piece, text.as_bytes());
+            let lines: Vec<_> = Lines::open(input, format, Vec::new())
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            let accounts: Vec<_> = lines.iter().map(|line| line.content.as_ref()).collect();
+            assert_eq!(
+                accounts,
+                [
+                    Ok(&account("ana", "Ana", None)),
+                    Ok(&account("ben", "Ben", None))
+                ],
+                "pieces of {piece}"
+            );
+            assert_eq!(lines[1].bytes, text.len() as u64);
+        }
+    }
+}
+
+#[test]
 fn columns_that_are_to_be_ignored_are() {
     let lines = read(
         FileFormat::Csv,
