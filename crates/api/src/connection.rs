@@ -27,7 +27,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::body::Body;
 
-use crate::{BoxedIo, Connector, Endpoint, TlsError, TlsSettings, tls};
+use crate::{
+    BoxedIo, Connector, Endpoint, TlsError, TlsSettings,
+    answer::{Readable, readable},
+    tls,
+};
 
 /// Bytes that a server may send ahead on one stream: a page of accounts and more.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -221,9 +225,9 @@ async fn handshake(
 }
 
 impl tower::Service<Request<Body>> for Connection {
-    type Response = Response<Incoming>;
+    type Response = Response<Readable<Incoming>>;
     type Error = SendError;
-    type Future = BoxFuture<'static, Result<Response<Incoming>, SendError>>;
+    type Future = BoxFuture<'static, Result<Self::Response, SendError>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         Poll::Ready(Ok(())) // A closed connection shows at `call`, with the reason.
@@ -243,7 +247,7 @@ impl tower::Service<Request<Body>> for Connection {
         let fixed = self.fixed.clone();
         Box::pin(async move {
             let mut failed = match answer.await {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => return Ok(readable(answer)),
                 Err(failed) => failed,
             };
             let tls = match &fixed.tls {

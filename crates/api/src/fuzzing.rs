@@ -17,6 +17,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     Endpoint, Error, Rejected,
+    answer::readable,
     attempt::leader_told,
     failure::Failure,
     leader::LeaderFinder,
@@ -42,7 +43,7 @@ pub fn answer(bytes: &[u8]) -> Result<ClusterView, Error> {
     let mut response = Some(response);
     let server = tower::service_fn(move |_| {
         let response = response.take().expect("asked once");
-        std::future::ready(Ok::<_, Infallible>(response))
+        std::future::ready(Ok::<_, Infallible>(readable(response)))
     });
     let answered = ClusterClient::new(server)
         .get_cluster(GetClusterRequest {})

@@ -39,6 +39,7 @@
 //! ```
 
 mod account;
+mod answer;
 mod attempt;
 mod backoff;
 mod client;

@@ -49,6 +49,28 @@ async fn the_request_id_is_kept_over_retries() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_error_with_unreadable_details_counts_without_them() {
+    let fake = Fake::start();
+    let client = fake.client([2]);
+    let mut headers = http::HeaderMap::new();
+    let details = http::HeaderValue::from_static("no base64!");
+    headers.insert("grpc-status-details-bin", details);
+    let metadata = tonic::metadata::MetadataMap::from_headers(headers);
+    let refusal = Status::with_metadata(Code::AlreadyExists, "taken", metadata);
+    fake.next(2, [Next::Fail(refusal)]);
+
+    let Error::Rejected(rejected) = client.create_account(ana()).await.unwrap_err() else {
+        panic!("the server refused");
+    };
+
+    assert_eq!(
+        (rejected.code, rejected.reason.as_str()),
+        (Code::AlreadyExists, "")
+    );
+    assert_eq!(rejected.message, "taken");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_given_request_id_is_used() {
     let fake = Fake::start();
     let client = fake.client([2]);
