@@ -54,8 +54,9 @@ impl FromStr for Endpoint {
                 "an IPv6 address needs brackets, as in `[::1]:7400`",
             ));
         }
+        // One spelling only: not `+80`, not `080`.
         let port = match port.parse::<u16>() {
-            Ok(port) if port > 0 => port,
+            Ok(number) if number > 0 && number.to_string() == port => number,
             _ => return Err(invalid("the port must be a number from 1 to 65535")),
         };
         let endpoint = Self {
@@ -110,6 +111,8 @@ mod tests {
             ("one:", "1 to 65535"),
             ("one:0", "1 to 65535"),
             ("one:65536", "1 to 65535"),
+            ("one:+80", "1 to 65535"),
+            ("one:080", "1 to 65535"),
             ("::1:7400", "brackets"),
             ("[one]:7400", "no IPv6"),
             ("o ne:7400", "characters"),
