@@ -17,7 +17,10 @@ use quorid_directory::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::*;
+use super::{
+    wal::{WalPayload, WalVote},
+    *,
+};
 
 const NOW_MS: u64 = 1_800_000_000_000;
 
@@ -461,6 +464,21 @@ fn a_new_state_takes_its_place_when_it_is_complete() {
         "written in place"
     );
     assert_eq!(store.read().expect("view").count().expect("count"), 0);
+}
+
+#[test]
+fn the_log_takes_one_encoding_of_each_value_only() {
+    use raft_log::codeq::Decode as _;
+
+    let vote =
+        |committed: u8| WalVote::decode([[0; 16].as_slice(), &[committed]].concat().as_slice());
+    for (byte, committed) in [(0, false), (1, true)] {
+        assert_eq!(vote(byte).expect("a vote").0.committed, committed);
+    }
+    assert!(vote(2).is_err());
+    let blank = WalPayload::decode([0, 0, 0, 0, 0].as_slice()).expect("a blank entry");
+    assert_eq!(blank.0, Payload::Blank);
+    assert!(WalPayload::decode([0, 0, 0, 0, 1, 7].as_slice()).is_err());
 }
 
 #[test]

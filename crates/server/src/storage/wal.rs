@@ -100,7 +100,8 @@ impl Decode for WalPayload {
         let mut bytes = vec![0; length as usize];
         from.read_exact(&mut bytes)?;
         match kind {
-            0 => Ok(Self(Payload::Blank)),
+            0 if bytes.is_empty() => Ok(Self(Payload::Blank)),
+            0 => Err(invalid("blank log entry that isn't empty".to_owned())),
             1 => Ok(Self(Payload::Command(Bytes::from(bytes)))),
             2 => Ok(Self(Payload::Membership(Bytes::from(bytes)))),
             other => Err(invalid(format!("log entry of unknown kind {other}"))),
@@ -141,7 +142,11 @@ impl Decode for WalVote {
         Ok(Self(LogVote {
             term: u64::from_be_bytes(term),
             candidate: u64::from_be_bytes(candidate),
-            committed: committed != [0],
+            committed: match committed {
+                [0] => false,
+                [1] => true,
+                [other] => return Err(invalid(format!("vote of unknown kind {other}"))),
+            },
         }))
     }
 }
