@@ -4,6 +4,7 @@ use tonic::Status;
 
 use super::{
     gate::internal,
+    state_machine::position,
     types::{Snapshot, SnapshotMeta, Vote},
     wire::{self, proto},
 };
@@ -74,7 +75,8 @@ impl SnapshotReceiver {
             crc32: tail.crc32,
         };
         let loaded = self.loader.finish(totals).map_err(internal)?;
-        if loaded.durable().applied.map(wire::log_id) != self.meta.last_log_id {
+        let (last_log_id, last_membership) = position(loaded.durable()).map_err(internal)?;
+        if last_log_id != self.meta.last_log_id || last_membership != self.meta.last_membership {
             return Err(Status::data_loss("the snapshot isn't what its head says"));
         }
         let snapshot = Snapshot {

@@ -182,7 +182,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {
     }
 }
 
-fn position(durable: &Durable) -> Result<(Option<LogId>, StoredMembership), Fault> {
+pub(super) fn position(durable: &Durable) -> Result<(Option<LogId>, StoredMembership), Fault> {
     let membership = wire::decode_stored_membership(&durable.membership)?;
     Ok((durable.applied.map(wire::log_id), membership))
 }
