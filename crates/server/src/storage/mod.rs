@@ -27,6 +27,8 @@ pub use disk::{DataDirectory, Disk, FORMAT_VERSION, Identity, OpenError, StateFi
 pub use fault::Fault;
 pub use log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload};
 pub use rows::Durable;
+#[cfg(fuzzing)]
+pub(crate) use snapshot::Totals;
 pub use snapshot::{Chunk, Loaded, Loader, SnapshotReader, SnapshotTotals};
 pub use store::{Store, StoreOptions};
 pub use view::ReadView;

@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
+    snapshot::Totals,
+    tables::TableId,
     wal::{WalPayload, WalVote},
     *,
 };
@@ -247,6 +249,82 @@ fn a_damaged_snapshot_is_refused_and_the_state_stays() {
         receiver.read().expect("view").digest().expect("digest"),
         before
     );
+}
+
+#[test]
+fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
+    let (from, to) = (
+        TempDir::new().expect("folder"),
+        TempDir::new().expect("folder"),
+    );
+    let (good, _) = chunks(&filled(&from, 3));
+    let receiver = filled(&to, 1);
+    let before = receiver.read().expect("view").digest().expect("digest");
+    // (table, its first row's new key, its new value)
+    let other = || Bytes::copy_from_slice(account_id(99).as_bytes());
+    let junk = || Bytes::from_static(b"junk");
+    for (what, table, key, value) in [
+        ("unreadable account", TableId::Accounts, None, Some(junk())),
+        (
+            "account of another id",
+            TableId::Accounts,
+            Some(Bytes::from_static(&[0; 16])),
+            None,
+        ),
+        ("unreadable outcome", TableId::Outcomes, None, Some(junk())),
+        (
+            "outcome of no request",
+            TableId::Outcomes,
+            Some(Bytes::from_static(&[0; 16])),
+            None,
+        ),
+        (
+            "login name of no account",
+            TableId::LoginNames,
+            None,
+            Some(other()),
+        ),
+        (
+            "login name of another",
+            TableId::LoginNames,
+            Some(Bytes::from_static(b"a")),
+            None,
+        ),
+        ("position", TableId::Meta, None, Some(junk())),
+    ] {
+        let bad = good.iter().map(|chunk| {
+            let (mut keys, mut values) = (chunk.keys.clone(), chunk.values.clone());
+            if chunk.table == table as u32 {
+                if let Some(key) = &key {
+                    keys[0].clone_from(key);
+                }
+                if let Some(value) = &value {
+                    values[0].clone_from(value);
+                }
+            }
+            Chunk::of(chunk.table, keys, values)
+        });
+        assert!(load_all(&receiver, bad).is_err(), "{what}");
+    }
+    let nameless = good
+        .iter()
+        .filter(|chunk| chunk.table != TableId::LoginNames as u32);
+    assert!(load_all(&receiver, nameless.cloned()).is_err());
+    load_all(&receiver, good).expect("a good snapshot");
+    assert_eq!(
+        receiver.read().expect("view").digest().expect("digest"),
+        before
+    );
+}
+
+/// Loads chunks, with the totals that fit them.
+fn load_all(store: &Store, chunks: impl IntoIterator<Item = Chunk>) -> Result<Loaded, Fault> {
+    let mut totals = Totals::default();
+    let chunks: Vec<Chunk> = chunks
+        .into_iter()
+        .inspect(|chunk| totals.add(chunk))
+        .collect();
+    load(store, &chunks, totals.get())
 }
 
 #[test]

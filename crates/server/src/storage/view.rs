@@ -135,6 +135,26 @@ impl ReadView {
         read_applied(&self.meta)
     }
 
+    /// Whether the single values can be read, and every account has its login name, given that
+    /// every login name has its account.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        for key in [META_CLOCK, META_FLOOR, META_SERVER_ID_MAX] {
+            read_u64(&self.meta, key)?;
+        }
+        let names = self
+            .login_names
+            .len()
+            .map_err(failed("counting login names"))?;
+        let accounts = self.count()?;
+        if accounts != names {
+            return Err(Fault::new(
+                "reading the state",
+                format!("{accounts} accounts, but {names} login names"),
+            ));
+        }
+        Ok(())
+    }
+
     pub(super) fn tables(&self) -> Tables<'_> {
         Tables {
             accounts: &self.accounts,

@@ -23,7 +23,7 @@ use crate::{
         },
     },
     storage::{
-        Chunk, LogPos, LogVote, SnapshotReader, SnapshotTotals, Store, StoreOptions,
+        Chunk, LogPos, LogVote, SnapshotReader, SnapshotTotals, Store, StoreOptions, Totals,
         encode_command,
         fuzzing::{MemoryDisk, log_entries::command},
     },
@@ -80,20 +80,18 @@ fn receive(store: &Store, parts: Vec<Part>) -> Result<Snapshot, Status> {
 }
 
 fn mend(parts: &mut [Part]) {
-    let mut totals = SnapshotTotals::default();
-    let mut checksums = crc32fast::Hasher::new();
+    let mut totals = Totals::default();
     for part in parts {
         match part {
             Part::Head(_) => {}
             Part::Chunk(chunk) => {
-                let (keys, values) = (chunk.keys.clone(), chunk.values.clone());
-                chunk.crc32 = Chunk::of(chunk.table, keys, values).crc32;
-                totals.rows += chunk.keys.len() as u64;
-                checksums.update(&chunk.crc32.to_be_bytes());
+                let mended = Chunk::of(chunk.table, chunk.keys.clone(), chunk.values.clone());
+                totals.add(&mended);
+                chunk.crc32 = mended.crc32;
             }
             Part::Tail(tail) => {
-                totals.crc32 = checksums.clone().finalize();
-                (tail.rows, tail.crc32) = (totals.rows, totals.crc32);
+                let SnapshotTotals { rows, crc32 } = totals.get();
+                *tail = SnapshotTail { rows, crc32 };
             }
         }
     }
