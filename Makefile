@@ -10,10 +10,14 @@ JOBS ?= $(shell nproc)
 SIM := $(or $(CARGO_TARGET_DIR),sim/target)/debug/quorid-sim
 SIM_FAILOVERS ?= 2000
 SIM_TWICE ?= 20
+# Power cuts of the storage alone.
+STORAGE_CUTS ?= 1000
+# For each fuzz target.
+FUZZ_SECONDS ?= 1800
 
 .DEFAULT_GOAL := release
-.PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim image check fix bench \
-	figures whitepaper clean help
+.PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim fuzz image check fix \
+	bench figures whitepaper clean help
 
 release: ## Build the release: target/release/quorid (the default)
 	$(CARGO) build --release
@@ -60,6 +64,11 @@ sim: ## Simulate clusters whose power, network and disks fail (builds for minute
 	$(SIM) check-determinism --seeds 1..$(SIM_TWICE) --jobs $(JOBS)
 	$(SIM) sweep --seeds 1..$(SIM_FAILOVERS) --failovers $(SIM_FAILOVERS) --all-kinds --jobs $(JOBS)
 	$(SIM) mutants --seeds 1..200 --jobs $(JOBS)
+	$(SIM) storage --cuts $(STORAGE_CUTS) --jobs $(JOBS)
+	$(SIM) storage-mutants --cuts 1000 --jobs $(JOBS)
+
+fuzz: ## Fuzz every decoder, FUZZ_SECONDS for each target, 1800 unless given (needs g++)
+	fuzz/run.sh --seconds $(FUZZ_SECONDS)
 
 image: ## Build the container image quorid:latest from a static release
 	deploy/docker/image.sh

@@ -6,7 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 exposure_max=2.0
 has() { command -v "$1" >/dev/null; }
 
-scripts=(*.sh ../docker/*.sh ../cloud/aws/*.sh ../../docs/benchmarks/*.sh ../../.ci/run)
+scripts=(*.sh ../docker/*.sh ../cloud/aws/*.sh ../../docs/benchmarks/*.sh ../../fuzz/*.sh
+    ../../.ci/run)
 for script in "${scripts[@]}"; do
     bash -n "$script"
 done
