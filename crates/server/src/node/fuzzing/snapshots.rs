@@ -1,6 +1,6 @@
 //! Snapshots: a byte of flags, then the parts as they come over a stream, each after its length.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use futures_util::FutureExt as _;
 use openraft::storage::RaftStateMachine as _;
@@ -47,20 +47,47 @@ pub fn check(data: &[u8]) {
     if flags & MEND != 0 {
         mend(&mut parts);
     }
-    let disk = Arc::new(MemoryDisk::default());
-    let store = filled_store(&disk);
-    let before = store
-        .read()
-        .and_then(|view| view.digest())
-        .expect("a state");
-    match receive(&store, parts) {
-        Err(_) => {
-            let after = store.read().and_then(|view| view.digest());
-            assert_eq!(after.expect("a state"), before);
-        }
-        Ok(snapshot) => install(&store, snapshot),
+    let receiver = RECEIVER.take().unwrap_or_else(Receiver::new);
+    let received = receive(&receiver.store, parts);
+    let refused = received.is_err();
+    if let Ok(snapshot) = received {
+        install(&receiver.store, snapshot);
     }
-    assert_eq!(disk.names(), ["state.redb"]);
+    assert_eq!(receiver.disk.names(), ["state.redb"]);
+    if refused {
+        assert_eq!(digest(&receiver.store), receiver.digest);
+        RECEIVER.set(Some(receiver));
+    }
+}
+
+thread_local! {
+    /// The one of the input before, if its state is as it was.
+    static RECEIVER: Cell<Option<Receiver>> = const { Cell::new(None) };
+}
+
+/// A server that a snapshot is sent to.
+struct Receiver {
+    disk: Arc<MemoryDisk>,
+    store: Arc<Store>,
+    digest: [u8; 32],
+}
+
+impl Receiver {
+    fn new() -> Self {
+        let disk = Arc::new(MemoryDisk::default());
+        let store = filled_store(&disk);
+        let digest = digest(&store);
+        Self {
+            disk,
+            store,
+            digest,
+        }
+    }
+}
+
+fn digest(store: &Store) -> [u8; 32] {
+    let view = store.read().expect("a view");
+    view.digest().expect("all of it can be read")
 }
 
 fn receive(store: &Store, parts: Vec<Part>) -> Result<Snapshot, Status> {
