@@ -67,7 +67,8 @@ impl FromStr for Endpoint {
         if bracketed && endpoint.host().parse::<std::net::Ipv6Addr>().is_err() {
             return Err(invalid("what stands in brackets is no IPv6 address"));
         }
-        if text.parse::<http::uri::Authority>().is_err() || text.contains('@') {
+        let in_host_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if !bracketed && !host.bytes().all(in_host_names) {
             return Err(invalid("the host has characters that no host name has"));
         }
         Ok(endpoint)
@@ -117,6 +118,9 @@ mod tests {
             ("[one]:7400", "no IPv6"),
             ("o ne:7400", "characters"),
             ("ana@one:7400", "characters"),
+            ("one,two:7400", "characters"),
+            ("a=b:7400", "characters"),
+            ("é:7400", "characters"),
         ] {
             let error = text.parse::<Endpoint>().expect_err(text).to_string();
             assert!(error.contains(reason), "{text}: {error}");

@@ -38,11 +38,22 @@ pub(super) fn check_name(key: &'static str, name: &str) -> Result<(), ConfigErro
 
 pub(super) fn check_address(key: &'static str, address: &str) -> Result<(), ConfigError> {
     let valid = address.rsplit_once(':').is_some_and(|(host, port)| {
-        let bracketed = host.starts_with('[') && host.ends_with(']');
+        let bracketed = host
+            .strip_prefix('[')
+            .and_then(|inner| inner.strip_suffix(']'));
+        // An IPv6 address may name its interface: fe80::1%2. Nothing that parts lists.
+        let (host, marks) = match bracketed {
+            Some(inner) => (inner, "-._:%"),
+            None => (host, "-._"),
+        };
         !host.is_empty()
-            && (bracketed || !host.contains(':'))
-            && !host.contains(char::is_whitespace)
-            && port.parse::<u16>().is_ok()
+            && host
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || marks.contains(c))
+            // One spelling only: not `+80`, not `080`.
+            && port
+                .parse::<u16>()
+                .is_ok_and(|number| number.to_string() == port)
     });
     if valid {
         return Ok(());

@@ -110,7 +110,7 @@ fn a_joining_server_needs_its_addresses_and_no_initial_servers() {
 fn what_is_refused_is_refused_by_its_key_and_with_the_reason() {
     let eight: String = (1..=8).map(|n| format!("n{n}=h{n}:2,h{n}:1;")).collect();
     let eight = format!("--initial-servers={}", eight.trim_end_matches(';'));
-    let table: [(&[&str], &str); 13] = [
+    let table: [(&[&str], &str); 18] = [
         (&["--heartbeat-ms=5"], "`heartbeat_ms`: 5 is out of bounds"),
         (
             &["--heartbeat-ms=100"],
@@ -129,6 +129,11 @@ fn what_is_refused_is_refused_by_its_key_and_with_the_reason() {
             "`client_listen`: `7400` isn't an address",
         ),
         (&["--client-listen=::1:7400"], "`client_listen`"),
+        (&["--client-listen=a=b:7400"], "`client_listen`"),
+        (&["--client-listen=[a;b]:7400"], "`client_listen`"),
+        (&["--client-listen=a:+80"], "`client_listen`"),
+        (&["--client-listen=a:080"], "`client_listen`"),
+        (&["--client-listen=a,b:7400"], "`client_listen`"),
         (
             &["--peer-address=10.9.9.9:1"],
             "contradicts `10.0.0.1:7401` in initial_servers",
