@@ -12,7 +12,8 @@ mod requests;
 use std::sync::Arc;
 
 use quorid_directory::{
-    Account, AccountId, Command, Operation, Password, RequestId, Revision, Selector, VerifierChange,
+    Account, AccountId, Command, Operation, Password, Rejection, RequestId, Revision, Selector,
+    VerifierChange,
 };
 
 pub use self::{
@@ -152,7 +153,7 @@ impl Service {
                 value: account,
                 revision,
             }),
-            None => Err(not_found(account)),
+            None => Err(not_found(account, revision)),
         }
     }
 
@@ -193,7 +194,7 @@ impl Service {
                 revision,
             }),
             None if self.access.names_are_public() || caller.operator.is_some() => {
-                Err(not_found(account))
+                Err(not_found(account, revision))
             }
             Some(_) | None => Err(Denied::WrongPassword.into()),
         }
@@ -251,11 +252,14 @@ impl Service {
             operation,
         };
         let outcome = self.node.propose(command).await?;
-        let account = outcome.result?.account().clone();
-        Ok(Answer {
-            value: account,
-            revision: outcome.revision,
-        })
+        let revision = outcome.revision;
+        match outcome.result {
+            Ok(change) => Ok(Answer {
+                value: change.account().clone(),
+                revision,
+            }),
+            Err(rejection) => Err(Error::rejected(rejection, revision)),
+        }
     }
 
     fn new_account_id(&self) -> AccountId {
@@ -285,11 +289,11 @@ fn find(view: &ReadView, account: &Selector) -> Result<Option<Account>, Error> {
     })
 }
 
-fn not_found(account: &Selector) -> Error {
-    quorid_directory::Rejection::AccountNotFound {
+fn not_found(account: &Selector, revision: Revision) -> Error {
+    let rejection = Rejection::AccountNotFound {
         account: account.clone(),
-    }
-    .into()
+    };
+    Error::rejected(rejection, revision)
 }
 
 fn require_operator(caller: &Caller, what: &'static str) -> Result<(), Denied> {

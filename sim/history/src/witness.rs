@@ -320,7 +320,13 @@ impl Replay {
                 Ok(Change::Created(made) | Change::Modified(made)),
             ) => *account == shown(made) && *told == revision,
             (Answer::Deleted { revision: told }, Ok(Change::Deleted(_))) => *told == revision,
-            (Answer::Rejected { reason, .. }, Err(rejection)) => reason == self::reason(rejection),
+            (
+                Answer::Rejected {
+                    reason,
+                    revision: told,
+                },
+                Err(rejection),
+            ) => reason == self::reason(rejection) && *told == revision,
             _ => false,
         };
         if !as_answered && !self.rejected_anew(operation, outcome, which, floor) {

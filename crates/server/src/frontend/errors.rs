@@ -7,6 +7,7 @@ use quorid_directory::Rejection;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use super::grpc::note_revision;
 use crate::{
     access::Denied,
     node::{Member, MembershipError, Unavailable},
@@ -90,7 +91,14 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match &error {
-            Error::Rejected(rejection) => rejected(rejection, message),
+            Error::Rejected {
+                rejection,
+                revision,
+            } => {
+                let mut status = rejected(rejection, message);
+                note_revision(status.metadata_mut(), *revision);
+                status
+            }
             Error::Denied(denied) => {
                 let (code, reason) = denied_as(denied);
                 build(code, reason, message, Metadata::new())

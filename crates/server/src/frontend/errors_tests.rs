@@ -14,6 +14,10 @@ fn wire(error: impl Into<Error>) -> (Code, String, HashMap<String, String>) {
     (status.code(), info.reason, info.metadata)
 }
 
+fn error_of(rejection: Rejection) -> Error {
+    Error::rejected(rejection, Revision(255))
+}
+
 fn id() -> AccountId {
     AccountId::from_bytes([7; 16])
 }
@@ -161,7 +165,7 @@ fn every_error_has_its_code_and_reason() {
         (Error::Fault("disk".to_owned()), Code::Internal, "FAULT"),
     ];
     let table = rejections
-        .map(|(error, code, reason)| (Error::from(error), code, reason))
+        .map(|(rejection, code, reason)| (error_of(rejection), code, reason))
         .into_iter()
         .chain(denials.map(|(error, code, reason)| (Error::from(error), code, reason)))
         .chain(unavailable.map(|(error, code, reason)| (Error::from(error), code, reason)))
@@ -180,17 +184,17 @@ fn every_error_has_its_code_and_reason() {
 #[test]
 fn a_taken_name_and_a_stale_etag_say_whose_and_which() {
     let login_name = LoginName::parse("ana").expect("valid");
-    let (_, _, metadata) = wire(Rejection::LoginNameTaken {
+    let (_, _, metadata) = wire(error_of(Rejection::LoginNameTaken {
         login_name,
         holder: id(),
-    });
+    }));
     assert_eq!(metadata["login_name"], "ana");
     assert_eq!(metadata["account_id"], id().to_string());
-    let (_, _, metadata) = wire(Rejection::VersionMismatch {
+    let (_, _, metadata) = wire(error_of(Rejection::VersionMismatch {
         account: id(),
         expected: Revision(16),
         actual: Revision(255),
-    });
+    }));
     assert_eq!(
         (
             metadata["expected_etag"].as_str(),

@@ -14,7 +14,11 @@ use std::sync::Arc;
 use axum::middleware;
 use quorid_api::proto::{accounts_server::AccountsServer, cluster_server::ClusterServer};
 use quorid_directory::{ClientAddress, Revision};
-use tonic::{Request, Response, Status, metadata::AsciiMetadataValue, service::Routes};
+use tonic::{
+    Request, Response, Status,
+    metadata::{AsciiMetadataValue, MetadataMap},
+    service::Routes,
+};
 
 use super::{Connection, Frontend, errors::Invalid};
 use crate::{
@@ -94,8 +98,13 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 /// An answer with the revision that it was made from.
 fn answer<T>(value: T, revision: Revision) -> Response<T> {
     let mut response = Response::new(value);
+    note_revision(response.metadata_mut(), revision);
+    response
+}
+
+/// Says which revision an answer, or a rejection, was made from.
+pub(super) fn note_revision(metadata: &mut MetadataMap, revision: Revision) {
     let header = AsciiMetadataValue::try_from(revision.to_string())
         .expect("a number is made of ASCII digits");
-    response.metadata_mut().insert(REVISION_HEADER, header);
-    response
+    metadata.insert(REVISION_HEADER, header);
 }

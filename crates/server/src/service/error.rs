@@ -1,6 +1,6 @@
 //! Everything that a use case can end with, other than well.
 
-use quorid_directory::Rejection;
+use quorid_directory::{Rejection, Revision};
 
 use crate::{
     access::Denied,
@@ -13,8 +13,13 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The directory says no, and every server would.
-    #[error(transparent)]
-    Rejected(Rejection),
+    #[error("{rejection}")]
+    Rejected {
+        /// Why.
+        rejection: Rejection,
+        /// Of the state that says so.
+        revision: Revision,
+    },
     /// The caller may not.
     #[error(transparent)]
     Denied(#[from] Denied),
@@ -32,8 +37,10 @@ pub enum Error {
     Fault(String),
 }
 
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
+impl Error {
+    /// A rejection, by the state as of this revision.
+    #[must_use]
+    pub fn rejected(rejection: Rejection, revision: Revision) -> Self {
         // What concerns the password is told as it would be by the service itself.
         match rejection {
             Rejection::PasswordNeeded { .. } => Self::Denied(Denied::PasswordNeeded),
@@ -43,7 +50,10 @@ impl From<Rejection> for Error {
             | Rejection::VersionMismatch { .. }
             | Rejection::RequestExpired { .. }
             | Rejection::RequestReused { .. }
-            | Rejection::RequestFromFuture { .. } => Self::Rejected(rejection),
+            | Rejection::RequestFromFuture { .. } => Self::Rejected {
+                rejection,
+                revision,
+            },
         }
     }
 }

@@ -18,7 +18,9 @@
 //! That the request is the same otherwise is checked by its fingerprint, in the rules. A
 //! request that was rejected has changed nothing, so its retry is checked as if it were new.
 
-use quorid_directory::{Account, Change, Operation, Password, Proof, RequestId, Selector};
+use quorid_directory::{
+    Account, Change, Operation, Password, Proof, RequestId, Revision, Selector,
+};
 
 use super::{Answer, Caller, Error, PasswordChange, Service, find, not_found};
 use crate::access::{Action, Denied, Need};
@@ -37,7 +39,8 @@ enum Subject {
     Present(Account),
     /// As the first try of this request left it.
     Recorded(Account),
-    Missing,
+    /// As of this revision.
+    Missing(Revision),
 }
 
 impl Service {
@@ -73,7 +76,7 @@ impl Service {
         let (account, recorded) = match self.subject(claim)? {
             Subject::Present(account) => (account, false),
             Subject::Recorded(account) => (account, true),
-            Subject::Missing => return self.missing(caller, claim).await,
+            Subject::Missing(revision) => return self.missing(caller, claim, revision).await,
         };
         if account.verifier.is_some() {
             return self.check(caller, claim, &account, recorded).await;
@@ -97,7 +100,10 @@ impl Service {
         {
             return Ok(Subject::Recorded(account));
         }
-        Ok(find(&view, claim.account)?.map_or(Subject::Missing, Subject::Present))
+        Ok(match find(&view, claim.account)? {
+            Some(account) => Subject::Present(account),
+            None => Subject::Missing(view.revision()?),
+        })
     }
 
     /// The account's password was given, one way or another.
@@ -139,11 +145,16 @@ impl Service {
 
     /// No such account: said to those who may look up accounts. To others it is a wrong
     /// password, and takes as long.
-    async fn missing(&self, caller: &Caller, claim: &Claim<'_>) -> Result<Proof, Error> {
+    async fn missing(
+        &self,
+        caller: &Caller,
+        claim: &Claim<'_>,
+        revision: Revision,
+    ) -> Result<Proof, Error> {
         if !self.access.names_are_public() {
             self.prove_reader(caller, claim).await?;
         }
-        Err(not_found(claim.account))
+        Err(not_found(claim.account, revision))
     }
 
     /// Makes sure that the caller may read the directory, and so may be told what is in it.

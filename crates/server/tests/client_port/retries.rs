@@ -132,6 +132,22 @@ async fn retries_get_the_first_outcome_and_strangers_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rejection_has_the_revision_that_it_was_made_at_and_its_retry_the_same() {
+    let server = TestServer::start(Access::Closed).await;
+    let mut operator = accounts(&server.operator().await);
+    let created = operator.create_account(create("ana", "")).await;
+    let created = revision(created.expect("created").metadata());
+    let taken = create("ana", &request_id());
+    let first = operator.create_account(taken.clone()).await;
+    let first = revision(first.expect_err("taken").metadata());
+    assert!(first > created);
+    let later = operator.create_account(create("bob", "")).await;
+    assert!(revision(later.expect("created").metadata()) > first);
+    let again = operator.create_account(taken).await;
+    assert_eq!(revision(again.expect_err("taken").metadata()), first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_update_with_the_etag_of_an_older_version_is_refused() {
     let server = TestServer::start(Access::Closed).await;
     let mut operator = accounts(&server.operator().await);
