@@ -8,6 +8,7 @@ mod batch;
 mod codec;
 mod disk;
 mod fault;
+mod first_error;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod log;

@@ -18,6 +18,7 @@ use raft_log::{
 };
 
 use super::{
+    first_error::{Done, FirstError},
     log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload},
     torn_tail,
 };
@@ -45,14 +46,6 @@ impl raft_log::Types for WalTypes {
     fn payload_size(payload: &Self::LogPayload) -> u64 {
         // The entry itself, and what the cache's map needs for it.
         payload.bytes().len() as u64 + 96
-    }
-}
-
-pub(super) struct Done(FlushDone);
-
-impl raft_log::Callback for Done {
-    fn send(self, result: Result<(), io::Error>) {
-        (self.0)(result);
     }
 }
 
@@ -160,6 +153,7 @@ pub(super) struct Wal {
     log: RwLock<Records>,
     /// Everything before this place is on the disk.
     synced: Arc<AtomicU64>,
+    first_error: FirstError,
 }
 
 /// The log, and where in it what stands. A place is a number of bytes since the log was made.
@@ -188,15 +182,20 @@ impl Records {
     }
 
     /// Has all written so far synced. `done` is told when it is on the disk.
-    fn sync(&mut self, synced: &Arc<AtomicU64>, done: FlushDone) -> io::Result<()> {
+    fn sync(
+        &mut self,
+        synced: &Arc<AtomicU64>,
+        first_error: &FirstError,
+        done: FlushDone,
+    ) -> io::Result<()> {
         let (synced, end) = (Arc::clone(synced), self.end);
-        let told = Done(Box::new(move |result| {
+        let told = Box::new(move |result: io::Result<()>| {
             if result.is_ok() {
                 synced.fetch_max(end, Ordering::Release);
             }
             done(result);
-        }));
-        self.log.flush(true, Some(told))
+        });
+        self.log.flush(true, Some(first_error.watch(Some(told))))
     }
 }
 
@@ -218,12 +217,15 @@ impl Wal {
         // What an earlier process wrote and didn't sync before it was killed can be read, and
         // is taken for durable from now on.
         let synced = Arc::new(AtomicU64::new(0));
+        let first_error = FirstError::default();
         let (tell, told) = mpsc::channel();
-        records.sync(&synced, Box::new(move |result| drop(tell.send(result))))?;
+        let tell = Box::new(move |result| drop(tell.send(result)));
+        records.sync(&synced, &first_error, tell)?;
         told.recv().map_err(io::Error::other)??;
         Ok(Self {
             log: RwLock::new(records),
             synced,
+            first_error,
         })
     }
 
@@ -237,18 +239,33 @@ impl Wal {
         self.log.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does a write, and has it synced.
-    fn durably(
+    /// Does a write and hands it to the log's writer: to be synced where somebody waits for it.
+    fn write(
         &self,
         write: impl FnOnce(&mut RaftLog<WalTypes>) -> io::Result<Option<Segment>>,
-        done: FlushDone,
+        done: Option<FlushDone>,
     ) -> io::Result<()> {
         let mut records = self.writing();
-        records.note_synced(&self.synced)?;
+        self.write_to(&mut records, write, done)
+            .map_err(|error| self.first_error.or(error))
+    }
+
+    fn write_to(
+        &self,
+        records: &mut Records,
+        write: impl FnOnce(&mut RaftLog<WalTypes>) -> io::Result<Option<Segment>>,
+        done: Option<FlushDone>,
+    ) -> io::Result<()> {
+        if done.is_some() {
+            records.note_synced(&self.synced)?;
+        }
         if let Some(last) = write(&mut records.log)? {
             records.wrote(last);
         }
-        records.sync(&self.synced, done)
+        match done {
+            Some(done) => records.sync(&self.synced, &self.first_error, done),
+            None => records.log.flush(false, Some(self.first_error.watch(None))),
+        }
     }
 }
 
@@ -268,23 +285,20 @@ impl LogEngine for Wal {
         let entries = entries
             .into_iter()
             .map(|(at, payload)| (id(at), WalPayload(payload)));
-        self.durably(|log| log.append(entries).map(Some), done)
+        self.write(|log| log.append(entries).map(Some), Some(done))
     }
 
     fn save_vote(&self, vote: LogVote, done: FlushDone) -> io::Result<()> {
-        self.durably(|log| log.save_vote(WalVote(vote)).map(Some), done)
+        self.write(|log| log.save_vote(WalVote(vote)).map(Some), Some(done))
     }
 
     fn save_committed(&self, committed: LogPos) -> io::Result<()> {
-        let mut records = self.writing();
-        let state = records.log.log_state();
+        let state = self.state();
         // An entry that isn't in the log yet is committed once it is.
-        if state.last() < Some(&id(committed)) || state.committed() >= Some(&id(committed)) {
+        if state.last < Some(committed) || state.committed >= Some(committed) {
             return Ok(());
         }
-        let last = records.log.commit(id(committed))?;
-        records.wrote(last);
-        records.log.flush(false, None)
+        self.write(|log| log.commit(id(committed)).map(Some), None)
     }
 
     fn truncate(&self, index: u64, done: FlushDone) -> io::Result<()> {
@@ -293,11 +307,11 @@ impl LogEngine for Wal {
             let reaches = log.log_state().last().is_some_and(|last| last.1 >= index);
             reaches.then(|| log.truncate(index)).transpose()
         };
-        self.durably(cut, done)
+        self.write(cut, Some(done))
     }
 
     fn purge(&self, upto: LogPos, done: FlushDone) -> io::Result<()> {
-        self.durably(|log| log.purge(id(upto)).map(Some), done)
+        self.write(|log| log.purge(id(upto)).map(Some), Some(done))
     }
 
     fn read(&self, from: u64, to: u64) -> io::Result<Vec<(LogPos, Payload)>> {
