@@ -350,6 +350,8 @@ stage() { # file
             printf '\n[[servers]]\nname = "%s"\n' "$name"
             echo "client_address = \"$(at "$name" "$client_port")\""
             echo "peer_address = \"$(at "$name" "$peer_port")\""
+            # Where lab.sh keeps the files of its hosts.
+            ! is_lab "$name" || echo "data_dir = \"${inventory%/*}/$name/var/lib/quorid\""
         done
     } >"$file"
     echo "$file"

@@ -234,6 +234,14 @@ impl Testbed {
         &self.place(server).log
     }
 
+    /// A server's data, where this machine sees it.
+    pub fn data_dir(&self, server: usize) -> Option<PathBuf> {
+        match &self.machines {
+            Machines::Here(here) => Some(here.data_dir(server)),
+            Machines::Stage(stage) => stage.data_dir(server),
+        }
+    }
+
     /// A server's process, while it runs on this machine.
     pub fn process_id(&self, server: usize) -> Option<u32> {
         match &self.machines {

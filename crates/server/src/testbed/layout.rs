@@ -8,7 +8,7 @@
 //! | `s1/` | its data |
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -213,12 +213,22 @@ impl Layout {
     }
 }
 
-/// Removes a server's data.
+/// Removes a server's data. The directory itself stays: it may be a file system of its own.
 pub(super) fn wipe(data_dir: &Path) -> Result<(), TestbedError> {
     if !data_dir.exists() {
         return Ok(());
     }
-    fs::remove_dir_all(data_dir).map_err(TestbedError::io("remove", data_dir))
+    let remove = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())
+        } else {
+            fs::remove_file(entry.path())
+        }
+    };
+    fs::read_dir(data_dir)
+        .and_then(|mut entries| entries.try_for_each(remove))
+        .map_err(TestbedError::io("remove what is in", data_dir))
 }
 
 fn place(directory: &Path, number: usize) -> Place {

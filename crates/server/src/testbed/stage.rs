@@ -42,6 +42,7 @@ struct StageServer {
     client_address: String,
     peer_address: String,
     reach: Option<String>,
+    data_dir: Option<PathBuf>,
 }
 
 /// How a server is cut off from others. Packets are lost without a word, as with a pulled cable.
@@ -74,6 +75,7 @@ pub(super) struct Stage {
     driver: Vec<String>,
     what: String,
     pub(super) places: Vec<Place>,
+    data_dirs: Vec<Option<PathBuf>>,
     running: Vec<bool>,
     /// Cut off from everybody, this process included.
     unreachable: Vec<bool>,
@@ -110,6 +112,8 @@ impl Stage {
             peer_address: server.peer_address,
             reach: server.reach,
         };
+        let data_dirs = stage.servers.iter();
+        let data_dirs = data_dirs.map(|server| server.data_dir.clone()).collect();
         let places: Vec<_> = stage.servers.into_iter().map(place).collect();
         Ok(Self {
             driver: stage.driver,
@@ -118,6 +122,7 @@ impl Stage {
             unreachable: vec![false; places.len()],
             logs: places.iter().map(|_| None).collect(),
             places,
+            data_dirs,
             authority: stage.ca,
             operator: CertificateFiles {
                 certificate: stage.cert,
@@ -135,6 +140,11 @@ impl Stage {
 
     pub(super) fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// A server's data, where the stage file says so.
+    pub(super) fn data_dir(&self, server: usize) -> Option<PathBuf> {
+        self.data_dirs[server].clone()
     }
 
     pub(super) fn keep_directory(&mut self) {
