@@ -70,7 +70,7 @@ pub(crate) fn run(seed: u64, faults_ms: u64, only: Option<&[usize]>) -> anyhow::
             let mut workers = tokio::task::JoinSet::new();
             for number in 1..=WORKERS {
                 let worker = worker(format!("{host}.{number}"), &settings, &observer)?;
-                workers.spawn(worker.work(until));
+                workers.spawn(worker.work(move || Instant::now() < until));
             }
             while let Some(ended) = workers.join_next().await {
                 ended?;

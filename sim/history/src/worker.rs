@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 
 use quorid_api::{AccountName, Client, DeleteAccount, Error, NewAccount, Read, UpdateAccount};
 use quorid_directory::{LoginName, RequestId};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
@@ -15,6 +15,10 @@ use crate::{
 
 /// Few, so that clients collide.
 const NAMES: [&str; 6] = ["ana", "bruno", "clara", "dino", "ema", "filip"];
+
+/// For how long a client waits for an answer, ms: some give up soon, and don't know what
+/// became of it.
+const PATIENCE_MS: &[u64] = &[120, 400, 1500, 4000];
 
 /// What clients need of the world that they run in.
 pub trait World {
@@ -51,6 +55,8 @@ pub struct Worker<W> {
     chance: Chance,
     world: W,
     habits: Habits,
+    /// One of these for each call, ms.
+    patience_ms: &'static [u64],
     /// Whose names are in use.
     cell: u64,
     /// Ids that it has seen lately in this cell.
@@ -69,27 +75,57 @@ impl<W: World> Worker<W> {
             cell: world.cell(),
             world,
             habits,
+            patience_ms: PATIENCE_MS,
             ids: Vec::new(),
             revision: 0,
         }
     }
 
-    /// Asks one thing after the other, until the time has come.
-    pub async fn work(mut self, until: Instant) {
-        while Instant::now() < until {
+    /// The same one, which waits for an answer as long as one of these says, ms.
+    #[must_use]
+    pub fn with_patience(mut self, patience_ms: &'static [u64]) -> Self {
+        self.patience_ms = patience_ms;
+        self
+    }
+
+    /// Asks one thing after the other, for as long as there is time.
+    pub async fn work(mut self, there_is_time: impl Fn() -> bool) {
+        while there_is_time() {
             let pause = self.chance.within(1..=40);
             sleep(Duration::from_millis(pause)).await;
-            let cell = self.world.cell();
-            if cell != self.cell {
-                self.cell = cell;
-                self.ids.clear();
-            }
             let asked = self.choose();
             self.ask(asked).await;
         }
     }
 
+    /// Asks for any change, until one is answered, and returns which account it was about and
+    /// how it is named since. None if there is no time left.
+    async fn change(&mut self, there_is_time: impl Fn() -> bool) -> Option<Which> {
+        while there_is_time() {
+            let asked = self.choose();
+            let named = match &asked {
+                Asked::Create { login_name, .. } => Which::Name(login_name.clone()),
+                Asked::Rename { to, .. } => Which::Name(to.clone()),
+                Asked::Delete { account, .. } => account.clone(),
+                Asked::Look { .. } => continue,
+            };
+            match self.ask(asked).await {
+                Answer::Unavailable { .. } => {}
+                Answer::Account { .. } | Answer::Deleted { .. } | Answer::Rejected { .. } => {
+                    return Some(named);
+                }
+            }
+        }
+        None
+    }
+
+    /// What it asks next, of the names that there are now.
     fn choose(&mut self) -> Asked {
+        let cell = self.world.cell();
+        if cell != self.cell {
+            self.cell = cell;
+            self.ids.clear();
+        }
         let request = request_id(&mut self.chance, self.world.now_ms());
         match self.chance.within(0..=99) {
             0..=29 => Asked::Create {
@@ -117,6 +153,11 @@ impl<W: World> Worker<W> {
         }
     }
 
+    /// Its names are those of the other's cell.
+    fn follow_cell_of(&mut self, other: &Self) {
+        self.cell = other.cell;
+    }
+
     fn login_name(&mut self) -> Name {
         let name = *self.chance.one_of(&NAMES);
         let text = match self.cell {
@@ -142,7 +183,7 @@ impl<W: World> Worker<W> {
         Which::Name(self.login_name())
     }
 
-    async fn ask(&mut self, asked: Asked) {
+    async fn ask(&mut self, asked: Asked) -> Answer {
         let invoked = self.world.moment();
         self.world
             .note(format_args!("{} asks {asked:?}", self.name));
@@ -175,9 +216,10 @@ impl<W: World> Worker<W> {
             returned: self.world.moment(),
             returned_ms: self.world.now_ms(),
             committed: self.world.highest_committed(),
-            answer,
+            answer: answer.clone(),
         };
         self.world.record(operation);
+        answer
     }
 
     /// The same once more, unless a bug was planted.
@@ -192,8 +234,7 @@ impl<W: World> Worker<W> {
     }
 
     async fn call(&mut self, asked: &Asked) -> Answer {
-        // Some give up soon, and don't know what became of it.
-        let patience = *self.chance.one_of(&[120, 400, 1500, 4000]);
+        let patience = *self.chance.one_of(self.patience_ms);
         // A session of its own tells the revision of just this answer.
         let client = self.client.with_new_session();
         let client = client.with_deadline(Duration::from_millis(patience));
@@ -256,6 +297,55 @@ impl<W: World> Worker<W> {
                 Answer::Unavailable { unknown: true }
             }
         }
+    }
+}
+
+/// Two clients in turn: the first one changes an account through whoever leads, the second one
+/// asks a single server for that account, linearizably. It finds out a server that led and
+/// doesn't know that another one does.
+pub struct Prober<W> {
+    writer: Worker<W>,
+    reader: Worker<W>,
+}
+
+/// What a prober was told by the server that it asked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Probed {
+    /// Look-ups that were answered.
+    pub answered: u64,
+    /// Look-ups that weren't.
+    pub refused: u64,
+}
+
+impl<W: World> Prober<W> {
+    /// A prober whose `reader` reaches just the one server.
+    pub fn new(writer: Worker<W>, reader: Worker<W>) -> Self {
+        Self { writer, reader }
+    }
+
+    /// Asks for as long as there is time. `answered` is called for the first answer: from then
+    /// on there is a connection over which to ask.
+    pub async fn probe(
+        mut self,
+        there_is_time: impl Fn() -> bool,
+        answered: impl FnOnce(),
+    ) -> Probed {
+        let mut answered = Some(answered);
+        let mut probed = Probed::default();
+        while let Some(account) = self.writer.change(&there_is_time).await {
+            let freshness = Freshness::Linearizable;
+            self.reader.follow_cell_of(&self.writer);
+            match self.reader.ask(Asked::Look { account, freshness }).await {
+                Answer::Unavailable { .. } => probed.refused += 1,
+                Answer::Account { .. } | Answer::Deleted { .. } | Answer::Rejected { .. } => {
+                    probed.answered += 1;
+                    if let Some(tell) = answered.take() {
+                        tell();
+                    }
+                }
+            }
+        }
+        probed
     }
 }
 
