@@ -7,17 +7,21 @@ JOBS ?= $(shell nproc)
 
 # The simulation's own workspace, and how much of it `make sim` runs: how many failovers, and how
 # many seeds twice.
-SIM := $(or $(CARGO_TARGET_DIR),sim/target)/debug/quorid-sim
+SIM := $(or $(CARGO_TARGET_DIR),sim/target)/debug
 SIM_FAILOVERS ?= 2000
 SIM_TWICE ?= 20
 # Power cuts of the storage alone.
 STORAGE_CUTS ?= 1000
-# For each fuzz target.
+# Seconds for each fuzz target.
 FUZZ_SECONDS ?= 1800
 
+# What `make torture` and `make hosts-torture` do to the servers.
+TORTURE ?= --kills 20 --all-killed 3 --stops 10 --sync-errors 3 --slow-syncs 3 --full-disks 3
+HOSTS_TORTURE ?= --cuts 10
+
 .DEFAULT_GOAL := release
-.PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim fuzz image check fix \
-	bench figures whitepaper clean help
+.PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim-build sim torture \
+	hosts-torture fuzz image check fix bench figures whitepaper clean help
 
 release: ## Build the release: target/release/quorid (the default)
 	$(CARGO) build --release
@@ -58,16 +62,28 @@ hosts-test: build ## Test on such hosts: cut wires, and the scripts for hosts (n
 docker-demo: ## The same in three containers (needs Docker and Docker Compose)
 	deploy/docker/demo.sh
 
-sim: ## Simulate clusters whose power, network and disks fail (builds for minutes)
+# All of the workspace, so that all that is run of it shares one build.
+sim-build:
 	cd sim && $(CARGO) build --locked --workspace
-	cd sim && $(CARGO) test --locked --workspace
-	$(SIM) check-determinism --seeds 1..$(SIM_TWICE) --jobs $(JOBS)
-	$(SIM) sweep --seeds 1..$(SIM_FAILOVERS) --failovers $(SIM_FAILOVERS) --all-kinds --jobs $(JOBS)
-	$(SIM) mutants --seeds 1..200 --jobs $(JOBS)
-	$(SIM) storage --cuts $(STORAGE_CUTS) --jobs $(JOBS)
-	$(SIM) storage-mutants --cuts 1000 --jobs $(JOBS)
 
-fuzz: ## Fuzz every decoder, FUZZ_SECONDS for each target, 1800 unless given (needs g++)
+sim: sim-build ## Simulate clusters whose power, network and disks fail (builds for minutes)
+	cd sim && $(CARGO) test --locked --workspace
+	$(SIM)/quorid-sim check-determinism --seeds 1..$(SIM_TWICE) --jobs $(JOBS)
+	$(SIM)/quorid-sim sweep --seeds 1..$(SIM_FAILOVERS) --failovers $(SIM_FAILOVERS) --all-kinds \
+		--jobs $(JOBS)
+	$(SIM)/quorid-sim mutants --seeds 1..200 --jobs $(JOBS)
+	$(SIM)/quorid-sim storage --cuts $(STORAGE_CUTS) --jobs $(JOBS)
+	$(SIM)/quorid-sim storage-mutants --cuts 1000 --jobs $(JOBS)
+
+torture: build sim-build ## Kill and stop real servers, let their disks fail (all of it needs root)
+	$(SIM)/quorid-torture --program $(TARGET_DIR)/debug/quorid $(TORTURE)
+
+hosts-torture: build sim-build ## The same on hosts of their own, whose network is cut (needs root)
+	QUORID=$(TARGET_DIR)/debug/quorid deploy/hosts/stage.sh \
+		'log_keep_entries = 1000000000' 'snapshot_after_entries = 1000000000' -- \
+		$(SIM)/quorid-torture $(HOSTS_TORTURE)
+
+fuzz: ## Fuzz every decoder, FUZZ_SECONDS for each target (needs g++)
 	fuzz/run.sh --seconds $(FUZZ_SECONDS)
 
 image: ## Build the container image quorid:latest from a static release
@@ -110,4 +126,4 @@ clean: ## Remove everything that was built
 	$(CARGO) clean
 
 help: ## List what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' Makefile

@@ -1,0 +1,120 @@
+//! Syncs of a running server that fail or take long: strace answers them in the kernel's place.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// Everything by which the log, the state and the identity get to the disk.
+const SYNCS: &str = "fsync,fdatasync,sync_file_range,msync,syncfs,sync";
+/// More than strace ever takes to begin or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An strace that is attached to a server. The server goes on as usual when this is dropped.
+pub(crate) struct Injection {
+    strace: Child,
+    output: PathBuf,
+}
+
+impl Injection {
+    /// Lets syncs of a process end with EIO, without being done: after so many good ones of a
+    /// thread `once`, or all.
+    pub(crate) async fn fail(
+        process: u32,
+        after: u64,
+        once: bool,
+        output: PathBuf,
+    ) -> anyhow::Result<Self> {
+        let more = if once { "" } else { "+" };
+        let how = format!("error=EIO:when={}{more}", after + 1);
+        Self::attach(process, &how, output).await
+    }
+
+    /// Makes each sync of a process take longer.
+    pub(crate) async fn delay(process: u32, by: Duration, output: PathBuf) -> anyhow::Result<Self> {
+        let how = format!("delay_enter={}", by.as_micros());
+        Self::attach(process, &how, output).await
+    }
+
+    async fn attach(process: u32, how: &str, output: PathBuf) -> anyhow::Result<Self> {
+        let mut strace = Command::new("strace")
+            .args(["-f", "-p", &process.to_string(), "-o"])
+            .arg(&output)
+            .args(["-e", &format!("trace={SYNCS}")])
+            .args(["-e", &format!("inject={SYNCS}:{how}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("strace can't be run")?;
+        let said = strace.stderr.take().context("strace's words")?;
+        let mut lines = BufReader::new(said).lines();
+        let attached = async {
+            let mut all = String::new();
+            while let Some(line) = lines.next_line().await? {
+                if line.contains("attached") {
+                    return Ok(());
+                }
+                all.push_str(&line);
+            }
+            bail!("strace can't attach: {all}")
+        };
+        timeout(PATIENCE, attached)
+            .await
+            .context("strace doesn't attach")??;
+        // It must always find a reader.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { strace, output })
+    }
+
+    /// Syncs that were made to fail or to wait so far.
+    pub(crate) fn hits(&self) -> anyhow::Result<usize> {
+        let text = fs::read_to_string(&self.output)
+            .with_context(|| format!("reading {}", self.output.display()))?;
+        let hit = |line: &&str| line.contains("(INJECTED)") || line.contains("(DELAYED)");
+        Ok(text.lines().filter(hit).count())
+    }
+
+    /// Returns when it is no longer attached, and how many syncs it hit.
+    pub(crate) async fn end(mut self) -> anyhow::Result<usize> {
+        if let Some(id) = self.strace.id() {
+            let id = i32::try_from(id).ok().and_then(Pid::from_raw);
+            let id = id.context("strace's process id")?;
+            kill_process(id, Signal::TERM).context("ending strace")?;
+        }
+        timeout(PATIENCE, self.strace.wait())
+            .await
+            .context("strace doesn't end")?
+            .context("waiting for strace")?;
+        self.hits()
+    }
+
+    /// Whether all of this works here, to a process that is none of Quorid's.
+    pub(crate) async fn try_out(directory: &Path) -> anyhow::Result<()> {
+        let mut victim = Command::new("sleep")
+            .arg("60")
+            .kill_on_drop(true)
+            .spawn()
+            .context("a process to try strace on")?;
+        let id = victim.id().context("its id")?;
+        let output = directory.join("strace-tried.txt");
+        let injection = Self::fail(id, 0, false, output).await?;
+        let hits = injection.end().await?;
+        ensure!(
+            hits == 0,
+            "strace tells of {hits} syncs of a process that does none"
+        );
+        victim.kill().await.context("ending a process")
+    }
+}

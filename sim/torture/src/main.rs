@@ -1,0 +1,264 @@
+//! Torture of real servers: three processes on real disks, struck again and again while clients
+//! work, and all that clients were told is checked by what the servers committed.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "a program of the command line: what it finds is its output"
+)]
+
+mod campaign;
+mod committed;
+mod elections;
+mod injection;
+mod kind;
+mod namespace;
+mod plan;
+mod record;
+mod small_disk;
+mod strike;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, ValueEnum};
+use quorid_history::{Habits, report::Report};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
+
+use self::{
+    campaign::{Servers, SetUp},
+    kind::Kind,
+    plan::{Plan, Wanted},
+    strike::PROBES_ANSWERED,
+};
+
+/// Strikes three real servers again and again, and checks every answer that clients got
+#[derive(Debug, Parser)]
+struct Options {
+    /// The servers' program [default: target/debug/quorid, in this directory or one above]
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+    /// Decides what is struck when, and what clients do [default: random]
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    counts: Counts,
+    /// Strike in any way that can be done here, for so long
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "counts",
+        required_unless_present = "counts"
+    )]
+    minutes: Option<u64>,
+    /// Clients at work
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=16))]
+    workers: u64,
+    /// What can't be done here is a failure
+    #[arg(long)]
+    require_all: bool,
+    /// Write the table there too
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Plant a bug in the clients, to see that the checks find it
+    #[arg(long, value_enum)]
+    flaw: Option<Flaw>,
+    /// This process has namespaces of its own
+    #[arg(long, hide = true)]
+    inside: bool,
+}
+
+/// How often each kind of strike.
+#[derive(Debug, Args)]
+#[group(id = "counts", multiple = true)]
+struct Counts {
+    /// kill -9 of the leader
+    #[arg(long, value_name = "N")]
+    kills: Option<u64>,
+    /// kill -9 of all servers at once
+    #[arg(long, value_name = "N")]
+    all_killed: Option<u64>,
+    /// SIGSTOP of the leader, for 0.1 to 10 s
+    #[arg(long, value_name = "N")]
+    stops: Option<u64>,
+    /// A server's fsync and fdatasync fail (needs strace)
+    #[arg(long, value_name = "N")]
+    sync_errors: Option<u64>,
+    /// A server's fsync and fdatasync take 50 ms to 2 s longer (needs strace)
+    #[arg(long, value_name = "N")]
+    slow_syncs: Option<u64>,
+    /// A server's disk is full (needs root and loop devices)
+    #[arg(long, value_name = "N")]
+    full_disks: Option<u64>,
+    /// The leader's network is cut (needs a stage in QUORID_STAGE)
+    #[arg(long, value_name = "N")]
+    cuts: Option<u64>,
+}
+
+impl Counts {
+    fn of(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Kill => self.kills,
+            Kind::AllKilled => self.all_killed,
+            Kind::Stop => self.stops,
+            Kind::SyncError => self.sync_errors,
+            Kind::SlowSync => self.slow_syncs,
+            Kind::FullDisk => self.full_disks,
+            Kind::Cut => self.cuts,
+        }
+        .unwrap_or(0)
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Flaw {
+    /// Clients take stale answers for linearizable ones
+    StaleReads,
+    /// A retry has another request id than the first try
+    NewRequestIds,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let options = Options::parse();
+    let stage = env::var_os("QUORID_STAGE").map(PathBuf::from);
+    // A stage's driver needs the processes of the stage, and has namespaces anyway.
+    if !options.inside && stage.is_none() {
+        println!("without namespaces: {}", namespace::enter());
+    }
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting threads")?
+        .block_on(async {
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let mut terminate = signal(SignalKind::terminate())?;
+            // Whatever was begun ends as it is dropped.
+            tokio::select! {
+                done = torture(&options, stage) => done,
+                _ = interrupt.recv() => bail!("interrupted"),
+                _ = terminate.recv() => bail!("terminated"),
+            }
+        })
+}
+
+async fn torture(options: &Options, stage: Option<PathBuf>) -> anyhow::Result<ExitCode> {
+    let begun = Instant::now();
+    let clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let seed = options
+        .seed
+        .unwrap_or(u64::from(clock.unwrap_or_default().subsec_nanos()));
+    println!("seed {seed}");
+    let mut sum = Report::default();
+    let possible = possible(options, stage.is_some(), &mut sum).await?;
+    let wanted = match options.minutes {
+        Some(minutes) => Wanted::Until(begun + Duration::from_secs(60 * minutes), possible.clone()),
+        None => Wanted::Counts(
+            possible
+                .iter()
+                .map(|kind| (*kind, options.counts.of(*kind)))
+                .collect(),
+        ),
+    };
+    let servers = match stage {
+        Some(file) => Servers::Stage(file),
+        None => Servers::Here {
+            program: program(options.program.as_deref())?,
+            small_disks: possible.contains(&Kind::FullDisk),
+        },
+    };
+    let set_up = SetUp {
+        servers,
+        workers: options.workers,
+        habits: Habits {
+            stale_reads: matches!(options.flaw, Some(Flaw::StaleReads)),
+            new_request_ids: matches!(options.flaw, Some(Flaw::NewRequestIds)),
+        },
+    };
+    let mut plan = Plan::new(seed, wanted);
+    let mut campaigns = 0;
+    while !plan.is_over() {
+        campaigns += 1;
+        let report = campaign::run(&set_up, seed + campaigns, &mut plan).await?;
+        sum.sum(&report);
+        for violation in report.violations {
+            println!("VIOLATION {}", shortened(&violation));
+            sum.violations.push(violation);
+        }
+    }
+    let figure = |name: &str| sum.figures.get(name).copied().unwrap_or(0);
+    let probed = [Kind::Stop, Kind::Cut].map(|kind| figure(&kind.figure()));
+    if probed.iter().sum::<u64>() > 0 && figure(PROBES_ANSWERED) == 0 {
+        let why = "no leader answered a prober even before it was struck";
+        sum.violations.push(why.to_owned());
+    }
+    let table = sum.table();
+    println!("\n{table}\nin {:.0?}, seed {seed}", begun.elapsed());
+    if let Some(file) = &options.report {
+        fs::write(file, table).with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(match sum.violations.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// The kinds that are wanted and can be done here. The others go to the report.
+async fn possible(
+    options: &Options,
+    on_stage: bool,
+    report: &mut Report,
+) -> anyhow::Result<Vec<Kind>> {
+    let directory = tempfile::Builder::new().prefix("quorid-").tempdir();
+    let directory = directory.context("making a directory")?;
+    let mut possible = Vec::new();
+    for kind in Kind::ALL {
+        let count = options.counts.of(kind);
+        if count == 0 && options.minutes.is_none() {
+            continue;
+        }
+        match kind.obstacle(on_stage, directory.path()).await {
+            None => possible.push(kind),
+            Some(why) => {
+                let skipped = format!("skipped: {kind} ({why})");
+                println!("{skipped}");
+                report.add(&skipped, count);
+                if options.require_all {
+                    report.violations.push(skipped);
+                }
+            }
+        }
+    }
+    Ok(possible)
+}
+
+/// The program that was named, or the one that `make build` makes.
+fn program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    const BUILT: &str = "target/debug/quorid";
+    let found = match named {
+        Some(named) => Some(named.to_owned()).filter(|named| named.exists()),
+        None => {
+            let here = env::current_dir().context("finding this directory")?;
+            let mut above = here.ancestors().map(|directory| directory.join(BUILT));
+            above.find(|built| built.exists())
+        }
+    };
+    let named = named.unwrap_or(Path::new(BUILT));
+    let found = found.with_context(|| {
+        format!(
+            "there is no program {}\ntry: make build, or --program FILE",
+            named.display()
+        )
+    })?;
+    fs::canonicalize(&found).with_context(|| format!("finding {}", found.display()))
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(600).collect()
+}
