@@ -94,6 +94,7 @@ check: ## Check format, lints, documentation, licences and samples; changes no s
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 	cd sim && $(CARGO) fmt --all --check
+	cd fuzz && $(CARGO) fmt --all --check
 	cd sim && $(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 		echo "$(CARGO) deny check"; $(CARGO) deny check; \
