@@ -10,8 +10,8 @@ Feeds the decoders of outside bytes with inputs that libFuzzer makes up, and pri
     run.sh [--seconds N] [--jobs N] [TARGET..]    each target for N seconds (30), as many beside
                                                   each other as there are processors
     run.sh --replay [TARGET..]      runs each input of corpus/ once
-    run.sh --minimize [TARGET..]    makes corpus/ anew: the few inputs, of those that runs found,
-                                    that reach all the code that they reach together
+    run.sh --minimize [TARGET..]    makes corpus/ anew: of the inputs that runs found, the few
+                                    that reach the most code
     run.sh --check                  only says whether it can run here
 
 Runs write to target/ only: inputs to target/scratch, crashes to target/artifacts, logs to
@@ -39,7 +39,7 @@ flags=(
 limits=(-timeout=10 -rss_limit_mb=2048)
 input_bytes_max=16384
 
-# More than these isn't kept in the repository, for each target.
+# No more is kept in the repository for each target, besides what once failed.
 corpus_files_max=100
 corpus_bytes_max=102400
 
@@ -187,12 +187,13 @@ minimize() {
             { tail -5 "target/logs/$target.log" >&2 && return 1; }
         # Inputs that once crashed stay.
         find "corpus/$target" -type f ! -name 'bug-*' -delete
+        # The larger an input, the more it reaches, mostly.
         files=0 bytes=0
         while read -r size file; do
+            ((files < corpus_files_max && bytes + size <= corpus_bytes_max)) || continue
             ((files += 1, bytes += size))
-            ((files <= corpus_files_max && bytes <= corpus_bytes_max)) || break
             cp -- "$file" "corpus/$target/"
-        done < <(find "target/minimized/$target" -type f -printf '%s %p\n' | sort -n)
+        done < <(find "target/minimized/$target" -type f -printf '%s %p\n' | sort -rn)
         printf '%-16s %4s inputs, %s bytes\n' "$target" \
             "$(find "corpus/$target" -type f | wc -l)" "$(cat "corpus/$target"/* | wc -c)"
     done
