@@ -86,3 +86,75 @@ impl SnapshotReceiver {
         Ok((self.vote, snapshot))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use super::*;
+    use crate::{
+        node::types::{Membership, Peer, StoredMembership},
+        storage::{DataDirectory, LogPos, LogVote, StoreOptions},
+    };
+
+    fn stored_membership(at: LogPos, voter: u64) -> StoredMembership {
+        let members = BTreeMap::from([(voter, Peer::default())]);
+        let membership = Membership::new(vec![[voter].into()], members).expect("a membership");
+        StoredMembership::new(Some(wire::log_id(at)), membership)
+    }
+
+    /// Sends the state of a store under a head that names this position and membership.
+    fn received(store: &Store, last: LogPos, membership: StoredMembership) -> bool {
+        let vote = wire::vote(LogVote {
+            term: 1,
+            candidate: 1,
+            committed: true,
+        });
+        let meta = SnapshotMeta {
+            last_log_id: Some(wire::log_id(last)),
+            last_membership: membership,
+        };
+        let head = proto::SnapshotHead {
+            vote: Some(wire::vote_message(&vote)),
+            meta: Some(wire::snapshot_meta_message(&meta)),
+            format_version: FORMAT_VERSION,
+        };
+        let mut receiver = SnapshotReceiver::begin(store, head).expect("a head");
+        let mut reader = store.snapshot().expect("a snapshot");
+        while let Some(chunk) = reader.next_chunk().expect("a chunk") {
+            let Chunk {
+                table,
+                keys,
+                values,
+                crc32,
+            } = chunk;
+            let chunk = proto::SnapshotChunk {
+                table,
+                keys,
+                values,
+                crc32,
+            };
+            receiver.add(chunk).expect("a chunk of ours");
+        }
+        let SnapshotTotals { rows, crc32 } = reader.totals();
+        receiver.finish(proto::SnapshotTail { rows, crc32 }).is_ok()
+    }
+
+    #[test]
+    fn a_snapshot_that_is_not_what_its_head_says_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let disk = Arc::new(DataDirectory::open(folder.path()).expect("a data directory"));
+        let store = Store::open(disk, StoreOptions::default()).expect("a state");
+        let at = LogPos { term: 1, index: 5 };
+        let bytes = wire::encode_stored_membership(&stored_membership(at, 1));
+        store
+            .write(|state| state.membership(at, &bytes, 1))
+            .expect("a membership");
+
+        let later = LogPos { term: 1, index: 6 };
+        assert!(received(&store, at, stored_membership(at, 1)));
+        assert!(!received(&store, at, stored_membership(at, 2)));
+        assert!(!received(&store, at, stored_membership(later, 1)));
+        assert!(!received(&store, later, stored_membership(at, 1)));
+    }
+}
