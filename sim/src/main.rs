@@ -17,7 +17,7 @@ mod storage;
 mod sweep;
 mod trace;
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -83,6 +83,9 @@ enum Command {
         /// Fail if a kind of fault never comes
         #[arg(long)]
         all_kinds: bool,
+        /// Write the table to this file too
+        #[arg(long)]
+        report: Option<PathBuf>,
     },
     /// Plant each bug in turn, and see that a seed of these finds it
     Mutants {
@@ -112,6 +115,9 @@ enum Command {
         /// Plant a bug, which the checks have to find
         #[arg(long)]
         mutant: Option<Mutant>,
+        /// Write the table to this file too
+        #[arg(long)]
+        report: Option<PathBuf>,
     },
     /// Plant each bug that storage can have in turn, and see that so many power cuts find it
     StorageMutants {
@@ -180,12 +186,13 @@ fn main() -> anyhow::Result<ExitCode> {
             jobs,
             failovers,
             all_kinds,
+            report,
         } => {
             let demand = Demand {
                 failovers,
                 all_kinds,
             };
-            sweep::sweep(seeds, length.seconds, jobs, demand)
+            sweep::sweep(seeds, length.seconds, jobs, demand, report.as_deref())
         }
         Command::Shrink {
             seed,
@@ -208,12 +215,13 @@ fn main() -> anyhow::Result<ExitCode> {
             jobs,
             trace,
             mutant,
+            report,
         } => {
             mutant::plant(mutant);
             if trace {
                 trace::begin(trace, "quorid=info");
             }
-            storage::storage(seed, cuts, jobs, mutant)
+            storage::storage(seed, cuts, jobs, mutant, report.as_deref())
         }
         Command::StorageMutants { seed, cuts, jobs } => storage::storage_mutants(seed, cuts, jobs),
         Command::CheckDeterminism {

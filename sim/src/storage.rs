@@ -9,6 +9,7 @@ mod model;
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     process::ExitCode,
     sync::{Mutex, PoisonError},
 };
@@ -19,7 +20,9 @@ use quorid_history::report::Report;
 use self::machine::Machine;
 use crate::{
     mutant::{self, Mutant},
-    sweep::{Seeds, each_mutant, exit_code, for_each, planted, shortened, this_program, uptime_s},
+    sweep::{
+        Seeds, each_mutant, exit_code, for_each, planted, shortened, tell, this_program, uptime_s,
+    },
 };
 
 /// How many cuts the storage of one seed goes through. It isn't more, so that no state becomes
@@ -32,6 +35,7 @@ pub(crate) fn storage(
     cuts: u64,
     jobs: usize,
     mutant: Option<Mutant>,
+    file: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
     if let Some(mutant) = mutant {
         let planted = mutant::OF_STORAGE.contains(&mutant);
@@ -53,7 +57,7 @@ pub(crate) fn storage(
         Ok(true)
     })?;
     let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-    print!("{}", sum.table());
+    tell(&sum, file)?;
     let (seconds, done) = (uptime_s()? - begun, sum.figure("cuts"));
     let each_ms = seconds * 1000.0 / done.max(1) as f64;
     println!("\nin {seconds:.0} s, {each_ms:.2} ms a cut");

@@ -4,6 +4,7 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
+    path::Path,
     process::{Command, ExitCode, Stdio},
     str::FromStr,
     sync::{
@@ -180,6 +181,7 @@ pub(crate) fn sweep(
     seconds: u64,
     jobs: usize,
     demand: Demand,
+    file: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
     let begun = uptime_s()?;
     let all = Mutex::new(Report::default());
@@ -221,12 +223,23 @@ pub(crate) fn sweep(
             }
         }
     }
-    print!("{}", sum.table());
+    tell(&sum, file)?;
     println!("\nin {:.0} s", uptime_s()? - begun);
     for violation in &sum.violations {
         println!("VIOLATION {violation}");
     }
     Ok(exit_code(sum.violations.is_empty()))
+}
+
+/// Prints the table, and writes it to a file.
+pub(crate) fn tell(report: &Report, file: Option<&Path>) -> anyhow::Result<()> {
+    let table = report.table();
+    print!("{table}");
+    if let Some(file) = file {
+        let wrong = || format!("writing {}", file.display());
+        fs::write(file, table).with_context(wrong)?;
+    }
+    Ok(())
 }
 
 /// What fails, how to repeat it, and by which faults alone it fails too.
