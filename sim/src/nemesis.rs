@@ -81,59 +81,37 @@ impl<'a> Nemesis<'a> {
     fn begin(&mut self, sim: &mut Sim<'_>, planned: &'a Planned, now_ms: u64) {
         note!("{now_ms}: begins {:?}", planned.fault);
         *self.fired.entry(planned.fault.kind()).or_default() += 1;
-        let servers = self.settings.servers;
         match &planned.fault {
             Fault::PowerCut { server } => self.power_off(sim, *server),
             Fault::PowerCutInOperation { server, after } => {
                 self.machines[*server].disk.set_fuse(*after);
-                self.fuses.push(Fuse {
-                    server: *server,
-                    until_ms: now_ms + FUSE_MS,
-                    off_ms: planned.to_ms - planned.from_ms,
-                    burnt_ms: None,
-                });
-                return;
+                return self.light_fuse(*server, planned, now_ms);
             }
             Fault::SyncFails { server } => {
                 self.machines[*server].disk.fail_next_sync();
-                self.fuses.push(Fuse {
-                    server: *server,
-                    until_ms: now_ms + FUSE_MS,
-                    off_ms: planned.to_ms - planned.from_ms,
-                    burnt_ms: None,
-                });
-                return;
+                return self.light_fuse(*server, planned, now_ms);
             }
             Fault::PowerCutOfAll => {
                 for server in 0..self.machines.len() {
                     self.power_off(sim, server);
                 }
             }
-            Fault::Isolated { server } => {
-                for other in self.all_but(*server) {
-                    sim.partition(servers[*server], other);
+            fault @ (Fault::Isolated { .. }
+            | Fault::IsolatedFromServers { .. }
+            | Fault::Bridge { .. }
+            | Fault::Ring) => {
+                for (a, b) in self.links(fault) {
+                    sim.partition(a, b);
                 }
             }
-            Fault::IsolatedFromServers { server } => {
-                for other in self.settings.others(*server) {
-                    sim.partition(servers[*server], other);
+            fault @ (Fault::OneWayCut { .. } | Fault::Muted { .. }) => {
+                for (from, to) in self.links(fault) {
+                    sim.partition_oneway(from, to);
                 }
             }
-            Fault::OneWayCut { from, to } => {
-                sim.partition_oneway(servers[*from], servers[*to]);
+            fault @ Fault::Delay { latency_ms, .. } => {
+                self.set_latency(sim, fault, *latency_ms);
             }
-            Fault::Muted { server } => {
-                for other in self.settings.others(*server) {
-                    sim.partition_oneway(servers[*server], other);
-                }
-            }
-            Fault::Bridge { a, b } => sim.partition(servers[*a], servers[*b]),
-            Fault::Delay { a, b, latency_ms } => sim.set_link_max_message_latency(
-                servers[*a],
-                servers[*b],
-                Duration::from_millis(*latency_ms),
-            ),
-            Fault::Held { a, b } => sim.hold(servers[*a], servers[*b]),
             Fault::SlowDisk { server, flush_ms } => {
                 let disk = &self.machines[*server].disk;
                 disk.set_flush_ms((*flush_ms / 2, *flush_ms));
@@ -141,10 +119,12 @@ impl<'a> Nemesis<'a> {
             Fault::ClockError { server, error_ms } => {
                 self.machines[*server].clock.set_error_ms(*error_ms);
             }
-            Fault::Frozen { server } => {
-                self.machines[*server].disk.set_stalled(true);
-                for other in self.all_but(*server) {
-                    sim.hold(servers[*server], other);
+            fault @ (Fault::Held { .. } | Fault::Frozen { .. }) => {
+                for (a, b) in self.links(fault) {
+                    sim.hold(a, b);
+                }
+                if let Fault::Frozen { server } = fault {
+                    self.machines[*server].disk.set_stalled(true);
                 }
             }
             Fault::DiskFull { server } => self.machines[*server].disk.set_full(true),
@@ -152,11 +132,6 @@ impl<'a> Nemesis<'a> {
                 self.power_off(sim, *server);
                 self.machines[*server].disk.replace_by_empty();
                 self.power_on(sim, *server);
-            }
-            Fault::Ring => {
-                for (a, b) in self.chords() {
-                    sim.partition(servers[a], servers[b]);
-                }
             }
             // The judge does it, at the same time.
             Fault::Transfer { .. } => return,
@@ -166,7 +141,6 @@ impl<'a> Nemesis<'a> {
 
     fn end(&mut self, sim: &mut Sim<'_>, planned: &Planned) {
         note!("ends {:?}", planned.fault);
-        let servers = self.settings.servers;
         match &planned.fault {
             Fault::PowerCut { server } => self.power_on(sim, *server),
             Fault::PowerCutOfAll => {
@@ -174,33 +148,29 @@ impl<'a> Nemesis<'a> {
                     self.power_on(sim, server);
                 }
             }
-            Fault::Isolated { server } => {
-                for other in self.all_but(*server) {
-                    sim.repair(servers[*server], other);
+            fault @ (Fault::Isolated { .. }
+            | Fault::IsolatedFromServers { .. }
+            | Fault::Bridge { .. }
+            | Fault::Ring
+            | Fault::OneWayCut { .. }
+            | Fault::Muted { .. }) => {
+                for (a, b) in self.links(fault) {
+                    sim.repair(a, b);
                 }
             }
-            Fault::IsolatedFromServers { server } | Fault::Muted { server } => {
-                for other in self.settings.others(*server) {
-                    sim.repair(servers[*server], other);
-                }
+            fault @ Fault::Delay { .. } => {
+                self.set_latency(sim, fault, self.settings.latency_max_ms);
             }
-            Fault::OneWayCut { from: a, to: b } | Fault::Bridge { a, b } => {
-                sim.repair(servers[*a], servers[*b]);
-            }
-            Fault::Delay { a, b, .. } => sim.set_link_max_message_latency(
-                servers[*a],
-                servers[*b],
-                Duration::from_millis(self.settings.latency_max_ms),
-            ),
-            Fault::Held { a, b } => sim.release(servers[*a], servers[*b]),
             Fault::SlowDisk { server, .. } => {
                 self.machines[*server].disk.set_flush_ms(USUAL_FLUSH_MS);
             }
             Fault::ClockError { server, .. } => self.machines[*server].clock.set_error_ms(0),
-            Fault::Frozen { server } => {
-                self.machines[*server].disk.set_stalled(false);
-                for other in self.all_but(*server) {
-                    sim.release(servers[*server], other);
+            fault @ (Fault::Held { .. } | Fault::Frozen { .. }) => {
+                for (a, b) in self.links(fault) {
+                    sim.release(a, b);
+                }
+                if let Fault::Frozen { server } = fault {
+                    self.machines[*server].disk.set_stalled(false);
                 }
             }
             Fault::DiskFull { server } => {
@@ -222,15 +192,25 @@ impl<'a> Nemesis<'a> {
                 }
                 self.power_on(sim, *server);
             }
-            Fault::Ring => {
-                for (a, b) in self.chords() {
-                    sim.repair(servers[a], servers[b]);
-                }
-            }
             Fault::PowerCutInOperation { .. }
             | Fault::SyncFails { .. }
             | Fault::Transfer { .. } => {}
         }
+    }
+
+    fn set_latency(&self, sim: &Sim<'_>, fault: &Fault, latency_ms: u64) {
+        for (a, b) in self.links(fault) {
+            sim.set_link_max_message_latency(a, b, Duration::from_millis(latency_ms));
+        }
+    }
+
+    fn light_fuse(&mut self, server: usize, planned: &Planned, now_ms: u64) {
+        self.fuses.push(Fuse {
+            server,
+            until_ms: now_ms + FUSE_MS,
+            off_ms: planned.to_ms - planned.from_ms,
+            burnt_ms: None,
+        });
     }
 
     /// Ends the servers whose disk lost its power, and brings them back later.
@@ -273,17 +253,40 @@ impl<'a> Nemesis<'a> {
         }
     }
 
-    /// Everybody but one server.
-    fn all_but(&self, server: usize) -> impl Iterator<Item = &'static str> {
-        let others = self.settings.others(server);
-        others.chain(CLIENT_HOSTS).chain([judge::HOST])
-    }
-
-    /// Pairs of servers that aren't neighbours where they stand in a ring.
-    fn chords(&self) -> impl Iterator<Item = (usize, usize)> {
-        let count = self.machines.len();
-        (0..count)
-            .flat_map(move |a| (a + 2..count).map(move |b| (a, b)))
-            .filter(move |(a, b)| (b + 1) % count != *a)
+    /// The links that a fault of the network is about, from whom to whom.
+    fn links(&self, fault: &Fault) -> Vec<(&'static str, &'static str)> {
+        let servers = self.settings.servers;
+        let from = |server: usize| move |other| (servers[server], other);
+        match fault {
+            Fault::Isolated { server } | Fault::Frozen { server } => {
+                let others = self.settings.others(*server);
+                let everybody = others.chain(CLIENT_HOSTS).chain([judge::HOST]);
+                everybody.map(from(*server)).collect()
+            }
+            Fault::IsolatedFromServers { server } | Fault::Muted { server } => {
+                let others = self.settings.others(*server);
+                others.map(from(*server)).collect()
+            }
+            Fault::OneWayCut { from: a, to: b }
+            | Fault::Bridge { a, b }
+            | Fault::Held { a, b }
+            | Fault::Delay { a, b, .. } => vec![(servers[*a], servers[*b])],
+            Fault::Ring => {
+                // All pairs that aren't neighbours where the servers stand in a ring.
+                let count = servers.len();
+                let pairs = (0..count).flat_map(|a| (a + 2..count).map(move |b| (a, b)));
+                let chords = pairs.filter(|(a, b)| (b + 1) % count != *a);
+                chords.map(|(a, b)| (servers[a], servers[b])).collect()
+            }
+            Fault::PowerCut { .. }
+            | Fault::PowerCutInOperation { .. }
+            | Fault::SyncFails { .. }
+            | Fault::PowerCutOfAll
+            | Fault::SlowDisk { .. }
+            | Fault::ClockError { .. }
+            | Fault::Transfer { .. }
+            | Fault::DiskFull { .. }
+            | Fault::WrongDisk { .. } => Vec::new(),
+        }
     }
 }

@@ -15,14 +15,12 @@ use std::{
 };
 
 use anyhow::ensure;
-use quorid_history::report::Report;
+use quorid_history::report::{Report, shortened};
 
 use self::machine::Machine;
 use crate::{
     mutant::{self, Mutant},
-    sweep::{
-        Seeds, each_mutant, exit_code, for_each, planted, shortened, tell, this_program, uptime_s,
-    },
+    sweep::{Seeds, each_mutant, exit_code, for_each, planted, this_program, uptime_s},
 };
 
 /// How many cuts the storage of one seed goes through. It isn't more, so that no state becomes
@@ -57,7 +55,8 @@ pub(crate) fn storage(
         Ok(true)
     })?;
     let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
-    tell(&sum, file)?;
+    print!("{}", sum.table());
+    sum.save(file)?;
     let (seconds, done) = (uptime_s()? - begun, sum.figure("cuts"));
     let each_ms = seconds * 1000.0 / done.max(1) as f64;
     println!("\nin {seconds:.0} s, {each_ms:.2} ms a cut");

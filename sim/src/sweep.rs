@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow};
 use clap::ValueEnum as _;
-use quorid_history::report::Report;
+use quorid_history::report::{Report, shortened};
 
 use crate::{mutant::Mutant, plan::KINDS};
 
@@ -223,23 +223,13 @@ pub(crate) fn sweep(
             }
         }
     }
-    tell(&sum, file)?;
+    print!("{}", sum.table());
+    sum.save(file)?;
     println!("\nin {:.0} s", uptime_s()? - begun);
     for violation in &sum.violations {
         println!("VIOLATION {violation}");
     }
     Ok(exit_code(sum.violations.is_empty()))
-}
-
-/// Prints the table, and writes it to a file.
-pub(crate) fn tell(report: &Report, file: Option<&Path>) -> anyhow::Result<()> {
-    let table = report.table();
-    print!("{table}");
-    if let Some(file) = file {
-        let wrong = || format!("writing {}", file.display());
-        fs::write(file, table).with_context(wrong)?;
-    }
-    Ok(())
 }
 
 /// What fails, how to repeat it, and by which faults alone it fails too.
@@ -381,11 +371,6 @@ pub(crate) fn for_each(
             ended
         })
     })
-}
-
-pub(crate) fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(600).collect()
 }
 
 /// Seconds since the machine started: in this program the C library's clocks are simulated.

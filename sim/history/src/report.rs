@@ -1,6 +1,6 @@
 //! What a run was made of, as figures, and the same summed over many runs.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 
 use crate::operation::{Answer, Asked, Operation};
 
@@ -88,6 +88,15 @@ impl Report {
         report
     }
 
+    /// Writes the table to a file, where one is named.
+    pub fn save(&self, file: Option<&Path>) -> io::Result<()> {
+        let Some(file) = file else { return Ok(()) };
+        fs::write(file, self.table()).map_err(|error| {
+            let what = format!("cannot write the report {}: {error}", file.display());
+            io::Error::new(error.kind(), what)
+        })
+    }
+
     /// The same as a table of Markdown, with the gaps' percentiles in place of each gap.
     pub fn table(&self) -> String {
         let mut rows: Vec<(&str, String)> = self
@@ -111,6 +120,12 @@ impl Report {
         }
         table
     }
+}
+
+/// A violation on one line, for people to read: histories are long.
+pub fn shortened(violation: &str) -> String {
+    let line = violation.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(600).collect()
 }
 
 /// The smallest value that so many of a thousand don't exceed.

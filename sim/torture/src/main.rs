@@ -26,7 +26,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, ValueEnum};
-use quorid_history::{Habits, report::Report};
+use quorid_history::{
+    Habits,
+    report::{Report, shortened},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::Instant,
@@ -192,17 +195,13 @@ async fn torture(options: &Options, stage: Option<PathBuf>) -> anyhow::Result<Ex
             sum.violations.push(violation);
         }
     }
-    let figure = |name: &str| sum.figures.get(name).copied().unwrap_or(0);
-    let probed = [Kind::Stop, Kind::Cut].map(|kind| figure(&kind.figure()));
-    if probed.iter().sum::<u64>() > 0 && figure(PROBES_ANSWERED) == 0 {
+    let probed = [Kind::Stop, Kind::Cut].map(|kind| sum.figure(&kind.figure()));
+    if probed.iter().sum::<u64>() > 0 && sum.figure(PROBES_ANSWERED) == 0 {
         let why = "no leader answered a prober even before it was struck";
         sum.violations.push(why.to_owned());
     }
-    let table = sum.table();
-    println!("\n{table}\nin {:.0?}, seed {seed}", begun.elapsed());
-    if let Some(file) = &options.report {
-        fs::write(file, table).with_context(|| format!("writing {}", file.display()))?;
-    }
+    println!("\n{}\nin {:.0?}, seed {seed}", sum.table(), begun.elapsed());
+    sum.save(options.report.as_deref())?;
     Ok(match sum.violations.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -257,8 +256,4 @@ fn program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
         )
     })?;
     fs::canonicalize(&found).with_context(|| format!("finding {}", found.display()))
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(600).collect()
 }
