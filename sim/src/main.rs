@@ -69,14 +69,8 @@ enum Command {
     },
     /// Run many seeds, each in a process of its own, and print a table
     Sweep {
-        /// First and last seed, such as 1..100
-        #[arg(long)]
-        seeds: Seeds,
         #[command(flatten)]
-        length: Length,
-        /// Processes at a time
-        #[arg(long, default_value_t = 1)]
-        jobs: usize,
+        many: Many,
         /// End once there were so many failovers, and fail if there are fewer
         #[arg(long)]
         failovers: Option<u64>,
@@ -89,14 +83,8 @@ enum Command {
     },
     /// Plant each bug in turn, and see that a seed of these finds it
     Mutants {
-        /// First and last seed, such as 1..200
-        #[arg(long)]
-        seeds: Seeds,
         #[command(flatten)]
-        length: Length,
-        /// Processes at a time
-        #[arg(long, default_value_t = 1)]
-        jobs: usize,
+        many: Many,
     },
     /// Cut the power of the storage alone, and check what is left
     Storage {
@@ -133,15 +121,21 @@ enum Command {
     },
     /// Run each seed twice: both traces must be the same, byte for byte
     CheckDeterminism {
-        /// First and last seed, such as 1..20
-        #[arg(long)]
-        seeds: Seeds,
         #[command(flatten)]
-        length: Length,
-        /// Processes at a time
-        #[arg(long, default_value_t = 1)]
-        jobs: usize,
+        many: Many,
     },
+}
+
+#[derive(Args, Clone, Copy)]
+struct Many {
+    /// First and last seed, such as 1..200
+    #[arg(long)]
+    seeds: Seeds,
+    #[command(flatten)]
+    length: Length,
+    /// Processes at a time
+    #[arg(long, default_value_t = 1)]
+    jobs: usize,
 }
 
 #[derive(Args, Clone, Copy)]
@@ -181,9 +175,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
         Command::Sweep {
-            seeds,
-            length,
-            jobs,
+            many,
             failovers,
             all_kinds,
             report,
@@ -192,23 +184,20 @@ fn main() -> anyhow::Result<ExitCode> {
                 failovers,
                 all_kinds,
             };
-            sweep::sweep(seeds, length.seconds, jobs, demand, report.as_deref())
+            sweep::sweep(
+                many.seeds,
+                many.length.seconds,
+                many.jobs,
+                demand,
+                report.as_deref(),
+            )
         }
         Command::Shrink {
             seed,
             mutant,
             length,
-        } => sweep::shrink(&Case {
-            seed,
-            seconds: length.seconds,
-            only: None,
-            mutant,
-        }),
-        Command::Mutants {
-            seeds,
-            length,
-            jobs,
-        } => sweep::mutants(seeds, length.seconds, jobs),
+        } => sweep::shrink(&Case::of(seed, length.seconds, mutant)),
+        Command::Mutants { many } => sweep::mutants(many.seeds, many.length.seconds, many.jobs),
         Command::Storage {
             seed,
             cuts,
@@ -224,10 +213,8 @@ fn main() -> anyhow::Result<ExitCode> {
             storage::storage(seed, cuts, jobs, mutant, report.as_deref())
         }
         Command::StorageMutants { seed, cuts, jobs } => storage::storage_mutants(seed, cuts, jobs),
-        Command::CheckDeterminism {
-            seeds,
-            length,
-            jobs,
-        } => sweep::check_determinism(seeds, length.seconds, jobs),
+        Command::CheckDeterminism { many } => {
+            sweep::check_determinism(many.seeds, many.length.seconds, many.jobs)
+        }
     }
 }

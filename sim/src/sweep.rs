@@ -64,6 +64,16 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// A seed with all the faults that it plans.
+    pub(crate) fn of(seed: u64, seconds: u64, mutant: Option<Mutant>) -> Self {
+        Self {
+            seed,
+            seconds,
+            only: None,
+            mutant,
+        }
+    }
+
     /// What repeats the run.
     pub(crate) fn command_line(&self) -> String {
         format!("cargo run -- {} --trace", self.arguments().join(" "))
@@ -186,12 +196,7 @@ pub(crate) fn sweep(
     let begun = uptime_s()?;
     let all = Mutex::new(Report::default());
     for_each(seeds, jobs, |seed| {
-        let case = Case {
-            seed,
-            seconds,
-            only: None,
-            mutant: None,
-        };
+        let case = Case::of(seed, seconds, None);
         let report = case.run()?;
         let enough = {
             let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -270,12 +275,7 @@ pub(crate) fn check_determinism(
 ) -> anyhow::Result<ExitCode> {
     let (same, differ) = (AtomicU64::new(0), AtomicU64::new(0));
     for_each(seeds, jobs, |seed| {
-        let case = Case {
-            seed,
-            seconds,
-            only: None,
-            mutant: None,
-        };
+        let case = Case::of(seed, seconds, None);
         let (first, second) = (case.run()?, case.run()?);
         if first.hash == second.hash && !first.hash.is_empty() {
             same.fetch_add(1, Ordering::Relaxed);
@@ -295,12 +295,7 @@ pub(crate) fn check_determinism(
 pub(crate) fn mutants(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result<ExitCode> {
     each_mutant(Mutant::value_variants(), jobs, |mutant| {
         for seed in seeds.first..=seeds.last {
-            let case = Case {
-                seed,
-                seconds,
-                only: None,
-                mutant: Some(mutant),
-            };
+            let case = Case::of(seed, seconds, Some(mutant));
             if let Some(why) = case.run()?.violations.first() {
                 return Ok(Some(format!("found by seed {seed}: {}", shortened(why))));
             }

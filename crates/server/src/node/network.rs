@@ -44,7 +44,7 @@ use super::{
 };
 use crate::{
     seams::{BoxedIo, Network},
-    storage::{Chunk, SnapshotReader},
+    storage::SnapshotReader,
     tls::peer_server_name,
 };
 
@@ -526,7 +526,7 @@ fn snapshot_parts(
         };
         let next = match reader.next_chunk() {
             Ok(Some(chunk)) => Some((
-                part(proto::snapshot_part::Part::Chunk(chunk_message(chunk))),
+                part(proto::snapshot_part::Part::Chunk(chunk.into())),
                 Some(reader),
             )),
             Ok(None) => {
@@ -545,15 +545,6 @@ fn snapshot_parts(
         future::ready(next)
     });
     stream::once(future::ready(head)).chain(rest)
-}
-
-fn chunk_message(chunk: Chunk) -> proto::SnapshotChunk {
-    proto::SnapshotChunk {
-        table: chunk.table,
-        keys: chunk.keys,
-        values: chunk.values,
-        crc32: chunk.crc32,
-    }
 }
 
 /// Ends once no chunk was asked for within the time for one.

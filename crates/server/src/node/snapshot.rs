@@ -87,6 +87,17 @@ impl SnapshotReceiver {
     }
 }
 
+impl From<Chunk> for proto::SnapshotChunk {
+    fn from(chunk: Chunk) -> Self {
+        Self {
+            table: chunk.table,
+            keys: chunk.keys,
+            values: chunk.values,
+            crc32: chunk.crc32,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeMap, sync::Arc};
@@ -122,19 +133,7 @@ mod tests {
         let mut receiver = SnapshotReceiver::begin(store, head).expect("a head");
         let mut reader = store.snapshot().expect("a snapshot");
         while let Some(chunk) = reader.next_chunk().expect("a chunk") {
-            let Chunk {
-                table,
-                keys,
-                values,
-                crc32,
-            } = chunk;
-            let chunk = proto::SnapshotChunk {
-                table,
-                keys,
-                values,
-                crc32,
-            };
-            receiver.add(chunk).expect("a chunk of ours");
+            receiver.add(chunk.into()).expect("a chunk of ours");
         }
         let SnapshotTotals { rows, crc32 } = reader.totals();
         receiver.finish(proto::SnapshotTail { rows, crc32 }).is_ok()

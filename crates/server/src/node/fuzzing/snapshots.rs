@@ -19,7 +19,7 @@ use crate::{
         types::{Snapshot, StoredMembership},
         wire::{
             self,
-            proto::{SnapshotChunk, SnapshotPart, SnapshotTail, snapshot_part::Part},
+            proto::{SnapshotPart, SnapshotTail, snapshot_part::Part},
         },
     },
     storage::{
@@ -260,18 +260,7 @@ fn sent(mut reader: SnapshotReader) -> Vec<u8> {
     let last = reader.durable().applied.unwrap_or_default();
     let mut parts = vec![Part::Head(snapshot_head_of(vote, wire::log_id(last)))];
     while let Some(chunk) = reader.next_chunk().expect("a chunk") {
-        let Chunk {
-            table,
-            keys,
-            values,
-            crc32,
-        } = chunk;
-        parts.push(Part::Chunk(SnapshotChunk {
-            table,
-            keys,
-            values,
-            crc32,
-        }));
+        parts.push(Part::Chunk(chunk.into()));
     }
     let SnapshotTotals { rows, crc32 } = reader.totals();
     parts.push(Part::Tail(SnapshotTail { rows, crc32 }));
