@@ -95,6 +95,14 @@ pub enum Proof {
     },
 }
 
+impl Proof {
+    /// Fits no account, as no verifier has the version 0. For a command that is to hear from the
+    /// log that its account is missing, or what became of it before.
+    pub const OF_NONE: Self = Self::Password {
+        verifier_version: Revision(0),
+    };
+}
+
 /// What becomes of the verifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VerifierChange {

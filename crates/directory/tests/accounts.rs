@@ -248,10 +248,12 @@ fn proofs() {
         ("open", Proof::Operator, None),
         ("open", Proof::NotNeeded, None),
         ("open", right, changed(1)),
+        ("open", Proof::OF_NONE, changed(1)),
         ("shut", Proof::Operator, None),
         ("shut", Proof::NotNeeded, needed(2)),
         ("shut", right, None),
         ("shut", outdated, changed(2)),
+        ("shut", Proof::OF_NONE, changed(2)),
     ] {
         let modify = Operation::Modify {
             account: by_login(name),

@@ -38,13 +38,7 @@ fn request_with_a_wrong_proof_may_come_again_with_a_right_one() {
         };
         command(request_at(5, 0), 5, operation)
     };
-    let wrong = [
-        Proof::NotNeeded,
-        Proof::Password {
-            verifier_version: Revision(0),
-        },
-    ];
-    for proof in wrong {
+    for proof in [Proof::NotNeeded, Proof::OF_NONE] {
         assert!(rejection(&mut log, &delete(proof)).is_some());
         assert!(!known(&log).contains(&request_at(5, 0)));
     }
@@ -52,6 +46,27 @@ fn request_with_a_wrong_proof_may_come_again_with_a_right_one() {
         verifier_version: Revision(1),
     };
     assert_eq!(rejection(&mut log, &delete(right)), None);
+}
+
+#[test]
+fn no_try_of_a_request_acts_once_its_account_was_missing() {
+    let mut log = Log::new();
+    let delete = |proof| {
+        let operation = Operation::Delete {
+            account: by_login("ana"),
+            expected_version: None,
+            proof,
+        };
+        command(request_at(5, 0), 5, operation)
+    };
+    let missing = Some(Rejection::AccountNotFound {
+        account: by_login("ana"),
+    });
+    assert_eq!(rejection(&mut log, &delete(Proof::OF_NONE)), missing);
+    log.run(create(1, "ana")).expect("done");
+    // Proposed before that, by an earlier try that was under way for long.
+    assert_eq!(rejection(&mut log, &delete(Proof::NotNeeded)), missing);
+    assert_eq!(log.directory.accounts().len(), 1);
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Service {
             request: change.request,
         };
         let proof = self.prove(caller, &claim).await?;
-        // Hashed only for those who may.
+        // Hashed only for those who may, or may be told that the account is missing.
         let verifier = match &change.password {
             PasswordChange::Keep => VerifierChange::Keep,
             PasswordChange::Remove => VerifierChange::Remove,

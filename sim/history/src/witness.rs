@@ -236,13 +236,9 @@ impl Replay {
             Asked::Look { account, freshness } => {
                 self.explains_look(account, *freshness, &operation.answer, floor)
             }
-            Asked::Create { request, .. } => self.explains_change(*request, operation, None, floor),
-            Asked::Rename {
-                request, account, ..
-            }
-            | Asked::Delete { request, account } => {
-                self.explains_change(*request, operation, Some(account), floor)
-            }
+            Asked::Create { request, .. }
+            | Asked::Rename { request, .. }
+            | Asked::Delete { request, .. } => self.explains_change(*request, operation, floor),
         }
     }
 
@@ -281,7 +277,6 @@ impl Replay {
         &self,
         request: RequestId,
         operation: &Operation,
-        which: Option<&Which>,
         floor: u64,
     ) -> Result<(), String> {
         let outcome = self.outcomes.get(&request);
@@ -291,14 +286,8 @@ impl Replay {
                 return Err("it was said not to be done, but it was".to_owned());
             }
             Answer::Unavailable { .. } => return Ok(()),
-            Answer::Rejected { reason, .. } if outcome.is_none() => {
-                // Refused before it came to the log.
-                return match which {
-                    Some(which) if reason == "ACCOUNT_NOT_FOUND" => {
-                        self.explains_look(which, Freshness::Linearizable, &operation.answer, floor)
-                    }
-                    Some(_) | None => Err("it isn't in the log".to_owned()),
-                };
+            Answer::Rejected { .. } if outcome.is_none() => {
+                return Err("the rejection isn't in the log".to_owned());
             }
             answered @ (Answer::Account { .. }
             | Answer::Deleted { .. }
@@ -329,7 +318,7 @@ impl Replay {
             ) => reason == self::reason(rejection) && *told == revision,
             _ => false,
         };
-        if !as_answered && !self.rejected_anew(operation, outcome, which, floor) {
+        if !as_answered {
             return Err(format!("the log says {outcome:?}"));
         }
         if let Ok(change) = &outcome.result {
@@ -341,27 +330,6 @@ impl Replay {
             ));
         }
         Ok(())
-    }
-}
-
-impl Replay {
-    /// Whether a rejection was told that isn't the recorded one, but true when it was told: the
-    /// server looks for the account before it proposes the retry of a rejected request.
-    fn rejected_anew(
-        &self,
-        operation: &Operation,
-        outcome: &Outcome,
-        which: Option<&Which>,
-        floor: u64,
-    ) -> bool {
-        let Answer::Rejected { reason, .. } = &operation.answer else {
-            return false;
-        };
-        let looked = |which| {
-            self.explains_look(which, Freshness::Linearizable, &operation.answer, floor)
-                .is_ok()
-        };
-        outcome.result.is_err() && reason == "ACCOUNT_NOT_FOUND" && which.is_some_and(looked)
     }
 }
 

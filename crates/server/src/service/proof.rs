@@ -17,6 +17,12 @@
 //!
 //! That the request is the same otherwise is checked by its fingerprint, in the rules. A
 //! request that was rejected has changed nothing, so its retry is checked as if it were new.
+//!
+//! # Missing accounts
+//! That an account is missing is for the log to say, even though a read has shown it: an
+//! earlier try of the request may still be on its way to the log, behind a creation of that
+//! account, and would act after its client was told that it didn't. An outcome in the log
+//! settles all tries. A request without an id has no other tries.
 
 use quorid_directory::{
     Account, Change, Operation, Password, Proof, RequestId, Revision, Selector,
@@ -39,13 +45,13 @@ enum Subject {
     Present(Account),
     /// As the first try of this request left it.
     Recorded(Account),
-    /// As of this revision.
+    /// Not there as of this revision.
     Missing(Revision),
 }
 
 impl Service {
-    /// Proposes an operation with its proof. If the password was changed between the two, once
-    /// more: the caller may have given the new one.
+    /// Proposes an operation with its proof. If the account got another password between the
+    /// two, once more: the caller may have given that one.
     pub(super) async fn propose_proven(
         &self,
         caller: &Caller,
@@ -55,9 +61,9 @@ impl Service {
     ) -> Result<Answer<Account>, Error> {
         let request = || claim.request.unwrap_or_else(|| self.new_request_id());
         let first = self.propose(caller, request(), operation(proof)).await;
-        if !matches!(first, Err(Error::Denied(Denied::PasswordChanged))) {
+        let Err(Error::Denied(Denied::PasswordChanged | Denied::PasswordNeeded)) = first else {
             return first;
-        }
+        };
         let proof = self.prove(caller, claim).await?;
         self.propose(caller, request(), operation(proof)).await
     }
@@ -143,8 +149,8 @@ impl Service {
         Err(Denied::WrongPassword.into())
     }
 
-    /// No such account: said to those who may look up accounts. To others it is a wrong
-    /// password, and takes as long.
+    /// No such account: to be said to those who may look up accounts. To others it is a wrong
+    /// password, and takes as long. The proof is for an account that is made meanwhile.
     async fn missing(
         &self,
         caller: &Caller,
@@ -154,7 +160,18 @@ impl Service {
         if !self.access.names_are_public() {
             self.prove_reader(caller, claim).await?;
         }
-        Err(not_found(claim.account, revision))
+        if claim.request.is_none() {
+            return Err(not_found(claim.account, revision));
+        }
+        if self.access.need(Action::ChangeUnguarded) == Need::Nothing {
+            return Ok(Proof::NotNeeded);
+        }
+        // To write to the log costs the same as for an account that is there: a login that was
+        // verified not long ago costs nothing.
+        if let Some(login) = &caller.login {
+            self.passwords.verify(login.password.clone(), None).await?;
+        }
+        Ok(Proof::OF_NONE)
     }
 
     /// Makes sure that the caller may read the directory, and so may be told what is in it.

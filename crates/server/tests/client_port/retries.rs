@@ -7,7 +7,7 @@ use quorid_api::proto::{
 };
 use tonic::Code;
 
-use crate::support::{TestServer, accounts, metadata, refusal, request_id, revision};
+use crate::support::{TestServer, accounts, by, metadata, refusal, request_id, revision};
 
 fn create(login_name: &str, request_id: &str) -> CreateAccountRequest {
     CreateAccountRequest {
@@ -145,6 +145,79 @@ async fn a_rejection_has_the_revision_that_it_was_made_at_and_its_retry_the_same
     assert!(revision(later.expect("created").metadata()) > first);
     let again = operator.create_account(taken).await;
     assert_eq!(revision(again.expect_err("taken").metadata()), first);
+}
+
+/// What a retry is told must hold for the earlier tries too, which may come to the log after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_found_no_account_never_acts() {
+    let server = TestServer::start(Access::Open).await;
+    let mut stranger = accounts(&server.stranger().await);
+    let not_found = (Code::NotFound, "ACCOUNT_NOT_FOUND".to_owned());
+    let (deletion, change) = (
+        delete("ana", "first"),
+        set_password("ana", "first", "second"),
+    );
+    let first = stranger.delete_account(deletion.clone()).await;
+    let first = revision(first.expect_err("no such account").metadata());
+    let unchanged = stranger.update_account(change.clone()).await;
+    assert_eq!(refusal(unchanged), not_found);
+    let created = stranger.create_account(create("ana", "")).await;
+    let created = created.expect("created").into_inner();
+
+    let again = stranger.delete_account(deletion).await;
+    let again = again.expect_err("no such account");
+    assert_eq!(revision(again.metadata()), first);
+    assert_eq!(refusal::<()>(Err(again)), not_found);
+    assert_eq!(refusal(stranger.update_account(change).await), not_found);
+    let changed = stranger
+        .update_account(set_password("ana", "first", "second"))
+        .await;
+    assert_eq!(changed.expect("still there").into_inner().id, created.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_found_no_account_never_acts_in_a_closed_directory_either() {
+    let server = TestServer::start(Access::Closed).await;
+    let mut operator = accounts(&server.operator().await);
+    let mut reader = accounts(&server.stranger().await);
+    for name in ["reader", "other"] {
+        let created = operator.create_account(create(name, "")).await;
+        created.expect("created");
+    }
+    let not_found = (Code::NotFound, "ACCOUNT_NOT_FOUND".to_owned());
+    let deletion = delete("ana", "first");
+    let by_reader = || by("reader:first", deletion.clone());
+    assert_eq!(
+        refusal(reader.delete_account(deletion.clone()).await),
+        wrong_password()
+    );
+    let first = reader.delete_account(by_reader()).await;
+    let first = revision(first.expect_err("no such account").metadata());
+    let created = operator.create_account(create("ana", "")).await;
+    created.expect("created");
+    let again = reader.delete_account(by_reader()).await;
+    let again = again.expect_err("no such account");
+    assert_eq!(revision(again.metadata()), first);
+    assert_eq!(refusal::<()>(Err(again)), not_found);
+    let kept = reader.delete_account(delete("ana", "first")).await;
+    kept.expect("still there until now");
+
+    // Without an id there is nothing to settle, and nothing is written.
+    let unnamed = |name| DeleteAccountRequest {
+        request_id: String::new(),
+        ..delete(name, "first")
+    };
+    let before = reader
+        .delete_account(by("reader:first", unnamed("ana")))
+        .await;
+    let before = revision(before.expect_err("no such account").metadata());
+    let after = reader
+        .delete_account(by("reader:first", unnamed("ana")))
+        .await;
+    assert_eq!(
+        revision(after.expect_err("no such account").metadata()),
+        before
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
