@@ -19,6 +19,14 @@ impl Fault {
             why: why.to_string().into(),
         }
     }
+
+    /// The reason, where it was another one, is this one.
+    pub(super) fn explained(self, other: impl fmt::Display, why: impl fmt::Display) -> Self {
+        match *self.why == *other.to_string() {
+            true => Self::new(self.what, why),
+            false => self,
+        }
+    }
 }
 
 impl From<Fault> for io::Error {

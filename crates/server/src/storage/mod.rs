@@ -6,6 +6,7 @@
 
 mod batch;
 mod codec;
+mod database;
 mod disk;
 mod fault;
 mod first_error;

@@ -8,14 +8,15 @@ use std::{fmt, ops::Bound, sync::Arc};
 
 use bytes::Bytes;
 use quorid_directory::{AccountId, PlantedBug, is_planted};
-use redb::{Database, Durability};
+use redb::Durability;
 
 use super::{
     Fault, blocking,
     codec::{decode_account, decode_outcome, request_id},
+    database::StateDatabase,
     disk::Disk,
     rows::{Durable, failed, find_account},
-    store::{StoreOptions, create_tables, open_database},
+    store::StoreOptions,
     tables::{ACCOUNTS, LOGIN_NAMES, META, OUTCOMES, TableId},
     view::ReadView,
 };
@@ -234,7 +235,7 @@ impl Drop for Incoming {
 
 /// Takes a snapshot in, chunk by chunk.
 pub struct Loader {
-    database: Database,
+    database: StateDatabase,
     file: Incoming,
     last: Option<(TableId, Bytes)>,
     totals: Totals,
@@ -254,8 +255,7 @@ impl Loader {
         let backend = disk
             .open_state(&file.name, true)
             .map_err(failed("receiving a snapshot"))?;
-        let database = open_database(backend, options)?;
-        create_tables(&database)?;
+        let database = StateDatabase::open(backend, options)?;
         Ok(Self {
             database,
             file,
@@ -376,7 +376,7 @@ impl Loader {
 
 /// A complete snapshot in a file beside the state.
 pub struct Loaded {
-    database: Database,
+    database: StateDatabase,
     file: Incoming,
     durable: Durable,
 }
@@ -396,7 +396,7 @@ impl Loaded {
     }
 
     /// Gives the file its new name, on the disk too. The database stays open under it.
-    pub(super) fn put_in_place(mut self, name: &str) -> Result<(Database, Durable), Fault> {
+    pub(super) fn put_in_place(mut self, name: &str) -> Result<(StateDatabase, Durable), Fault> {
         self.file
             .disk
             .rename(&self.file.name, name)

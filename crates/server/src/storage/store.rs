@@ -9,17 +9,18 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use redb::{Builder, Database, Durability, TransactionError};
+use redb::{Durability, TransactionError};
 use tokio::sync::Notify;
 
 use super::{
     Fault,
     batch::Batch,
     blocking,
-    disk::{Disk, StateFile},
+    database::StateDatabase,
+    disk::Disk,
     rows::{Durable, failed, read_durable},
     snapshot::{Loaded, Loader, SnapshotReader, SnapshotTotals},
-    tables::{ACCOUNTS, LOGIN_NAMES, META, OUTCOMES},
+    tables::META,
     view::ReadView,
 };
 
@@ -49,7 +50,7 @@ pub struct Store {
     disk: Arc<dyn Disk>,
     options: StoreOptions,
     /// Replaced as a whole when a snapshot is installed.
-    database: RwLock<Arc<Database>>,
+    database: RwLock<Arc<StateDatabase>>,
     /// A view of the state as it is, until the next change: most reads share one.
     view: Mutex<Option<Arc<ReadView>>>,
     /// The last checkpoint.
@@ -93,7 +94,8 @@ impl Store {
         if let Some(view) = &*shared {
             return Ok(Arc::clone(view));
         }
-        let view = Arc::new(ReadView::of(&self.database())?);
+        let database = self.database();
+        let view = Arc::new(database.explained(ReadView::of(&database))?);
         *shared = Some(Arc::clone(&view));
         Ok(view)
     }
@@ -110,6 +112,14 @@ impl Store {
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let database = self.database();
+        database.explained(self.write_batch(&database, work))
+    }
+
+    fn write_batch<T>(
+        &self,
+        database: &StateDatabase,
+        work: impl FnOnce(&mut Batch<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let mut transaction = match database.try_begin_write() {
             // A checkpoint is being written.
             Err(TransactionError::WouldBlock) => blocking(|| database.begin_write()),
@@ -135,34 +145,36 @@ impl Store {
     /// Puts every change made so far on the disk. Returns what is there then. Waits for a
     /// batch that is being made, and holds up the next one for as long as the disk takes.
     pub fn checkpoint(&self) -> Result<Durable, Fault> {
-        blocking(|| {
-            let database = self.database();
-            let mut transaction = database
-                .begin_write()
-                .map_err(failed("beginning a checkpoint"))?;
-            transaction
-                .set_durability(Durability::Immediate)
-                .map_err(failed("beginning a checkpoint"))?;
-            // Saves the allocator's state too, so that a restart needs not walk the tables.
-            transaction.set_quick_repair(true);
-            self.bytes.store(0, Ordering::Relaxed);
-            let durable = {
-                let meta = transaction
-                    .open_table(META)
-                    .map_err(failed("reading the state"))?;
-                read_durable(&meta)?
-            };
-            transaction
-                .commit()
-                .map_err(failed("writing a checkpoint"))?;
-            self.forget_view();
-            let mut last = self.lock_durable();
-            // A snapshot that was installed meanwhile is newer, and durable too.
-            if durable.applied > last.applied {
-                last.clone_from(&durable);
-            }
-            Ok(durable)
-        })
+        let database = self.database();
+        database.explained(blocking(|| self.write_checkpoint(&database)))
+    }
+
+    fn write_checkpoint(&self, database: &StateDatabase) -> Result<Durable, Fault> {
+        let mut transaction = database
+            .begin_write()
+            .map_err(failed("beginning a checkpoint"))?;
+        transaction
+            .set_durability(Durability::Immediate)
+            .map_err(failed("beginning a checkpoint"))?;
+        // Saves the allocator's state too, so that a restart needs not walk the tables.
+        transaction.set_quick_repair(true);
+        self.bytes.store(0, Ordering::Relaxed);
+        let durable = {
+            let meta = transaction
+                .open_table(META)
+                .map_err(failed("reading the state"))?;
+            read_durable(&meta)?
+        };
+        transaction
+            .commit()
+            .map_err(failed("writing a checkpoint"))?;
+        self.forget_view();
+        let mut last = self.lock_durable();
+        // A snapshot that was installed meanwhile is newer, and durable too.
+        if durable.applied > last.applied {
+            last.clone_from(&durable);
+        }
+        Ok(durable)
     }
 
     /// Returns when so much was written since the last checkpoint that another one is due.
@@ -177,7 +189,8 @@ impl Store {
 
     /// The whole state as it is now, to be sent to another server.
     pub fn snapshot(&self) -> Result<SnapshotReader, Fault> {
-        SnapshotReader::of(ReadView::of(&self.database())?)
+        let database = self.database();
+        database.explained(ReadView::of(&database).and_then(SnapshotReader::of))
     }
 
     /// An empty state beside this one, for a snapshot to be loaded into.
@@ -206,7 +219,7 @@ impl Store {
         self.disk.state_bytes()
     }
 
-    fn database(&self) -> Arc<Database> {
+    fn database(&self) -> Arc<StateDatabase> {
         Arc::clone(&self.database.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -215,7 +228,7 @@ impl Store {
     }
 }
 
-fn open_or_make(disk: &Arc<dyn Disk>, options: &StoreOptions) -> Result<Database, Fault> {
+fn open_or_make(disk: &Arc<dyn Disk>, options: &StoreOptions) -> Result<StateDatabase, Fault> {
     let file = disk
         .open_state(STATE, false)
         .map_err(failed("opening the state"))?;
@@ -226,63 +239,5 @@ fn open_or_make(disk: &Arc<dyn Disk>, options: &StoreOptions) -> Result<Database
         let made = Loader::new(disk, 0, options)?.finish(SnapshotTotals::default())?;
         return Ok(made.put_in_place(STATE)?.0);
     }
-    let database = open_database(file, options)?;
-    create_tables(&database)?;
-    Ok(database)
-}
-
-pub(super) fn open_database(file: StateFile, options: &StoreOptions) -> Result<Database, Fault> {
-    Builder::new()
-        .set_cache_size(options.cache_bytes)
-        .create_with_backend(Backend(file))
-        .map_err(failed("opening the state"))
-}
-
-pub(super) fn create_tables(database: &Database) -> Result<(), Fault> {
-    let transaction = database
-        .begin_write()
-        .map_err(failed("making the tables"))?;
-    transaction
-        .open_table(ACCOUNTS)
-        .map_err(failed("making the table of accounts"))?;
-    transaction
-        .open_table(LOGIN_NAMES)
-        .map_err(failed("making the table of login names"))?;
-    transaction
-        .open_table(OUTCOMES)
-        .map_err(failed("making the table of outcomes"))?;
-    transaction
-        .open_table(META)
-        .map_err(failed("making the table of single values"))?;
-    transaction.commit().map_err(failed("making the tables"))
-}
-
-/// redb takes a backend by value.
-#[derive(Debug)]
-struct Backend(StateFile);
-
-impl redb::StorageBackend for Backend {
-    fn len(&self) -> std::io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> std::io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.0.write(offset, data)
-    }
-
-    fn close(&self) -> std::io::Result<()> {
-        self.0.close()
-    }
+    StateDatabase::open(file, options)
 }
