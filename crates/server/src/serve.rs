@@ -53,8 +53,14 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         .build()
         .context("cannot start the threads of the server")?;
     let ended = runtime.block_on(serve(config, identity, args.exit_on_stdin_close));
-    // What still runs on blocking threads (a hash, a digest) is not waited for long.
-    runtime.shutdown_timeout(Duration::from_millis(200));
+    if ended.is_err() {
+        // The process ends here, and its threads with it. To end them one by one would take the
+        // timers from a task that is just writing to the disk, and make it panic.
+        std::mem::forget(runtime);
+    } else {
+        // What still runs on blocking threads (a hash, a digest) is not waited for long.
+        runtime.shutdown_timeout(Duration::from_millis(200));
+    }
     ended
 }
 
@@ -303,7 +309,7 @@ fn node_config(config: &Config) -> NodeConfig {
 
 /// Says once, on standard output, that requests will be answered.
 async fn tell_ready(config: Config, mut cluster: watch::Receiver<Arc<ClusterState>>) {
-    let Ok(state) = cluster.wait_for(|state| state.leader.is_some()).await else {
+    let Ok(state) = cluster.wait_for(|state| state.leading().is_some()).await else {
         return;
     };
     let leader = state.leading().map_or("", |leader| leader.name.as_str());

@@ -72,7 +72,7 @@ impl TestServer {
             .expect("started");
         let mut cluster = server.cluster();
         cluster
-            .wait_for(|state| state.leader.is_some())
+            .wait_for(|state| state.leading().is_some())
             .await
             .expect("a leader");
         Self { ca, server }

@@ -24,7 +24,7 @@ async fn follow(frontend: Arc<Frontend>, reporter: HealthReporter) {
     let mut cluster = frontend.service.cluster();
     let mut phase = frontend.phase.clone();
     loop {
-        let knows_leader = cluster.borrow_and_update().leader.is_some();
+        let knows_leader = cluster.borrow_and_update().leading().is_some();
         let serves = *phase.borrow_and_update() == Phase::Serving;
         let status = if knows_leader && serves {
             ServingStatus::Serving

@@ -431,7 +431,7 @@ async fn a_shutdown_hands_leadership_over_and_a_follower_says_who_leads() {
     let (first, leader) = cluster.leader().await;
     let follower = cluster.running[&((first + 1) % 3)].node.clone();
     let mut known = follower.cluster();
-    let told = known.wait_for(|state| state.leader.is_some());
+    let told = known.wait_for(|state| state.leading().is_some());
     let told = timeout(Duration::from_secs(30), told).await;
     drop(told.expect("in time").expect("it runs"));
     match follower.propose(create(1)).await {
