@@ -4,12 +4,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitStatus,
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
-use quorid::testbed::Testbed;
+use quorid::testbed::{LogEvent, Testbed};
 use quorid_api::{Client, Read};
 use quorid_history::{Habits, Shown, Worker, World as _, report::Report, shown, witness};
 use tokio::{
@@ -237,11 +237,17 @@ impl Campaign {
             if !went_well {
                 return Ok(());
             }
+            let events = self.cluster.events_since(UNIX_EPOCH)?;
             let logs: anyhow::Result<Vec<_>> = (0..self.cluster.len())
                 .map(|server| {
                     let data = self.cluster.data_dir(server);
                     let data = data.context("nobody knows where a server's data is")?;
-                    committed::read(self.cluster.name(server), &data)
+                    let own = events.iter().filter(|event| event.server == server);
+                    let ahead = checkpoints_ahead(own);
+                    let starts = ahead.len() as u64;
+                    self.report
+                        .add("starts with a log behind the checkpoint", starts);
+                    committed::read(self.cluster.name(server), &data, ahead)
                 })
                 .collect();
             let (committed, violations) = committed::compare(&logs?, applied);
@@ -300,6 +306,22 @@ impl Campaign {
         }
         Ok(panics)
     }
+}
+
+/// Of a server's starts with a log that ended before the checkpoint. Where it had stopped in good
+/// order, that must not be.
+fn checkpoints_ahead<'a>(events: impl Iterator<Item = &'a LogEvent>) -> Vec<u64> {
+    let mut ahead = Vec::new();
+    let mut stopped = false;
+    for event in events {
+        let (checkpoint, log) = (event.number("checkpoint"), event.number("last_log"));
+        if event.is("opened") {
+            ahead.extend(checkpoint.filter(|_| log < checkpoint && !stopped));
+            stopped = false;
+        }
+        stopped |= event.is("stopped");
+    }
+    ahead
 }
 
 fn write_lines<T: std::fmt::Debug>(directory: &Path, name: &str, of: &[T]) -> anyhow::Result<()> {

@@ -12,16 +12,20 @@ pub(crate) struct ServerLog {
     name: String,
     state: LogState,
     entries: Vec<(LogPos, Payload)>,
+    /// Checkpoints that it had when it started with a log that ended before them.
+    ahead: Vec<u64>,
 }
 
-/// Reads the log of a server that doesn't run.
-pub(crate) fn read(name: &str, data_dir: &Path) -> anyhow::Result<ServerLog> {
+/// Reads the log of a server that doesn't run, and told that at a start it had these checkpoints
+/// and less of the log.
+pub(crate) fn read(name: &str, data_dir: &Path, ahead: Vec<u64>) -> anyhow::Result<ServerLog> {
     let read = || {
         let log = DataDirectory::open(data_dir)?.open_log(&LogOptions::default())?;
         Ok::<_, anyhow::Error>(ServerLog {
             name: name.to_owned(),
             state: log.state(),
             entries: log.read(0, u64::MAX)?,
+            ahead,
         })
     };
     read().with_context(|| format!("reading the log of {name}"))
@@ -38,23 +42,30 @@ pub(crate) fn compare(logs: &[ServerLog], applied: u64) -> (CommittedLog, Vec<St
     let mut leaders: BTreeMap<u64, u64> = BTreeMap::new();
     for log in logs {
         let name = &log.name;
-        if let Some(purged) = log.state.purged {
-            violations.push(format!("the log of {name} was cut behind entry {purged}"));
-        }
+        let begin = match log.state.purged {
+            None => 0,
+            // What others committed was in its state, but its own disk hadn't taken the entries.
+            // The log begins anew behind them.
+            Some(purged) if log.ahead.contains(&purged.index) => purged.index + 1,
+            Some(purged) => {
+                violations.push(format!("the log of {name} was cut behind entry {purged}"));
+                0
+            }
+        };
         if let Some(vote) = log.state.vote.filter(|vote| vote.committed) {
             let leader = *leaders.entry(vote.term).or_insert(vote.candidate);
             if leader != vote.candidate {
                 violations.push(format!("two leaders in term {}, by {name}", vote.term));
             }
         }
-        let length = log.entries.len() as u64;
-        if length <= applied {
+        let end = begin + log.entries.len() as u64;
+        if end <= applied {
             violations.push(format!(
-                "{name} applied entry {applied}, but its log has {length} entries"
+                "{name} applied entry {applied}, but its log ends before entry {end}"
             ));
         }
         let own = log.state.committed.map_or(0, |last| last.index);
-        for ((at, payload), expected) in log.entries.iter().zip(0..) {
+        for ((at, payload), expected) in log.entries.iter().zip(begin..) {
             if at.index != expected {
                 violations.push(format!("{name} has no entry {expected}, but {at}"));
                 break;
@@ -74,6 +85,17 @@ pub(crate) fn compare(logs: &[ServerLog], applied: u64) -> (CommittedLog, Vec<St
                     at.index, known.0, at.term
                 ));
             }
+        }
+    }
+    for log in logs {
+        if let Some(purged) = log.state.purged
+            && let Some((term, _)) = committed.get(&purged.index)
+            && *term != purged.term
+        {
+            let name = &log.name;
+            violations.push(format!(
+                "{name} begins behind {purged}, of term {term} elsewhere"
+            ));
         }
     }
     (committed, violations)
@@ -126,6 +148,7 @@ mod tests {
                 committed: Some(at(entries.len() - 1)),
                 ..LogState::default()
             },
+            ahead: Vec::new(),
         }
     }
 
@@ -201,7 +224,7 @@ mod tests {
         let table = [
             (other, "s2 has another entry 2@1 than others"),
             (later, "committed logs differ: entry 2 of term 1, but of 2"),
-            (short, "s2 applied entry 2, but its log has 2 entries"),
+            (short, "s2 applied entry 2, but its log ends before entry 2"),
         ];
         for (log_of_s2, expected) in table {
             let (_, violations) = compare(&[server("s1", &log()), server("s2", &log_of_s2)], 2);
@@ -231,6 +254,26 @@ mod tests {
             let told = |violation: &String| violation.starts_with(expected);
             assert!(violations.iter().any(told), "{expected}: {violations:?}");
         }
+    }
+
+    #[test]
+    fn a_log_may_begin_behind_a_checkpoint_that_its_end_was_lost_before() {
+        let mut servers = [server("s1", &log()), server("s2", &log())];
+        servers[1].entries.remove(0);
+        servers[1].state.purged = Some(LogPos { term: 1, index: 0 });
+        servers[1].ahead = vec![0];
+        let (committed, violations) = compare(&servers, 2);
+        assert_eq!(violations, Vec::<String>::new());
+        assert_eq!(committed.len(), 3);
+        servers[1].state.purged = Some(LogPos { term: 9, index: 0 });
+        let (_, violations) = compare(&servers, 2);
+        assert_eq!(violations, ["s2 begins behind 0@9, of term 1 elsewhere"]);
+        // Nobody has it.
+        servers.swap(0, 1);
+        let (committed, _) = compare(&servers[..1], 2);
+        let told = witness::check(&committed, &[], None, None).violations;
+        let missing = "nobody was seen to commit entry 0";
+        assert!(told.iter().any(|told| told == missing), "{told:?}");
     }
 
     #[test]
