@@ -18,8 +18,10 @@ bin=${PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)}
 [[ -x $quorid ]] || { echo "error: no program $quorid; try: make" >&2 && exit 2; }
 [[ -x $bin/postgres ]] || { echo 'error: no PostgreSQL; try: apt-get install postgresql' >&2 && exit 2; }
 
+# shellcheck source=quorid.sh
+source "$root/docs/benchmarks/quorid.sh"
+
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quorid-compare.XXXXXX")
-demo=
 user=$(id -un)
 if [[ $(id -u) -eq 0 ]]; then # PostgreSQL doesn't run as root
     user=nobody
@@ -27,7 +29,7 @@ if [[ $(id -u) -eq 0 ]]; then # PostgreSQL doesn't run as root
 fi
 as() { if [[ $user == "$(id -un)" ]]; then "$@"; else runuser -u "$user" -- "$@"; fi; }
 end() {
-    [[ -z $demo ]] || { kill -INT "$demo" && wait "$demo"; } 2>/dev/null || true
+    end_quorid
     local name
     for name in s2 s3 s1; do
         [[ ! -f $dir/$name/postmaster.pid ]] ||
@@ -72,37 +74,7 @@ postgres() {
         -T "$seconds" postgres 2>/dev/null | awk '/^tps/ { printf "%d", $3 }'
 }
 
-# ---- Quorid ----------------------------------------------------------------------------------
-mkdir q
-"$quorid" demo --dir q/demo --output json >demo.json &
-demo=$!
-until [[ -s demo.json ]] && variables=$(python3 -c '
-import json
-line = open("demo.json").readline()
-for name, value in json.loads(line)["environment"].items():
-    print(f"{name}={value}")' 2>/dev/null); do
-    kill -0 "$demo"
-    sleep 0.1
-done
-while read -r line; do export "${line?}"; done <<<"$variables"
-quorid_creates() {
-    "$quorid" bench create --clients 64 --seconds "$seconds" --output json |
-        python3 -c 'import json, sys; print(int(json.load(sys.stdin)["per_second"]))'
-}
-
 # ---- in turns --------------------------------------------------------------------------------
-postgres >/dev/null
-quorid_creates >/dev/null
-echo "creates/s   Quorid  PostgreSQL  ratio"
-for ((round = 1; round <= rounds; round++)); do
-    q=$(quorid_creates)
-    p=$(postgres)
-    echo "$q $p" >>pairs
-    awk -v n="$round" -v q="$q" -v p="$p" 'BEGIN { printf "round %-5d %6d %11d %6.2f\n", n, q, p, q / p }'
-done
-python3 - <<'END'
-from statistics import median
-pairs = [tuple(map(int, line.split())) for line in open("pairs")]
-q, p = median(a for a, _ in pairs), median(b for _, b in pairs)
-print(f"median      {q:6.0f} {p:11.0f} {median(a / b for a, b in pairs):6.2f}")
-END
+start_quorid "$quorid" q
+quorid() { creates_a_second "$quorid" q "$seconds"; }
+pairs_in_turns "$rounds" Quorid PostgreSQL quorid postgres

@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it: Quorid as `quorid demo` starts it, three servers with TLS.
+
+demos=()
+
+start_quorid() { # program; a new folder
+    local program=$1 folder=$2
+    mkdir "$folder"
+    "$program" demo --dir "$folder/demo" --output json >"$folder/demo.json" &
+    demos+=($!)
+    until [[ -s $folder/demo.json ]] && python3 -c '
+import json, sys
+line = open(sys.argv[1]).readline()
+for name, value in json.loads(line)["environment"].items():
+    print(f"{name}={value}")' "$folder/demo.json" >"$folder/environment" 2>/dev/null; do
+        kill -0 "${demos[-1]}"
+        sleep 0.1
+    done
+}
+
+creates_a_second() { # program; its folder; seconds
+    (
+        while read -r line; do export "${line?}"; done <"$2/environment"
+        "$1" bench create --clients 64 --seconds "$3" --output json |
+            python3 -c 'import json, sys; print(int(json.load(sys.stdin)["per_second"]))'
+    )
+}
+
+end_quorid() {
+    local demo
+    for demo in "${demos[@]}"; do
+        { kill -INT "$demo" && wait "$demo"; } 2>/dev/null || true
+    done
+}
+
+# One line for each round with two figures, and the medians; the ratio is that of each pair.
+pairs_in_turns() { # rounds; names of both; commands that print a figure, as two words
+    local rounds=$1 first=$2 second=$3 one=$4 other=$5 a b round
+    "$one" >/dev/null
+    "$other" >/dev/null
+    printf 'creates/s  %12s %12s  ratio\n' "$first" "$second"
+    for ((round = 1; round <= rounds; round++)); do
+        a=$("$one")
+        b=$("$other")
+        echo "$a $b" >>pairs
+        awk -v n="$round" -v a="$a" -v b="$b" \
+            'BEGIN { printf "round %-4d %12d %12d %6.2f\n", n, a, b, a / b }'
+    done
+    python3 - <<'END'
+from statistics import median
+pairs = [tuple(map(int, line.split())) for line in open("pairs")]
+first, second = median(a for a, _ in pairs), median(b for _, b in pairs)
+print(f"median     {first:12.0f} {second:12.0f} {median(a / b for a, b in pairs):6.2f}")
+END
+}
