@@ -1,6 +1,7 @@
 //! The engine's own conformance suite, on the real log and the real state.
 
 mod cluster;
+mod late_snapshot;
 mod network;
 
 use std::sync::Arc;

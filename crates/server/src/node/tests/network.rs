@@ -44,7 +44,12 @@ impl Network for Refusing {
 
 const OPTION: Duration = Duration::from_millis(100);
 
-async fn connection(network: &Arc<Refusing>) -> PeerConnection {
+/// Reaches nobody.
+pub(super) fn refusing() -> PeerNetwork {
+    peers(&Arc::default())
+}
+
+fn peers(network: &Arc<Refusing>) -> PeerNetwork {
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring supports TLS 1.2 and 1.3")
@@ -53,13 +58,16 @@ async fn connection(network: &Arc<Refusing>) -> PeerConnection {
     let network: Arc<dyn Network> = Arc::clone(network) as _;
     let dialer = PeerDialer::new(network, Arc::new(tls), OPTION);
     let cluster_id = "97c3d893-8b2e-4291-bd9c-a6c94d4b3fe8";
-    let mut network = PeerNetwork::new(dialer, cluster_id, 1, OPTION).expect("a UUID");
+    PeerNetwork::new(dialer, cluster_id, 1, OPTION).expect("a UUID")
+}
+
+async fn connection(network: &Arc<Refusing>) -> PeerConnection {
     let peer = Peer {
         name: "n2".to_owned(),
         client_address: "n2:7400".to_owned(),
         peer_address: "n2:7401".to_owned(),
     };
-    network.new_client(2, &peer).await
+    peers(network).new_client(2, &peer).await
 }
 
 /// One blank entry at index `first`, after `prev`.
