@@ -248,11 +248,11 @@ impl Platter {
         }
     }
 
-    /// A sync fails. Returns who has to be told.
+    /// A sync fails. Returns who has to be told: nobody, if it was only noted what is committed.
     fn fail_sync(&mut self) -> Vec<quorid::storage::FlushDone> {
         let waiting = self.cut();
         self.cuts.syncs_failed += 1;
-        self.sync_failed = true;
+        self.sync_failed = !waiting.is_empty();
         waiting
     }
 
@@ -330,7 +330,12 @@ impl PoweredDisk {
 
 impl Disk for PoweredDisk {
     fn open_log(&self, _: &LogOptions) -> io::Result<Arc<dyn LogEngine>> {
-        drop(self.platter()?);
+        let platter = self.platter()?;
+        platter
+            .stored
+            .log
+            .opened(&platter.server, &platter.observer);
+        drop(platter);
         Ok(Arc::new(OpenLog::open(self.disk.clone(), self.power)))
     }
 

@@ -18,7 +18,8 @@ pub(crate) enum Mutant {
     /// A snapshot that was put in the state's place may be back under its old name after a
     /// power cut.
     SnapshotNameNotSynced,
-    /// What was cut off the log is there again after a power cut.
+    /// What was cut off the log is there again after a power cut, in place of what was written
+    /// there since.
     TruncationNotSaved,
     /// Linearizable look-ups ask any server, and take what it has.
     StaleAnswer,

@@ -14,7 +14,7 @@ use tokio::{sync::Notify, time::sleep};
 use super::SimDisk;
 use quorid_history::chance::Chance;
 
-use crate::mutant::Mutant;
+use crate::{mutant::Mutant, observer::Observer};
 
 #[derive(Default)]
 pub(super) struct LogImage {
@@ -68,9 +68,31 @@ impl Content {
             Record::Nothing => {}
         }
     }
+
+    /// What no log of Raft may look like, whenever it is opened.
+    fn disorder(&self) -> Option<String> {
+        let mut before = self.state.purged;
+        for (&index, &(term, _)) in &self.entries {
+            let at = LogPos { term, index };
+            if before.is_some_and(|before| before.index + 1 != index || before.term > term) {
+                return Some(format!("{at} comes after {before:?}"));
+            }
+            before = Some(at);
+        }
+        let vote = self.state.vote.map(|vote| vote.term);
+        let term = before.map(|last| last.term);
+        (vote < term).then(|| format!("it ends in term {term:?}, and the vote is of {vote:?}"))
+    }
 }
 
 impl LogImage {
+    /// A server opens it.
+    pub(super) fn opened(&self, server: &str, observer: &Observer) {
+        if let Some(disorder) = self.current.disorder() {
+            observer.saw_violation(format!("the log that {server} opens: {disorder}"));
+        }
+    }
+
     fn write(&mut self, record: Record, done: Option<FlushDone>) {
         self.current.apply(&record);
         self.pending.push_back((record, done));
@@ -78,10 +100,17 @@ impl LogImage {
 
     /// A record is on the disk.
     fn flushed(&mut self, record: &Record) {
-        if let (true, Record::Truncate(_)) = (Mutant::TruncationNotSaved.is_planted(), record) {
-            return;
+        let forgotten = Mutant::TruncationNotSaved.is_planted()
+            && match record {
+                Record::Truncate(_) => true,
+                Record::Entry(at, _) => self.durable.entries.contains_key(&at.index),
+                Record::Vote(_) | Record::Committed(_) | Record::Purge(_) | Record::Nothing => {
+                    false
+                }
+            };
+        if !forgotten {
+            self.durable.apply(record);
         }
-        self.durable.apply(record);
     }
 
     /// Whether anything was ever written.
