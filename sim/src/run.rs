@@ -142,7 +142,7 @@ pub(crate) fn run(seed: u64, faults_ms: u64, only: Option<&[usize]>) -> anyhow::
     let new_leaders: Vec<u64> = seen.leaders.values().skip(1).map(|(_, ms)| *ms).collect();
     report.add("failovers", new_leaders.len() as u64);
     report.count(&seen.operations, &new_leaders);
-    report.add("operations that changed something", checked.mutating);
+    report.count_changing(checked.mutating);
     report.add("commands committed", checked.commands);
     if let Some(verdict) = &verdict {
         report.add("transfers done", verdict.transfers_done);

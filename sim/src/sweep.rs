@@ -220,6 +220,7 @@ pub(crate) fn sweep(
         let why = format!("fewer than {wanted} failovers: more seeds are needed");
         sum.violations.push(why);
     }
+    sum.demand_changes();
     if demand.all_kinds {
         for kind in KINDS {
             if sum.figure(&format!("fault: {kind}")) == 0 {

@@ -4,6 +4,12 @@ use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 
 use crate::operation::{Answer, Asked, Operation};
 
+/// The figures of all operations, and of those that changed something.
+const OPERATIONS: &str = "operations";
+const CHANGING: &str = "operations that changed something";
+/// Histories in which less changes show little, percent.
+const CHANGING_MIN: u64 = 15;
+
 /// One run, or many.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -34,7 +40,7 @@ impl Report {
         let mut acknowledged = Vec::new();
         for operation in operations {
             let (asked, answer) = (operation.asked.kind(), operation.answer.kind());
-            self.add("operations", 1);
+            self.add(OPERATIONS, 1);
             self.add(&format!("operation: {asked}: {answer}"), 1);
             let look_up = matches!(operation.asked, Asked::Look { .. });
             if let (false, Answer::Account { .. } | Answer::Deleted { .. }) =
@@ -56,6 +62,21 @@ impl Report {
         pauses.dedup();
         self.gaps
             .extend(pauses.into_iter().map(|(from, to)| to - from));
+    }
+
+    /// Counts operations that changed something.
+    pub fn count_changing(&mut self, operations: u64) {
+        self.add(CHANGING, operations);
+    }
+
+    /// Takes it for a violation if the clients changed too little, in all of it: in a single run
+    /// whose servers were hardly ever up, chance decides what the few operations were.
+    pub fn demand_changes(&mut self) {
+        let (changing, all) = (self.figure(CHANGING), self.figure(OPERATIONS));
+        if changing * 100 < all * CHANGING_MIN {
+            let why = format!("only {changing} of {all} operations changed anything");
+            self.violations.push(why);
+        }
     }
 
     /// Adds another report to this one.
@@ -155,5 +176,21 @@ impl fmt::Display for Report {
             writeln!(f, "VIOLATION {}", violation.replace('\n', " "))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_that_change_too_little_are_a_violation() {
+        for (changing, fine) in [(149, false), (150, true)] {
+            let mut report = Report::default();
+            report.add(OPERATIONS, 1_000);
+            report.count_changing(changing);
+            report.demand_changes();
+            assert_eq!(report.violations.is_empty(), fine, "{changing}");
+        }
     }
 }

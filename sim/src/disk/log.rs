@@ -79,9 +79,9 @@ impl Content {
             }
             before = Some(at);
         }
-        let vote = self.state.vote.map(|vote| vote.term);
-        let term = before.map(|last| last.term);
-        (vote < term).then(|| format!("it ends in term {term:?}, and the vote is of {vote:?}"))
+        let vote = self.state.vote.map_or(0, |vote| vote.term);
+        let term = before.map_or(0, |last| last.term);
+        (vote < term).then(|| format!("it ends in term {term}, and the vote is of term {vote}"))
     }
 }
 

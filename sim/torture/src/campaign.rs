@@ -255,7 +255,7 @@ impl Campaign {
             let listed = Some(accounts.as_slice());
             let checked = witness::check(&committed, &operations, listed, Some(VERDICT_MAX));
             let report = &mut self.report;
-            report.add("operations that changed something", checked.mutating);
+            report.count_changing(checked.mutating);
             report.add("commands committed", checked.commands);
             report.violations.extend(checked.violations);
             Ok(())

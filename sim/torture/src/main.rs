@@ -195,10 +195,15 @@ async fn torture(options: &Options, stage: Option<PathBuf>) -> anyhow::Result<Ex
             sum.violations.push(violation);
         }
     }
+    let told = sum.violations.len();
     let probed = [Kind::Stop, Kind::Cut].map(|kind| sum.figure(&kind.figure()));
     if probed.iter().sum::<u64>() > 0 && sum.figure(PROBES_ANSWERED) == 0 {
         let why = "no leader answered a prober even before it was struck";
         sum.violations.push(why.to_owned());
+    }
+    sum.demand_changes();
+    for violation in &sum.violations[told..] {
+        println!("VIOLATION {violation}");
     }
     println!("\n{}\nin {:.0?}, seed {seed}", sum.table(), begun.elapsed());
     sum.save(options.report.as_deref())?;

@@ -284,7 +284,8 @@ impl Gate {
 /// one too would take the engine's note of what was written to the log back to the snapshot's end
 /// (openraft 0.10.0-alpha.37), and what comes after it would be applied late. But all that a
 /// leader sends in a snapshot is committed: the log can be told just that, by an append of
-/// nothing. (One of that leader's own appends, as late, may still come between the two calls.)
+/// nothing. An append that comes between the two calls does no harm: the first one has told the
+/// engine what is committed, and it then skips the snapshot by itself.
 pub(super) async fn install(
     raft: &Raft,
     vote: Vote,
