@@ -24,6 +24,11 @@ impl FirstError {
         }
     }
 
+    /// The first error, if there was one.
+    pub(super) fn none_yet(&self) -> io::Result<()> {
+        self.0.get().map_or(Ok(()), |first| Err(copy(first)))
+    }
+
     /// The first error, or this one where there was none before.
     pub(super) fn or(&self, error: io::Error) -> io::Error {
         match self.0.get() {
@@ -97,6 +102,7 @@ mod tests {
         drop(first.watch(Some(done)));
         let error = told.recv().expect("told").expect_err("not written");
         assert!(error.to_string().contains("the log ended"), "{error}");
+        assert!(first.none_yet().is_ok());
 
         first.watch(None).send(Err(io::Error::other("no space")));
         first.watch(None).send(Err(io::Error::other("no queue")));
@@ -104,6 +110,8 @@ mod tests {
         drop(first.watch(Some(done)));
         let error = told.recv().expect("told").expect_err("not written");
         assert_eq!(error.to_string(), "no space");
+        let refused = first.none_yet().expect_err("the log has failed");
+        assert_eq!(refused.to_string(), "no space");
         assert_eq!(
             first.or(io::Error::other("no queue")).to_string(),
             "no space"

@@ -240,12 +240,15 @@ impl Wal {
     }
 
     /// Does a write and hands it to the log's writer: to be synced where somebody waits for it.
+    /// Once the writer has failed nothing is handed to it: its count of queued bytes may be wrong
+    /// then, and whoever has to wait for room would wait for ever.
     fn write(
         &self,
         write: impl FnOnce(&mut RaftLog<WalTypes>) -> io::Result<Option<Segment>>,
         done: Option<FlushDone>,
     ) -> io::Result<()> {
         let mut records = self.writing();
+        self.first_error.none_yet()?;
         self.write_to(&mut records, write, done)
             .map_err(|error| self.first_error.or(error))
     }
