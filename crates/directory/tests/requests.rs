@@ -26,46 +26,40 @@ fn known(log: &Log) -> Vec<RequestId> {
     log.directory.outcomes().keys().copied().collect()
 }
 
+/// Always the same request.
+fn delete_ana(proof: Proof) -> Command {
+    let operation = Operation::Delete {
+        account: by_login("ana"),
+        expected_version: None,
+        proof,
+    };
+    command(request_at(5, 0), 5, operation)
+}
+
 #[test]
 fn request_with_a_wrong_proof_may_come_again_with_a_right_one() {
     let mut log = Log::new();
     log.run(create_with_password(9, "ana", "x")).expect("done");
-    let delete = |proof| {
-        let operation = Operation::Delete {
-            account: by_login("ana"),
-            expected_version: None,
-            proof,
-        };
-        command(request_at(5, 0), 5, operation)
-    };
     for proof in [Proof::NotNeeded, Proof::OF_NONE] {
-        assert!(rejection(&mut log, &delete(proof)).is_some());
+        assert!(rejection(&mut log, &delete_ana(proof)).is_some());
         assert!(!known(&log).contains(&request_at(5, 0)));
     }
     let right = Proof::Password {
         verifier_version: Revision(1),
     };
-    assert_eq!(rejection(&mut log, &delete(right)), None);
+    assert_eq!(rejection(&mut log, &delete_ana(right)), None);
 }
 
 #[test]
 fn no_try_of_a_request_acts_once_its_account_was_missing() {
     let mut log = Log::new();
-    let delete = |proof| {
-        let operation = Operation::Delete {
-            account: by_login("ana"),
-            expected_version: None,
-            proof,
-        };
-        command(request_at(5, 0), 5, operation)
-    };
     let missing = Some(Rejection::AccountNotFound {
         account: by_login("ana"),
     });
-    assert_eq!(rejection(&mut log, &delete(Proof::OF_NONE)), missing);
+    assert_eq!(rejection(&mut log, &delete_ana(Proof::OF_NONE)), missing);
     log.run(create(1, "ana")).expect("done");
     // Proposed before that, by an earlier try that was under way for long.
-    assert_eq!(rejection(&mut log, &delete(Proof::NotNeeded)), missing);
+    assert_eq!(rejection(&mut log, &delete_ana(Proof::NotNeeded)), missing);
     assert_eq!(log.directory.accounts().len(), 1);
 }
 

@@ -151,6 +151,9 @@ mod tests {
             let error = append(&*log, index, 1).expect_err("no space");
             assert!(error.to_string().contains("File too large"), "{error}");
         }
+        // Nothing more was handed to the writer, then.
+        let last = log.state().last.map(|last| last.index);
+        assert!(last <= Some(3), "{last:?}");
     }
 
     fn length(folder: &TempDir) -> u64 {
