@@ -6,6 +6,7 @@ set -euo pipefail
 usage() {
     cat <<'END'
 Usage: demo.sh                   runs the demonstration
+       demo.sh --record FILE     the same, and writes what it showed to this file, as JSON
        demo.sh --check           says whether this machine can run it, and runs nothing
        demo.sh --shell           makes its containers and waits for Ctrl-C, to try by hand
        demo.sh --remove STAGE    removes what a demonstration left that was killed by SIGKILL
@@ -97,6 +98,7 @@ choose_addresses() {
 
 case ${1-} in
     '' | --shell) ;;
+    --record) [[ ${2-} && $# == 2 ]] || { usage >&2; exit 2; } ;;
     --check) check; exit 0 ;;
     --remove)
         [[ ${2-} =~ ^quorid-demo-[0-9]+-[0-9a-f]+$ ]] || { usage >&2; exit 2; }
@@ -189,7 +191,7 @@ if [[ ${1-} == --shell ]]; then
     program=(tail -f /dev/null)
 else
     program=("$target/static/$profile/quorid" demo --tour --stage "$dir/stage.toml"
-        --samples "$top/samples/accounts.csv")
+        --samples "$top/samples/accounts.csv" "$@")
 fi
 # In the background, so that a signal to this script is heard while it runs; and it ends with it.
 setpriv --pdeathsig TERM "${program[@]}" &

@@ -5,6 +5,7 @@ mod commands;
 mod hold;
 mod measure;
 mod narrator;
+mod record;
 mod tour;
 mod trace;
 mod watcher;
@@ -54,6 +55,9 @@ pub(crate) struct DemoArgs {
     /// Accounts for the tour [default: the thousand of samples/accounts.csv]
     #[arg(long, value_name = "FILE", requires = "tour")]
     samples: Option<PathBuf>,
+    /// Write what the tour showed to this file, JSON: chapters, time lines, figures, checks
+    #[arg(long, value_name = "FILE", requires = "tour")]
+    record: Option<PathBuf>,
     /// Write the way of a create and a failover to this file, JSON, in the order of time
     #[arg(long, value_name = "FILE", conflicts_with_all = ["tour", "servers"])]
     trace: Option<PathBuf>,
@@ -93,7 +97,7 @@ async fn demonstrate(args: DemoArgs, out: Output) -> Result<(), Failure> {
             Some(stage) => Testbed::on_stage(stage)?,
             None => for_tour(builder).create()?,
         };
-        return tour::run(cluster, &program, args.samples, out).await;
+        return tour::run(cluster, &program, args.samples, args.record, out).await;
     }
     if let Some(file) = &args.trace {
         return trace::run(builder, file, out).await;

@@ -18,6 +18,7 @@ use std::{
 
 use quorid::testbed::{LogEvent, Testbed};
 use quorid_api::Client;
+use serde_json::json;
 use tokio::time::Instant;
 
 use self::ledger::Ledger;
@@ -25,6 +26,7 @@ use super::{
     beginning::Beginning,
     commands::{Commands, Said},
     narrator::{Moment, Narrator, ms},
+    record::Record,
     watcher::Watcher,
     writers::{Writers, Written},
 };
@@ -64,11 +66,12 @@ struct Tour<'a> {
     ledger: Ledger,
 }
 
-/// Runs the tour. Where something fails, its directory stays.
+/// Runs the tour. Where something fails, its directory stays, and the record goes as far.
 pub(super) async fn run(
     mut cluster: Testbed,
     program: &Path,
     samples: Option<PathBuf>,
+    record: Option<PathBuf>,
     out: Output,
 ) -> Result<(), Failure> {
     let began = Instant::now();
@@ -85,6 +88,16 @@ pub(super) async fn run(
         () = interrupted() => return Err(Failure::interrupted()),
     };
     let told = told.and_then(|()| narrator.finish(began.elapsed()));
+    let told = match record {
+        Some(file) => {
+            let servers = (0..cluster.len()).map(|server| cluster.name(server).to_owned());
+            let (servers, chapters) = (servers.collect(), narrator.take_chapters());
+            let record = Record::new(cluster.what(), servers, chapters, began.elapsed());
+            let saved = record.save(&file);
+            told.and(saved)
+        }
+        None => told,
+    };
     told.map_err(|failure| {
         if failure.exit == Exit::ClosedPipe {
             return failure;
@@ -128,14 +141,14 @@ async fn tell(
 
 impl Tour<'_> {
     /// Runs a command and shows it with what it said.
-    async fn show(&self, arguments: &[&str]) -> Result<Said, Failure> {
+    async fn show(&mut self, arguments: &[&str]) -> Result<Said, Failure> {
         let said = self.commands.run(arguments).await?;
         self.narrator.command(&said.line, &said.text)?;
         Ok(said)
     }
 
     /// The same for a command that reads a file as its standard input.
-    async fn show_on(&self, arguments: &[&str], file: &Path) -> Result<Said, Failure> {
+    async fn show_on(&mut self, arguments: &[&str], file: &Path) -> Result<Said, Failure> {
         let said = self.commands.run_on(arguments, file).await?;
         self.narrator.command(&said.line, &said.text)?;
         Ok(said)
@@ -151,6 +164,11 @@ impl Tour<'_> {
     /// Checks that writes didn't stand still for a follower, and that no client noticed.
     fn check_writes_went_on(&mut self, written: &Written, since: Instant) -> Result<(), Failure> {
         let pause = written.longest_pause(since);
+        self.narrator.figures(json!({
+            "pause_ms": pause.map(whole_ms),
+            "creates": written.acknowledged.len(),
+            "errors": written.failed.len(),
+        }));
         self.narrator.check(
             written.failed.is_empty() && pause.is_some_and(|pause| pause < FOLLOWER_PAUSE_MAX),
             "writes went on all the time",
@@ -175,7 +193,10 @@ impl Tour<'_> {
         let moment = |event: &LogEvent| {
             let who = self.name(event.server);
             let what = event.message.trim_start_matches(&format!("{who}: "));
-            moment(since.ms_until_wall(event.at), &who, what)
+            Moment {
+                term: event.number("term"),
+                ..moment(since.ms_until_wall(event.at), &who, &event.event, what)
+            }
         };
         events.iter().map(moment).collect()
     }
@@ -199,10 +220,17 @@ impl Tour<'_> {
     }
 }
 
-fn moment(ms: i64, who: &str, what: impl Into<String>) -> Moment {
+fn moment(ms: i64, who: &str, event: &str, what: impl Into<String>) -> Moment {
     Moment {
         ms,
         who: who.to_owned(),
+        event: event.to_owned(),
         what: what.into(),
+        term: None,
     }
+}
+
+/// Whole milliseconds, for figures.
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

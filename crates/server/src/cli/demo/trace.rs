@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::{
     beginning::Beginning,
+    record,
     watcher::Watcher,
     writers::{Acknowledged, Writers, Written},
 };
@@ -58,9 +59,9 @@ pub(super) async fn run(builder: Builder, file: &Path, out: Output) -> Result<()
     let failover = failover(&mut cluster).await?;
     let trace = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "build": if cfg!(debug_assertions) { "dev" } else { "release" },
-        "date": prost_types::Timestamp::from(SystemTime::now()).to_string()[..10],
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "build": record::build(),
+        "date": record::today(),
+        "cores": record::cores(),
         "write": write,
         "failover": failover,
     });

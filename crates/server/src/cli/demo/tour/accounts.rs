@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf};
 
 use futures_util::TryStreamExt as _;
 use quorid_api::{Account, AccountName, Read};
+use serde_json::json;
 
 use super::{Tour, ledger::Ledger};
 use crate::cli::errors::{Exit, Failure};
@@ -15,7 +16,7 @@ const PREFERRED: &str = "joão.brandão";
 
 pub(super) async fn tell(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), Failure> {
     tour.narrator
-        .chapter("Accounts come in, and are looked up")?;
+        .chapter("accounts", "Accounts come in, and are looked up")?;
     tour.narrator.say(
         "A client needs to know one server; that one tells it of the others and of the leader. \
          The leader puts each change into its log and sends it to the others; it acknowledges \
@@ -48,6 +49,7 @@ async fn import(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), Fai
     let accounts: Vec<Account> = client.accounts(Read::Linearizable).try_collect().await?;
     let last = said.text.lines().last().unwrap_or_default().to_owned();
     let created = format!("{} created", accounts.len());
+    tour.narrator.figures(json!({"imported": accounts.len()}));
     tour.narrator.check(
         said.exit == Some(0) && last.contains(&created) && !accounts.is_empty(),
         "the sample accounts are imported",

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Beginning, PATIENCE, Tour, ledger, moment};
+use serde_json::json;
+
+use super::{Beginning, PATIENCE, Tour, ledger, moment, whole_ms};
 use crate::cli::{demo::narrator::ms, errors::Failure};
 
 const KINDS: [&str; 4] = ["opened", "candidate", "elected", "follows"];
@@ -10,7 +12,8 @@ const PACE: Duration = Duration::from_millis(10);
 const CREATES: usize = 200;
 
 pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
-    tour.narrator.chapter("All servers are killed at once")?;
+    tour.narrator
+        .chapter("all_killed", "All servers are killed at once")?;
     tour.narrator.say(
         "The lights go out: kill -9 for all three while clients write, then all are started \
          again. What was acknowledged was on the disks of a majority before anybody was told, \
@@ -35,16 +38,29 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
         moment(
             0,
             "tour",
+            "kill",
             "all servers are killed with -9, and started again",
         ),
     );
     if let Some(resumed) = written.resumed(killed.process) {
         let what = "the first create is acknowledged again";
-        moments.push(moment(killed.ms_until(resumed), "client", what));
+        moments.push(moment(
+            killed.ms_until(resumed),
+            "client",
+            "acknowledged",
+            what,
+        ));
     }
     tour.narrator.timeline(moments)?;
     let term = tour.cluster.status(leader).await?.term;
     let pause = written.longest_pause(killed.process);
+    tour.narrator.figures(json!({
+        "leader": tour.name(leader),
+        "term": term,
+        "pause_ms": pause.map(whole_ms),
+        "creates": written.acknowledged.len(),
+        "errors": written.failed.len(),
+    }));
     tour.narrator.check(
         written.failed.is_empty() && pause.is_some(),
         "the cluster comes back by itself, and its clients never knew",

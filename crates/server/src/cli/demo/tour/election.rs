@@ -1,6 +1,7 @@
 //! The servers start and elect a leader.
 
 use quorid::testbed::Testbed;
+use serde_json::json;
 
 use super::{Beginning, PATIENCE, Tour};
 use crate::cli::{demo::narrator::Narrator, errors::Failure};
@@ -19,7 +20,7 @@ pub(super) async fn start(
     cluster: &mut Testbed,
     narrator: &mut Narrator,
 ) -> Result<Beginning, Failure> {
-    narrator.chapter("Three servers start, and elect a leader")?;
+    narrator.chapter("election", "Three servers start, and elect a leader")?;
     narrator.say(&format!(
         "Each server is a {} of its own, with its own certificate, log and disk. Changes \
          need one who puts them in order: the leader. A server that hears of no leader stands \
@@ -40,6 +41,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>, began: Beginning) -> Result<(), Fa
     moments.push(super::moment(
         began.ms_until(heard.at),
         "client",
+        "heard",
         heard.sentence(),
     ));
     tour.narrator.timeline(moments)?;
@@ -54,13 +56,20 @@ pub(super) async fn tell(tour: &mut Tour<'_>, began: Beginning) -> Result<(), Fa
             .all(|seen| *seen == leaders[0] && seen.0 != 0);
     let elections = events.iter().filter(|event| event.is("elected")).count();
     let name = tour.name(leader);
+    let term = leaders.first().map_or(0, |(_, term)| *term);
+    let elected = events.iter().rev().find(|event| event.is("elected"));
+    tour.narrator.figures(json!({
+        "leader": name,
+        "term": term,
+        "elections": elections,
+        "elected_ms": elected.map(|event| began.ms_until_wall(event.at)),
+        "heard_from": heard.teller(),
+        "heard_ms": began.ms_until(heard.at),
+    }));
     tour.narrator.check(
         agreed,
         "all three servers follow one leader",
-        format!(
-            "{name}, in term {}, elections: {elections}",
-            leaders.first().map_or(0, |(_, term)| *term)
-        ),
+        format!("{name}, in term {term}, elections: {elections}"),
     )?;
     tour.show(&["cluster", "status"]).await?;
     Ok(())

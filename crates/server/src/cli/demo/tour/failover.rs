@@ -2,9 +2,9 @@
 //! well.
 
 use quorid::testbed::LogEvent;
-use tokio::time::Instant;
+use serde_json::json;
 
-use super::{Beginning, PAUSE_MAX, Tour, moment};
+use super::{Beginning, PAUSE_MAX, Tour, moment, whole_ms};
 use crate::cli::{
     demo::{narrator::ms, watcher::Heard, writers::Written},
     errors::Failure,
@@ -28,17 +28,22 @@ pub(super) struct Failover {
 
 impl Failover {
     /// Shows it as a time line.
-    pub(super) fn show(&self, tour: &Tour<'_>, written: &Written) -> Result<(), Failure> {
+    pub(super) fn show(&self, tour: &mut Tour<'_>, written: &Written) -> Result<(), Failure> {
         let mut moments = tour.moments(&self.events, self.began);
         let harm = format!("{} {}, the leader", tour.name(self.old), self.harmed);
-        moments.insert(0, moment(0, "tour", harm));
+        moments.insert(0, moment(0, "tour", self.harm, harm));
         let told = self.began.ms_until(self.heard.at);
-        moments.push(moment(told, "client", self.heard.sentence()));
+        moments.push(moment(told, "client", "heard", self.heard.sentence()));
         if let Some(resumed) = written.resumed(self.began.process) {
             let what = "the first create is acknowledged by the new leader";
-            moments.push(moment(self.began.ms_until(resumed), "client", what));
+            let resumed = self.began.ms_until(resumed);
+            moments.push(moment(resumed, "client", "acknowledged", what));
         }
-        tour.narrator.timeline(moments)
+        tour.narrator.timeline(moments)?;
+        let acknowledged = written.acknowledged.iter();
+        let acknowledged = acknowledged.map(|each| self.began.millis_until(each.at));
+        tour.narrator.acknowledged(acknowledged);
+        Ok(())
     }
 
     /// Checks that the servers, the listening client and the writing clients got over it.
@@ -48,43 +53,53 @@ impl Failover {
         let elected = elected.rev().find(|event| event.is("elected"));
         let term = elected.and_then(|event| event.number("term")).unwrap_or(0);
         // Who stands for election has noticed, be it the first to say so or not.
-        let noticed = self
-            .events
-            .iter()
-            .filter(others)
-            .find(|event| !event.is("follows"))
-            .map_or_else(
-                || "nobody".to_owned(),
-                |event| {
-                    let after = self.began.ms_until_wall(event.at);
-                    format!("{} noticed after {after} ms", tour.name(event.server))
-                },
-            );
+        let mut noticed = self.events.iter().filter(others);
+        let noticed = noticed.find(|event| !event.is("follows")).map(|event| {
+            let after = self.began.ms_until_wall(event.at);
+            (tour.name(event.server), after)
+        });
         let new = tour.name(self.new);
+        let told = self.began.ms_until(self.heard.at);
+        let pause = written.longest_pause(self.began.process);
+        let later = written
+            .acknowledged
+            .iter()
+            .filter(|each| each.at > self.began.process)
+            .count();
+        tour.narrator.figures(json!({
+            "old": tour.name(self.old),
+            "new": new,
+            "term": term,
+            "noticed_by": noticed.as_ref().map(|(who, _)| who),
+            "noticed_ms": noticed.as_ref().map(|(_, ms)| ms),
+            "elected_ms": elected.map(|event| self.began.ms_until_wall(event.at)),
+            "heard_from": self.heard.teller(),
+            "heard_ms": told,
+            "pause_ms": pause.map(whole_ms),
+            "creates": written.acknowledged.len(),
+            "creates_later": later,
+            "errors": written.failed.len(),
+        }));
+        let noticed = noticed.map_or_else(
+            || "nobody noticed".to_owned(),
+            |(who, ms)| format!("{who} noticed after {ms} ms"),
+        );
         let held = self.new != self.old && elected.is_some_and(|event| event.server == self.new);
         tour.narrator.check(
             held,
             "the servers replaced their leader by themselves",
             format!("{noticed}; {new} was elected in term {term}"),
         )?;
-        let told = self.began.ms_until(self.heard.at);
         tour.narrator.check(
             self.heard.leader() == new && self.heard.teller() != tour.name(self.old),
             "a server told a listening client of it",
             format!("{}, {told} ms after the {}", self.heard.teller(), self.harm),
         )?;
-        let pause = written.longest_pause(self.began.process);
         tour.narrator.check(
             pause.is_some_and(|pause| pause < PAUSE_MAX),
             format!("writes stood still for less than {} s", PAUSE_MAX.as_secs()),
             pause.map_or_else(|| "they never went on".to_owned(), ms),
         )?;
-        let after = |at: Instant| at > self.began.process;
-        let later = written
-            .acknowledged
-            .iter()
-            .filter(|each| after(each.at))
-            .count();
         tour.narrator.check(
             written.failed.is_empty(),
             "no client saw an error",

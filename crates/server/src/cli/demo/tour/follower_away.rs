@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::{Beginning, PATIENCE, Tour, ledger, moment};
+use super::{Beginning, PATIENCE, Tour, ledger, moment, whole_ms};
 use crate::cli::{demo::narrator::ms, errors::Failure};
 
 const KINDS: [&str; 5] = [
@@ -19,7 +20,8 @@ const CREATES: usize = 200;
 const POLL: Duration = Duration::from_millis(20);
 
 pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
-    tour.narrator.chapter("A follower is away for too long")?;
+    tour.narrator
+        .chapter("follower_away", "A follower is away for too long")?;
     tour.narrator.say(
         "A follower is killed while clients write. Two of three are still a majority, so writes \
          go on. Servers don't keep their logs for ever: in this tour some 500 entries behind the \
@@ -70,16 +72,29 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
         ),
     ])?;
     let mut moments = tour.moments(&events, began);
-    moments.insert(0, moment(0, "tour", format!("{name} is started again")));
+    moments.insert(
+        0,
+        moment(0, "tour", "started", format!("{name} is started again")),
+    );
     moments.push(moment(
-        i64::try_from(caught_up.as_millis()).unwrap_or(i64::MAX),
+        began.ms_until(began.process + caught_up),
         &name,
+        "caught_up",
         format!(
             "has applied revision {}, which the leader was at",
             status.applied_index
         ),
     ));
     tour.narrator.timeline(moments)?;
+    tour.narrator.figures(json!({
+        "server": name,
+        "away_ms": whole_ms(away),
+        "from_revision": had,
+        "purged": purged,
+        "snapshot_revision": installed.number("revision"),
+        "to_revision": status.applied_index,
+        "caught_up_ms": whole_ms(caught_up),
+    }));
     tour.narrator.check(
         installed.number("revision").unwrap_or(0) >= purged && status.applied_index >= goal,
         "a follower that was away for too long catches up by snapshot",

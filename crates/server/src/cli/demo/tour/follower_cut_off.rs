@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use quorid::testbed::{Cut, LogEvent};
+use serde_json::json;
 
-use super::{Beginning, NETWORK_EVENTS, PATIENCE, Tour, ledger, moment};
+use super::{Beginning, NETWORK_EVENTS, PATIENCE, Tour, ledger, moment, whole_ms};
 use crate::cli::{demo::narrator::ms, errors::Failure};
 
 const PACE: Duration = Duration::from_millis(10);
@@ -12,8 +13,10 @@ const PACE: Duration = Duration::from_millis(10);
 const CREATES: usize = 300;
 
 pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
-    tour.narrator
-        .chapter("A follower loses its network for a while")?;
+    tour.narrator.chapter(
+        "follower_cut_off",
+        "A follower loses its network for a while",
+    )?;
     tour.narrator.say(
         "Cut off, a follower hears of no leader and would stand for election. Before that it \
          asks the others whether they would vote for it. It gets no answer, so it doesn't count \
@@ -54,22 +57,36 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let mut moments = tour.moments(&events, cut);
     moments.insert(
         0,
-        moment(0, "tour", format!("{name} is cut off from everybody")),
+        moment(
+            0,
+            "tour",
+            "cut",
+            format!("{name} is cut off from everybody"),
+        ),
     );
     let back = cut.ms_until(healed.process);
     moments.push(moment(
         back,
         "tour",
+        "healed",
         format!("the link of {name} is up again"),
     ));
     moments.push(moment(
         cut.ms_until(healed.process + caught_up),
         &name,
+        "caught_up",
         format!("has applied revision {}", status.applied_index),
     ));
     tour.narrator.timeline(moments)?;
     let now = tour.cluster.leader(PATIENCE).await?;
     let term_now = tour.cluster.status(now).await?.term;
+    tour.narrator.figures(json!({
+        "server": name,
+        "leader": tour.name(now),
+        "term": term_now,
+        "away_ms": back,
+        "caught_up_ms": whole_ms(caught_up),
+    }));
     tour.narrator.check(
         now == leader && term_now == term,
         "the leader was not disturbed",

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use quorid::testbed::Cut;
+use serde_json::json;
 
 use super::{
     Beginning, NETWORK_EVENTS, PATIENCE, Tour, WRITERS, failover::Failover, ledger, moment,
+    whole_ms,
 };
 use crate::cli::errors::Failure;
 
@@ -16,7 +18,8 @@ const STOPS_WITHIN: Duration = Duration::from_secs(2);
 const CREATES: usize = 300;
 
 pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
-    tour.narrator.chapter("The leader's network is cut")?;
+    tour.narrator
+        .chapter("leader_cut_off", "The leader's network is cut")?;
     tour.narrator.say(&format!(
         "The leader keeps running, but nothing it sends arrives and nothing reaches it. It can't \
          know whether it still leads, so once no majority has answered it for the length of its \
@@ -81,15 +84,27 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let mut moments = tour.moments(&tour.told(healed, &NETWORK_EVENTS)?, healed);
     moments.insert(
         0,
-        moment(0, "tour", format!("the link of {name} is up again")),
+        moment(
+            0,
+            "tour",
+            "healed",
+            format!("the link of {name} is up again"),
+        ),
     );
     moments.push(moment(
-        i64::try_from(caught_up.as_millis()).unwrap_or(i64::MAX),
+        healed.ms_until(healed.process + caught_up),
         &name,
+        "caught_up",
         format!("has applied revision {}", status.applied_index),
     ));
     tour.narrator.timeline(moments)?;
     let leader = tour.cluster.leader(PATIENCE).await?;
+    tour.narrator.figures(json!({
+        "stopped_ms": cut.ms_until_wall(lost.at),
+        "healed_ms": cut.ms_until(healed.process),
+        "stepped_down_ms": healed.ms_until_wall(stepped_down.at),
+        "caught_up_ms": whole_ms(caught_up),
+    }));
     tour.narrator.check(
         leader == new,
         "the old leader stepped down and got back in sync",

@@ -12,7 +12,8 @@ const CREATES: usize = 300;
 
 /// Returns the server that was killed, which is down afterwards.
 pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<usize, Failure> {
-    tour.narrator.chapter("The leader is killed")?;
+    tour.narrator
+        .chapter("leader_killed", "The leader is killed")?;
     tour.narrator.say(&format!(
         "{WRITERS} clients create one account after the other while the leader's process gets \
          kill -9: no goodbye, nothing written. The others notice that its heartbeats stop; the \

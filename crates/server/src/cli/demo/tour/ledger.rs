@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorid_api::Account;
+use serde_json::json;
 
 use super::{PATIENCE, Tour};
 use crate::cli::{demo::writers::Written, errors::Failure};
@@ -83,10 +84,12 @@ pub(super) async fn verify(tour: &mut Tour<'_>) -> Result<(), Failure> {
     let revision = tour.cluster.status(leader).await?.applied_index;
     let servers: Vec<_> = tour.cluster.reachable().collect();
     let mut figures = Vec::new();
+    let mut missing = 0;
     let mut all_there = true;
     for server in servers {
         let held = tour.cluster.accounts_of(server, revision).await?;
         let difference = tour.ledger.compare(&held);
+        missing = missing.max(difference.missing);
         all_there &= difference == Difference::default();
         let mut figure = format!("{} has {}", tour.name(server), held.len());
         if difference != Difference::default() {
@@ -94,12 +97,19 @@ pub(super) async fn verify(tour: &mut Tour<'_>) -> Result<(), Failure> {
         }
         figures.push(figure);
     }
+    tour.narrator.figures(json!({
+        "accounts": tour.ledger.len(),
+        "lost": missing,
+        "servers_compared": figures.len(),
+    }));
     tour.narrator.check(
         all_there,
         "every running server has every acknowledged account, once",
         format!("of {}: {}", tour.ledger.len(), figures.join(", ")),
     )?;
     let digests = tour.cluster.digests(PATIENCE).await?;
+    tour.narrator
+        .figures(json!({"states_equal": digests.equal()}));
     let digest = digests.of.first().map_or("", |(_, digest)| digest.as_str());
     tour.narrator.check(
         digests.equal(),
