@@ -21,7 +21,7 @@ HOSTS_TORTURE ?= --cuts 10
 
 .DEFAULT_GOAL := release
 .PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim-build sim torture \
-	hosts-torture fuzz image check fix bench figures whitepaper clean help
+	hosts-torture fuzz image check fix bench figures whitepaper video video-short video-check clean help
 
 release: ## Build the release: target/release/quorid (the default)
 	$(CARGO) build --release
@@ -122,6 +122,15 @@ figures: release ## Draw the documentation's figures from a new run
 
 whitepaper: ## Typeset docs/whitepaper.md: target/whitepaper.pdf, two pages (needs Python 3)
 	python3 docs/whitepaper/make.py
+
+video: ## Make the demonstration video, docs/video, from new runs (needs root, Docker and more)
+	python3 docs/video/make.py
+
+video-short: ## Make one chapter of it: target/video/leader_killed.mp4 (needs root and ffmpeg)
+	python3 docs/video/make.py --chapter leader_killed
+
+video-check: ## Check docs/video/quorid.mp4: length, sound, captions, words
+	python3 docs/video/check.py
 
 clean: ## Remove everything that was built
 	$(CARGO) clean

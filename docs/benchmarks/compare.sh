@@ -6,7 +6,7 @@
 # statements, one row of the same size and two unique indexes for each create. Quorid is as
 # `quorid demo` starts it: three servers, TLS, 64 requests at once.
 # Needs PostgreSQL's server programs and pgbench (Debian: postgresql), python3, and the release build. $PG_BIN is where they
-# are, $QUORID the program.
+# are, $QUORID the program. The figures go to the file $RESULT as JSON too, where that is set.
 set -euo pipefail
 
 rounds=${1:-5}

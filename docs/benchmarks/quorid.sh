@@ -33,7 +33,8 @@ end_quorid() {
     done
 }
 
-# One line for each round with two figures, and the medians; the ratio is that of each pair.
+# One line for each round with two figures, and the medians; the ratio is that of each pair. The same
+# goes to the file $RESULT as JSON, where that is set.
 pairs_in_turns() { # rounds; names of both; commands that print a figure, as two words
     local rounds=$1 first=$2 second=$3 one=$4 other=$5 a b round
     "$one" >/dev/null
@@ -46,10 +47,17 @@ pairs_in_turns() { # rounds; names of both; commands that print a figure, as two
         awk -v n="$round" -v a="$a" -v b="$b" \
             'BEGIN { printf "round %-4d %12d %12d %6.2f\n", n, a, b, a / b }'
     done
-    python3 - <<'END'
+    python3 - "$first" "$second" "${RESULT-}" <<'END'
+import json
+import sys
 from statistics import median
+*names, result = sys.argv[1:]
 pairs = [tuple(map(int, line.split())) for line in open("pairs")]
-first, second = median(a for a, _ in pairs), median(b for _, b in pairs)
-print(f"median     {first:12.0f} {second:12.0f} {median(a / b for a, b in pairs):6.2f}")
+medians = [median(each) for each in zip(*pairs)]
+ratio = median(a / b for a, b in pairs)
+print(f"median     {medians[0]:12.0f} {medians[1]:12.0f} {ratio:6.2f}")
+if result:
+    with open(result, "w") as file:
+        json.dump({"names": names, "rounds": pairs, "medians": medians, "ratio": ratio}, file)
 END
 }

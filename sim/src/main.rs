@@ -85,6 +85,9 @@ enum Command {
     Mutants {
         #[command(flatten)]
         many: Many,
+        /// Write how many there are, and how many weren't found, to this file
+        #[arg(long)]
+        report: Option<PathBuf>,
     },
     /// Cut the power of the storage alone, and check what is left
     Storage {
@@ -118,6 +121,9 @@ enum Command {
         /// Processes at a time
         #[arg(long, default_value_t = 1)]
         jobs: usize,
+        /// Write how many there are, and how many weren't found, to this file
+        #[arg(long)]
+        report: Option<PathBuf>,
     },
     /// Run each seed twice: both traces must be the same, byte for byte
     CheckDeterminism {
@@ -197,7 +203,12 @@ fn main() -> anyhow::Result<ExitCode> {
             mutant,
             length,
         } => sweep::shrink(&Case::of(seed, length.seconds, mutant)),
-        Command::Mutants { many } => sweep::mutants(many.seeds, many.length.seconds, many.jobs),
+        Command::Mutants { many, report } => sweep::mutants(
+            many.seeds,
+            many.length.seconds,
+            many.jobs,
+            report.as_deref(),
+        ),
         Command::Storage {
             seed,
             cuts,
@@ -212,7 +223,12 @@ fn main() -> anyhow::Result<ExitCode> {
             }
             storage::storage(seed, cuts, jobs, mutant, report.as_deref())
         }
-        Command::StorageMutants { seed, cuts, jobs } => storage::storage_mutants(seed, cuts, jobs),
+        Command::StorageMutants {
+            seed,
+            cuts,
+            jobs,
+            report,
+        } => storage::storage_mutants(seed, cuts, jobs, report.as_deref()),
         Command::CheckDeterminism { many } => {
             sweep::check_determinism(many.seeds, many.length.seconds, many.jobs)
         }

@@ -64,10 +64,15 @@ pub(crate) fn storage(
 }
 
 /// Plants one bug after the other, each in a process of its own, and sees that it is found.
-pub(crate) fn storage_mutants(first: u64, cuts: u64, jobs: usize) -> anyhow::Result<ExitCode> {
+pub(crate) fn storage_mutants(
+    first: u64,
+    cuts: u64,
+    jobs: usize,
+    file: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     let (first, cuts) = (first.to_string(), cuts.to_string());
     let command = ["storage", "--seed", &first, "--cuts", &cuts].map(str::to_owned);
-    each_mutant(&mutant::OF_STORAGE, jobs, |mutant| {
+    each_mutant(&mutant::OF_STORAGE, jobs, file, |mutant| {
         let planted = planted(mutant);
         let report = this_program(&[&command[..], &planted[..]].concat())?;
         let found = report.violations.len();

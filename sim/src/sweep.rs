@@ -293,8 +293,13 @@ pub(crate) fn check_determinism(
 }
 
 /// Plants one bug after the other, each until a seed finds it.
-pub(crate) fn mutants(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result<ExitCode> {
-    each_mutant(Mutant::value_variants(), jobs, |mutant| {
+pub(crate) fn mutants(
+    seeds: Seeds,
+    seconds: u64,
+    jobs: usize,
+    file: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    each_mutant(Mutant::value_variants(), jobs, file, |mutant| {
         for seed in seeds.first..=seeds.last {
             let case = Case::of(seed, seconds, Some(mutant));
             if let Some(why) = case.run()?.violations.first() {
@@ -309,6 +314,7 @@ pub(crate) fn mutants(seeds: Seeds, seconds: u64, jobs: usize) -> anyhow::Result
 pub(crate) fn each_mutant(
     mutants: &[Mutant],
     jobs: usize,
+    file: Option<&Path>,
     find: impl Fn(Mutant) -> anyhow::Result<Option<String>> + Sync,
 ) -> anyhow::Result<ExitCode> {
     let missed = AtomicU64::new(0);
@@ -326,6 +332,10 @@ pub(crate) fn each_mutant(
     })?;
     let missed = missed.into_inner();
     println!("{} planted bugs, {missed} of them not found", mutants.len());
+    let mut report = Report::default();
+    report.add("planted bugs", mutants.len() as u64);
+    report.add("planted bugs not found", missed);
+    report.save(file)?;
     Ok(exit_code(missed == 0))
 }
 

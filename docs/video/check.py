@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""Checks a film against its captions: python3 docs/video/check.py [FILM CAPTIONS].
+
+Without arguments it checks docs/video/quorid.mp4. It prints length, size, streams, loudness, silences,
+how far speech and captions drift apart, and how many words a recogniser of speech hears otherwise
+than the captions have them. A picture for every ten seconds goes to target/video/check, to be looked
+at. It ends with 1 if it finds a fault.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+sys.path.insert(1, str(HERE))
+import environment  # noqa: E402
+
+SECONDS = (7 * 60, 9.5 * 60)
+BYTES_MAX = 20_000_000
+WIDTH_MIN, HEIGHT_MIN, FPS = 1280, 720, "30/1"
+# Loudness as wanted, give or take, LUFS.
+LOUDNESS, LOUDNESS_OFF = -16.0, 1.5
+SILENCE_MAX = 3.0
+# How far a caption may begin or end from the speech, s; and the share of words heard otherwise that
+# a recogniser without knowledge of the field may come to.
+DRIFT_MAX = 0.25
+ERROR_RATE_MAX = 0.5
+RATE = 16000
+EVERY = 10
+
+
+def main():
+    work = environment.target() / "video"
+    environment.enter(work / "venv", HERE / "requirements.txt", (3, 11))
+    film, captions = [*map(Path, sys.argv[1:]), HERE / "quorid.mp4", HERE / "quorid.srt"][:2]
+    faults = check(film, captions, work / "check", SECONDS)
+    for fault in faults:
+        print(f"fault: {fault}", file=sys.stderr)
+    sys.exit(1 if faults else 0)
+
+
+def check(film, captions, pictures, seconds):
+    """Prints the figures; returns what is wrong."""
+    faults = []
+
+    def judge(good, text):
+        print(f"  {text}")
+        if not good:
+            faults.append(text)
+
+    said = read_captions(captions)
+    probed = probe(film)
+    length = float(probed["format"]["duration"])
+    size = int(probed["format"]["size"])
+    low, high = seconds
+    judge(low <= length <= high, f"length: {length // 60:.0f} min {length % 60:.1f} s")
+    judge(size < BYTES_MAX, f"size: {size / 1e6:.1f} MB")
+    video = next(s for s in probed["streams"] if s["codec_type"] == "video")
+    audio = next(s for s in probed["streams"] if s["codec_type"] == "audio")
+    judge(video["codec_name"] == "h264" and video["r_frame_rate"] == FPS
+          and video["width"] >= WIDTH_MIN and video["height"] >= HEIGHT_MIN,
+          f"picture: {video['codec_name']}, {video['width']}x{video['height']}, "
+          f"{video['r_frame_rate']} frames a second")
+    judge(audio["codec_name"] == "aac",
+          f"sound: {audio['codec_name']}, {audio['sample_rate']} Hz, {audio['channels']} channel")
+    apart = abs(float(video["duration"]) - float(audio["duration"]))
+    judge(apart < 0.2, f"picture and sound differ in length by {apart:.2f} s")
+    judge(len(probed["chapters"]) >= 1, f"chapters: {len(probed['chapters'])}")
+    loudness, peak = measure_loudness(film)
+    judge(abs(loudness - LOUDNESS) <= LOUDNESS_OFF and peak <= -0.5,
+          f"loudness: {loudness:.1f} LUFS, true peak {peak:.1f} dBFS")
+    samples = decode(film)
+    silence = longest_silence(samples)
+    judge(silence <= SILENCE_MAX, f"longest silence: {silence:.2f} s")
+    drifts = [drift for begin, end, _ in said for drift in drifts_of(samples, begin, end)]
+    drifts.sort()
+    judge(drifts[-1] <= DRIFT_MAX,
+          f"drift of speech against captions: median {drifts[len(drifts) // 2] * 1000:.0f} ms, "
+          f"worst {drifts[-1] * 1000:.0f} ms, at {len(drifts)} ends of {len(said)} captions")
+    wrong, words, dropped = recognise(samples, said)
+    judge(wrong <= ERROR_RATE_MAX * words,
+          f"recognised: {wrong} of {words} words otherwise, {100 * wrong / words:.0f} % "
+          "(pocketsphinx, its own English model)")
+    judge(not dropped, f"captions of which not a single word was heard: {len(dropped)}")
+    count = take_pictures(film, pictures)
+    judge(count >= length // EVERY, f"pictures to look at: {count} in {pictures}")
+    return faults
+
+
+def read_captions(path):
+    """Begin and end, s, and text of each."""
+    said = []
+    for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
+        _, times, text = block.split("\n", 2)
+        begin, end = (
+            int(h) * 3600 + int(m) * 60 + int(s) + int(ms) / 1000
+            for h, m, s, ms in re.findall(r"(\d+):(\d+):(\d+),(\d+)", times)
+        )
+        said.append((begin, end, text))
+    return said
+
+
+def probe(film):
+    shown = subprocess.run(
+        ["ffprobe", "-v", "error", "-show_format", "-show_streams", "-show_chapters",
+         "-of", "json", film], check=True, capture_output=True, text=True)
+    return json.loads(shown.stdout)
+
+
+def measure_loudness(film):
+    said = subprocess.run(
+        ["ffmpeg", "-hide_banner", "-nostats", "-i", film, "-map", "0:a",
+         "-af", "ebur128=peak=true", "-f", "null", "-"],
+        check=True, capture_output=True, text=True).stderr
+    summary = said[said.rindex("Summary:"):]
+    return (float(re.search(r"I:\s+(-?[\d.]+) LUFS", summary)[1]),
+            float(re.search(r"Peak:\s+(-?[\d.]+) dBFS", summary)[1]))
+
+
+def decode(film):
+    import numpy  # noqa: PLC0415
+
+    raw = subprocess.run(
+        ["ffmpeg", "-hide_banner", "-loglevel", "error", "-i", film, "-map", "0:a", "-ac", "1",
+         "-ar", str(RATE), "-f", "s16le", "-"], check=True, capture_output=True).stdout
+    return numpy.frombuffer(raw, dtype=numpy.int16)
+
+
+def loud(samples):
+    """For each 10 ms, whether anything is heard."""
+    import numpy  # noqa: PLC0415
+
+    step = RATE // 100
+    whole = samples[:len(samples) // step * step].astype(numpy.float64).reshape(-1, step)
+    return numpy.sqrt((whole ** 2).mean(axis=1)) > 120
+
+
+def longest_silence(samples):
+    longest = now = 0
+    for heard in loud(samples):
+        now = 0 if heard else now + 1
+        longest = max(longest, now)
+    return longest / 100
+
+
+def drifts_of(samples, begin, end):
+    """How far the speech's begin and end are from the caption's, s."""
+    import numpy  # noqa: PLC0415
+
+    # Not so far that the neighbours' speech is met: there are 0.3 s between them.
+    reach = 0.14
+    first = max(begin - reach, 0.0)
+    heard = numpy.flatnonzero(loud(samples[int(first * RATE):int((end + reach) * RATE)])) / 100
+    if not len(heard):
+        return [float("inf")]
+    return [abs(first + heard[0] - begin), abs(first + heard[-1] + 0.01 - end)]
+
+
+def recognise(samples, said):
+    """How many words are heard otherwise, of how many, and the captions that weren't heard."""
+    parts = [(samples[int(max(begin - 0.1, 0) * RATE):int((end + 0.1) * RATE)].tobytes(), text)
+             for begin, end, text in said]
+    wrong = words = 0
+    dropped = []
+    with ProcessPoolExecutor() as pool:
+        for heard, (_, text) in zip(pool.map(hear, [part for part, _ in parts], chunksize=4), parts):
+            wanted = words_of(text)
+            distance = edits(wanted, words_of(heard))
+            words += len(wanted)
+            wrong += min(distance, len(wanted))
+            if not set(wanted) & set(words_of(heard)):
+                dropped.append(text)
+    return wrong, words, dropped
+
+
+decoder = None
+
+
+def hear(sound):
+    """What pocketsphinx takes some samples for."""
+    import pocketsphinx  # noqa: PLC0415
+
+    global decoder
+    if decoder is None:
+        decoder = pocketsphinx.Decoder(samprate=RATE, loglevel="FATAL")
+    decoder.start_utt()
+    decoder.process_raw(sound, full_utt=True)
+    decoder.end_utt()
+    found = decoder.hyp()
+    return found.hypstr if found else ""
+
+
+def words_of(text):
+    """Words as they are spoken, in lower case."""
+    import inflect  # noqa: PLC0415
+    import speech  # noqa: PLC0415
+
+    text = speech.spoken(text)
+    engine = inflect.engine()
+    text = re.sub(r"\d+", lambda found: f" {engine.number_to_words(found[0], andword='')} ", text)
+    words = re.findall(r"[a-z']+", text.lower().replace("-", " "))
+    return [word for word in words if word != "and"]
+
+
+def edits(wanted, heard):
+    """Words to insert, delete or exchange."""
+    row = list(range(len(heard) + 1))
+    for i, word in enumerate(wanted, 1):
+        before, row[0] = row[0], i
+        for j, other in enumerate(heard, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (word != other))
+    return row[-1]
+
+
+def take_pictures(film, directory):
+    directory.mkdir(parents=True, exist_ok=True)
+    for old in directory.glob("*.png"):
+        old.unlink()
+    subprocess.run(
+        ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-i", film,
+         "-vf", f"fps=1/{EVERY}:round=up", directory / "%03d.png"], check=True)
+    return len(list(directory.glob("*.png")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Puts the film beside its script: the film, its captions, contents, a still, a small moving one."""
+
+import datetime
+import shutil
+import subprocess
+from pathlib import Path
+
+import film
+from canvas import BACK, INK, WIDTH, Canvas
+from pictures import Pictures
+from script import Cue
+
+TOP = Path(__file__).resolve().parent.parent.parent
+STILL_OF = "leader_killed"
+GIF_FPS, GIF_SECONDS, GIF_BYTES_MAX = 10, 14, 2_000_000
+
+
+def commit():
+    """The commit that was recorded; a + behind it if files differed from it."""
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=TOP, check=True, capture_output=True,
+                              text=True).stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+
+
+def today():
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+
+
+def tags(figures):
+    return {"title": "Quorid", "date": today(), "comment": f"recorded at commit {commit()}"}
+
+
+def publish(made, figures, out, captions, place):
+    shutil.copyfile(out, place / "quorid.mp4")
+    shutil.copyfile(captions, place / "quorid.srt")
+    (place / "contents.md").write_text(contents(made, figures), encoding="utf-8")
+    still(made, place / "still.png")
+    moving(figures, out.parent / "recordings", place / "failover.gif")
+
+
+def contents(made, figures):
+    rows = [
+        f"| {begin // 60:.0f}:{begin % 60:02.0f} | {title} |" for begin, title in made.chapters
+    ]
+    runs = [
+        f"- `{name}`: {record['checks']} checks held, {record['seconds']:.0f} s, "
+        f"{record['build']} build, version {record['version']}, {record['cores']} cores"
+        for name, record in figures.data.items() if name in figures.records
+    ]
+    return "\n".join([
+        "# Contents of the video",
+        "",
+        "`make video` writes this page with the film.",
+        "",
+        f"Recorded on {today()} at commit {commit()}; {made.seconds // 60:.0f} minutes "
+        f"{made.seconds % 60:.0f} seconds.",
+        "",
+        "| At | Chapter |",
+        "| ---: | --- |",
+        *rows,
+        "",
+        "The tours in it:",
+        "",
+        *runs,
+        "",
+    ])
+
+
+def still(made, path):
+    """A picture of the failover, with a triangle that says: this moves."""
+    index = next(i for i, shot in enumerate(made.shots)
+                 if shot.picture.__class__.__name__ == "Scene"
+                 and shot.picture.chapter["name"] == STILL_OF)
+    shot = made.shots[index]
+    canvas = Canvas()
+    film.paint(made, canvas, shot.begin + 0.9 * (shot.end - shot.begin))
+    context = canvas.context
+    canvas.rect(WIDTH / 2 - 64, 296, 128, 128, BACK, 64, INK, opacity=0.85, thick=4)
+    context.move_to(WIDTH / 2 - 20, 328)
+    context.line_to(WIDTH / 2 - 20, 392)
+    context.line_to(WIDTH / 2 + 36, 360)
+    context.close_path()
+    context.fill()
+    canvas.save(path)
+
+
+def moving(figures, recordings, path):
+    """The terminal of the hosts while the leader is killed, as a GIF."""
+    cue = Cue("terminal", ["hosts", STILL_OF], 0)
+    cue.points = ["to " + r"no client saw an error"]
+    picture = Pictures(recordings, figures).make(cue)
+    picture.begin(GIF_SECONDS - 1.0, [])
+    canvas = Canvas()
+    height = 600
+    command = [
+        "ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo",
+        "-pixel_format", "bgr0", "-video_size", f"{WIDTH}x720", "-framerate", str(GIF_FPS), "-i", "-",
+        "-vf", f"crop={WIDTH}:{height}:0:36,scale=960:-1:flags=lanczos,split[a][b];"
+               "[a]palettegen=max_colors=48[p];[b][p]paletteuse=dither=none", path,
+    ]
+    ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE)
+    for number in range(GIF_SECONDS * GIF_FPS):
+        canvas.clear()
+        picture.paint(canvas, number / GIF_FPS)
+        ffmpeg.stdin.write(canvas.bytes())
+    ffmpeg.stdin.close()
+    if ffmpeg.wait() != 0 or path.stat().st_size > GIF_BYTES_MAX:
+        raise OSError(f"{path} couldn't be made, or has more than {GIF_BYTES_MAX} bytes")
