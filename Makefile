@@ -21,7 +21,7 @@ HOSTS_TORTURE ?= --cuts 10
 
 .DEFAULT_GOAL := release
 .PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim-build sim torture \
-	hosts-torture fuzz image check fix bench figures whitepaper video video-short video-check clean help
+	hosts-torture fuzz fuzz-replay proof image check fix bench figures whitepaper video video-short video-check clean help
 
 release: ## Build the release: target/release/quorid (the default)
 	$(CARGO) build --release
@@ -86,6 +86,11 @@ hosts-torture: build sim-build ## The same on hosts of their own, whose network 
 fuzz: ## Fuzz every decoder, FUZZ_SECONDS for each target (needs g++)
 	fuzz/run.sh --seconds $(FUZZ_SECONDS)
 
+fuzz-replay: ## Run each input of the fuzz targets' corpus once (needs g++)
+	fuzz/run.sh --replay
+
+proof: sim torture hosts-torture fuzz ## All of the proof, for hours: see docs/testing.md (needs root)
+
 image: ## Build the container image quorid:latest from a static release
 	deploy/docker/image.sh
 
@@ -134,6 +139,8 @@ video-check: ## Check docs/video/quorid.mp4: length, sound, captions, words
 
 clean: ## Remove everything that was built
 	$(CARGO) clean
+	cd sim && $(CARGO) clean
+	cd fuzz && $(CARGO) clean --target-dir target
 
 help: ## List what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s%s\n", $$1, $$2 }' Makefile

@@ -60,11 +60,11 @@ cannot() { # why
 build() {
     # With a target given, these flags don't reach build scripts and macros.
     env -u CARGO_ENCODED_RUSTFLAGS RUSTFLAGS="${flags[*]}" \
-        cargo build --locked --release --target "$host" --target-dir target --bins
+        cargo build --locked --profile "$profile" --target "$host" --target-dir target --bins
 }
 
 program() { # target
-    echo "target/$host/release/$1"
+    echo "target/$host/${profile/#dev/debug}/$1"
 }
 
 # ---- fuzzing -------------------------------------------------------------------------------
@@ -226,6 +226,12 @@ done
 check_machine
 [[ $mode != check ]] || exit 0
 host=$(rustc -vV | sed -n 's/^host: //p')
+profile=release
+if [[ $mode == replay ]]; then
+    # Inputs that are there are run without looking for new code: a build of a few minutes less, with
+    # debug assertions and checks of overflows.
+    profile=dev flags=(--cfg fuzzing)
+fi
 declare -A running=() codes=()
 build
 mkdir -p target/logs
