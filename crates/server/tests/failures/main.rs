@@ -124,9 +124,10 @@ async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
     for round in 0..3 {
         // Names of a round of their own; what was there before must stay too.
         let workload = Workload::start(clients(&cluster, CLIENTS), round * 1000);
-        sleep(Duration::from_millis(700)).await;
+        workload.more(200, PATIENCE).await;
         cluster.kill9_all().await.expect("killed");
         cluster.start_all().await.expect("started again");
+        workload.more(50, PATIENCE).await;
         let told = workload.finish().await;
         check(&mut cluster, &told).await;
         all.push(told);
