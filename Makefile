@@ -109,9 +109,10 @@ check: ## Check format, lints, documentation, licences and samples; changes no s
 	deploy/hosts/check.sh
 	@if python3 --version >/dev/null 2>&1; then \
 		echo "python3 samples/make.py --check" && python3 samples/make.py --check && \
-		echo "python3 docs/figures/draw.py --check" && python3 docs/figures/draw.py --check; \
+		echo "python3 docs/figures/draw.py --check" && python3 docs/figures/draw.py --check && \
+		echo "python3 docs/video/tests.py" && python3 docs/video/tests.py; \
 	else \
-		echo "Skipped: whether samples/ and figures are up to date (python3 is not installed)"; \
+		echo "Skipped: whether samples/ and figures are up to date, the tests of docs/video (python3 is not installed)"; \
 	fi
 
 fix: ## Format, and mend what clippy can

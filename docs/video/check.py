@@ -21,6 +21,7 @@ sys.path.insert(0, str(HERE.parent))
 sys.path.insert(1, str(HERE))
 import environment  # noqa: E402
 
+# How long the whole film may be, s.
 SECONDS = (7 * 60, 9.5 * 60)
 BYTES_MAX = 20_000_000
 WIDTH_MIN, HEIGHT_MIN, FPS = 1280, 720, "30/1"

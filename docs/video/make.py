@@ -29,8 +29,8 @@ import environment  # noqa: E402
 
 COMMANDS = {"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "fc-match": "fontconfig"}
 FONTS = {"JetBrains Mono": "fonts-jetbrains-mono", "Inter": "fonts-inter"}
-# How long the whole film may be, s.
-SECONDS = (7 * 60, 9.5 * 60)
+# How long a chapter alone may be, s.
+CHAPTER_SECONDS = (1, 180)
 
 
 def main():
@@ -113,7 +113,7 @@ def make(arguments, work):
     made = film.cut(chapters, directory, found, work / "voice")
     for text in film.captions_too_long(made):
         raise script.ScriptError(f"a caption needs more than two lines: {text}")
-    low, high = SECONDS if whole else (1, 180)
+    low, high = check.SECONDS if whole else CHAPTER_SECONDS
     if not low <= made.seconds <= high:
         raise script.ScriptError(f"the film has {made.seconds:.0f} s, not {low:.0f} to {high:.0f}")
     out = work / (f"{arguments.chapter}.mp4" if not whole else "quorid.mp4")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
-# terminal.py's; that one can only be imported where everything is installed.
+# Of every recorded terminal: the widest table that the tour prints fits.
 COLUMNS, ROWS = 104, 24
 
 

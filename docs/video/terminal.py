@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pyte
 from canvas import AMBER, BOTTOM, EDGE, INK, MONO, MUTED, TOP, WIDTH
+from recording import COLUMNS, ROWS
 from script import ScriptError
 
-COLUMNS, ROWS = 104, 24
 SIZE, ROW, LEFT = 20, 23.4, 16
 COLOURS = {"green": "#4cc38a", "red": "#ff6b64", "yellow": "#f0b429", "brown": "#f0b429",
            "blue": "#58a6ff", "cyan": "#56c8d8", "magenta": "#c792ea", "default": INK}
