@@ -105,6 +105,7 @@ def make(arguments, work):
         surroundings = recording.environment_of(work)
         recording.build(recordings, surroundings)
         directory.mkdir(exist_ok=True)
+        publish.note_recorded(directory)
         for each in recordings:
             say(began, f"recording {each.name}: {each.what}")
             recording.record(each, directory, surroundings)
@@ -121,13 +122,14 @@ def make(arguments, work):
     film.write_sound(made, sound)
     film.write_captions(made, captions)
     say(began, f"drawing {made.seconds:.0f} s")
-    film.encode(made, sound, out, publish.tags(found))
+    made_of = publish.recorded(directory)
+    film.encode(made, sound, out, publish.tags(made_of))
     say(began, "checking")
     faults = check.check(out, captions, work / "check", (low, high))
     if faults:
         raise script.ScriptError("the film has faults: " + "; ".join(faults))
     if whole:
-        publish.publish(made, found, out, captions, HERE)
+        publish.publish(made, made_of, found, out, captions, HERE)
     say(began, f"done: {out}")
 
 

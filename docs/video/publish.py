@@ -1,18 +1,20 @@
 """Puts the film beside its script: the film, its captions, contents, a still, a small moving one."""
 
 import datetime
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import film
-from canvas import BACK, INK, WIDTH, Canvas
+from canvas import BACK, HEIGHT, INK, WIDTH, Canvas
 from pictures import Pictures
 from script import Cue
 
 TOP = Path(__file__).resolve().parent.parent.parent
-STILL_OF = "leader_killed"
-GIF_FPS, GIF_SECONDS, GIF_BYTES_MAX = 10, 14, 2_000_000
+# Which chapter, and where on the still the button is: where the picture has nothing.
+STILL_OF, STILL_BUTTON = "leader_killed", (235, 400)
+GIF_FPS, GIF_SECONDS, GIF_BYTES_MAX = 10, 20, 2_000_000
 
 
 def commit():
@@ -28,19 +30,30 @@ def today():
     return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
 
 
-def tags(figures):
-    return {"title": "Quorid", "date": today(), "comment": f"recorded at commit {commit()}"}
+def tags(made_of):
+    return {"title": "Quorid", "date": made_of["date"],
+            "comment": f"recorded at commit {made_of['commit']}"}
 
 
-def publish(made, figures, out, captions, place):
+def note_recorded(recordings):
+    """Notes beside the recordings when, and of which commit, they are: the film may be cut later."""
+    told = json.dumps({"date": today(), "commit": commit()})
+    (recordings / "recorded.json").write_text(told, encoding="utf-8")
+
+
+def recorded(recordings):
+    return json.loads((recordings / "recorded.json").read_text(encoding="utf-8"))
+
+
+def publish(made, made_of, figures, out, captions, place):
     shutil.copyfile(out, place / "quorid.mp4")
     shutil.copyfile(captions, place / "quorid.srt")
-    (place / "contents.md").write_text(contents(made, figures), encoding="utf-8")
+    (place / "contents.md").write_text(contents(made, made_of, figures), encoding="utf-8")
     still(made, place / "still.png")
     moving(figures, out.parent / "recordings", place / "failover.gif")
 
 
-def contents(made, figures):
+def contents(made, made_of, figures):
     rows = [
         f"| {begin // 60:.0f}:{begin % 60:02.0f} | {title} |" for begin, title in made.chapters
     ]
@@ -54,7 +67,7 @@ def contents(made, figures):
         "",
         "`make video` writes this page with the film.",
         "",
-        f"Recorded on {today()} at commit {commit()}; {made.seconds // 60:.0f} minutes "
+        f"Recorded on {made_of['date']} at commit {made_of['commit']}; {made.seconds // 60:.0f} minutes "
         f"{made.seconds % 60:.0f} seconds.",
         "",
         "| At | Chapter |",
@@ -77,10 +90,11 @@ def still(made, path):
     canvas = Canvas()
     film.paint(made, canvas, shot.begin + 0.9 * (shot.end - shot.begin))
     context = canvas.context
-    canvas.rect(WIDTH / 2 - 64, 296, 128, 128, BACK, 64, INK, opacity=0.85, thick=4)
-    context.move_to(WIDTH / 2 - 20, 328)
-    context.line_to(WIDTH / 2 - 20, 392)
-    context.line_to(WIDTH / 2 + 36, 360)
+    x, y = STILL_BUTTON
+    canvas.rect(x - 64, y - 64, 128, 128, BACK, 64, INK, thick=4)
+    context.move_to(x - 20, y - 32)
+    context.line_to(x - 20, y + 32)
+    context.line_to(x + 36, y)
     context.close_path()
     context.fill()
     canvas.save(path)
@@ -91,12 +105,14 @@ def moving(figures, recordings, path):
     cue = Cue("terminal", ["hosts", STILL_OF], 0)
     cue.points = ["to " + r"no client saw an error"]
     picture = Pictures(recordings, figures).make(cue)
-    picture.begin(GIF_SECONDS - 1.0, [])
+    # Without a voice, lines come at the pace of a reader.
+    picture.line_min = 0.45
+    picture.begin(GIF_SECONDS, [])
     canvas = Canvas()
     height = 600
     command = [
         "ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-f", "rawvideo",
-        "-pixel_format", "bgr0", "-video_size", f"{WIDTH}x720", "-framerate", str(GIF_FPS), "-i", "-",
+        "-pixel_format", "bgr0", "-video_size", f"{WIDTH}x{HEIGHT}", "-framerate", str(GIF_FPS), "-i", "-",
         "-vf", f"crop={WIDTH}:{height}:0:36,scale=960:-1:flags=lanczos,split[a][b];"
                "[a]palettegen=max_colors=48[p];[b][p]paletteuse=dither=none", path,
     ]

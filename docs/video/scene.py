@@ -228,8 +228,8 @@ class Scene:
         if begin < now:
             shown = min(now, end)
             canvas.line(x(begin) + 3, AXIS_Y - 21, x(shown) - 3, AXIS_Y - 21, RED, 2)
-            text = f"{length:,.0f} ms without an acknowledgement" if now >= end else \
-                f"{shown - begin:,.0f} ms"
+            text = f"{int(length):,} ms without an acknowledgement" if now >= end else \
+                f"{int(shown - begin):,} ms"
             canvas.text((x(begin) + x(end)) / 2, AXIS_Y - 44, text, 17, RED, True, anchor="middle")
 
 

@@ -12,8 +12,8 @@ from script import ScriptError
 SIZE, ROW, LEFT = 20, 23.4, 16
 COLOURS = {"green": "#4cc38a", "red": "#ff6b64", "yellow": "#f0b429", "brown": "#f0b429",
            "blue": "#58a6ff", "cyan": "#56c8d8", "magenta": "#c792ea", "default": INK}
-# A pause in the recording is shown for so long, and a line at least, s.
-IDLE_MAX, LINE_MIN = 0.8, 0.07
+# A pause in the recording is shown for so long at most, s.
+IDLE_MAX = 0.8
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -81,6 +81,9 @@ def _rows(screen):
 class Terminal:
     """Some lines of a recording, played within the length of a cue."""
 
+    # A line that comes together with others is shown for so long before the next one, s.
+    line_min = 0.07
+
     def __init__(self, cast, first, last, what):
         self.cast, self.first, self.last, self.what = cast, first, last, what
         self.shown = []
@@ -93,7 +96,7 @@ class Terminal:
         for number in range(self.first, self.last + 1):
             step = steps[number]
             if number > self.first:
-                at += max(LINE_MIN, min(step.at - before, IDLE_MAX))
+                at += max(self.line_min, min(step.at - before, IDLE_MAX))
             before = step.at
             self.shown.append((at, number))
         most = max(seconds - 2.5, 0.6 * seconds)
