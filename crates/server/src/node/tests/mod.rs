@@ -1,8 +1,10 @@
 //! The engine's own conformance suite, on the real log and the real state.
 
-mod cluster;
+mod harness;
 mod late_snapshot;
+mod membership;
 mod network;
+mod stories;
 
 use std::sync::Arc;
 
