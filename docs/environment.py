@@ -11,6 +11,10 @@ import sys
 from pathlib import Path
 
 
+# What pip says of an index, or of its files, that can't be reached.
+UNREACHABLE = ("Could not find a version", "Max retries exceeded", "timed out")
+
+
 def target():
     """The directory of everything that is built."""
     top = Path(__file__).resolve().parent.parent
@@ -62,7 +66,7 @@ def _prepare(venv, requirements):
     if installed.returncode != 0:
         print(installed.stderr, end="", file=sys.stderr)
         # Whatever else is wrong with the requirements is our fault.
-        unreachable = "Could not find a version" in installed.stderr
+        unreachable = any(sign in installed.stderr for sign in UNREACHABLE)
         fail(f"pip could not install what {os.path.relpath(requirements)} names (see above)",
              "a package index that pip can reach (PIP_INDEX_URL)", code=77 if unreachable else 1)
     stamp.write_text(wanted)

@@ -9,6 +9,7 @@ root=$(realpath "$here/../..")
 
 # So little log is kept that a server can be away for too long within seconds.
 # shellcheck disable=SC2016
+cd "$root"
 exec "$here/stage.sh" 'log_keep_entries = 500' 'snapshot_after_entries = 250' -- \
     bash -c 'exec "$QUORID" demo --tour --stage "$QUORID_STAGE" "$@"' demo.sh \
-    --samples "$root/samples/accounts.csv" "$@"
+    --samples samples/accounts.csv "$@"

@@ -22,9 +22,12 @@ class Figures:
         record = json.loads(path.read_text(encoding="utf-8"))
         if "chapters" not in record:
             return record
+        if not record["held"]:
+            raise ScriptError(f"a check of the run {name} did not hold")
         self.records[name] = record
         figures = {key: value for key, value in record.items() if key != "chapters"}
-        figures["checks"] = sum(len(chapter["checks"]) for chapter in record["chapters"])
+        checks = [check for chapter in record["chapters"] for check in chapter["checks"]]
+        figures["checks"] = sum(check["held"] for check in checks)
         figures.update((chapter["name"], chapter["figures"]) for chapter in record["chapters"])
         return figures
 
@@ -70,14 +73,8 @@ class Figures:
 
 
 def written(value, form=""):
-    if form == "us_ms":
+    if form in ("us_ms", "ms_s"):
         return _decimal(value / 1000)
-    if form == "ms_s":
-        return _decimal(value / 1000)
-    if form == "one":
-        return _decimal(value)
-    if form == "two":
-        return f"{value:.2f}"
     if form:
         raise ScriptError(f"there is no way of writing {form!r}")
     if isinstance(value, bool):

@@ -94,7 +94,8 @@ def make(arguments, work):
         if not chapters:
             raise script.ScriptError(f"there is no chapter {arguments.chapter}")
     recordings = needed(chapters)
-    directory = work / "recordings"
+    # A chapter alone doesn't touch what the whole film was made of.
+    directory = work / ("recordings" if whole else f"recordings-{arguments.chapter}")
     if not arguments.again:
         obstacle = recording.obstacle(recordings)
         if obstacle:
@@ -105,10 +106,10 @@ def make(arguments, work):
         surroundings = recording.environment_of(work)
         recording.build(recordings, surroundings)
         directory.mkdir(exist_ok=True)
-        publish.note_recorded(directory)
         for each in recordings:
             say(began, f"recording {each.name}: {each.what}")
             recording.record(each, directory, surroundings)
+    made_of = recording.made_of(recordings, directory)
     found = figures.Figures(directory, recordings)
     say(began, "speaking")
     made = film.cut(chapters, directory, found, work / "voice")
@@ -122,10 +123,9 @@ def make(arguments, work):
     film.write_sound(made, sound)
     film.write_captions(made, captions)
     say(began, f"drawing {made.seconds:.0f} s")
-    made_of = publish.recorded(directory)
     film.encode(made, sound, out, publish.tags(made_of))
     say(began, "checking")
-    faults = check.check(out, captions, work / "check", (low, high))
+    faults = check.check(out, captions, work / "check", (low, high), len(chapters))
     if faults:
         raise script.ScriptError("the film has faults: " + "; ".join(faults))
     if whole:

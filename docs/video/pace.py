@@ -32,7 +32,10 @@ class Pace:
 
 def _reached(event, since, moments):
     """When the event came; what came earlier than the one spoken of before is reached by then."""
+    event, _, which = event.partition(":")
     times = [when for when, name in moments if name == event]
     if not times:
         raise ScriptError(f"the recorded run has no event {event}")
+    if which == "last":
+        return max(since, max(times))
     return min((when for when in times if when >= since), default=since)

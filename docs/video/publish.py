@@ -1,48 +1,21 @@
 """Puts the film beside its script: the film, its captions, contents, a still, a small moving one."""
 
-import datetime
-import json
 import shutil
 import subprocess
-from pathlib import Path
 
 import film
 from canvas import BACK, HEIGHT, INK, WIDTH, Canvas
 from pictures import Pictures
 from script import Cue
 
-TOP = Path(__file__).resolve().parent.parent.parent
 # Which chapter, and where on the still the button is: where the picture has nothing.
 STILL_OF, STILL_BUTTON = "leader_killed", (235, 400)
 GIF_FPS, GIF_SECONDS, GIF_BYTES_MAX = 10, 20, 2_000_000
 
 
-def commit():
-    """The commit that was recorded; a + behind it if files differed from it."""
-    def git(*words):
-        return subprocess.run(["git", *words], cwd=TOP, check=True, capture_output=True,
-                              text=True).stdout.strip()
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
-
-
-def today():
-    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-
-
 def tags(made_of):
     return {"title": "Quorid", "date": made_of["date"],
             "comment": f"recorded at commit {made_of['commit']}"}
-
-
-def note_recorded(recordings):
-    """Notes beside the recordings when, and of which commit, they are: the film may be cut later."""
-    told = json.dumps({"date": today(), "commit": commit()})
-    (recordings / "recorded.json").write_text(told, encoding="utf-8")
-
-
-def recorded(recordings):
-    return json.loads((recordings / "recorded.json").read_text(encoding="utf-8"))
 
 
 def publish(made, made_of, figures, out, captions, place):

@@ -1,5 +1,7 @@
 """Records runs: each a command in a terminal of its own, and the file with what it came to."""
 
+import datetime
+import json
 import os
 import shlex
 import shutil
@@ -31,6 +33,11 @@ class Recording:
     @property
     def cast(self):
         return f"{self.name}.cast"
+
+    @property
+    def note(self):
+        """The file that is there once the run has ended well: its date and commit."""
+        return f"{self.name}.recorded.json"
 
 
 RECORDINGS = {
@@ -93,7 +100,7 @@ def record(recording, directory, environment):
     """Runs it under asciinema. What an earlier run left is gone."""
     cast, result = directory / recording.cast, directory / recording.result
     code = directory / f"{recording.name}.code"
-    for file in (cast, result, code):
+    for file in (cast, result, code, directory / recording.note):
         file.unlink(missing_ok=True)
     built = environment.get("CARGO_TARGET_DIR")
     command = recording.command.format(
@@ -114,13 +121,46 @@ def record(recording, directory, environment):
         raise RecordingError(f"{recording.name} ended with {ended}: asciinema cat {cast}")
     if not result.exists():
         raise RecordingError(f"{recording.name} left no {result}")
+    told = json.dumps({"date": today(), "commit": commit()})
+    (directory / recording.note).write_text(told, encoding="utf-8")
+
+
+def made_of(recordings, directory):
+    """The date and commit of the recordings, which have to be of one; each has ended well."""
+    notes = {}
+    for recording in recordings:
+        file = directory / recording.note
+        if not file.exists():
+            raise RecordingError(f"{recording.name} hasn't been recorded, or its run failed")
+        notes[recording.name] = json.loads(file.read_text(encoding="utf-8"))
+    commits = {note["commit"] for note in notes.values()}
+    if len(commits) > 1:
+        raise RecordingError(f"the recordings are of several commits: {notes}")
+    return {"commit": commits.pop(), "date": max(note["date"] for note in notes.values())}
+
+
+def commit():
+    """The commit that is recorded; a + behind it if files differ from it; `unknown` without git."""
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=TOP, check=True, capture_output=True,
+                              text=True).stdout.strip()
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def today():
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
 
 
 def environment_of(directory):
-    """This process's, without what would make a run another one, and colours on."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("QUORID_")}
+    """This process's, without what would make a run another one or take its colours."""
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith("QUORID_") and name not in ("NO_COLOR", "CLICOLOR")}
     home = directory / "home"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    return kept | {"TERM": "xterm-256color", "SHELL": "/bin/bash",
+    return kept | {"TERM": "xterm-256color", "SHELL": "/bin/bash", "LC_ALL": "C.UTF-8",
                    "ASCIINEMA_CONFIG_HOME": str(home)}

@@ -13,14 +13,14 @@ CLIENT_X, CLIENT_Y, CLIENT_W, CLIENT_H = 450, 376, 380, 76
 AXIS_Y, AXIS_LEFT, AXIS_RIGHT = 560, 40, 1240
 ROLES = {
     "leader": (BLUE, "leader"), "follower": (MUTED, "follower"), "candidate": (AMBER, "candidate"),
-    "down": (RED, "down"), "starting": (MUTED, "starting"), "none": (MUTED, "no leader known"),
+    "down": (RED, "down"), "absent": (MUTED, "not started"), "starting": (MUTED, "starting"), "none": (MUTED, "no leader known"),
     "stopped": (RED, "leader without a majority"),
 }
 
 
 @dataclass(frozen=True)
 class Server:
-    role: str = "down"
+    role: str
     term: int | None = None
     cut: bool = False
     said: tuple = ()
@@ -40,10 +40,13 @@ class Scene:
     def __init__(self, record, name, number=1):
         chapters = record["chapters"]
         self.names = record["servers"]
+        if len(self.names) != len(BOXES):
+            raise ScriptError(f"a scene has {len(BOXES)} servers, the run {len(self.names)}")
         try:
             index = next(i for i, each in enumerate(chapters) if each["name"] == name)
             self.chapter = chapters[index]
             self.moments = self.chapter["timelines"][number - 1]
+            self.moments[0]
         except (StopIteration, IndexError):
             raise ScriptError(f"no run has a time line {number} of {name}") from None
         self.figures = self.chapter["figures"]
@@ -76,7 +79,7 @@ class Scene:
         if self.moments[0]["event"] == "started":
             down = self.figures["server"]
         if leader is None:
-            return State(tuple(Server() for _ in self.names))
+            return State(tuple(Server("absent") for _ in self.names))
         return State(tuple(
             Server("down") if name == down
             else Server("leader" if name == leader else "follower", term)
@@ -102,8 +105,7 @@ class Scene:
         if who == "client":
             teller = None
             if event == "heard":
-                teller = next((i for i, name in enumerate(self.names)
-                               if f"from {name} " in moment["what"]), None)
+                teller = self.names.index(moment["told_by"])
             return State(tuple(servers), moment["what"], teller)
         index = self.names.index(who)
         server = servers[index]
@@ -111,7 +113,7 @@ class Scene:
             "candidate": "candidate", "elected": "leader", "follows": "follower",
             "leader_lost": "none", "majority_lost": "stopped", "stepped_down": "follower",
             "listening": "starting", "enlisted": "starting", "forming": "starting",
-        }.get(event, "starting" if server.role == "down" else server.role)
+        }.get(event, "starting" if server.role in ("down", "absent") else server.role)
         if event == "leader_lost" and server.role == "candidate":
             role = server.role
         term = term if event in ("candidate", "elected", "follows") and term else server.term
@@ -224,8 +226,10 @@ class Scene:
     def _gap(self, canvas, now, x):
         """For how long nothing was acknowledged around the strike."""
         after = [(b - a, a, b) for a, b in zip(self.acknowledged, self.acknowledged[1:]) if b > 0]
+        if not after:
+            return
         length, begin, end = max(after)
-        if begin < now:
+        if begin < now and end <= self.end_ms:
             shown = min(now, end)
             canvas.line(x(begin) + 3, AXIS_Y - 21, x(shown) - 3, AXIS_Y - 21, RED, 2)
             text = f"{int(length):,} ms without an acknowledgement" if now >= end else \

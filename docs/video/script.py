@@ -5,13 +5,16 @@
     - TEXT                 a line that belongs to the picture, such as a point of a slide
     ^ PATTERN              from the next sentence on, lines of the terminal that match are marked
     ? EXPRESSION           what must be so in the recorded runs for the next sentences to be true
-    <EVENT> SENTENCE       a sentence at whose beginning the picture has got to that event
+    <EVENT> SENTENCE       a sentence at whose beginning the picture has got to that event; of several
+                           to the first that is still to come, with <EVENT:last> to the last
     SENTENCE               spoken, and shown as a caption
     // TEXT                a remark
 
 Figures of the recorded runs stand in braces: {hosts.leader_killed.pause_ms}. Behind a colon is how
 they are written: `us_ms` for microseconds as milliseconds, `ms_s` for milliseconds as seconds.
 """
+
+from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
@@ -77,7 +80,7 @@ def read(path):
         elif head == "^":
             mark = rest
         else:
-            found = re.fullmatch(r"(?:<(\w+)> )?(.+)", line)
+            found = re.fullmatch(r"(?:<(\w+(?::last)?)> )?(.+)", line)
             chapter.cues[-1].sentences.append(Sentence(found[2], number, found[1], mark))
     for chapter in chapters:
         for cue in chapter.cues:

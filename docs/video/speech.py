@@ -15,7 +15,6 @@ SPOKEN = [
     (r"\bUUID\b", "U U I D"),
     (r"\bTLS\b", "T L S"),
     (r"\bPostgreSQL\b", "Postgres Q L"),
-    (r"\bArgon2id\b", "Argon two I D"),
     (r"(\d)\.(\d+)\b", lambda found: f"{found[1]} point {' '.join(found[2])}"),
     (r"(\d),(\d{3})", r"\1\2"),
 ]

@@ -47,8 +47,6 @@ class Cast:
                 open_line += piece
                 # A progress bar overwrites itself; what came last is the line.
                 text = ESCAPES.sub("", open_line).rstrip().rpartition("\r")[2]
-                if len(text) > COLUMNS:
-                    raise ScriptError(f"{path}: a line wraps: {text}")
                 self.steps.append(Step(at, text, _rows(screen)))
                 if piece.endswith("\n"):
                     open_line = ""
@@ -86,6 +84,10 @@ class Terminal:
 
     def __init__(self, cast, first, last, what):
         self.cast, self.first, self.last, self.what = cast, first, last, what
+        # What is on the screen when the picture begins is seen too.
+        for step in cast.steps[max(first - ROWS, 0):last + 1]:
+            if len(step.text) > COLUMNS:
+                raise ScriptError(f"{cast.path}: a line wraps: {step.text}")
         self.shown = []
         self.marks = []
 

@@ -102,6 +102,12 @@ class ThePace(unittest.TestCase):
         made = pace.Pace(0, 800, 4.0, sentences, self.MOMENTS)
         self.assertEqual(made.at(2.0), 720)
 
+    def test_the_last_of_several_events_is_reached_where_it_is_meant(self):
+        moments = [*self.MOMENTS, (760, "elected")]
+        for event, expected in (("elected", 720), ("elected:last", 760)):
+            made = pace.Pace(0, 800, 4.0, [(1.0, event, None)], moments)
+            self.assertEqual(made.at(1.0), expected)
+
     def test_an_event_that_never_came_is_an_error(self):
         with self.assertRaises(script.ScriptError):
             pace.Pace(0, 1, 1.0, [(0.5, "healed", None)], self.MOMENTS)

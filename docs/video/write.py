@@ -67,9 +67,13 @@ class Write:
         # arrow comes from.
         mine = [each for each in self.steps if each["who"] == step["who"]]
         below = mine.index(step) % 2
+        if what == "applied" and step["who"] == self.leader:
+            below = 2
+        if step["who"] == "client":
+            below = 0
         text = WORDS.get(what, what)
         width = canvas.width_of(text, 15, font=MONO)
-        canvas.text(min(x + 10, RIGHT - width), y + (26 if below else -12), text, 15,
+        canvas.text(min(x + 10, RIGHT - width), y + (-12, 26, 44)[below], text, 15,
                     colour if colour != MUTED else INK, font=MONO)
 
     def _at(self, who, what):

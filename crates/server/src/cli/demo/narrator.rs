@@ -31,6 +31,8 @@ pub(super) struct Moment {
     pub(super) what: String,
     /// The term that it is about, where it is about one.
     pub(super) term: Option<u64>,
+    /// The server that told a client of it, where one did.
+    pub(super) told_by: Option<String>,
 }
 
 /// Tells a tour on standard output. For programs it says nothing but the result.
@@ -90,7 +92,7 @@ impl Narrator {
         self.line("")?;
         for Moment { ms, who, what, .. } in &moments {
             let begin = format!("{INDENT}{:>8}  {who:<width$}  ", format!("{ms:+} ms"));
-            self.hanging(&begin, what)?;
+            self.lines(&hanging(&begin, what))?;
         }
         self.open_chapter().timeline(moments);
         self.line("")
@@ -99,13 +101,11 @@ impl Narrator {
     /// A command as it could be typed, and what it said.
     pub(super) fn command(&mut self, line: &str, said: &str) -> Result<(), Failure> {
         self.line("")?;
-        self.line(&format!("{INDENT}{STRONG}$ {}{STRONG:#}", escape(line)))?;
+        for line in fitting(&format!("$ {line}")) {
+            self.line(&format!("{STRONG}{line}{STRONG:#}"))?;
+        }
         for line in said.lines() {
-            if INDENT.len() + line.chars().count() > WIDTH {
-                self.hanging(INDENT, line)?;
-            } else {
-                self.line(&format!("{INDENT}{}", escape(line)))?;
-            }
+            self.lines(&fitting(line))?;
         }
         self.line("")
     }
@@ -123,7 +123,7 @@ impl Narrator {
             figure: figure.into(),
         };
         let claim = format!("{}:", check.claim);
-        self.verdict(held, &claim, " ", &check.figure)?;
+        self.lines(&verdict(held, &claim, 1, &check.figure))?;
         self.open_chapter().checks.push(check);
         Ok(())
     }
@@ -172,63 +172,14 @@ impl Narrator {
     }
 
     fn summary(&mut self, took: Duration) -> Result<(), Failure> {
-        let chapters = self.take_chapters();
-        let checks = || chapters.iter().flat_map(|chapter| &chapter.checks);
-        let width = checks().map(|check| check.claim.chars().count()).max();
-        let width = width.unwrap_or(0);
         self.line("")?;
         self.title(&format!("Summary, after {:.1} s", took.as_secs_f64()))?;
-        for chapter in &chapters {
-            self.line("")?;
-            self.line(&format!("{INDENT}{}", chapter.title))?;
-            for Check {
-                claim,
-                held,
-                figure,
-            } in &chapter.checks
-            {
-                self.verdict(
-                    *held,
-                    claim,
-                    &" ".repeat(width + 2 - claim.chars().count()),
-                    figure,
-                )?;
-            }
-        }
-        self.chapters = chapters;
+        self.lines(&summary(&self.chapters))?;
         self.line("")
     }
 
-    /// A claim and its figure: on one line, or the figure below if that would be too long.
-    fn verdict(
-        &mut self,
-        held: bool,
-        claim: &str,
-        between: &str,
-        figure: &str,
-    ) -> Result<(), Failure> {
-        let (word, style) = if held { ("ok", GOOD) } else { ("FAILED", BAD) };
-        let begin = format!("{INDENT}{style}{word:<6}{style:#}  {}", escape(claim));
-        let width = [INDENT, "FAILED  ", claim, between, figure];
-        let width: usize = width.iter().map(|part| part.chars().count()).sum();
-        if width <= WIDTH {
-            return self.line(&format!("{begin}{between}{}", escape(figure)));
-        }
-        self.line(&begin)?;
-        let below = format!("{INDENT}        ");
-        self.hanging(&below, figure)
-    }
-
-    /// A text behind a beginning; what doesn't fit goes on below, further in.
-    fn hanging(&mut self, begin: &str, text: &str) -> Result<(), Failure> {
-        let below = format!("{}{HANGING}", " ".repeat(begin.chars().count()));
-        let room = WIDTH - below.len();
-        let text = escape(text);
-        for (number, line) in wrap(&text, room).iter().enumerate() {
-            let before = if number == 0 { begin } else { below.as_str() };
-            self.line(&format!("{before}{line}"))?;
-        }
-        Ok(())
+    fn lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+        lines.iter().try_for_each(|line| self.line(line))
     }
 
     /// Where everything that is shown belongs.
@@ -244,6 +195,54 @@ impl Narrator {
         self.parted = text.is_empty();
         self.out.line(text)
     }
+}
+
+/// Each chapter's title and checks, with the figures of all below each other.
+fn summary(chapters: &[Chapter]) -> Vec<String> {
+    let checks = || chapters.iter().flat_map(|chapter| &chapter.checks);
+    let width = checks().map(|check| check.claim.chars().count()).max();
+    let width = width.unwrap_or(0) + 2;
+    let mut lines = Vec::new();
+    for chapter in chapters {
+        lines.extend([String::new(), format!("{INDENT}{}", chapter.title)]);
+        for check in &chapter.checks {
+            let space = width - check.claim.chars().count();
+            lines.extend(verdict(check.held, &check.claim, space, &check.figure));
+        }
+    }
+    lines
+}
+
+/// A claim, some space and its figure: on one line, or the figure below if that would be too long.
+fn verdict(held: bool, claim: &str, space: usize, figure: &str) -> Vec<String> {
+    let (word, style) = if held { ("ok", GOOD) } else { ("FAILED", BAD) };
+    let begin = format!("{INDENT}{style}{word:<6}{style:#}  {}", escape(claim));
+    let below = format!("{INDENT}        ");
+    let width = below.len() + claim.chars().count() + space + figure.chars().count();
+    if width <= WIDTH {
+        return vec![format!("{begin}{:space$}{}", "", escape(figure))];
+    }
+    let mut lines = vec![begin];
+    lines.extend(hanging(&below, figure));
+    lines
+}
+
+/// A line of a command or of what it said, broken only where it is too long: tables stay tables.
+fn fitting(line: &str) -> Vec<String> {
+    if INDENT.len() + line.chars().count() <= WIDTH {
+        return vec![format!("{INDENT}{}", escape(line))];
+    }
+    hanging(INDENT, line)
+}
+
+/// A text behind a beginning; what doesn't fit goes on below, further in.
+fn hanging(begin: &str, text: &str) -> Vec<String> {
+    let below = format!("{}{HANGING}", " ".repeat(begin.chars().count()));
+    let lines = wrap(&escape(text), WIDTH - below.len());
+    let lines = lines.iter().enumerate();
+    lines
+        .map(|(number, line)| format!("{}{line}", if number == 0 { begin } else { &below }))
+        .collect()
 }
 
 /// Lines of whole words.
@@ -276,6 +275,30 @@ mod tests {
         assert_eq!(wrap("ab cd ef", 5), ["ab cd", "ef"]);
         assert_eq!(wrap("abcdefg h", 3), ["abcdefg", "h"]);
         assert_eq!(wrap(" ", 3), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_long_figure_stands_below_its_claim_and_no_line_is_too_long() {
+        let short = verdict(true, "it holds:", 1, "7 ms");
+        assert_eq!(short.len(), 1);
+        assert!(short[0].ends_with("it holds: 7 ms"), "{short:?}");
+        let figure = "of 5649: s1 has 5649, s2 has 5649, s3 has 5649";
+        let long = verdict(true, &"word ".repeat(12), 2, &[figure; 3].join(", "));
+        assert!(long.len() > 2, "{long:?}");
+        let colours = format!("{GOOD}{GOOD:#}").len();
+        assert!(long[0].chars().count() <= WIDTH + colours);
+        assert!(long[1..].iter().all(|line| line.chars().count() <= WIDTH));
+        assert!(long[1].starts_with(&format!("{INDENT}        of 5649:")));
+    }
+
+    #[test]
+    fn what_a_command_said_is_broken_only_where_it_is_too_long() {
+        let table = "SERVER  ROLE      TERM";
+        assert_eq!(fitting(table), [format!("{INDENT}{table}")]);
+        let broken = fitting(&"no account of this name; ".repeat(6));
+        assert!(broken.len() > 1);
+        assert!(broken.iter().all(|line| line.chars().count() <= WIDTH));
+        assert!(broken[1].starts_with(&format!("{INDENT}{HANGING}")));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) struct Record {
     servers: Vec<String>,
     /// How long the tour took.
     seconds: f64,
-    /// Whether there were checks, and every one held.
+    /// Whether the tour came to its end, there were checks, and every one held.
     held: bool,
     chapters: Vec<Chapter>,
 }
@@ -89,12 +89,13 @@ impl Record {
         servers: Vec<String>,
         chapters: Vec<Chapter>,
         took: Duration,
+        complete: bool,
     ) -> Self {
         let checks: Vec<_> = chapters
             .iter()
             .flat_map(|chapter| &chapter.checks)
             .collect();
-        let held = !checks.is_empty() && checks.iter().all(|check| check.held);
+        let held = complete && !checks.is_empty() && checks.iter().all(|check| check.held);
         Self {
             version: env!("CARGO_PKG_VERSION"),
             build: build(),
@@ -142,8 +143,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tour_of_which_a_check_failed_is_recorded_as_one_that_did_not_hold() {
-        for (held, expected) in [(true, true), (false, false)] {
+    fn a_tour_that_broke_off_or_of_which_a_check_failed_did_not_hold() {
+        let cases = [
+            (true, true, true),
+            (false, true, false),
+            (true, false, false),
+        ];
+        for (held, complete, expected) in cases {
             let mut chapter = Chapter::new("one", "One");
             chapter.figures(json!({"pause_ms": 7}));
             chapter.figures(json!({"term": 2}));
@@ -154,7 +160,7 @@ mod tests {
                     figure: "1".to_owned(),
                 });
             }
-            let record = Record::new("host", Vec::new(), vec![chapter], Duration::ZERO);
+            let record = Record::new("host", Vec::new(), vec![chapter], Duration::ZERO, complete);
             let record = serde_json::to_value(&record).expect("written");
             assert_eq!(record["held"], expected);
             let figures = &record["chapters"][0]["figures"];
@@ -164,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_tour_without_a_check_did_not_hold() {
-        let record = Record::new("host", Vec::new(), Vec::new(), Duration::ZERO);
+        let record = Record::new("host", Vec::new(), Vec::new(), Duration::ZERO, true);
         assert!(!record.held);
     }
 }

@@ -27,7 +27,7 @@ use super::{
     commands::{Commands, Said},
     narrator::{Moment, Narrator, ms},
     record::Record,
-    watcher::Watcher,
+    watcher::{Heard, Watcher},
     writers::{Writers, Written},
 };
 use crate::cli::{
@@ -92,7 +92,13 @@ pub(super) async fn run(
         Some(file) => {
             let servers = (0..cluster.len()).map(|server| cluster.name(server).to_owned());
             let (servers, chapters) = (servers.collect(), narrator.take_chapters());
-            let record = Record::new(cluster.what(), servers, chapters, began.elapsed());
+            let record = Record::new(
+                cluster.what(),
+                servers,
+                chapters,
+                began.elapsed(),
+                told.is_ok(),
+            );
             let saved = record.save(&file);
             told.and(saved)
         }
@@ -227,6 +233,15 @@ fn moment(ms: i64, who: &str, event: &str, what: impl Into<String>) -> Moment {
         event: event.to_owned(),
         what: what.into(),
         term: None,
+        told_by: None,
+    }
+}
+
+/// A client hears who leads.
+fn heard_moment(ms: i64, heard: &Heard) -> Moment {
+    Moment {
+        told_by: Some(heard.teller()),
+        ..moment(ms, "client", "heard", heard.sentence())
     }
 }
 

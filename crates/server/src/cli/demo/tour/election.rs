@@ -38,12 +38,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>, began: Beginning) -> Result<(), Fa
     let leader = tour.cluster.wait_ready(PATIENCE).await?;
     let events = tour.told(began, &KINDS)?;
     let mut moments = tour.moments(&events, began);
-    moments.push(super::moment(
-        began.ms_until(heard.at),
-        "client",
-        "heard",
-        heard.sentence(),
-    ));
+    moments.push(super::heard_moment(began.ms_until(heard.at), &heard));
     tour.narrator.timeline(moments)?;
     let statuses = tour.cluster.statuses().await;
     let leaders: Vec<_> = statuses

@@ -4,7 +4,7 @@
 use quorid::testbed::LogEvent;
 use serde_json::json;
 
-use super::{Beginning, PAUSE_MAX, Tour, moment, whole_ms};
+use super::{Beginning, PAUSE_MAX, Tour, heard_moment, moment, whole_ms};
 use crate::cli::{
     demo::{narrator::ms, watcher::Heard, writers::Written},
     errors::Failure,
@@ -33,7 +33,7 @@ impl Failover {
         let harm = format!("{} {}, the leader", tour.name(self.old), self.harmed);
         moments.insert(0, moment(0, "tour", self.harm, harm));
         let told = self.began.ms_until(self.heard.at);
-        moments.push(moment(told, "client", "heard", self.heard.sentence()));
+        moments.push(heard_moment(told, &self.heard));
         if let Some(resumed) = written.resumed(self.began.process) {
             let what = "the first create is acknowledged by the new leader";
             let resumed = self.began.ms_until(resumed);
