@@ -1,7 +1,7 @@
-//! See `quorid::fuzzing::client_requests`.
+//! See `quorid_server::fuzzing::client_requests`.
 #![no_main]
 
-use quorid::fuzzing::client_requests::{check, seeds};
+use quorid_server::fuzzing::client_requests::{check, seeds};
 
 libfuzzer_sys::fuzz_target!(
     init: quorid_fuzz::write_seeds(seeds),

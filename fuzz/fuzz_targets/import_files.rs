@@ -1,7 +1,7 @@
-//! See `quorid::fuzzing::import_files`.
+//! See `quorid_cli::fuzzing::import_files`.
 #![no_main]
 
-use quorid::fuzzing::import_files::{check, seeds};
+use quorid_cli::fuzzing::import_files::{check, seeds};
 
 libfuzzer_sys::fuzz_target!(
     init: quorid_fuzz::write_seeds(seeds),

@@ -1,7 +1,7 @@
-//! See `quorid::fuzzing::log_entries`.
+//! See `quorid_server::fuzzing::log_entries`.
 #![no_main]
 
-use quorid::fuzzing::log_entries::{check, seeds};
+use quorid_server::fuzzing::log_entries::{check, seeds};
 
 libfuzzer_sys::fuzz_target!(
     init: quorid_fuzz::write_seeds(seeds),

@@ -1,7 +1,7 @@
-//! See `quorid::fuzzing::operator_files`.
+//! See `quorid_cli::fuzzing::operator_files`.
 #![no_main]
 
-use quorid::fuzzing::operator_files::{check, seeds};
+use quorid_cli::fuzzing::operator_files::{check, seeds};
 
 libfuzzer_sys::fuzz_target!(
     init: quorid_fuzz::write_seeds(seeds),

@@ -1,7 +1,7 @@
-//! See `quorid::fuzzing::peer_messages`.
+//! See `quorid_server::fuzzing::peer_messages`.
 #![no_main]
 
-use quorid::fuzzing::peer_messages::{check, seeds};
+use quorid_server::fuzzing::peer_messages::{check, seeds};
 
 libfuzzer_sys::fuzz_target!(
     init: quorid_fuzz::write_seeds(seeds),

@@ -1,7 +1,7 @@
-//! See `quorid::fuzzing::server_answers`.
+//! See `quorid_cli::fuzzing::server_answers`.
 #![no_main]
 
-use quorid::fuzzing::server_answers::{check, seeds};
+use quorid_cli::fuzzing::server_answers::{check, seeds};
 
 libfuzzer_sys::fuzz_target!(
     init: quorid_fuzz::write_seeds(seeds),

@@ -1,7 +1,7 @@
-//! See `quorid::fuzzing::snapshots`.
+//! See `quorid_server::fuzzing::snapshots`.
 #![no_main]
 
-use quorid::fuzzing::snapshots::{check, seeds};
+use quorid_server::fuzzing::snapshots::{check, seeds};
 
 libfuzzer_sys::fuzz_target!(
     init: quorid_fuzz::write_seeds(seeds),

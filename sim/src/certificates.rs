@@ -4,7 +4,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use anyhow::Context as _;
-use quorid::tls::{OPERATOR_UNIT, SERVER_UNIT, peer_server_name};
+use quorid_server::tls::{OPERATOR_UNIT, SERVER_UNIT, peer_server_name};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, PKCS_ED25519, SerialNumber,

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use quorid::storage::{Disk, Identity, LogEngine, LogOptions, StateFile};
+use quorid_server::storage::{Disk, Identity, LogEngine, LogOptions, StateFile};
 
 pub(crate) use self::{
     log::{Content, Record},
@@ -249,7 +249,7 @@ impl Platter {
     }
 
     /// A sync fails. Returns who has to be told: nobody, if it was only noted what is committed.
-    fn fail_sync(&mut self) -> Vec<quorid::storage::FlushDone> {
+    fn fail_sync(&mut self) -> Vec<quorid_server::storage::FlushDone> {
         let waiting = self.cut();
         self.cuts.syncs_failed += 1;
         self.sync_failed = !waiting.is_empty();
@@ -265,7 +265,7 @@ impl Platter {
     }
 
     /// Decides what is left, and returns who waited for a flush.
-    fn cut(&mut self) -> Vec<quorid::storage::FlushDone> {
+    fn cut(&mut self) -> Vec<quorid_server::storage::FlushDone> {
         if self.power == 0 {
             return Vec::new();
         }

@@ -5,13 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use quorid::{
+use quorid_history::chance::Chance;
+use quorid_server::{
     access::Access,
     config::{Config, InitialServer, PasswordFlags, Settings as ServerSettings, TlsSettings},
     serve::{Outside, Server},
     tls::Identity,
 };
-use quorid_history::chance::Chance;
 
 use crate::{
     disk::SimDisk,

@@ -7,8 +7,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use quorid::storage::{LogPos, LogVote, Payload};
 use quorid_history::{Operation, witness::CommittedLog};
+use quorid_server::storage::{LogPos, LogVote, Payload};
 
 use crate::{seams::true_time_ms, trace::note};
 

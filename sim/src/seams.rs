@@ -10,10 +10,10 @@ use std::{
 };
 
 use futures_util::future::BoxFuture as ClientFuture;
-use quorid::seams::{BoxFuture, BoxedIo, Clock, Entropy, Listener, Network};
 use quorid_api::{Connector, Endpoint};
 use quorid_directory::Time;
 use quorid_history::chance::Chance;
+use quorid_server::seams::{BoxFuture, BoxedIo, Clock, Entropy, Listener, Network};
 use turmoil::net::{TcpListener, TcpStream};
 
 /// When every simulation begins, Unix time, ms.

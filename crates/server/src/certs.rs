@@ -24,9 +24,7 @@ use rcgen::{
 };
 
 pub use error::CertError;
-pub use inspect::{CertificateFacts, Role, inspect};
-#[cfg(fuzzing)]
-pub(crate) use inspect::{facts, inspect_pem};
+pub use inspect::{CertificateFacts, Role, facts, inspect, inspect_pem};
 
 /// Organisational unit of a cluster's certificate authority.
 pub const AUTHORITY_UNIT: &str = "quorid-ca";

@@ -16,8 +16,7 @@ use self::checks::{
     within,
 };
 pub use self::error::ConfigError;
-#[cfg(fuzzing)]
-pub(crate) use self::file::parse;
+pub use self::file::parse;
 pub use self::settings::{PasswordFlags, ServeArgs, Settings, TlsSettings};
 pub use crate::node::{InitialServer, Timing};
 use crate::{access::Access, passwords::PasswordSettings, tls::TlsFiles};

@@ -3,7 +3,6 @@
 //! `seeds` are real encodings to begin with. fuzz/README.md says what holds for each.
 
 pub use crate::{
-    cli::fuzzing::{import_files, operator_files, server_answers},
     frontend::grpc::fuzzing as client_requests,
     node::fuzzing::{peer_messages, snapshots},
     storage::fuzzing::log_entries,
@@ -12,7 +11,7 @@ pub use crate::{
 use prost::Message;
 
 /// A message after the byte that says which one it is.
-pub(crate) fn seed(kind: u8, message: &impl Message) -> Vec<u8> {
+pub fn seed(kind: u8, message: &impl Message) -> Vec<u8> {
     let mut bytes = vec![kind];
     message
         .encode(&mut bytes)
@@ -21,7 +20,7 @@ pub(crate) fn seed(kind: u8, message: &impl Message) -> Vec<u8> {
 }
 
 /// Messages that follow each other, each after its length; up to the first that is none.
-pub(crate) fn sequence<M: Message + Default>(mut bytes: &[u8]) -> Vec<M> {
+pub fn sequence<M: Message + Default>(mut bytes: &[u8]) -> Vec<M> {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
         let Ok(message) = M::decode_length_delimited(&mut bytes) else {

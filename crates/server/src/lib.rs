@@ -1,11 +1,8 @@
-//! The Quorid server: everything behind `quorid serve`, and what the rest of the command
-//! line shares with it.
+//! The Quorid server: everything behind `quorid serve`, and the certificates and settings that
+//! the command line shares with it.
 
 pub mod access;
 pub mod certs;
-#[cfg(fuzzing)]
-#[allow(dead_code, reason = "the program's: here only what it reads is of use")]
-mod cli;
 pub mod config;
 pub mod frontend;
 #[cfg(fuzzing)]
@@ -21,7 +18,3 @@ pub mod service;
 pub mod storage;
 pub mod testbed;
 pub mod tls;
-
-// As the program names this library.
-#[cfg(fuzzing)]
-extern crate self as quorid;

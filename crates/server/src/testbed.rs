@@ -5,7 +5,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use quorid::testbed::{Testbed, TestbedError};
+//! use quorid_server::testbed::{Testbed, TestbedError};
 //!
 //! # async fn example() -> Result<(), TestbedError> {
 //! let mut cluster = Testbed::builder("target/debug/quorid")

@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use quorid::storage::{Payload, decode_command};
 use quorid_directory::{
     Account, AccountId, Change, Event, LoginName, MemoryDirectory, Outcome, Rejection, RequestId,
     Revision, decide,
 };
+use quorid_server::storage::{Payload, decode_command};
 
 use crate::{
     linearizability::{self, Effect},

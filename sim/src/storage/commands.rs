@@ -1,11 +1,11 @@
 //! Random entries for the log: commands over few names, so that they collide and are retried.
 
 use bytes::Bytes;
-use quorid::storage::{Payload, encode_command};
 use quorid_directory::{
     AccountId, ClientAddress, Command, LoginName, Operation, Proof, RealName, RequestId, Selector,
     Time, Verifier, VerifierChange,
 };
+use quorid_server::storage::{Payload, encode_command};
 use uuid::Uuid;
 
 use quorid_history::chance::Chance;

@@ -6,10 +6,10 @@ mod opening;
 
 use std::{io, sync::Arc, time::Duration};
 
-use quorid::storage::{
+use quorid_history::{chance::Chance, report::Report};
+use quorid_server::storage::{
     DataDirectory, Fault, LogEngine, LogOptions, LogPos, Payload, Store, StoreOptions,
 };
-use quorid_history::{chance::Chance, report::Report};
 
 use self::log_writes::Flushing;
 use super::{

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use quorid::storage::{Fault, LogPos, LogState, Payload, Store, decode_command};
 use quorid_directory::{MemoryDirectory, Outcome, Revision};
+use quorid_server::storage::{Fault, LogPos, LogState, Payload, Store, decode_command};
 
 use crate::disk::{Content, Record};
 

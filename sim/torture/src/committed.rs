@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
-use quorid::storage::{DataDirectory, Disk as _, LogOptions, LogPos, LogState, Payload};
 use quorid_history::witness::CommittedLog;
+use quorid_server::storage::{DataDirectory, Disk as _, LogOptions, LogPos, LogState, Payload};
 
 /// The log of one server.
 pub(crate) struct ServerLog {
@@ -104,11 +104,11 @@ pub(crate) fn compare(logs: &[ServerLog], applied: u64) -> (CommittedLog, Vec<St
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use quorid::storage::{LogVote, encode_command};
     use quorid_directory::{
         AccountId, ClientAddress, Command, LoginName, Operation as Change, RealName, Time,
     };
     use quorid_history::{Answer, Asked, Operation, Shown, chance::Chance, request_id, witness};
+    use quorid_server::storage::{LogVote, encode_command};
 
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use quorid::testbed::Cut;
 use quorid_history::chance::Chance;
+use quorid_server::testbed::Cut;
 use tokio::time::Instant;
 
 use crate::kind::Kind;

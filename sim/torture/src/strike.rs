@@ -8,8 +8,8 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use quorid::testbed::Cut;
 use quorid_history::{Prober, Worker};
+use quorid_server::testbed::Cut;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,

@@ -70,7 +70,7 @@ pub fn inspect(path: &Path) -> Result<Vec<CertificateFacts>, CertError> {
 }
 
 /// The certificates of a PEM file's content, or why it has none.
-pub(crate) fn inspect_pem(bytes: &[u8]) -> Result<Vec<CertificateFacts>, String> {
+pub fn inspect_pem(bytes: &[u8]) -> Result<Vec<CertificateFacts>, String> {
     let facts = CertificateDer::pem_slice_iter(bytes)
         .map(|der| facts(&der.map_err(|error| error.to_string())?))
         .collect::<Result<Vec<_>, _>>()?;
@@ -80,7 +80,8 @@ pub(crate) fn inspect_pem(bytes: &[u8]) -> Result<Vec<CertificateFacts>, String>
     Ok(facts)
 }
 
-pub(crate) fn facts(der: &[u8]) -> Result<CertificateFacts, String> {
+/// What a certificate says, or why it is none. DER.
+pub fn facts(der: &[u8]) -> Result<CertificateFacts, String> {
     let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
     let unit = certificate
         .subject()

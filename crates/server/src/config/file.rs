@@ -60,7 +60,9 @@ pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
     Ok(settings)
 }
 
-pub(crate) fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
+/// The settings in the text of a configuration file, which errors call `path`. Paths in it stay as
+/// they are written.
+pub fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
     let malformed = |error: toml::de::Error| ConfigError::Malformed {
         file: path.to_owned(),
         reason: error.to_string().trim_end().to_owned(),

@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    const FOLLOWS: &str = r#"{"timestamp":"2026-11-22T11:00:00.250123Z","level":"INFO","event":"follows","term":3,"leader":"s2","message":"s2 leads in term 3","target":"quorid::node::cluster"}"#;
+    const FOLLOWS: &str = r#"{"timestamp":"2026-11-22T11:00:00.250123Z","level":"INFO","event":"follows","term":3,"leader":"s2","message":"s2 leads in term 3","target":"quorid_server::node::cluster"}"#;
 
     #[test]
     fn an_event_has_its_time_its_sentence_and_its_fields() {

@@ -1,10 +1,10 @@
 //! Who may do what, in both modes.
 
-use quorid::access::Access;
 use quorid_api::proto::{
     Account, CheckPasswordRequest, CreateAccountRequest, DeleteAccountRequest, GetAccountRequest,
     ListAccountsRequest, UpdateAccountRequest,
 };
+use quorid_server::access::Access;
 use tonic::Code;
 
 use crate::support::{TestServer, accounts, by, refusal, revision};

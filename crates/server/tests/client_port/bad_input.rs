@@ -1,10 +1,10 @@
 //! What can be sent wrongly: each gets a clear error, and the server goes on.
 
-use quorid::access::Access;
 use quorid_api::proto::{
     Account, CreateAccountRequest, GetAccountRequest, GetClusterRequest, ListAccountsRequest,
     ReadOptions, UpdateAccountRequest,
 };
+use quorid_server::access::Access;
 use tonic::{Code, Request};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use quorid::tls::{OPERATOR_UNIT, SERVER_UNIT, TlsFiles, peer_server_name};
+use quorid_server::tls::{OPERATOR_UNIT, SERVER_UNIT, TlsFiles, peer_server_name};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     date_time_ymd,

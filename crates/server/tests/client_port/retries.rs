@@ -1,10 +1,10 @@
 //! A retry with the same request id gets the first outcome, whatever that was.
 
 use prost_types::FieldMask;
-use quorid::access::Access;
 use quorid_api::proto::{
     Account, CreateAccountRequest, DeleteAccountRequest, UpdateAccountRequest,
 };
+use quorid_server::access::Access;
 use tonic::Code;
 
 use crate::support::{TestServer, accounts, by, metadata, refusal, request_id, revision};

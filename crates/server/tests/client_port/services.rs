@@ -1,10 +1,10 @@
 //! The services around the accounts: cluster, health, reflection, HTTP, and the shutdown.
 
-use quorid::access::Access;
 use quorid_api::proto::{
     Account, CreateAccountRequest, GetClusterRequest, GetServerRequest, ListAccountsRequest,
     RemoveServerRequest, WatchClusterRequest,
 };
+use quorid_server::access::Access;
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_reflection::pb::v1::{

@@ -4,7 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper_util::rt::TokioIo;
-use quorid::{
+use quorid_api::proto::{accounts_client::AccountsClient, cluster_client::ClusterClient};
+use quorid_server::{
     access::Access,
     config::{Config, InitialServer, PasswordFlags, Settings, TlsSettings},
     seams::{SystemClock, SystemEntropy, TcpNetwork},
@@ -12,7 +13,6 @@ use quorid::{
     storage::DataDirectory,
     tls::{Identity, TlsFiles},
 };
-use quorid_api::proto::{accounts_client::AccountsClient, cluster_client::ClusterClient};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use tokio::net::TcpStream;

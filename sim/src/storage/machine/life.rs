@@ -1,7 +1,7 @@
 //! What a server does with its storage from power on to power off.
 
-use quorid::storage::{Durable, Fault, LogPos, LogVote, Payload, Store};
 use quorid_directory::Outcome;
+use quorid_server::storage::{Durable, Fault, LogPos, LogVote, Payload, Store};
 
 use super::{Cut, End, Machine, Opened};
 use crate::disk::Record;

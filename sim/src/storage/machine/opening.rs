@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorid::storage::{DataDirectory, Disk as _, Store, StoreOptions};
+use quorid_server::storage::{DataDirectory, Disk as _, Store, StoreOptions};
 
 use super::{End, Machine, Opened};
 use crate::{disk::Record, trace::note};

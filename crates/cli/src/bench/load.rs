@@ -1,0 +1,328 @@
+//! Makes the requests: one task per client, each with measurements of its own.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+use indicatif::ProgressBar;
+use quorid_api::{AccountName, Client, NewAccount, Read};
+use rand::RngExt as _;
+use tokio::task::JoinSet;
+
+use super::{BenchArgs, Kind};
+use crate::{context::Context, errors::Failure};
+
+/// Longest latency that is told apart, microseconds: five minutes.
+const LATENCY_MAX_US: u64 = 300_000_000;
+/// After an error, so that a cluster that is down isn't hammered.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
+const USUAL_DURATION: Duration = Duration::from_secs(10);
+
+/// Everything that is there before the clock starts.
+pub(super) struct Load {
+    clients: Vec<Client>,
+    tasks: usize,
+    plan: Arc<Plan>,
+}
+
+struct Plan {
+    kind: Kind,
+    read: Read,
+    reads_percent: u8,
+    /// `<prefix>-<run>`
+    name: String,
+    /// Login names that are there.
+    known: Vec<String>,
+    duration: Option<Duration>,
+    count: Option<u64>,
+    pace: Pace,
+}
+
+/// What all tasks share while they run.
+#[derive(Default)]
+struct Pace {
+    started: AtomicU64,
+    succeeded: AtomicU64,
+    /// Of the last success, microseconds since the start.
+    last_success_us: AtomicU64,
+    longest_gap_us: AtomicU64,
+}
+
+impl Pace {
+    fn success(&self, now_us: u64) {
+        self.succeeded.fetch_add(1, Ordering::Relaxed);
+        let last = self.last_success_us.fetch_max(now_us, Ordering::Relaxed);
+        self.longest_gap_us
+            .fetch_max(now_us.saturating_sub(last), Ordering::Relaxed);
+    }
+}
+
+/// What came out.
+pub(super) struct Measured {
+    pub(super) elapsed: Duration,
+    /// Latencies of what succeeded, microseconds.
+    pub(super) latency: Histogram<u64>,
+    /// Counts by reason.
+    pub(super) errors: BTreeMap<String, u64>,
+    pub(super) longest_gap: Duration,
+    first_failure: Option<Failure>,
+}
+
+impl Measured {
+    fn new() -> Result<Self, Failure> {
+        let latency = Histogram::new_with_max(LATENCY_MAX_US, 3)
+            .map_err(|error| Failure::fault(format!("no histogram: {error}")))?;
+        Ok(Self {
+            elapsed: Duration::ZERO,
+            latency,
+            errors: BTreeMap::new(),
+            longest_gap: Duration::ZERO,
+            first_failure: None,
+        })
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        *self.errors.entry(failure.reason.clone()).or_default() += 1;
+        self.first_failure.get_or_insert(failure);
+    }
+
+    fn add(&mut self, other: Self) -> Result<(), Failure> {
+        self.latency
+            .add(&other.latency)
+            .map_err(|error| Failure::fault(format!("histograms don't add up: {error}")))?;
+        for (reason, count) in other.errors {
+            *self.errors.entry(reason).or_default() += count;
+        }
+        if self.first_failure.is_none() {
+            self.first_failure = other.first_failure;
+        }
+        Ok(())
+    }
+
+    /// A failure only if nothing succeeded: then it tells why.
+    pub(super) fn verdict(self) -> Result<(), Failure> {
+        match self.first_failure {
+            Some(failure) if self.latency.is_empty() => {
+                Err(failure.after("not a single request succeeded"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Load {
+    /// Connects, and lists the accounts to look up.
+    pub(super) async fn prepare(
+        args: &BenchArgs,
+        read: Read,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let connections = u32::from(args.connections).min(args.clients);
+        let clients = (0..connections)
+            .map(|_| context.another_client())
+            .collect::<Result<Vec<_>, _>>()?;
+        // Also finds the leader, so that this is not part of what is measured.
+        futures_util::future::try_join_all(clients.iter().map(Client::cluster)).await?;
+        if let Read::AtLeast(revision) = read {
+            for client in &clients {
+                client.raise_session_revision(revision);
+            }
+        }
+        let known = if args.kind == Kind::Create {
+            Vec::new()
+        } else {
+            known_names(&context.client, args.names as usize).await?
+        };
+        if known.is_empty() && args.kind == Kind::Lookup {
+            return Err(
+                Failure::untrue("NOTHING_TO_LOOK_UP", "the directory is empty")
+                    .hint("try: quorid bench create --count 10000"),
+            );
+        }
+        let duration = match (args.seconds, args.count) {
+            (Some(duration), _) => Some(duration),
+            (None, Some(_)) => None,
+            (None, None) => Some(USUAL_DURATION),
+        };
+        Ok(Self {
+            clients,
+            tasks: args.clients as usize,
+            plan: Arc::new(Plan {
+                kind: args.kind,
+                read,
+                reads_percent: args.reads,
+                name: format!("{}-{:08x}", args.prefix, rand::random::<u32>()),
+                known,
+                duration,
+                count: args.count,
+                pace: Pace::default(),
+            }),
+        })
+    }
+
+    /// Runs it to its end. Requests under way then are waited for and counted.
+    pub(super) async fn run(self, progress: &ProgressBar) -> Result<Measured, Failure> {
+        let began = Instant::now();
+        let mut tasks = JoinSet::new();
+        for task in 0..self.tasks {
+            let client = self.clients[task % self.clients.len()].clone();
+            tasks.spawn(work(client, Arc::clone(&self.plan), began));
+        }
+        let mut all = Measured::new()?;
+        let mut tick = tokio::time::interval(Duration::from_millis(250));
+        loop {
+            tokio::select! {
+                done = tasks.join_next() => match done {
+                    Some(Ok(measured)) => all.add(measured?)?,
+                    Some(Err(error)) => {
+                        return Err(Failure::fault(format!("a task ended: {error}")));
+                    }
+                    None => break,
+                },
+                _ = tick.tick() => {
+                    let count = self.plan.pace.succeeded.load(Ordering::Relaxed);
+                    let rate = count as f64 / began.elapsed().as_secs_f64().max(0.001);
+                    progress.set_message(format!("{count} done, {rate:.0}/s"));
+                    progress.tick();
+                }
+            }
+        }
+        all.elapsed = began.elapsed();
+        let gap_us = self.plan.pace.longest_gap_us.load(Ordering::Relaxed);
+        all.longest_gap = Duration::from_micros(gap_us);
+        Ok(all)
+    }
+}
+
+async fn known_names(client: &Client, names_max: usize) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    let mut token = String::new();
+    loop {
+        let page = client.list_accounts(0, &token, Read::Stale).await?;
+        names.extend(page.accounts.into_iter().map(|account| account.login_name));
+        token = page.next_page_token;
+        if token.is_empty() || names.len() >= names_max {
+            names.truncate(names_max);
+            return Ok(names);
+        }
+    }
+}
+
+async fn work(client: Client, plan: Arc<Plan>, began: Instant) -> Result<Measured, Failure> {
+    let mut measured = Measured::new()?;
+    // Names that this task made: mixed lookups choose from them too.
+    let mut made: Vec<String> = Vec::new();
+    loop {
+        if plan
+            .duration
+            .is_some_and(|duration| began.elapsed() >= duration)
+        {
+            break;
+        }
+        let number = plan.pace.started.fetch_add(1, Ordering::Relaxed);
+        if plan.count.is_some_and(|count| number >= count) {
+            break;
+        }
+        let lookup = plan.next_lookup(&made);
+        let start = Instant::now();
+        let result = match lookup {
+            Some(name) => client
+                .get_account(&AccountName::Login(name), plan.read)
+                .await
+                .map(drop),
+            None => {
+                let name = format!("{}-{number}", plan.name);
+                let created = client
+                    .create_account(NewAccount {
+                        real_name: format!("Bench {number}"),
+                        login_name: name.clone(),
+                        password: None,
+                        request_id: None,
+                    })
+                    .await;
+                if created.is_ok() && plan.kind == Kind::Mixed {
+                    made.push(name);
+                }
+                created.map(drop)
+            }
+        };
+        match result {
+            Ok(()) => {
+                measured.latency.saturating_record(micros(start.elapsed()));
+                plan.pace.success(micros(began.elapsed()));
+            }
+            Err(error) => {
+                measured.failed(error.into());
+                tokio::time::sleep(PAUSE_AFTER_ERROR).await;
+            }
+        }
+    }
+    Ok(measured)
+}
+
+impl Plan {
+    /// The name to look up next; None to create instead.
+    fn next_lookup(&self, made: &[String]) -> Option<String> {
+        let mut random = rand::rng();
+        let reads = match self.kind {
+            Kind::Create => false,
+            Kind::Lookup => true,
+            Kind::Mixed => random.random_range(0..100) < self.reads_percent,
+        };
+        let choices = self.known.len() + made.len();
+        if !reads || choices == 0 {
+            return None;
+        }
+        let choice = random.random_range(0..choices);
+        self.known
+            .get(choice)
+            .or_else(|| made.get(choice - self.known.len()))
+            .cloned()
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::bench) fn measured() -> Measured {
+        let mut measured = Measured::new().unwrap_or_else(|failure| panic!("{failure:?}"));
+        for us in 1..=1_000 {
+            measured.latency.saturating_record(us * 10);
+        }
+        measured.elapsed = Duration::from_secs(2);
+        measured.longest_gap = Duration::from_millis(340);
+        measured.errors.insert("BUSY".to_owned(), 3);
+        measured
+    }
+
+    #[test]
+    fn longest_gap_is_the_longest_time_without_any_success() {
+        let pace = Pace::default();
+        for now_us in [100, 400, 350, 900, 950] {
+            pace.success(now_us);
+        }
+        assert_eq!(pace.longest_gap_us.load(Ordering::Relaxed), 500);
+        assert_eq!(pace.succeeded.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn run_fails_only_if_nothing_succeeded() {
+        let mut none = Measured::new().unwrap_or_else(|failure| panic!("{failure:?}"));
+        none.failed(Failure::unavailable("UNAVAILABLE", "down"));
+        assert!(none.verdict().is_err());
+        let mut some = measured();
+        some.failed(Failure::unavailable("UNAVAILABLE", "down"));
+        assert!(some.verdict().is_ok());
+    }
+}

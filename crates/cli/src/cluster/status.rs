@@ -1,0 +1,334 @@
+//! `quorid cluster status`: every server's own word on how it is doing.
+
+use clap::Args;
+use futures_util::future::join_all;
+use quorid_api::{ClusterView, Error, Server, ServerRole, ServerStatus};
+use serde_json::{Value, json};
+
+use super::digest::{self, Digests};
+use crate::{
+    context::Context,
+    errors::Failure,
+    table::{Table, bytes},
+    terminal::escape,
+};
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  quorid cluster status
+  quorid cluster status --digest             exit code 0 only if all servers hold the same
+  watch -n 1 quorid cluster status
+
+LAG is how many log entries a server has yet to apply.";
+
+/// What to ask the servers.
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// Also compare a digest of each server's whole directory, at one revision; needs an
+    /// operator's certificate
+    #[arg(long)]
+    digest: bool,
+}
+
+/// One member, and what it said of itself, or why it said nothing.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) server: Server,
+    pub(crate) status: Result<ServerStatus, String>,
+}
+
+pub(super) async fn run(args: StatusArgs, context: &Context) -> Result<(), Failure> {
+    let view = context.client.cluster().await?;
+    let members = ask_all(&view, context, None).await;
+    let digests = if args.digest {
+        Some(digest::compare(&view, &members, context).await?)
+    } else {
+        None
+    };
+    if context.out.is_json() {
+        context
+            .out
+            .json(&to_json(&view, &members, digests.as_ref()))?;
+    } else {
+        context.out.line(to_text(&view, &members))?;
+        if let Some(digests) = &digests {
+            context.out.line(digests.to_text())?;
+        }
+    }
+    digests.map_or(Ok(()), |digests| digests.verdict())
+}
+
+/// Asks every member directly; with a revision, also for its digest once it got that far.
+pub(super) async fn ask_all(
+    view: &ClusterView,
+    context: &Context,
+    digest_at: Option<u64>,
+) -> Vec<Member> {
+    let asked = view.servers.iter().map(|server| async move {
+        let answer = tokio::time::timeout(
+            context.deadline(),
+            context.client.server_status(
+                &server.client_address,
+                digest_at.is_some(),
+                digest_at.unwrap_or(0),
+            ),
+        )
+        .await;
+        let status = match answer {
+            Ok(Ok(status)) => Ok(status),
+            Ok(Err(error)) => Err(reason(error, &server.client_address)),
+            Err(_) => Err(format!(
+                "no answer within {:.1} s",
+                context.deadline().as_secs_f64()
+            )),
+        };
+        Member {
+            server: server.clone(),
+            status,
+        }
+    });
+    join_all(asked).await
+}
+
+/// In one line, and without the address, which is known.
+fn reason(error: Error, address: &str) -> String {
+    let last_error = match &error {
+        Error::Unavailable(unavailable) => unavailable.last_error.clone(),
+        Error::Rejected(_) | Error::Tls(_) | Error::InvalidServer(_) => String::new(),
+    };
+    let message = if last_error.is_empty() {
+        Failure::from(error).message
+    } else {
+        last_error
+    };
+    let message = message.lines().next().unwrap_or_default();
+    let address = format!("{address}: ");
+    message.strip_prefix(&address).unwrap_or(message).to_owned()
+}
+
+/// For people: a leader names itself only as long as a majority answers it.
+fn role_text(status: &ServerStatus) -> &'static str {
+    if status.role() == ServerRole::Leader && status.leader_id == 0 {
+        return "leader (no majority)";
+    }
+    role_name(status.role())
+}
+
+fn role_name(role: ServerRole) -> &'static str {
+    match role {
+        ServerRole::Unspecified => "unknown",
+        ServerRole::Leader => "leader",
+        ServerRole::Follower => "follower",
+        ServerRole::Candidate => "candidate",
+        ServerRole::Learner => "learner",
+    }
+}
+
+/// The highest log index that any server knows to be committed.
+fn committed(members: &[Member]) -> u64 {
+    members
+        .iter()
+        .filter_map(|member| Some(member.status.as_ref().ok()?.committed_index))
+        .max()
+        .unwrap_or(0)
+}
+
+pub(crate) fn to_text(view: &ClusterView, members: &[Member]) -> String {
+    let committed = committed(members);
+    let mut table = Table::new(&[
+        "server",
+        "role",
+        "term",
+        "applied",
+        "lag",
+        "checkpoint",
+        "accounts",
+        "disk",
+        "address",
+        "version",
+    ]);
+    for member in members {
+        let name = escape(&member.server.name);
+        let address = escape(&member.server.client_address);
+        match &member.status {
+            Ok(status) => table.row(&[
+                &name,
+                role_text(status),
+                &status.term.to_string(),
+                &status.applied_index.to_string(),
+                &committed.saturating_sub(status.applied_index).to_string(),
+                &status.checkpoint_index.to_string(),
+                &status.accounts.to_string(),
+                &bytes(status.disk_bytes),
+                &address,
+                &escape(&status.version),
+            ]),
+            Err(_) => table.row(&[
+                &name,
+                "unreachable",
+                "-",
+                "-",
+                "-",
+                "-",
+                "-",
+                "-",
+                &address,
+                "-",
+            ]),
+        }
+    }
+    let mut text = format!("cluster {}\n{table}", escape(&view.cluster_id));
+    for member in members {
+        if let Err(reason) = &member.status {
+            text.push_str(&format!(
+                "\n{} is unreachable: {}",
+                escape(&member.server.name),
+                escape(reason)
+            ));
+        }
+    }
+    text
+}
+
+pub(crate) fn to_json(view: &ClusterView, members: &[Member], digests: Option<&Digests>) -> Value {
+    let committed = committed(members);
+    let servers: Vec<_> = members
+        .iter()
+        .map(|member| {
+            let mut server = json!({
+                "id": member.server.id,
+                "name": member.server.name,
+                "client_address": member.server.client_address,
+                "peer_address": member.server.peer_address,
+                "voter": member.server.voter,
+                "reachable": member.status.is_ok(),
+            });
+            let more = match &member.status {
+                Ok(status) => json!({
+                    "role": role_name(status.role()),
+                    "term": status.term,
+                    "leader_id": status.leader_id,
+                    "last_log": status.last_log_index,
+                    "committed": status.committed_index,
+                    "applied": status.applied_index,
+                    "lag": committed.saturating_sub(status.applied_index),
+                    "checkpoint": status.checkpoint_index,
+                    "purged": status.purged_index,
+                    "accounts": status.accounts,
+                    "disk_bytes": status.disk_bytes,
+                    "uptime_seconds": status.uptime_seconds,
+                    "version": status.version,
+                }),
+                Err(reason) => json!({"error": reason}),
+            };
+            if let (Value::Object(server), Value::Object(more)) = (&mut server, more) {
+                server.extend(more);
+            }
+            server
+        })
+        .collect();
+    let mut status = json!({
+        "cluster_id": view.cluster_id,
+        "term": view.term,
+        "leader_id": view.leader_id,
+        "servers": servers,
+    });
+    if let (Some(digests), Value::Object(status)) = (digests, &mut status) {
+        status.insert("digest".to_owned(), digests.to_json());
+    }
+    status
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::cluster) fn member(id: u64, status: Result<ServerStatus, String>) -> Member {
+        Member {
+            server: Server {
+                id,
+                name: format!("s{id}"),
+                client_address: format!("host{id}:7400"),
+                peer_address: format!("host{id}:7401"),
+                voter: true,
+            },
+            status,
+        }
+    }
+
+    fn status(role: ServerRole, applied: u64) -> ServerStatus {
+        ServerStatus {
+            role: role.into(),
+            term: 3,
+            leader_id: 1,
+            applied_index: applied,
+            committed_index: applied,
+            checkpoint_index: 90,
+            accounts: 12,
+            disk_bytes: 2_048,
+            version: "0.1.0".to_owned(),
+            ..ServerStatus::default()
+        }
+    }
+
+    fn members() -> (ClusterView, Vec<Member>) {
+        let members = vec![
+            member(1, Ok(status(ServerRole::Leader, 100))),
+            member(2, Ok(status(ServerRole::Follower, 97))),
+            member(3, Err("refused\u{7}".to_owned())),
+        ];
+        let view = ClusterView {
+            cluster_id: "c1".to_owned(),
+            term: 3,
+            leader_id: 1,
+            servers: Vec::new(),
+            answered_by: 1,
+        };
+        (view, members)
+    }
+
+    #[test]
+    fn table_has_a_row_for_every_server_and_a_reason_for_every_unreachable_one() {
+        let (view, members) = members();
+        assert_eq!(
+            to_text(&view, &members),
+            "cluster c1\n\
+             SERVER  ROLE         TERM  APPLIED  LAG  CHECKPOINT  ACCOUNTS  DISK     ADDRESS     VERSION\n\
+             s1      leader       3     100      0    90          12        2.0 KiB  host1:7400  0.1.0\n\
+             s2      follower     3     97       3    90          12        2.0 KiB  host2:7400  0.1.0\n\
+             s3      unreachable  -     -        -    -           -         -        host3:7400  -\n\
+             s3 is unreachable: refused\\u{7}"
+        );
+    }
+
+    #[test]
+    fn a_leader_that_no_majority_answers_is_told_from_one_that_leads() {
+        let alone = ServerStatus {
+            leader_id: 0,
+            ..status(ServerRole::Leader, 100)
+        };
+        assert_eq!(role_text(&alone), "leader (no majority)");
+        assert_eq!(role_text(&status(ServerRole::Leader, 100)), "leader");
+    }
+
+    #[test]
+    fn reason_is_what_happened_last_in_one_line_without_the_address() {
+        let error = Error::Unavailable(quorid_api::Unavailable {
+            tried: vec!["one:1".to_owned()],
+            waited: std::time::Duration::ZERO,
+            last_error: "one:1: cannot connect\nmore".to_owned(),
+            outcome_unknown: false,
+        });
+        assert_eq!(reason(error, "one:1"), "cannot connect");
+    }
+
+    #[test]
+    fn json_has_the_same() {
+        let (view, members) = members();
+        let json = to_json(&view, &members, None);
+        assert_eq!(json["servers"][1]["lag"], 3);
+        assert_eq!(json["servers"][0]["role"], "leader");
+        assert_eq!(json["servers"][2]["reachable"], false);
+        assert!(json["servers"][2]["error"].as_str().is_some());
+    }
+}

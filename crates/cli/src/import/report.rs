@@ -1,0 +1,249 @@
+//! What became of the lines: a progress bar, the rejected ones, and a summary.
+
+use std::{fs::File, path::PathBuf, time::Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{BadLine, Position};
+use crate::{
+    errors::Failure,
+    terminal::{Output, escape},
+};
+
+/// Counts what became of the lines and tells of it.
+pub(super) struct Report {
+    out: Output,
+    progress: ProgressBar,
+    began: Instant,
+    created: u64,
+    already_there: u64,
+    rejected: u64,
+    last_line: u64,
+    file: Option<(PathBuf, csv::Writer<File>)>,
+}
+
+impl Report {
+    /// `bytes` is the size of what is read, where it is known.
+    pub(super) fn new(
+        out: Output,
+        bytes: Option<u64>,
+        rejected: Option<PathBuf>,
+    ) -> Result<Self, Failure> {
+        let file = rejected
+            .map(|path| {
+                let file = File::create(&path).map_err(|error| cannot_write(&path, error))?;
+                let mut writer = csv::Writer::from_writer(file);
+                writer
+                    .write_record(["line", "login_name", "reason", "message"])
+                    .map_err(|error| cannot_write(&path, error))?;
+                Ok::<_, Failure>((path, writer))
+            })
+            .transpose()?;
+        Ok(Self {
+            out,
+            progress: progress(bytes),
+            began: Instant::now(),
+            created: 0,
+            already_there: 0,
+            rejected: 0,
+            last_line: 0,
+            file,
+        })
+    }
+
+    pub(super) fn created(&mut self, position: Position) {
+        self.created += 1;
+        self.advance(position);
+    }
+
+    pub(super) fn already_there(&mut self, position: Position) {
+        self.already_there += 1;
+        self.advance(position);
+    }
+
+    pub(super) fn rejected(&mut self, position: Position, line: &BadLine) -> Result<(), Failure> {
+        self.rejected += 1;
+        self.advance(position);
+        if let Some((path, writer)) = &mut self.file {
+            return writer
+                .write_record([
+                    &position.line.to_string(),
+                    &line.login_name,
+                    &line.reason,
+                    &line.message,
+                ])
+                .map_err(|error| cannot_write(path, error));
+        }
+        let text = if self.out.is_json() {
+            crate::terminal::to_json(&json!({
+                "line": position.line,
+                "login_name": line.login_name,
+                "reason": line.reason,
+                "message": line.message,
+            }))?
+        } else {
+            rejected_text(position.line, line)
+        };
+        self.progress.suspend(|| {
+            use std::io::Write as _;
+            // The summary still counts it if standard error is gone.
+            let _ = writeln!(anstream::stderr().lock(), "{text}");
+        });
+        Ok(())
+    }
+
+    fn advance(&mut self, position: Position) {
+        self.last_line = position.line;
+        self.progress.set_position(position.bytes);
+        self.progress.set_message(self.counts());
+    }
+
+    fn counts(&self) -> String {
+        format!(
+            "{} created, {} already there, {} rejected",
+            self.created, self.already_there, self.rejected
+        )
+    }
+
+    /// The summary; the failure, if something stopped the import or lines were rejected.
+    pub(super) fn finish(mut self, source: &str, stopped: Option<Failure>) -> Result<(), Failure> {
+        self.progress.finish_and_clear();
+        if let Some((path, writer)) = &mut self.file {
+            writer.flush().map_err(|error| cannot_write(path, error))?;
+        }
+        let seconds = self.began.elapsed().as_secs_f64();
+        if self.out.is_json() {
+            self.out.json(&json!({
+                "created": self.created,
+                "already_there": self.already_there,
+                "rejected": self.rejected,
+                "last_line": self.last_line,
+                "complete": stopped.is_none(),
+                "seconds": seconds,
+            }))?;
+        } else {
+            let rate = self.created as f64 / seconds.max(0.001);
+            self.out.line(format!(
+                "{} in {seconds:.1} s ({rate:.0} created/s)",
+                self.counts()
+            ))?;
+        }
+        let counts = self.counts();
+        match stopped {
+            Some(failure) => {
+                let done = if self.last_line == 0 {
+                    format!("{source}: nothing was imported")
+                } else {
+                    format!(
+                        "{source} was imported up to line {}, {counts}",
+                        self.last_line
+                    )
+                };
+                let again = if failure.reason == "TRUNCATED_FILE" {
+                    "try: mend the file and import it again; what is there is not created twice"
+                } else {
+                    "try: the same import again; what is there is not created twice"
+                };
+                Err(failure.after(&done).hint(again))
+            }
+            None if self.rejected > 0 => {
+                let lines = if self.rejected == 1 {
+                    "line was"
+                } else {
+                    "lines were"
+                };
+                let failure = Failure::partly_done(
+                    "LINES_REJECTED",
+                    format!("{source}: {} {lines} rejected", self.rejected),
+                );
+                Err(match &self.file {
+                    Some((path, _)) => failure.hint(format!("see {}", path.display())),
+                    None => failure,
+                })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn rejected_text(number: u64, line: &BadLine) -> String {
+    let name = if line.login_name.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", escape(&line.login_name))
+    };
+    let message = line.message.lines().collect::<Vec<_>>().join("; ");
+    format!("line {number}{name}: {}: {}", line.reason, escape(&message))
+}
+
+/// On a terminal only.
+fn progress(bytes: Option<u64>) -> ProgressBar {
+    let (bar, template) = match bytes {
+        Some(bytes) => (
+            ProgressBar::new(bytes),
+            "{bar:30} {percent:>3}%  {msg}  {elapsed}, {eta} to go",
+        ),
+        None => (ProgressBar::new_spinner(), "{spinner} {msg}  {elapsed}"),
+    };
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is valid"))
+}
+
+fn cannot_write(path: &std::path::Path, error: impl std::fmt::Display) -> Failure {
+    Failure::fault(format!("can't write `{}`: {error}", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+mod tests {
+    use super::*;
+
+    fn bad(login_name: &str) -> BadLine {
+        BadLine {
+            login_name: login_name.to_owned(),
+            reason: "INVALID_LOGIN_NAME".to_owned(),
+            message: "it has a\u{7}\ntry: another".to_owned(),
+        }
+    }
+
+    #[test]
+    fn rejected_line_is_one_line_without_control_characters() {
+        assert_eq!(
+            rejected_text(7, &bad("a\u{1b}b")),
+            "line 7 (a\\u{1b}b): INVALID_LOGIN_NAME: it has a\\u{7}; try: another"
+        );
+        assert!(rejected_text(7, &bad("")).starts_with("line 7: INVALID"));
+    }
+
+    #[test]
+    fn rejected_file_is_csv_with_the_exact_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rejected.csv");
+        let mut report = Report::new(Output::default(), Some(10), Some(path.clone())).unwrap();
+        let position = Position { line: 2, bytes: 5 };
+        report.rejected(position, &bad("=a\"b")).unwrap();
+        let failure = report.finish("`x.csv`", None).unwrap_err();
+        assert_eq!(failure.exit as u8, 7);
+        assert!(failure.message.contains("1 line was rejected"));
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(
+            text.starts_with("line,login_name,reason,message\n2,\"=a\"\"b\","),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn import_that_stopped_says_how_far_it_got() {
+        let mut report = Report::new(Output::default(), None, None).unwrap();
+        report.created(Position { line: 2, bytes: 5 });
+        let stopped = Failure::partly_done("TRUNCATED_FILE", "line 3: cut off");
+        let failure = report.finish("`x.csv`", Some(stopped)).unwrap_err();
+        assert_eq!(failure.exit as u8, 7);
+        assert!(
+            failure.message.contains("up to line 2, 1 created"),
+            "{}",
+            failure.message
+        );
+        assert!(failure.message.contains("line 3: cut off"));
+    }
+}

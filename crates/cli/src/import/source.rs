@@ -1,0 +1,50 @@
+//! Where an import reads from.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::Path,
+};
+
+use super::FileFormat;
+use crate::errors::Failure;
+
+/// An open file, or standard input.
+pub(super) struct Source {
+    pub(super) input: Box<dyn BufRead + Send>,
+    pub(super) format: FileFormat,
+    /// Its size; None where it can't be known.
+    pub(super) bytes: Option<u64>,
+    /// How messages name it.
+    pub(super) name: String,
+}
+
+pub(super) fn open(path: &Path, format: Option<FileFormat>) -> Result<Source, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Source {
+            input: Box::new(BufReader::new(io::stdin())),
+            format: format.unwrap_or(FileFormat::Csv),
+            bytes: None,
+            name: "standard input".to_owned(),
+        });
+    }
+    let name = format!("`{}`", path.display());
+    let Some(format) = format.or_else(|| FileFormat::of(path)) else {
+        return Err(
+            Failure::usage(format!("the format of {name} can't be told from its name"))
+                .hint("try: --format csv or --format jsonl"),
+        );
+    };
+    let failed = |error| Failure::input(format_args!("can't read {name}"), &error);
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(Failure::usage(format!("{name} is a directory")));
+    }
+    Ok(Source {
+        input: Box::new(BufReader::with_capacity(64 * 1024, file)),
+        format,
+        bytes: metadata.is_file().then_some(metadata.len()),
+        name,
+    })
+}
