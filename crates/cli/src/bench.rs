@@ -1,14 +1,13 @@
 //! `quorid bench`: how many requests a second the cluster takes, and how long they take.
 
-mod load;
 mod report;
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use quorid_lab::load::{Kind, Load, LoadOptions};
 
 use super::{consistency::ReadOptions, context::Context, errors::Failure, options::parse_duration};
-use load::Load;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -55,32 +54,29 @@ pub(crate) struct BenchArgs {
     read: ReadOptions,
 }
 
-/// What the requests do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
-    /// Create accounts without password
-    Create,
-    /// Look up accounts chosen at random by login name
-    Lookup,
-    /// Both
-    Mixed,
-}
-
-impl Kind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Lookup => "lookup",
-            Self::Mixed => "mixed",
-        }
-    }
-}
-
 pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failure> {
-    let read = args.read.read(context)?;
-    let load = Load::prepare(&args, read, context).await?;
+    let connections = u32::from(args.connections).min(args.clients);
+    let options = LoadOptions {
+        kind: args.kind,
+        clients: args.clients,
+        duration: args.seconds,
+        count: args.count,
+        prefix: args.prefix.clone(),
+        reads_percent: args.reads,
+        names_max: args.names as usize,
+        read: args.read.read(context)?,
+    };
+    let clients = (0..connections)
+        .map(|_| context.another_client())
+        .collect::<Result<Vec<_>, _>>()?;
+    let load = Load::prepare(options, &context.client, clients).await?;
     let progress = report::progress(context.out);
-    let measured = load.run(&progress).await?;
+    let measured = load
+        .run(|done| {
+            progress.set_message(done);
+            progress.tick();
+        })
+        .await?;
     progress.finish_and_clear();
     report::show(&args, &measured, context.out)?;
     measured.verdict()

@@ -12,8 +12,6 @@ mod consistency;
 mod context;
 mod create;
 mod delete;
-mod demo;
-mod errors;
 mod export;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -30,13 +28,11 @@ mod record;
 mod reverse_lookup;
 mod serve;
 mod settings;
-mod table;
-mod terminal;
 
 use std::{env, io::IsTerminal as _, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use tokio::signal::unix::{SignalKind, signal};
+use quorid_lab::{demo, errors, interrupted, table, terminal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -258,20 +254,6 @@ fn local(
         None => run(out),
     };
     ended(out, result)
-}
-
-async fn interrupted() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        // Without handlers the signals end the process by themselves.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
 }
 
 fn ended(out: Output, result: Result<(), Failure>) -> ExitCode {

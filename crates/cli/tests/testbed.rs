@@ -9,7 +9,7 @@ use std::{
 };
 
 use quorid_api::{AccountName, NewAccount, Read};
-use quorid_server::testbed::{Testbed, TestbedError};
+use quorid_lab::testbed::{Testbed, TestbedError};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 

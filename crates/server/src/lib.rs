@@ -16,5 +16,4 @@ pub mod seams;
 pub mod serve;
 pub mod service;
 pub mod storage;
-pub mod testbed;
 pub mod tls;

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
 use quorid_api::{Client, Read};
 use quorid_history::{Habits, Shown, Worker, World as _, report::Report, shown, witness};
-use quorid_server::testbed::{LogEvent, Testbed};
+use quorid_lab::testbed::{LogEvent, Testbed};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},

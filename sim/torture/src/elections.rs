@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use quorid_server::testbed::{LogTail, Testbed, TestbedError};
+use quorid_lab::testbed::{LogTail, Testbed, TestbedError};
 
 use crate::record::unix_ms;
 

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use quorid_history::chance::Chance;
-use quorid_server::testbed::Cut;
+use quorid_lab::testbed::Cut;
 use tokio::time::Instant;
 
 use crate::kind::Kind;

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use quorid_history::{Prober, Worker};
-use quorid_server::testbed::Cut;
+use quorid_lab::testbed::Cut;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinSet,

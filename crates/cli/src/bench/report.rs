@@ -5,7 +5,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{BenchArgs, load::Measured};
+use quorid_lab::load::Measured;
+
+use super::BenchArgs;
 use crate::{
     errors::Failure,
     terminal::{Output, escape},
@@ -96,7 +98,18 @@ fn ms(us: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::load::tests::measured, *};
+    use super::*;
+
+    fn measured() -> Measured {
+        let mut measured = Measured::new().unwrap_or_else(|failure| panic!("{failure:?}"));
+        for us in 1..=1_000 {
+            measured.latency.saturating_record(us * 10);
+        }
+        measured.elapsed = Duration::from_secs(2);
+        measured.longest_gap = Duration::from_millis(340);
+        measured.errors.insert("BUSY".to_owned(), 3);
+        measured
+    }
 
     #[test]
     fn text_has_throughput_latencies_gap_and_errors() {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use quorid_api::{AccountName, Client, Error, NewAccount, Read};
-use quorid_server::testbed::{Cut, Testbed};
+use quorid_lab::testbed::{Cut, Testbed};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read};
-use quorid_server::testbed::Testbed;
+use quorid_lab::testbed::Testbed;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;
 use uuid::Uuid;

@@ -5,10 +5,11 @@ use std::fmt;
 use comfy_table::{ContentArrangement, presets};
 
 /// A table under a row of column names.
-pub(crate) struct Table(comfy_table::Table);
+pub struct Table(comfy_table::Table);
 
 impl Table {
-    pub(crate) fn new(columns: &[&str]) -> Self {
+    /// No rows yet.
+    pub fn new(columns: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
         // Wrapped cells can't be read by `awk`; a terminal wraps the line itself.
         table
@@ -22,7 +23,7 @@ impl Table {
     }
 
     /// Cells are shown as they are: the caller escapes data.
-    pub(crate) fn row(&mut self, cells: &[&str]) {
+    pub fn row(&mut self, cells: &[&str]) {
         self.0.add_row(cells);
     }
 }
@@ -39,7 +40,7 @@ impl fmt::Display for Table {
 }
 
 /// Bytes as people read them: `512 B`, `1.5 MiB`.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1_024 {
         return format!("{bytes} B");

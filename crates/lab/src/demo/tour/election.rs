@@ -1,6 +1,6 @@
 //! The servers start and elect a leader.
 
-use quorid_server::testbed::Testbed;
+use crate::testbed::Testbed;
 use serde_json::json;
 
 use super::{Beginning, PATIENCE, Tour};

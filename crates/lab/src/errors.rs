@@ -3,24 +3,31 @@
 use std::{collections::BTreeMap, fmt, io};
 
 use quorid_api::{Error, Rejected, TlsError, Unavailable};
-use quorid_server::{certs::CertError, metrics::code_name, testbed::TestbedError};
+use quorid_server::{certs::CertError, metrics::code_name};
 use serde_json::{Value, json};
 use tonic::Code;
 
-use super::terminal;
+use super::{terminal, testbed::TestbedError};
 
 const INTERRUPTED: &str = "interrupted";
 
 /// What the process ends with; docs/reference/command-line.md lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Exit {
+pub enum Exit {
+    /// The directory's rules say no.
     Rejected = 1,
+    /// Wrong usage, configuration or input file.
     Usage = 2,
+    /// There is no such account or server.
     NotFound = 3,
+    /// A login, an operator's certificate or the right password is missing.
     NotAllowed = 4,
+    /// The same command may succeed later.
     Unavailable = 5,
+    /// The program, a server or the system failed.
     Fault = 6,
+    /// Some of it was done.
     PartlyDone = 7,
     /// As a shell tells of SIGINT.
     Interrupted = 130,
@@ -30,17 +37,19 @@ pub(crate) enum Exit {
 
 /// Why a command did not succeed.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) exit: Exit,
+pub struct Failure {
+    /// The exit code of the process.
+    pub exit: Exit,
     /// A gRPC code's name, such as `ALREADY_EXISTS`.
-    pub(crate) code: &'static str,
+    pub code: &'static str,
     /// What programs match on, such as `LOGIN_NAME_TAKEN`.
-    pub(crate) reason: String,
+    pub reason: String,
     /// What happened, and to which thing; further lines say what to do.
-    pub(crate) message: String,
-    pub(crate) metadata: BTreeMap<String, String>,
+    pub message: String,
+    /// Names and values of what it is about, for programs.
+    pub metadata: BTreeMap<String, String>,
     /// Whether a change may have been made all the same.
-    pub(crate) outcome_unknown: bool,
+    pub outcome_unknown: bool,
 }
 
 impl Failure {
@@ -56,12 +65,12 @@ impl Failure {
     }
 
     /// The command was given something that can't be meant.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
+    pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, Code::InvalidArgument, "USAGE", message)
     }
 
     /// A file or the terminal failed.
-    pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
+    pub fn io(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::new(
             Exit::Fault,
             Code::Internal,
@@ -71,7 +80,7 @@ impl Failure {
     }
 
     /// A file that was asked for can't be read: the caller's to mend.
-    pub(crate) fn input(what: impl fmt::Display, error: &io::Error) -> Self {
+    pub fn input(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::new(
             Exit::Usage,
             Code::InvalidArgument,
@@ -81,27 +90,27 @@ impl Failure {
     }
 
     /// Something was done, something wasn't.
-    pub(crate) fn partly_done(reason: &str, message: impl Into<String>) -> Self {
+    pub fn partly_done(reason: &str, message: impl Into<String>) -> Self {
         Self::new(Exit::PartlyDone, Code::Aborted, reason, message)
     }
 
     /// Asked of the cluster and not true, such as equal digests.
-    pub(crate) fn untrue(reason: &str, message: impl Into<String>) -> Self {
+    pub fn untrue(reason: &str, message: impl Into<String>) -> Self {
         Self::new(Exit::Rejected, Code::FailedPrecondition, reason, message)
     }
 
     /// Can't be told or done now.
-    pub(crate) fn unavailable(reason: &str, message: impl Into<String>) -> Self {
+    pub fn unavailable(reason: &str, message: impl Into<String>) -> Self {
         Self::new(Exit::Unavailable, Code::Unavailable, reason, message)
     }
 
     /// A bug, here or in a server.
-    pub(crate) fn fault(message: impl Into<String>) -> Self {
+    pub fn fault(message: impl Into<String>) -> Self {
         Self::new(Exit::Fault, Code::Internal, "FAULT", message)
     }
 
     /// Stopped by the user.
-    pub(crate) fn interrupted() -> Self {
+    pub fn interrupted() -> Self {
         Self::new(
             Exit::Interrupted,
             Code::Cancelled,
@@ -111,7 +120,7 @@ impl Failure {
     }
 
     /// Who read standard output has gone. Not worth a message.
-    pub(crate) fn closed_pipe() -> Self {
+    pub fn closed_pipe() -> Self {
         Self::new(
             Exit::ClosedPipe,
             Code::Cancelled,
@@ -121,7 +130,7 @@ impl Failure {
     }
 
     /// False where whoever caused it knows: by Ctrl-C, or by closing the pipe.
-    pub(crate) fn is_worth_telling(&self) -> bool {
+    pub fn is_worth_telling(&self) -> bool {
         match self.exit {
             Exit::ClosedPipe => false,
             Exit::Interrupted => self.message != INTERRUPTED,
@@ -136,20 +145,20 @@ impl Failure {
     }
 
     /// The same, with another line that says what to do.
-    pub(crate) fn hint(mut self, hint: impl AsRef<str>) -> Self {
+    pub fn hint(mut self, hint: impl AsRef<str>) -> Self {
         self.message.push('\n');
         self.message.push_str(hint.as_ref());
         self
     }
 
     /// The same, with what had been done before it in front of it.
-    pub(crate) fn after(mut self, done: &str) -> Self {
+    pub fn after(mut self, done: &str) -> Self {
         self.message = format!("{done}: {}", self.message);
         self
     }
 
     /// For standard error, with `--output json`.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         json!({
             "code": self.code,
             "reason": self.reason,
@@ -162,7 +171,7 @@ impl Failure {
 
     /// For people: the message, its further lines indented, nothing in it that a terminal
     /// would take for a command.
-    pub(crate) fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         // Some messages, those of servers among them, come with their further lines indented.
         let lines = self.message.lines().map(str::trim_start);
         let lines: Vec<_> = lines.map(terminal::escape).collect();

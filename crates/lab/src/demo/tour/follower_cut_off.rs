@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorid_server::testbed::{Cut, LogEvent};
+use crate::testbed::{Cut, LogEvent};
 use serde_json::json;
 
 use super::{Beginning, NETWORK_EVENTS, PATIENCE, Tour, ledger, moment, whole_ms};

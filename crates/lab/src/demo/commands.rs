@@ -8,7 +8,7 @@ use std::{
     process::Stdio,
 };
 
-use quorid_server::testbed::Testbed;
+use crate::testbed::Testbed;
 use tokio::process::Command;
 
 use crate::errors::Failure;

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{TestbedError, place::Place};
-use crate::certs::CertificateFiles;
+use quorid_server::certs::CertificateFiles;
 
 /// Time for anything that a driver does. More than a server takes to stop.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(90);

@@ -14,14 +14,16 @@ mod writers;
 use std::{env, path::PathBuf};
 
 use clap::Args;
-use quorid_server::{
-    access::Access,
+use quorid_server::access::Access;
+
+use super::{
+    errors::Failure,
+    terminal::Output,
     testbed::{Builder, Testbed},
 };
 
-use super::{errors::Failure, terminal::Output};
-
-pub(crate) const EXAMPLES: &str = "\
+/// Examples of command lines, for the help.
+pub const EXAMPLES: &str = "\
 Examples:
   quorid demo                                three servers, until Ctrl-C
   quorid demo --servers 5 --access open      anyone may create and look up
@@ -35,7 +37,7 @@ held. deploy/README.md tells what a stage is.";
 
 /// What is demonstrated.
 #[derive(Args, Debug)]
-pub(crate) struct DemoArgs {
+pub struct DemoArgs {
     /// How many servers
     #[arg(long, value_name = "NUMBER", default_value_t = 3,
         value_parser = clap::value_parser!(u8).range(1..=7))]
@@ -74,7 +76,8 @@ pub(crate) struct DemoArgs {
     accounts: u64,
 }
 
-pub(crate) fn run(args: DemoArgs, out: Output) -> Result<(), Failure> {
+/// Does what `quorid demo` was asked for.
+pub fn run(args: DemoArgs, out: Output) -> Result<(), Failure> {
     let runtime =
         tokio::runtime::Runtime::new().map_err(|error| Failure::io("can't start", &error))?;
     let result = runtime.block_on(demonstrate(args, out));

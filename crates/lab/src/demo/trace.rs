@@ -8,10 +8,7 @@ use std::{
 };
 
 use quorid_api::{Client, NewAccount};
-use quorid_server::{
-    config::TimingPreset,
-    testbed::{Builder, LogEvent, Testbed},
-};
+use quorid_server::config::TimingPreset;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -21,7 +18,11 @@ use super::{
     watcher::Watcher,
     writers::{Acknowledged, Writers, Written},
 };
-use crate::{errors::Failure, terminal::Output};
+use crate::{
+    errors::Failure,
+    terminal::Output,
+    testbed::{Builder, LogEvent, Testbed},
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Creates before the ones that count: connections and caches are warm then.

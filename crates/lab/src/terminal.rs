@@ -15,7 +15,7 @@ use super::errors::Failure;
 /// How results and errors are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Format {
+pub enum Format {
     /// For people.
     #[default]
     Text,
@@ -26,7 +26,7 @@ pub(crate) enum Format {
 /// When to colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Color {
+pub enum Color {
     /// On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
@@ -38,7 +38,7 @@ pub(crate) enum Color {
 
 impl Color {
     /// Makes it so for the whole process.
-    pub(crate) fn apply(self) {
+    pub fn apply(self) {
         let choice = match self {
             Self::Auto => anstream::ColorChoice::Auto,
             Self::Always => anstream::ColorChoice::Always,
@@ -49,43 +49,45 @@ impl Color {
 }
 
 /// Style of what matters most in a text.
-pub(crate) const STRONG: Style = Style::new().bold();
+pub const STRONG: Style = Style::new().bold();
 /// Style of what is as it should be.
-pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Style of what isn't.
-pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// Where results, warnings and errors go.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Output {
-    pub(crate) format: Format,
+pub struct Output {
+    /// For people or for programs.
+    pub format: Format,
 }
 
 impl Output {
-    pub(crate) fn is_json(self) -> bool {
+    /// Whether a program reads it.
+    pub fn is_json(self) -> bool {
         self.format == Format::Json
     }
 
     /// One line of text to standard output. The caller escapes data in it.
-    pub(crate) fn line(self, text: impl AsRef<str>) -> Result<(), Failure> {
+    pub fn line(self, text: impl AsRef<str>) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
         writeln!(out, "{}", text.as_ref()).map_err(stdout_failed)
     }
 
     /// One line of JSON to standard output.
-    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), Failure> {
+    pub fn json(self, value: &impl Serialize) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         writeln!(out, "{}", to_json(value)?).map_err(stdout_failed)
     }
 
     /// Whatever is buffered is out afterwards.
-    pub(crate) fn flush(self) -> Result<(), Failure> {
+    pub fn flush(self) -> Result<(), Failure> {
         io::stdout().flush().map_err(stdout_failed)
     }
 
     /// Something to know that is no error, to standard error.
-    pub(crate) fn warn(self, message: &str) {
+    pub fn warn(self, message: &str) {
         let mut err = anstream::stderr().lock();
         // Nothing is left to tell it to if standard error is gone.
         let _ = match self.format {
@@ -99,14 +101,14 @@ impl Output {
     }
 
     /// A remark for people, to standard error. Programs don't get it.
-    pub(crate) fn note(self, message: &str) {
+    pub fn note(self, message: &str) {
         if self.format == Format::Text {
             let _ = writeln!(anstream::stderr().lock(), "{}", escape(message));
         }
     }
 
     /// Why the command failed, to standard error.
-    pub(crate) fn failure(self, failure: &Failure) {
+    pub fn failure(self, failure: &Failure) {
         let mut err = anstream::stderr().lock();
         let _ = match self.format {
             Format::Text => writeln!(err, "{BAD}error:{BAD:#} {}", failure.to_text()),
@@ -116,7 +118,7 @@ impl Output {
 }
 
 /// A pipe that is closed early, as by `head`, is no failure worth a message.
-pub(crate) fn stdout_failed(error: io::Error) -> Failure {
+pub fn stdout_failed(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {
         Failure::closed_pipe()
     } else {
@@ -125,7 +127,7 @@ pub(crate) fn stdout_failed(error: io::Error) -> Failure {
 }
 
 /// JSON on one line, safe to show on a terminal.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+pub fn to_json(value: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::fault(format!("can't write the result as JSON: {error}")))?;
     Ok(escape_json(text))
@@ -133,7 +135,7 @@ pub(crate) fn to_json(value: &impl Serialize) -> Result<String, Failure> {
 
 /// The text with everything that a terminal would act on, or that would make it read
 /// differently than it is, written as `\u{..}`.
-pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(acts_on_terminals) {
         return Cow::Borrowed(text);
     }
@@ -165,7 +167,8 @@ fn escape_json(json: String) -> String {
         .collect()
 }
 
-pub(super) fn acts_on_terminals(c: char) -> bool {
+/// Whether a terminal would act on a character, or show the text around it differently.
+pub fn acts_on_terminals(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

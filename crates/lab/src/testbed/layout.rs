@@ -15,7 +15,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{TestbedError, place::Place, ports::Ports};
-use crate::{
+use quorid_server::{
     certs::{AUTHORITY_DAYS, CertificateFiles, LeafOptions, make_ca, make_operator, make_server},
     config::InitialServer,
 };
@@ -253,7 +253,7 @@ fn initial_servers(config: &str) -> Option<Vec<InitialServer>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, ServeArgs};
+    use quorid_server::config::{Config, ServeArgs};
 
     fn open(directory: &Path, servers: usize) -> Result<Layout, TestbedError> {
         let settings = toml::Table::from_iter([("access".to_owned(), "open".into())]);

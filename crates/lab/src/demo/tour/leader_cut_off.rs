@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorid_server::testbed::Cut;
+use crate::testbed::Cut;
 use serde_json::json;
 
 use super::{

@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
+use crate::testbed::{Builder, LogEvent, Testbed};
 use prost_types::Timestamp;
-use quorid_server::testbed::{Builder, LogEvent, Testbed};
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 

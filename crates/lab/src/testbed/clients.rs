@@ -10,7 +10,7 @@ use quorid_api::{
 use tokio::time::{Instant, sleep};
 
 use super::{Machines, POLL, Testbed, TestbedError, place::Place};
-use crate::certs::CertificateFiles;
+use quorid_server::certs::CertificateFiles;
 
 /// Time for one question to one server, while more can be asked.
 const QUESTION: Duration = Duration::from_secs(5);

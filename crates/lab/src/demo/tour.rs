@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use crate::testbed::{LogEvent, Testbed};
 use quorid_api::Client;
 use serde_json::json;
 use tokio::time::Instant;

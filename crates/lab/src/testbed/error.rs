@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 
 use super::{log_events, place::Place};
-use crate::certs::CertError;
+use quorid_server::certs::CertError;
 
 /// Why a testbed didn't do what it was asked to.
 #[derive(Debug, thiserror::Error)]

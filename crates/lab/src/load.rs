@@ -1,4 +1,4 @@
-//! Makes the requests: one task per client, each with measurements of its own.
+//! A load on a cluster: one task per client, each with measurements of its own.
 
 use std::{
     collections::BTreeMap,
@@ -9,14 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::ValueEnum;
 use hdrhistogram::Histogram;
-use indicatif::ProgressBar;
 use quorid_api::{AccountName, Client, NewAccount, Read};
 use rand::RngExt as _;
 use tokio::task::JoinSet;
 
-use super::{BenchArgs, Kind};
-use crate::{context::Context, errors::Failure};
+use crate::errors::Failure;
 
 /// Longest latency that is told apart, microseconds: five minutes.
 const LATENCY_MAX_US: u64 = 300_000_000;
@@ -24,8 +23,51 @@ const LATENCY_MAX_US: u64 = 300_000_000;
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
 const USUAL_DURATION: Duration = Duration::from_secs(10);
 
+/// What the requests do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Create accounts without password
+    Create,
+    /// Look up accounts chosen at random by login name
+    Lookup,
+    /// Both
+    Mixed,
+}
+
+impl Kind {
+    /// Its name on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Lookup => "lookup",
+            Self::Mixed => "mixed",
+        }
+    }
+}
+
+/// What the load is to be.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// What the requests do.
+    pub kind: Kind,
+    /// How many requests are made at once.
+    pub clients: u32,
+    /// How long new requests are made; 10 s unless there is a count.
+    pub duration: Option<Duration>,
+    /// How many requests are made.
+    pub count: Option<u64>,
+    /// What the names of created accounts begin with.
+    pub prefix: String,
+    /// Lookups among mixed requests, percent.
+    pub reads_percent: u8,
+    /// How many existing accounts lookups choose from.
+    pub names_max: usize,
+    /// How fresh the answers must be.
+    pub read: Read,
+}
+
 /// Everything that is there before the clock starts.
-pub(super) struct Load {
+pub struct Load {
     clients: Vec<Client>,
     tasks: usize,
     plan: Arc<Plan>,
@@ -64,18 +106,21 @@ impl Pace {
 }
 
 /// What came out.
-pub(super) struct Measured {
-    pub(super) elapsed: Duration,
+pub struct Measured {
+    /// From the first request to the last answer.
+    pub elapsed: Duration,
     /// Latencies of what succeeded, microseconds.
-    pub(super) latency: Histogram<u64>,
+    pub latency: Histogram<u64>,
     /// Counts by reason.
-    pub(super) errors: BTreeMap<String, u64>,
-    pub(super) longest_gap: Duration,
+    pub errors: BTreeMap<String, u64>,
+    /// The longest time in which no request succeeded.
+    pub longest_gap: Duration,
     first_failure: Option<Failure>,
 }
 
 impl Measured {
-    fn new() -> Result<Self, Failure> {
+    /// Nothing yet.
+    pub fn new() -> Result<Self, Failure> {
         let latency = Histogram::new_with_max(LATENCY_MAX_US, 3)
             .map_err(|error| Failure::fault(format!("no histogram: {error}")))?;
         Ok(Self {
@@ -106,7 +151,7 @@ impl Measured {
     }
 
     /// A failure only if nothing succeeded: then it tells why.
-    pub(super) fn verdict(self) -> Result<(), Failure> {
+    pub fn verdict(self) -> Result<(), Failure> {
         match self.first_failure {
             Some(failure) if self.latency.is_empty() => {
                 Err(failure.after("not a single request succeeded"))
@@ -118,15 +163,15 @@ impl Measured {
 
 impl Load {
     /// Connects, and lists the accounts to look up.
-    pub(super) async fn prepare(
-        args: &BenchArgs,
-        read: Read,
-        context: &Context,
+    ///
+    /// The requests are spread over `clients`, each of which has a connection of its own. `lister`
+    /// lists the accounts.
+    pub async fn prepare(
+        options: LoadOptions,
+        lister: &Client,
+        clients: Vec<Client>,
     ) -> Result<Self, Failure> {
-        let connections = u32::from(args.connections).min(args.clients);
-        let clients = (0..connections)
-            .map(|_| context.another_client())
-            .collect::<Result<Vec<_>, _>>()?;
+        let read = options.read;
         // Also finds the leader, so that this is not part of what is measured.
         futures_util::future::try_join_all(clients.iter().map(Client::cluster)).await?;
         if let Read::AtLeast(revision) = read {
@@ -134,40 +179,41 @@ impl Load {
                 client.raise_session_revision(revision);
             }
         }
-        let known = if args.kind == Kind::Create {
+        let known = if options.kind == Kind::Create {
             Vec::new()
         } else {
-            known_names(&context.client, args.names as usize).await?
+            known_names(lister, options.names_max).await?
         };
-        if known.is_empty() && args.kind == Kind::Lookup {
+        if known.is_empty() && options.kind == Kind::Lookup {
             return Err(
                 Failure::untrue("NOTHING_TO_LOOK_UP", "the directory is empty")
                     .hint("try: quorid bench create --count 10000"),
             );
         }
-        let duration = match (args.seconds, args.count) {
+        let duration = match (options.duration, options.count) {
             (Some(duration), _) => Some(duration),
             (None, Some(_)) => None,
             (None, None) => Some(USUAL_DURATION),
         };
         Ok(Self {
             clients,
-            tasks: args.clients as usize,
+            tasks: options.clients as usize,
             plan: Arc::new(Plan {
-                kind: args.kind,
+                kind: options.kind,
                 read,
-                reads_percent: args.reads,
-                name: format!("{}-{:08x}", args.prefix, rand::random::<u32>()),
+                reads_percent: options.reads_percent,
+                name: format!("{}-{:08x}", options.prefix, rand::random::<u32>()),
                 known,
                 duration,
-                count: args.count,
+                count: options.count,
                 pace: Pace::default(),
             }),
         })
     }
 
-    /// Runs it to its end. Requests under way then are waited for and counted.
-    pub(super) async fn run(self, progress: &ProgressBar) -> Result<Measured, Failure> {
+    /// Runs it to its end. Requests under way then are waited for and counted. `progress` hears how
+    /// far it is four times a second.
+    pub async fn run(self, progress: impl Fn(String)) -> Result<Measured, Failure> {
         let began = Instant::now();
         let mut tasks = JoinSet::new();
         for task in 0..self.tasks {
@@ -188,8 +234,7 @@ impl Load {
                 _ = tick.tick() => {
                     let count = self.plan.pace.succeeded.load(Ordering::Relaxed);
                     let rate = count as f64 / began.elapsed().as_secs_f64().max(0.001);
-                    progress.set_message(format!("{count} done, {rate:.0}/s"));
-                    progress.tick();
+                    progress(format!("{count} done, {rate:.0}/s"));
                 }
             }
         }
@@ -292,19 +337,8 @@ fn micros(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
-
-    pub(in crate::bench) fn measured() -> Measured {
-        let mut measured = Measured::new().unwrap_or_else(|failure| panic!("{failure:?}"));
-        for us in 1..=1_000 {
-            measured.latency.saturating_record(us * 10);
-        }
-        measured.elapsed = Duration::from_secs(2);
-        measured.longest_gap = Duration::from_millis(340);
-        measured.errors.insert("BUSY".to_owned(), 3);
-        measured
-    }
 
     #[test]
     fn longest_gap_is_the_longest_time_without_any_success() {
@@ -321,7 +355,8 @@ pub(super) mod tests {
         let mut none = Measured::new().unwrap_or_else(|failure| panic!("{failure:?}"));
         none.failed(Failure::unavailable("UNAVAILABLE", "down"));
         assert!(none.verdict().is_err());
-        let mut some = measured();
+        let mut some = Measured::new().unwrap_or_else(|failure| panic!("{failure:?}"));
+        some.latency.saturating_record(10);
         some.failed(Failure::unavailable("UNAVAILABLE", "down"));
         assert!(some.verdict().is_ok());
     }

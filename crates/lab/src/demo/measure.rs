@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quorid_server::testbed::{Builder, Testbed};
+use crate::testbed::{Builder, Testbed};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 

@@ -1,7 +1,7 @@
 //! A leader that is gone and the one that takes over: what it looked like, and whether all went
 //! well.
 
-use quorid_server::testbed::LogEvent;
+use crate::testbed::LogEvent;
 use serde_json::json;
 
 use super::{Beginning, PAUSE_MAX, Tour, heard_moment, moment, whole_ms};

@@ -5,7 +5,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use quorid_server::testbed::{Testbed, TestbedError};
+//! use quorid_lab::testbed::{Testbed, TestbedError};
 //!
 //! # async fn example() -> Result<(), TestbedError> {
 //! let mut cluster = Testbed::builder("target/debug/quorid")
@@ -58,7 +58,7 @@ pub use self::{
     stage::Cut,
 };
 use self::{place::Place, stage::Stage, this_machine::ThisMachine};
-use crate::certs::CertificateFiles;
+use quorid_server::certs::CertificateFiles;
 
 /// How often what is waited for is looked at.
 const POLL: Duration = Duration::from_millis(10);
