@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use quorid_server::storage::{Disk, Identity, LogEngine, LogOptions, StateFile};
+use quorid_storage::{Disk, Identity, LogEngine, LogOptions, StateFile};
 
 pub(crate) use self::{
     log::{Content, Record},
@@ -249,7 +249,7 @@ impl Platter {
     }
 
     /// A sync fails. Returns who has to be told: nobody, if it was only noted what is committed.
-    fn fail_sync(&mut self) -> Vec<quorid_server::storage::FlushDone> {
+    fn fail_sync(&mut self) -> Vec<quorid_storage::FlushDone> {
         let waiting = self.cut();
         self.cuts.syncs_failed += 1;
         self.sync_failed = !waiting.is_empty();
@@ -265,7 +265,7 @@ impl Platter {
     }
 
     /// Decides what is left, and returns who waited for a flush.
-    fn cut(&mut self) -> Vec<quorid_server::storage::FlushDone> {
+    fn cut(&mut self) -> Vec<quorid_storage::FlushDone> {
         if self.power == 0 {
             return Vec::new();
         }
@@ -339,7 +339,7 @@ impl Disk for PoweredDisk {
         Ok(Arc::new(OpenLog::open(self.disk.clone(), self.power)))
     }
 
-    fn open_state(&self, name: &str, empty: bool) -> io::Result<StateFile> {
+    fn open_state(&self, name: &str, empty: bool) -> io::Result<Box<dyn StateFile>> {
         let mut platter = self.platter()?;
         platter.sync_names();
         let next = platter.stored.next_file;

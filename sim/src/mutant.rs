@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use quorid_directory::PlantedBug;
+use quorid_storage::StorageBug;
 
 /// A planted bug: of the simulated disk, of the clients, or of the servers themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -25,7 +26,7 @@ pub(crate) enum Mutant {
     StaleAnswer,
     /// A retry has another request id than the first try.
     RequestIdForgotten,
-    /// See [`PlantedBug`], as for all that follow.
+    /// See [`PlantedBug`] and [`StorageBug`], as for all that follow.
     RenameSkipsUniqueness,
     NameNotNormalised,
     UuidChanges,
@@ -54,6 +55,9 @@ pub(crate) fn plant(mutant: Option<Mutant>) {
     if let Some(bug) = planted.and_then(Mutant::of_the_servers) {
         quorid_directory::plant(bug);
     }
+    if let Some(bug) = planted.and_then(Mutant::of_the_storage) {
+        quorid_storage::plant(bug);
+    }
 }
 
 impl Mutant {
@@ -71,15 +75,36 @@ impl Mutant {
             | Self::SnapshotNameNotSynced
             | Self::TruncationNotSaved
             | Self::StaleAnswer
-            | Self::RequestIdForgotten => None,
+            | Self::RequestIdForgotten
+            | Self::SnapshotForgetsRequests
+            | Self::SnapshotSwapNotSynced => None,
             Self::RenameSkipsUniqueness => Some(PlantedBug::RenameSkipsUniqueness),
             Self::NameNotNormalised => Some(PlantedBug::NameNotNormalised),
             Self::UuidChanges => Some(PlantedBug::UuidChanges),
             Self::RequestActsAgain => Some(PlantedBug::RequestActsAgain),
-            Self::SnapshotForgetsRequests => Some(PlantedBug::SnapshotForgetsRequests),
-            Self::SnapshotSwapNotSynced => Some(PlantedBug::SnapshotSwapNotSynced),
             Self::ReadSkipsBarrier => Some(PlantedBug::ReadSkipsBarrier),
             Self::CommandAppliedTwice => Some(PlantedBug::CommandAppliedTwice),
+        }
+    }
+    fn of_the_storage(self) -> Option<StorageBug> {
+        match self {
+            // The last table has the outcomes of requests.
+            Self::SnapshotForgetsRequests => Some(StorageBug::SnapshotForgetsATable),
+            Self::SnapshotSwapNotSynced => Some(StorageBug::SnapshotSwapNotSynced),
+            Self::AckBeforeSync
+            | Self::VoteNotSaved
+            | Self::StateNotSynced
+            | Self::FlushedEntryLost
+            | Self::SnapshotNameNotSynced
+            | Self::TruncationNotSaved
+            | Self::StaleAnswer
+            | Self::RequestIdForgotten
+            | Self::RenameSkipsUniqueness
+            | Self::NameNotNormalised
+            | Self::UuidChanges
+            | Self::RequestActsAgain
+            | Self::ReadSkipsBarrier
+            | Self::CommandAppliedTwice => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use quorid_history::{Operation, witness::CommittedLog};
-use quorid_server::storage::{LogPos, LogVote, Payload};
+use quorid_storage::{LogPos, LogVote, Payload};
 
 use crate::{seams::true_time_ms, trace::note};
 

@@ -15,10 +15,6 @@ pub enum PlantedBug {
     UuidChanges,
     /// A request that comes again is executed again.
     RequestActsAgain,
-    /// Snapshots don't hold the requests' outcomes.
-    SnapshotForgetsRequests,
-    /// A received snapshot takes the state's place before it is on the disk.
-    SnapshotSwapNotSynced,
     /// A leader answers linearizable reads without asking whether it still leads.
     ReadSkipsBarrier,
     /// The first command after a restart or a checkpoint is executed twice.

@@ -5,7 +5,7 @@
 pub use crate::{
     frontend::grpc::fuzzing as client_requests,
     node::fuzzing::{peer_messages, snapshots},
-    storage::fuzzing::log_entries,
+    state::fuzzing::log_entries,
 };
 
 use prost::Message;

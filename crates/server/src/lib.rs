@@ -4,6 +4,7 @@
 pub mod access;
 pub mod certs;
 pub mod config;
+mod elsewhere;
 pub mod frontend;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -15,5 +16,5 @@ pub mod passwords;
 pub mod seams;
 pub mod serve;
 pub mod service;
-pub mod storage;
+pub mod state;
 pub mod tls;

@@ -14,7 +14,7 @@ use quorid_directory::{Password, Verifier};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use crate::{seams::Entropy, storage::elsewhere};
+use crate::{elsewhere::elsewhere, seams::Entropy};
 
 /// Most memory that one hash may take, KiB. Holds for stored verifiers too.
 pub const MEMORY_KIB_MAX: u32 = 256 * 1024;

@@ -5,6 +5,7 @@ mod service_manager;
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use quorid_storage::{DataDirectory, Disk, LogOptions, StoreOptions};
 use rustix::fs::Mode;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -23,7 +24,6 @@ use crate::{
     passwords::Passwords,
     seams::{Clock, Entropy, Listener, Network, SystemClock, SystemEntropy, TcpNetwork},
     service::Service,
-    storage::{DataDirectory, Disk, LogOptions, StoreOptions},
     tls::Identity,
 };
 

@@ -30,7 +30,7 @@ use crate::{
     node::{Node, Unavailable},
     passwords::Passwords,
     seams::{Clock, Entropy},
-    storage::ReadView,
+    state::ReadView,
 };
 
 /// What a server does for its clients.
@@ -207,11 +207,7 @@ impl Service {
     }
 
     /// Lets a reader in and gives it a view that is fresh enough.
-    async fn reader(
-        &self,
-        caller: &Caller,
-        consistency: Consistency,
-    ) -> Result<Arc<ReadView>, Error> {
+    async fn reader(&self, caller: &Caller, consistency: Consistency) -> Result<ReadView, Error> {
         let login_needed =
             self.access.need(Action::Read) != Need::Nothing && caller.operator.is_none();
         if login_needed && caller.login.is_none() {

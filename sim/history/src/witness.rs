@@ -7,7 +7,8 @@ use quorid_directory::{
     Account, AccountId, Change, Event, LoginName, MemoryDirectory, Outcome, Rejection, RequestId,
     Revision, decide,
 };
-use quorid_server::storage::{Payload, decode_command};
+use quorid_server::state::decode_command;
+use quorid_storage::Payload;
 
 use crate::{
     linearizability::{self, Effect},

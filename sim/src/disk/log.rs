@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use quorid_server::storage::{FlushDone, LogEngine, LogPos, LogState, LogVote, Payload};
+use quorid_storage::{FlushDone, LogEngine, LogPos, LogState, LogVote, Payload};
 use tokio::{sync::Notify, time::sleep};
 
 use super::SimDisk;

@@ -1,8 +1,8 @@
-//! A file of the state, as redb uses it: what isn't synced may be lost, whole or in sectors.
+//! A file of the state, as the store uses it: what isn't synced may be lost, whole or in sectors.
 
 use std::{fmt, io};
 
-use redb::StorageBackend;
+use quorid_storage::StateFile;
 
 use super::SimDisk;
 use quorid_history::chance::Chance;
@@ -120,8 +120,8 @@ fn place(offset: u64) -> io::Result<usize> {
     usize::try_from(offset).map_err(io::Error::other)
 }
 
-impl StorageBackend for OpenFile {
-    fn len(&self) -> io::Result<u64> {
+impl StateFile for OpenFile {
+    fn size(&self) -> io::Result<u64> {
         self.with(false, |file| Ok(file.len()))
     }
 
@@ -135,8 +135,8 @@ impl StorageBackend for OpenFile {
         })
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let len = place(len)?;
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        let len = place(size)?;
         self.with(true, |file| {
             file.current.resize(len, 0);
             file.pending.push(Pending::SetLen(len));

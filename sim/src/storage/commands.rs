@@ -5,7 +5,8 @@ use quorid_directory::{
     AccountId, ClientAddress, Command, LoginName, Operation, Proof, RealName, RequestId, Selector,
     Time, Verifier, VerifierChange,
 };
-use quorid_server::storage::{Payload, encode_command};
+use quorid_server::state::encode_command;
+use quorid_storage::Payload;
 use uuid::Uuid;
 
 use quorid_history::chance::Chance;

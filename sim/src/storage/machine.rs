@@ -7,9 +7,8 @@ mod opening;
 use std::{io, sync::Arc, time::Duration};
 
 use quorid_history::{chance::Chance, report::Report};
-use quorid_server::storage::{
-    DataDirectory, Fault, LogEngine, LogOptions, LogPos, Payload, Store, StoreOptions,
-};
+use quorid_server::state::State;
+use quorid_storage::{DataDirectory, Fault, LogEngine, LogOptions, LogPos, Payload, StoreOptions};
 
 use self::log_writes::Flushing;
 use super::{
@@ -56,7 +55,7 @@ struct Opened {
     /// The last one that was waited for.
     flushed: Option<Flushing>,
     log: Arc<dyn LogEngine>,
-    store: Store,
+    store: State,
     /// Keeps the lock.
     _directory: DataDirectory,
 }
@@ -79,7 +78,7 @@ pub(super) struct Machine {
     /// The least that the state must hold after a power cut.
     durable: Option<LogPos>,
     /// Another server, which never fails and has applied what this one may lack.
-    sender: (Store, StateModel),
+    sender: (State, StateModel),
     term: u64,
 }
 
@@ -88,7 +87,7 @@ impl Machine {
         let mut chance = Chance::of(seed, "storage");
         let disk = |part| SimDisk::new(part, Chance::of(seed, part), Observer::default());
         let sender = disk("sender").power_on();
-        let sender = Store::open(Arc::new(sender), StoreOptions::default())?;
+        let sender = State::open(Arc::new(sender), StoreOptions::default())?;
         let options = LogOptions {
             cache_bytes: *chance.one_of(&[1, 4 << 10, 1 << 20]),
             chunk_bytes: *chance.one_of(&[600, 2 << 10, 8 << 10, 64 << 10]),

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{MemoryDirectory, Outcome, Revision};
-use quorid_server::storage::{Fault, LogPos, LogState, Payload, Store, decode_command};
+use quorid_server::state::{State, decode_command};
+use quorid_storage::{Fault, LogPos, LogState, Payload};
 
 use crate::disk::{Content, Record};
 
@@ -119,7 +120,7 @@ impl StateModel {
     }
 
     /// Why a store holds anything else, if it does.
-    pub(super) fn compare(&self, store: &Store) -> Result<(), String> {
+    pub(super) fn compare(&self, store: &State) -> Result<(), String> {
         let view = store.read().map_err(|fault| fault.to_string())?;
         let differs = |what: &str| Err(format!("{what} at {:?}", self.applied));
         let durable = view.durable().map_err(|fault| fault.to_string())?;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
 use quorid_history::witness::CommittedLog;
-use quorid_server::storage::{DataDirectory, Disk as _, LogOptions, LogPos, LogState, Payload};
+use quorid_storage::{DataDirectory, Disk as _, LogOptions, LogPos, LogState, Payload};
 
 /// The log of one server.
 pub(crate) struct ServerLog {
@@ -108,7 +108,8 @@ mod tests {
         AccountId, ClientAddress, Command, LoginName, Operation as Change, RealName, Time,
     };
     use quorid_history::{Answer, Asked, Operation, Shown, chance::Chance, request_id, witness};
-    use quorid_server::storage::{LogVote, encode_command};
+    use quorid_server::state::encode_command;
+    use quorid_storage::LogVote;
 
     use super::*;
 

@@ -6,9 +6,9 @@ use quorid_api::{Endpoint, fuzzing::assert_endpoint};
 use quorid_server::{
     certs::{self, LeafOptions, Role, facts, inspect_pem},
     config::{self, Config, InitialServer},
-    storage::Identity,
     tls::{self, role_of},
 };
+use quorid_storage::Identity;
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
 use crate::{

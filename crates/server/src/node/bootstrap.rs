@@ -7,6 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use quorid_storage::{FORMAT_VERSION, Identity};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
 use tracing::{info, warn};
@@ -18,10 +19,7 @@ use super::{
     types::Peer,
     wire::proto::{self, peer_client::PeerClient},
 };
-use crate::{
-    seams::Entropy,
-    storage::{FORMAT_VERSION, Identity},
-};
+use crate::seams::Entropy;
 
 /// Pause between two rounds of hellos.
 const ROUND: Duration = Duration::from_millis(100);

@@ -2,8 +2,9 @@
 
 use std::{fmt, time::Duration};
 
+use quorid_storage::{LogOptions, StoreOptions};
+
 use super::wire::proto;
-use crate::storage::{LogOptions, StoreOptions};
 
 /// One of the servers that form the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]

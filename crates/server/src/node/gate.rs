@@ -19,6 +19,7 @@ use openraft::{
         VoteRequest,
     },
 };
+use quorid_storage::{Disk, FORMAT_VERSION, Identity, LogPos};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -40,7 +41,7 @@ use super::{
         },
     },
 };
-use crate::storage::{Disk, FORMAT_VERSION, Identity, LogPos, Store};
+use crate::state::State;
 
 /// A part of a snapshot that doesn't come by then ends the transfer.
 const SNAPSHOT_PART_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,7 +73,7 @@ struct Inner {
 
 struct Running {
     raft: Raft,
-    store: Arc<Store>,
+    store: Arc<State>,
     /// One snapshot at a time is received and installed.
     receiving: Arc<tokio::sync::Mutex<()>>,
 }
@@ -107,7 +108,7 @@ impl Gate {
     }
 
     /// From now on the engine's messages are answered.
-    pub(super) fn open(&self, raft: Raft, store: Arc<Store>) {
+    pub(super) fn open(&self, raft: Raft, store: Arc<State>) {
         let running = Running {
             raft,
             store,

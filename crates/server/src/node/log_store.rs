@@ -6,13 +6,13 @@ use openraft::{
     OptionalSend, RaftLogReader,
     storage::{IOFlushed, LogState, RaftLogStorage},
 };
+use quorid_storage::{FlushDone, LogEngine, LogPos};
 use tokio::sync::oneshot;
 
 use super::{
     types::{Entry, LogId, TypeConfig, Vote},
     wire,
 };
-use crate::storage::{FlushDone, LogEngine, LogPos};
 
 /// The log, for the engine to write and for its replication tasks to read.
 #[derive(Clone)]

@@ -6,6 +6,7 @@ use openraft::{
     ChangeMembers,
     errors::{ChangeMembershipError, ClientWriteError, RaftError},
 };
+use quorid_storage::Fault;
 use tokio::time::timeout;
 use tracing::info;
 
@@ -16,7 +17,6 @@ use super::{
     types::{Peer, TypeConfig},
     unavailable::Unavailable,
 };
-use crate::storage::Fault;
 
 /// A new server has caught up by then, or the caller is told to ask again. It goes on catching
 /// up meanwhile. Together with what follows it stays below the longest deadline of a request.

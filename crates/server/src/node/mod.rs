@@ -28,6 +28,7 @@ use openraft::{
     errors::{ClientWriteError, InitializeError, RaftError},
 };
 use quorid_directory::{Command, Outcome, PlantedBug, Revision, is_planted};
+use quorid_storage::{Disk, Fault, LogEngine};
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinSet},
@@ -53,7 +54,7 @@ use self::{
 };
 use crate::{
     seams::{Entropy, Network},
-    storage::{Disk, Fault, LogEngine, ReadView, Store, encode_command},
+    state::{ReadView, State, encode_command},
 };
 
 /// What a node reaches the world through.
@@ -121,7 +122,7 @@ pub struct Node {
 struct Inner {
     config: NodeConfig,
     raft: Raft,
-    store: Arc<Store>,
+    store: Arc<State>,
     log: Arc<dyn LogEngine>,
     dialer: PeerDialer,
     barrier: ReadBarrier,
@@ -181,7 +182,7 @@ impl Starting {
         let start =
             bootstrap::find_cluster(&gate, &config, &dialer, &*world.entropy, empty).await?;
         let identity = start.identity;
-        let store = Arc::new(Store::open(Arc::clone(&world.disk), config.store.clone())?);
+        let store = Arc::new(State::open(Arc::clone(&world.disk), config.store.clone())?);
         if let Some(last) = state.last {
             let checkpoint = store.durable().applied.map_or(0, |at| at.index);
             let last_log = last.index;
@@ -255,7 +256,7 @@ impl Node {
     fn run(
         config: NodeConfig,
         raft: Raft,
-        store: Arc<Store>,
+        store: Arc<State>,
         log: Arc<dyn LogEngine>,
         dialer: PeerDialer,
         cluster_id: &str,
@@ -399,7 +400,7 @@ impl Node {
     }
 
     /// The state as this server has it.
-    pub fn read(&self) -> Result<Arc<ReadView>, Fault> {
+    pub fn read(&self) -> Result<ReadView, Fault> {
         self.inner.store.read()
     }
 

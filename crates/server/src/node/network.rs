@@ -27,6 +27,7 @@ use openraft::{
         TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
+use quorid_storage::SnapshotReader;
 use rustls_pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -44,7 +45,6 @@ use super::{
 };
 use crate::{
     seams::{BoxedIo, Network},
-    storage::SnapshotReader,
     tls::peer_server_name,
 };
 
@@ -399,7 +399,7 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
         let head = proto::SnapshotHead {
             vote: Some(wire::vote_message(&vote)),
             meta: Some(wire::snapshot_meta_message(&snapshot.meta)),
-            format_version: crate::storage::FORMAT_VERSION,
+            format_version: quorid_storage::FORMAT_VERSION,
         };
         let revision = snapshot.meta.last_log_id.map_or(0, |last| last.index);
         tracing::info!(to = self.target, revision, "sending a snapshot");

@@ -1,5 +1,6 @@
 //! What a snapshot is while the engine holds it, and how one from another server is taken in.
 
+use quorid_storage::{Chunk, FORMAT_VERSION, Loaded, Loader, SnapshotReader, SnapshotTotals};
 use tonic::Status;
 
 use super::{
@@ -8,9 +9,7 @@ use super::{
     types::{Snapshot, SnapshotMeta, Vote},
     wire::{self, proto},
 };
-use crate::storage::{
-    Chunk, FORMAT_VERSION, Loaded, Loader, SnapshotReader, SnapshotTotals, Store,
-};
+use crate::state::State;
 
 /// A snapshot's content.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ pub(super) struct SnapshotReceiver {
 
 impl SnapshotReceiver {
     /// The head says whose snapshot it is, and of what.
-    pub(super) fn begin(store: &Store, head: proto::SnapshotHead) -> Result<Self, Status> {
+    pub(super) fn begin(store: &State, head: proto::SnapshotHead) -> Result<Self, Status> {
         if head.format_version != FORMAT_VERSION {
             return Err(Status::failed_precondition(format!(
                 "the snapshot has format version {}, this server knows {FORMAT_VERSION}",
@@ -103,10 +102,8 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
     use super::*;
-    use crate::{
-        node::types::{Membership, Peer, StoredMembership},
-        storage::{DataDirectory, LogPos, LogVote, StoreOptions},
-    };
+    use crate::node::types::{Membership, Peer, StoredMembership};
+    use quorid_storage::{DataDirectory, LogPos, LogVote, StoreOptions};
 
     fn stored_membership(at: LogPos, voter: u64) -> StoredMembership {
         let members = BTreeMap::from([(voter, Peer::default())]);
@@ -115,7 +112,7 @@ mod tests {
     }
 
     /// Sends the state of a store under a head that names this position and membership.
-    fn received(store: &Store, last: LogPos, membership: StoredMembership) -> bool {
+    fn received(store: &State, last: LogPos, membership: StoredMembership) -> bool {
         let vote = wire::vote(LogVote {
             term: 1,
             candidate: 1,
@@ -143,7 +140,7 @@ mod tests {
     fn a_snapshot_that_is_not_what_its_head_says_is_refused() {
         let folder = tempfile::tempdir().expect("a folder");
         let disk = Arc::new(DataDirectory::open(folder.path()).expect("a data directory"));
-        let store = Store::open(disk, StoreOptions::default()).expect("a state");
+        let store = State::open(disk, StoreOptions::default()).expect("a state");
         let at = LogPos { term: 1, index: 5 };
         let bytes = wire::encode_stored_membership(&stored_membership(at, 1));
         store

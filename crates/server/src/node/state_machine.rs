@@ -8,6 +8,7 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine},
 };
 use quorid_directory::{PlantedBug, RequestId, is_planted};
+use quorid_storage::{Durable, Fault, blocking};
 use tracing::info;
 
 use super::{
@@ -16,18 +17,18 @@ use super::{
     types::{Applied, LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig},
     wire,
 };
-use crate::storage::{Durable, Fault, Store, blocking, decode_command, encode_command};
+use crate::state::{State, decode_command, encode_command};
 
 /// How many entries one transaction takes at most: some milliseconds of work.
 const BATCH_ENTRIES_MAX: usize = 256;
 
 /// Applies what is committed, in batches of whatever is there.
 pub(crate) struct StateMachine {
-    store: Arc<Store>,
+    store: Arc<State>,
 }
 
 impl StateMachine {
-    pub(crate) fn new(store: Arc<Store>) -> Self {
+    pub(crate) fn new(store: Arc<State>) -> Self {
         Self { store }
     }
 
@@ -163,7 +164,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
 /// Makes the state durable, so that the log behind it can go.
 pub(crate) struct Checkpointer {
-    store: Arc<Store>,
+    store: Arc<State>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {

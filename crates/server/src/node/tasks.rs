@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use openraft::{async_runtime::watch::WatchReceiver as _, errors::Fatal};
+use quorid_storage::Fault;
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -11,11 +12,11 @@ use tokio::{
 use tracing::{debug, error};
 
 use super::{gate::Gate, types::Raft};
-use crate::storage::{Fault, Store};
+use crate::state::State;
 
 /// Puts changes on the disk: at most `every` after they were made, or when they are many.
 pub(super) async fn make_checkpoints(
-    store: Arc<Store>,
+    store: Arc<State>,
     raft: Raft,
     every: Duration,
     fault: watch::Sender<Option<Fault>>,

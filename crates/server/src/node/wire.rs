@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use openraft::{EntryPayload, entry::RaftEntry as _, impls::leader_id_std};
 use prost::Message as _;
+use quorid_storage::{Fault, LogPos, LogVote, Payload};
 
 use super::types::{
     AppendRequest, Entry, LogId, Membership, Peer, Proposal, SnapshotMeta, StoredMembership,
     StreamAppendResult, Vote,
 };
-use crate::storage::{Fault, LogPos, LogVote, Payload, proto as state};
+use crate::state::proto as state;
 
 /// Generated from `proto/peer.proto`.
 #[allow(
@@ -31,7 +32,7 @@ pub(crate) mod proto {
     }
     pub mod state {
         pub mod v1 {
-            pub use crate::storage::proto::*;
+            pub use crate::state::proto::*;
         }
     }
     pub use peer::v1::*;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use quorid_directory::Revision;
+use quorid_storage::Fault;
 use tokio::sync::watch;
 
 use super::{Caller, Error, Service, require_operator};
 use crate::{
+    elsewhere::elsewhere,
     node::{ClusterState, NewServer, ServerStatus},
-    storage::{Fault, elsewhere},
 };
 
 /// How a server is doing.

@@ -1,12 +1,12 @@
 //! Everything that a use case can end with, other than well.
 
 use quorid_directory::{Rejection, Revision};
+use quorid_storage::Fault;
 
 use crate::{
     access::Denied,
     node::{MembershipError, Unavailable},
     passwords::PasswordError,
-    storage::Fault,
 };
 
 /// Why a request wasn't done.

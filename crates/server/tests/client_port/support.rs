@@ -10,9 +10,9 @@ use quorid_server::{
     config::{Config, InitialServer, PasswordFlags, Settings, TlsSettings},
     seams::{SystemClock, SystemEntropy, TcpNetwork},
     serve::{Outside, Server},
-    storage::DataDirectory,
     tls::{Identity, TlsFiles},
 };
+use quorid_storage::DataDirectory;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
 use tokio::net::TcpStream;

@@ -1,7 +1,8 @@
 //! What a server does with its storage from power on to power off.
 
 use quorid_directory::Outcome;
-use quorid_server::storage::{Durable, Fault, LogPos, LogVote, Payload, Store};
+use quorid_server::state::State;
+use quorid_storage::{Durable, Fault, LogPos, LogVote, Payload};
 
 use super::{Cut, End, Machine, Opened};
 use crate::disk::Record;
@@ -268,7 +269,7 @@ impl Machine {
 }
 
 /// As the node does: all or nothing.
-fn apply(store: &Store, entries: &[(LogPos, Payload)]) -> Result<Vec<Option<Outcome>>, Fault> {
+fn apply(store: &State, entries: &[(LogPos, Payload)]) -> Result<Vec<Option<Outcome>>, Fault> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }

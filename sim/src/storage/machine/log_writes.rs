@@ -2,7 +2,7 @@
 
 use std::{io, sync::mpsc};
 
-use quorid_server::storage::{FlushDone, LogPos, Payload};
+use quorid_storage::{FlushDone, LogPos, Payload};
 
 use super::{End, Machine, Opened};
 use crate::{disk::Record, mutant::Mutant};

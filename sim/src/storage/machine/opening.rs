@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use quorid_server::storage::{DataDirectory, Disk as _, Store, StoreOptions};
+use quorid_server::state::State;
+use quorid_storage::{DataDirectory, Disk as _, StoreOptions};
 
 use super::{End, Machine, Opened};
 use crate::{disk::Record, trace::note};
@@ -31,7 +32,7 @@ impl Machine {
         let directory = directory.map_err(|error| format!("doesn't open: {error}"))?;
         let log = directory.open_log(&self.options);
         let log = log.map_err(|error| format!("the log doesn't open: {error}"))?;
-        let store = Store::open(Arc::new(self.disk.power_on()), StoreOptions::default());
+        let store = State::open(Arc::new(self.disk.power_on()), StoreOptions::default());
         let store = store.map_err(|fault| format!("the state doesn't open: {fault}"))?;
         Ok(Opened {
             log,
@@ -59,7 +60,7 @@ impl Machine {
             self.disk.power_off();
             self.report.add("cuts while the log is opened", 1);
         } else {
-            let opened = Store::open(Arc::new(powered), StoreOptions::default());
+            let opened = State::open(Arc::new(powered), StoreOptions::default());
             if self.disk.is_on() {
                 opened.map_err(|fault| format!("the state doesn't open: {fault}"))?;
                 self.disk.power_off();

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use openraft::{EntryPayload, entry::RaftEntry as _, raft::StreamAppendError};
 use prost::{DecodeError, Message as _};
+use quorid_storage::{FORMAT_VERSION, LogOptions, LogPos, LogVote, Payload, StoreOptions};
 
 use crate::{
     config::TimingPreset,
@@ -17,7 +18,6 @@ use crate::{
         },
         wire::{self, Malformed, proto},
     },
-    storage::{FORMAT_VERSION, LogOptions, LogPos, LogVote, Payload, StoreOptions},
 };
 
 /// What is decoded, encoded and decoded again is the same.

@@ -8,6 +8,10 @@ use prost::Message as _;
 use quorid_directory::{
     AccountId, Command, LoginName, Operation, Proof, RealName, Selector, VerifierChange,
 };
+use quorid_storage::{
+    Chunk, LogPos, LogVote, SnapshotReader, SnapshotTotals, StoreOptions, Totals,
+    fuzzing::MemoryDisk,
+};
 use tonic::Status;
 
 use super::peer_messages::{membership, snapshot_head_of};
@@ -22,11 +26,7 @@ use crate::{
             proto::{SnapshotPart, SnapshotTail, snapshot_part::Part},
         },
     },
-    storage::{
-        Chunk, LogPos, LogVote, SnapshotReader, SnapshotTotals, Store, StoreOptions, Totals,
-        encode_command,
-        fuzzing::{MemoryDisk, log_entries::command},
-    },
+    state::{State, encode_command, fuzzing::log_entries::command},
 };
 
 /// The checksums are put right: whoever sends bad rows can count them too.
@@ -68,7 +68,7 @@ thread_local! {
 /// A server that a snapshot is sent to.
 struct Receiver {
     disk: Arc<MemoryDisk>,
-    store: Arc<Store>,
+    store: Arc<State>,
     digest: [u8; 32],
 }
 
@@ -85,12 +85,12 @@ impl Receiver {
     }
 }
 
-fn digest(store: &Store) -> [u8; 32] {
+fn digest(store: &State) -> [u8; 32] {
     let view = store.read().expect("a view");
     view.digest().expect("all of it can be read")
 }
 
-fn receive(store: &Store, parts: Vec<Part>) -> Result<Snapshot, Status> {
+fn receive(store: &State, parts: Vec<Part>) -> Result<Snapshot, Status> {
     let mut parts = parts.into_iter();
     let ended = || Status::data_loss("the snapshot ended");
     let Some(Part::Head(head)) = parts.next() else {
@@ -125,7 +125,7 @@ fn mend(parts: &mut [Part]) {
 }
 
 /// As the engine does it. What is there afterwards can be read, changed and sent on.
-fn install(store: &Arc<Store>, snapshot: Snapshot) {
+fn install(store: &Arc<State>, snapshot: Snapshot) {
     let mut state = StateMachine::new(Arc::clone(store));
     state
         .install_snapshot(&snapshot.meta, snapshot.snapshot)
@@ -177,7 +177,7 @@ fn install(store: &Arc<Store>, snapshot: Snapshot) {
 }
 
 /// Another server gets the same from this one.
-fn send_on(store: &Store) {
+fn send_on(store: &State) {
     let mut reader = store.snapshot().expect("a snapshot");
     let mut loader = store.loader().expect("a loader");
     while let Some(chunk) = reader.next_chunk().expect("a chunk") {
@@ -201,14 +201,14 @@ fn create(id: u8, name: &str) -> Operation {
 }
 
 /// A state with an account.
-fn filled_store(disk: &Arc<MemoryDisk>) -> Arc<Store> {
+fn filled_store(disk: &Arc<MemoryDisk>) -> Arc<State> {
     let disk: Arc<MemoryDisk> = Arc::clone(disk);
-    let store = Store::open(disk, StoreOptions::default()).expect("a state");
+    let store = State::open(disk, StoreOptions::default()).expect("a state");
     apply(&store, 1, &[command(1, create(1, "ana"))]);
     Arc::new(store)
 }
 
-fn apply(store: &Store, first: u64, commands: &[Command]) {
+fn apply(store: &State, first: u64, commands: &[Command]) {
     let result = store.write(|state| {
         for (index, command) in (first..).zip(commands) {
             state.command(LogPos { term: 1, index }, &encode_command(command))?;
@@ -241,7 +241,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     store
         .write(|state| state.membership(position, &wire::encode_stored_membership(&stored), 4))
         .expect("a membership");
-    let empty = Store::open(Arc::new(MemoryDisk::default()), StoreOptions::default());
+    let empty = State::open(Arc::new(MemoryDisk::default()), StoreOptions::default());
     [empty.expect("a state").snapshot(), store.snapshot()]
         .into_iter()
         .flat_map(|reader| {

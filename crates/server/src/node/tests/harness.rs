@@ -6,6 +6,7 @@ use quorid_directory::{
     AccountId, Change, ClientAddress, Command, LoginName, Operation, Outcome, RealName, RequestId,
     Revision, Time,
 };
+use quorid_storage::{DataDirectory, LogOptions, StoreOptions};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
@@ -26,7 +27,6 @@ use crate::{
     },
     node::{InitialServer, Node, NodeConfig, StartError, Starting, Timing, World},
     seams::{Network as _, SystemEntropy, TcpNetwork},
-    storage::{DataDirectory, LogOptions, StoreOptions},
     tls::{Identity, TlsFiles, peer_server_name},
 };
 

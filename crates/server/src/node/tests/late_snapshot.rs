@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use openraft::EntryPayload;
+use quorid_storage::{DataDirectory, LogPos, LogVote, Payload, StoreOptions};
 use tempfile::TempDir;
 
 use super::{network, open};
@@ -17,7 +18,7 @@ use crate::{
         },
         wire,
     },
-    storage::{DataDirectory, LogPos, LogVote, Payload, Store, StoreOptions},
+    state::State,
 };
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -66,7 +67,7 @@ fn append(prev: Option<u64>, last: u64, committed: u64) -> AppendRequest {
 /// Installs a snapshot of a leader's state as of this entry. Returns the follower's vote.
 async fn install(raft: &Raft, folder: &TempDir, last: u64) -> Vote {
     let disk = DataDirectory::open(&folder.path().join("leader")).expect("a data directory");
-    let store = Store::open(Arc::new(disk), StoreOptions::default()).expect("a state");
+    let store = State::open(Arc::new(disk), StoreOptions::default()).expect("a state");
     let stored = StoredMembership::new(Some(at(0)), membership());
     let bytes = wire::encode_stored_membership(&stored);
     let written = store.write(|state| {

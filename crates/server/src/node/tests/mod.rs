@@ -13,6 +13,7 @@ use openraft::{
     storage::RaftLogStorage as _,
     testing::log::{StoreBuilder, Suite},
 };
+use quorid_storage::{DataDirectory, Disk, LogOptions, LogVote, StoreOptions};
 use tempfile::TempDir;
 
 use super::{
@@ -21,7 +22,7 @@ use super::{
     types::{TypeConfig, Vote},
     wire,
 };
-use crate::storage::{DataDirectory, Disk, LogOptions, LogVote, Store, StoreOptions};
+use crate::state::State;
 
 struct OnDisk;
 
@@ -37,7 +38,7 @@ fn open(folder: &TempDir) -> (LogStore, StateMachine) {
     let disk: Arc<dyn Disk> =
         Arc::new(DataDirectory::open(&folder.path().join("data")).expect("a data directory"));
     let log = disk.open_log(&LogOptions::default()).expect("a log");
-    let store = Store::open(disk, StoreOptions::default()).expect("a state");
+    let store = State::open(disk, StoreOptions::default()).expect("a state");
     (LogStore::new(log), StateMachine::new(Arc::new(store)))
 }
 

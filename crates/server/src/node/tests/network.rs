@@ -14,6 +14,7 @@ use openraft::{
     errors::RPCError,
     network::{RPCOption, RaftNetworkFactory as _, v2::RaftNetworkV2 as _},
 };
+use quorid_storage::{LogPos, LogVote, Payload};
 use rustls::{RootCertStore, crypto::ring};
 use tokio::time::timeout;
 
@@ -24,7 +25,6 @@ use crate::{
         wire,
     },
     seams::{BoxFuture, BoxedIo, Listener, Network},
-    storage::{LogPos, LogVote, Payload},
 };
 
 /// Counts who tries.

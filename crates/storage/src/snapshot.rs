@@ -4,21 +4,23 @@
 //! in the order of their keys, with a checksum each. The receiver loads them into a file of
 //! its own beside its state, and only a complete one takes the state's place.
 
-use std::{fmt, ops::Bound, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use quorid_directory::{AccountId, PlantedBug, is_planted};
 use redb::Durability;
 
 use super::{
-    Fault, blocking,
-    codec::{decode_account, decode_outcome, request_id},
+    Batch, Fault,
+    blocking::blocking,
     database::StateDatabase,
     disk::Disk,
-    rows::{Durable, failed, find_account},
+    fault::failed,
+    planted::{StorageBug, is_planted},
+    position::Durable,
+    rows::Rows as _,
     store::StoreOptions,
-    tables::{ACCOUNTS, LOGIN_NAMES, META, OUTCOMES, TableId},
-    view::ReadView,
+    table::{Table, Tables},
+    view::StoreView,
 };
 
 /// Files that snapshots are loaded into begin so.
@@ -41,8 +43,8 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    /// With its checksum.
-    pub(crate) fn of(table: u32, keys: Vec<Bytes>, values: Vec<Bytes>) -> Self {
+    /// A chunk with its checksum.
+    pub fn of(table: u32, keys: Vec<Bytes>, values: Vec<Bytes>) -> Self {
         let crc32 = Self::checksum(table, &keys, &values);
         Self {
             table,
@@ -72,20 +74,22 @@ pub struct SnapshotTotals {
     pub crc32: u32,
 }
 
-/// Of the chunks so far.
+/// The totals of the chunks so far.
 #[derive(Default)]
-pub(crate) struct Totals {
+pub struct Totals {
     rows: u64,
     hash: crc32fast::Hasher,
 }
 
 impl Totals {
-    pub(crate) fn add(&mut self, chunk: &Chunk) {
+    /// Counts the next chunk.
+    pub fn add(&mut self, chunk: &Chunk) {
         self.rows += chunk.keys.len() as u64;
         self.hash.update(&chunk.crc32.to_be_bytes());
     }
 
-    pub(crate) fn get(&self) -> SnapshotTotals {
+    /// What it comes to.
+    pub fn get(&self) -> SnapshotTotals {
         SnapshotTotals {
             rows: self.rows,
             crc32: self.hash.clone().finalize(),
@@ -95,10 +99,11 @@ impl Totals {
 
 /// Reads a state chunk by chunk.
 pub struct SnapshotReader {
-    view: ReadView,
+    view: StoreView,
     durable: Durable,
-    /// The table to go on with, and the last key that was read of it.
-    next: Option<(TableId, Option<Vec<u8>>)>,
+    /// The tables to go on with, and the last key that was read of the first one.
+    rest: Tables,
+    after: Option<Vec<u8>>,
     totals: Totals,
 }
 
@@ -111,12 +116,13 @@ impl fmt::Debug for SnapshotReader {
 }
 
 impl SnapshotReader {
-    pub(super) fn of(view: ReadView) -> Result<Self, Fault> {
+    pub(super) fn of(view: StoreView) -> Result<Self, Fault> {
         let durable = view.durable()?;
         Ok(Self {
+            rest: view.tables(),
+            after: None,
             view,
             durable,
-            next: Some((TableId::Meta, None)),
             totals: Totals::default(),
         })
     }
@@ -128,94 +134,44 @@ impl SnapshotReader {
 
     /// The next chunk, or none when all were read.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>, Fault> {
-        while let Some((table, after)) = self.next.take() {
-            if table == TableId::Outcomes && is_planted(PlantedBug::SnapshotForgetsRequests) {
-                continue;
-            }
-            let rows = blocking(|| read_rows(&self.view, table, after.as_deref()))?;
-            let Some(last) = rows.keys.last() else {
-                let following = TableId::ALL.into_iter().find(|other| *other > table);
-                self.next = following.map(|table| (table, None));
-                continue;
+        while let [table, rest @ ..] = self.rest {
+            let forgotten = rest.is_empty() && is_planted(StorageBug::SnapshotForgetsATable);
+            let rows = match forgotten {
+                true => None,
+                false => blocking(|| read_rows(&self.view, table, self.after.as_deref()))?,
             };
-            self.next = Some((table, Some(last.to_vec())));
-            self.totals.add(&rows);
-            return Ok(Some(rows));
+            match rows {
+                Some(rows) => {
+                    self.after = rows.keys.last().map(|last| last.to_vec());
+                    self.totals.add(&rows);
+                    return Ok(Some(rows));
+                }
+                None => (self.rest, self.after) = (rest, None),
+            }
         }
         Ok(None)
     }
 
-    /// Of the chunks read so far.
+    /// The totals of the chunks read so far.
     pub fn totals(&self) -> SnapshotTotals {
         self.totals.get()
     }
 }
 
-fn read_rows(view: &ReadView, table: TableId, after: Option<&[u8]>) -> Result<Chunk, Fault> {
-    let tables = view.tables();
-    let mut keys = Vec::new();
-    let mut values = Vec::new();
-    let mut bytes = 0;
-    let mut add = |key: &[u8], value: &[u8]| {
+/// The rows behind a key that make up a chunk, if there are any.
+fn read_rows(
+    view: &StoreView,
+    table: &Table,
+    after: Option<&[u8]>,
+) -> Result<Option<Chunk>, Fault> {
+    let (mut keys, mut values, mut bytes) = (Vec::new(), Vec::new(), 0);
+    view.scan(table, after, |key, value| {
         keys.push(Bytes::copy_from_slice(key));
         values.push(Bytes::copy_from_slice(value));
         bytes += key.len() + value.len();
-        bytes >= CHUNK_BYTES
-    };
-    const READING: &str = "reading a snapshot";
-    match table {
-        TableId::Meta | TableId::LoginNames => {
-            let after = after
-                .map(str::from_utf8)
-                .transpose()
-                .map_err(failed(READING))?;
-            let range = (
-                after.map_or(Bound::Unbounded, Bound::Excluded),
-                Bound::Unbounded,
-            );
-            if table == TableId::Meta {
-                for row in tables.meta.range::<&str>(range).map_err(failed(READING))? {
-                    let (key, value) = row.map_err(failed(READING))?;
-                    if add(key.value().as_bytes(), value.value()) {
-                        break;
-                    }
-                }
-            } else {
-                for row in tables
-                    .login_names
-                    .range::<&str>(range)
-                    .map_err(failed(READING))?
-                {
-                    let (key, value) = row.map_err(failed(READING))?;
-                    if add(key.value().as_bytes(), &value.value()) {
-                        break;
-                    }
-                }
-            }
-        }
-        TableId::Accounts | TableId::Outcomes => {
-            let after: Option<[u8; 16]> = after
-                .map(TryInto::try_into)
-                .transpose()
-                .map_err(failed(READING))?;
-            let range = (
-                after.map_or(Bound::Unbounded, Bound::Excluded),
-                Bound::Unbounded,
-            );
-            let table = if table == TableId::Accounts {
-                tables.accounts
-            } else {
-                tables.outcomes
-            };
-            for row in table.range::<[u8; 16]>(range).map_err(failed(READING))? {
-                let (key, value) = row.map_err(failed(READING))?;
-                if add(&key.value(), value.value()) {
-                    break;
-                }
-            }
-        }
-    }
-    Ok(Chunk::of(table as u32, keys, values))
+        Ok(bytes < CHUNK_BYTES)
+    })?;
+    Ok((!keys.is_empty()).then(|| Chunk::of(table.number, keys, values)))
 }
 
 /// The file that a snapshot is loaded into: removed, unless it was put in the state's place.
@@ -236,8 +192,10 @@ impl Drop for Incoming {
 /// Takes a snapshot in, chunk by chunk.
 pub struct Loader {
     database: StateDatabase,
+    tables: Tables,
     file: Incoming,
-    last: Option<(TableId, Bytes)>,
+    /// Number of the table and key of the last row.
+    last: Option<(u32, Bytes)>,
     totals: Totals,
 }
 
@@ -245,6 +203,7 @@ impl Loader {
     pub(super) fn new(
         disk: &Arc<dyn Disk>,
         load: u64,
+        tables: Tables,
         options: &StoreOptions,
     ) -> Result<Self, Fault> {
         let file = Incoming {
@@ -255,9 +214,10 @@ impl Loader {
         let backend = disk
             .open_state(&file.name, true)
             .map_err(failed("receiving a snapshot"))?;
-        let database = StateDatabase::open(backend, options)?;
+        let database = StateDatabase::open(backend, tables, options)?;
         Ok(Self {
             database,
+            tables,
             file,
             last: None,
             totals: Totals::default(),
@@ -268,7 +228,8 @@ impl Loader {
     /// is the sender's fault, and what isn't would stop this server later.
     pub fn add(&mut self, chunk: &Chunk) -> Result<(), Fault> {
         let refused = |why: String| Fault::new("receiving a snapshot", why);
-        let table = TableId::from_number(chunk.table)
+        let known = |table: &&&'static Table| table.number == chunk.table;
+        let table = (self.tables.iter().find(known))
             .ok_or_else(|| refused(format!("unknown table {}", chunk.table)))?;
         if chunk.keys.len() != chunk.values.len() {
             return Err(refused(
@@ -279,7 +240,7 @@ impl Loader {
             return Err(refused("a chunk's checksum doesn't fit".to_owned()));
         }
         for key in &chunk.keys {
-            let here = (table, key.clone());
+            let here = (table.number, key.clone());
             if self.last.as_ref().is_some_and(|last| *last >= here) {
                 return Err(refused("rows are out of order".to_owned()));
             }
@@ -290,59 +251,18 @@ impl Loader {
         Ok(())
     }
 
-    fn store(&self, table: TableId, chunk: &Chunk) -> Result<(), Fault> {
+    fn store(&self, table: &Table, chunk: &Chunk) -> Result<(), Fault> {
         const STORING: &str = "storing a received snapshot";
         let mut transaction = self.database.begin_write().map_err(failed(STORING))?;
         transaction
             .set_durability(Durability::None)
             .map_err(failed(STORING))?;
-        let rows = chunk.keys.iter().zip(&chunk.values);
-        match table {
-            TableId::Meta => {
-                let mut meta = transaction.open_table(META).map_err(failed(STORING))?;
-                for (key, value) in rows {
-                    let key = str::from_utf8(key).map_err(failed(STORING))?;
-                    meta.insert(key, value.as_ref()).map_err(failed(STORING))?;
-                }
-            }
-            TableId::LoginNames => {
-                let accounts = transaction.open_table(ACCOUNTS).map_err(failed(STORING))?;
-                let mut names = transaction
-                    .open_table(LOGIN_NAMES)
-                    .map_err(failed(STORING))?;
-                for (key, value) in rows {
-                    let key = str::from_utf8(key).map_err(failed(STORING))?;
-                    let id: [u8; 16] = value.as_ref().try_into().map_err(failed(STORING))?;
-                    // Accounts come before login names.
-                    let holder = find_account(&accounts, &AccountId::from_bytes(id))?;
-                    if holder.is_none_or(|holder| holder.login_name.as_str() != key) {
-                        return Err(Fault::new(STORING, "a login name isn't its account's"));
-                    }
-                    names.insert(key, id).map_err(failed(STORING))?;
-                }
-            }
-            TableId::Accounts => {
-                let mut accounts = transaction.open_table(ACCOUNTS).map_err(failed(STORING))?;
-                for (key, value) in rows {
-                    let id = decode_account(value)?.id;
-                    if key != id.as_bytes().as_slice() {
-                        return Err(Fault::new(STORING, "an account isn't that of its id"));
-                    }
-                    accounts
-                        .insert(id.as_bytes(), value.as_ref())
-                        .map_err(failed(STORING))?;
-                }
-            }
-            TableId::Outcomes => {
-                let mut outcomes = transaction.open_table(OUTCOMES).map_err(failed(STORING))?;
-                for (key, value) in rows {
-                    decode_outcome(value)?;
-                    outcomes
-                        .insert(request_id(key)?.as_bytes(), value.as_ref())
-                        .map_err(failed(STORING))?;
-                }
-            }
+        let mut batch = Batch::of(&transaction, self.tables)?;
+        for (key, value) in chunk.keys.iter().zip(&chunk.values) {
+            (table.check_row)(&batch, key, value)?;
+            batch.insert(table, key, value)?;
         }
+        drop(batch);
         transaction.commit().map_err(failed(STORING))
     }
 
@@ -357,12 +277,12 @@ impl Loader {
         }
         blocking(|| {
             const STORING: &str = "storing a received snapshot";
-            if !is_planted(PlantedBug::SnapshotSwapNotSynced) {
+            if !is_planted(StorageBug::SnapshotSwapNotSynced) {
                 let mut transaction = self.database.begin_write().map_err(failed(STORING))?;
                 transaction.set_quick_repair(true);
                 transaction.commit().map_err(failed(STORING))?;
             }
-            let view = ReadView::of(&self.database)?;
+            let view = StoreView::of(&self.database, self.tables)?;
             view.check()?;
             let durable = view.durable()?;
             Ok(Loaded {

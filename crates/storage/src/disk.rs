@@ -8,11 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use redb::StorageBackend;
 use serde::{Deserialize, Serialize};
 
 use super::{
     log::{LogEngine, LogOptions},
+    state_file::{DiskFile, StateFile},
     wal::Wal,
 };
 
@@ -76,15 +76,12 @@ pub enum OpenError {
     },
 }
 
-/// A file of the state: the seam that redb offers.
-pub type StateFile = Box<dyn StorageBackend>;
-
 /// Where log, state and identity are kept. Names are single file names.
 pub trait Disk: Send + Sync + 'static {
     /// Opens or makes the log.
     fn open_log(&self, options: &LogOptions) -> io::Result<Arc<dyn LogEngine>>;
     /// Opens or makes a file of the state; with `empty`, without what it held.
-    fn open_state(&self, name: &str, empty: bool) -> io::Result<StateFile>;
+    fn open_state(&self, name: &str, empty: bool) -> io::Result<Box<dyn StateFile>>;
     /// Gives a file another name, in place of the file that has it; on disk when it returns.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file, if it is there.
@@ -198,14 +195,13 @@ impl Disk for DataDirectory {
         Ok(Arc::new(Wal::open(&self.path.join(LOG), options)?))
     }
 
-    fn open_state(&self, name: &str, empty: bool) -> io::Result<StateFile> {
+    fn open_state(&self, name: &str, empty: bool) -> io::Result<Box<dyn StateFile>> {
         let file = private()
             .create(true)
             .truncate(empty)
             .open(self.path.join(name))?;
         self.sync()?;
-        let backend = redb::backends::FileBackend::new(file).map_err(io::Error::other)?;
-        Ok(Box::new(backend))
+        Ok(Box::new(DiskFile::new(file)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

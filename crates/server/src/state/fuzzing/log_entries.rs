@@ -8,22 +8,12 @@ use quorid_directory::{
     AccountId, Change, ClientAddress, Command, LoginName, MemoryDirectory, Operation, Outcome,
     Proof, RealName, RequestId, Revision, Selector, Time, Verifier, VerifierChange,
 };
-use raft_log::{
-    RaftWalTypes, WALRecord,
-    codeq::{Decode, Encode},
+use quorid_storage::{
+    Fault, LogPos, StoreOptions,
+    fuzzing::{MemoryDisk, records},
 };
 
-use super::MemoryDisk;
-use crate::storage::{
-    Fault, LogPos, LogVote, Payload, Store, StoreOptions,
-    codec::{
-        decode_account, decode_command, decode_outcome, encode_account, encode_command,
-        encode_outcome,
-    },
-    wal::{WalPayload, WalTypes, WalVote},
-};
-
-type Record = WALRecord<RaftWalTypes<WalTypes>>;
+use crate::state::{State, account, decode_command, encode_command, outcome};
 
 /// More commands tell nothing new.
 const COMMANDS_MAX: usize = 64;
@@ -35,28 +25,10 @@ pub fn check(data: &[u8]) {
         return;
     };
     match kind % 7 {
-        0 => same_bytes::<WalPayload>(bytes),
-        1 => same_bytes::<WalVote>(bytes),
-        2 => same_bytes::<Record>(bytes),
-        // The same with its checksum put right.
-        3 => {
-            let checksum = u64::from(crc32fast::hash(bytes)).to_be_bytes();
-            same_bytes::<Record>(&[bytes, &checksum].concat());
-        }
-        4 => same_value(bytes, decode_account, encode_account),
-        5 => same_value(bytes, decode_outcome, encode_outcome),
+        record @ 0..records::KINDS => records::check(record, bytes),
+        4 => same_value(bytes, account::decode, account::encode),
+        5 => same_value(bytes, outcome::decode, outcome::encode),
         _ => commands(bytes),
-    }
-}
-
-/// Of the log there is one encoding of each value.
-fn same_bytes<T: Decode + Encode>(bytes: &[u8]) {
-    let mut rest = bytes;
-    if let Ok(value) = T::decode(&mut rest) {
-        let mut again = Vec::new();
-        let written = value.encode(&mut again).expect("a vector takes all");
-        assert_eq!(again, bytes[..bytes.len() - rest.len()]);
-        assert_eq!(again.len(), written);
     }
 }
 
@@ -94,7 +66,7 @@ fn commands(mut bytes: &[u8]) {
         return;
     }
     let disk = Arc::new(MemoryDisk::default());
-    let store = Store::open(disk, StoreOptions::default()).expect("a state");
+    let store = State::open(disk, StoreOptions::default()).expect("a state");
     let outcomes = store.write(|state| {
         (1..)
             .zip(&decoded)
@@ -116,13 +88,6 @@ fn commands(mut bytes: &[u8]) {
 
 /// Records of the log, and what stands in them.
 pub fn seeds() -> Vec<Vec<u8>> {
-    use raft_log::RaftLogAction as Action;
-
-    let vote = WalVote(LogVote {
-        term: 3,
-        candidate: 2,
-        committed: true,
-    });
     let name = |text: &str| LoginName::parse(text).expect("a login name");
     let real_name = || RealName::parse("Some One").expect("a real name");
     let verifier = || Verifier::parse("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA").expect("valid");
@@ -168,23 +133,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
         .zip(&commands)
         .map(|(revision, command)| memory.execute(Revision(revision), command))
         .collect();
-    let encoded = encode_command(&commands[0]);
-    let payloads = [
-        Payload::Blank,
-        Payload::Command(encoded.into()),
-        Payload::Membership(Bytes::from_static(b"membership")),
-    ];
-    let actions = [
-        Action::SaveVote(vote.clone()),
-        Action::Commit((3, 4)),
-        Action::TruncateAfter(Some((3, 4))),
-        Action::PurgeUpto((3, 4)),
-    ];
-    let append = |payload| Action::Append((3, 4), WalPayload(payload));
-    let records = actions
-        .into_iter()
-        .chain(payloads.clone().map(append))
-        .map(Record::Action);
     let accounts = outcomes
         .iter()
         .filter_map(|outcome| outcome.result.as_ref().ok().map(Change::account));
@@ -193,22 +141,15 @@ pub fn seeds() -> Vec<Vec<u8>> {
         .flat_map(|command| Bytes::from(encode_command(command)).encode_length_delimited_to_vec())
         .collect();
 
-    let mut seeds = vec![written(1, &vote), [&[6], sequence.as_slice()].concat()];
-    seeds.extend(payloads.map(|payload| written(0, &WalPayload(payload))));
-    seeds.extend(records.map(|record| written(2, &record)));
-    seeds.extend(accounts.map(|account| [vec![4], encode_account(account)].concat()));
+    let mut seeds = records::seeds(encode_command(&commands[0]));
+    seeds.push([&[6], sequence.as_slice()].concat());
+    seeds.extend(accounts.map(|account| [vec![4], account::encode(account)].concat()));
     seeds.extend(
         outcomes
             .iter()
-            .map(|it| [vec![5], encode_outcome(it)].concat()),
+            .map(|it| [vec![5], outcome::encode(it)].concat()),
     );
     seeds
-}
-
-fn written(kind: u8, value: &impl Encode) -> Vec<u8> {
-    let mut bytes = vec![kind];
-    value.encode(&mut bytes).expect("a vector takes all");
-    bytes
 }
 
 /// A command whose request has a number, and one millisecond of its own.

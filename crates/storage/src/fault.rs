@@ -21,7 +21,7 @@ impl Fault {
     }
 
     /// The reason, where it was another one, is this one.
-    pub(super) fn explained(self, other: impl fmt::Display, why: impl fmt::Display) -> Self {
+    pub(crate) fn explained(self, other: impl fmt::Display, why: impl fmt::Display) -> Self {
         match *self.why == *other.to_string() {
             true => Self::new(self.what, why),
             false => self,
@@ -33,4 +33,9 @@ impl From<Fault> for io::Error {
     fn from(fault: Fault) -> Self {
         io::Error::other(fault)
     }
+}
+
+/// Makes the faults of something that was being done.
+pub(crate) fn failed<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> Fault {
+    move |error| Fault::new(what, error)
 }

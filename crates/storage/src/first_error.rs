@@ -86,7 +86,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::storage::{DataDirectory, Disk as _, LogEngine, LogOptions, LogPos, Payload};
+    use crate::{DataDirectory, Disk as _, LogEngine, LogOptions, LogPos, Payload};
 
     type Told = Receiver<io::Result<()>>;
 

@@ -6,17 +6,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use redb::backends::InMemoryBackend;
+use redb::{StorageBackend as _, backends::InMemoryBackend};
 
-use crate::storage::{Disk, Identity, LogEngine, LogOptions, StateFile};
+use crate::{Disk, Identity, LogEngine, LogOptions, StateFile};
 
 /// Knows the names of its files; their content is with who opened them.
 #[derive(Debug, Default)]
-pub(crate) struct MemoryDisk(Mutex<BTreeSet<String>>);
+pub struct MemoryDisk(Mutex<BTreeSet<String>>);
 
 impl MemoryDisk {
-    /// Of all files, in order.
-    pub(crate) fn names(&self) -> Vec<String> {
+    /// The names of all files, in order.
+    pub fn names(&self) -> Vec<String> {
         self.lock().iter().cloned().collect()
     }
 
@@ -30,9 +30,9 @@ impl Disk for MemoryDisk {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn open_state(&self, name: &str, _empty: bool) -> io::Result<StateFile> {
+    fn open_state(&self, name: &str, _empty: bool) -> io::Result<Box<dyn StateFile>> {
         assert!(self.lock().insert(name.to_owned()), "{name} is opened once");
-        Ok(Box::new(InMemoryBackend::new()))
+        Ok(Box::new(MemoryFile(InMemoryBackend::new())))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -62,5 +62,30 @@ impl Disk for MemoryDisk {
 
     fn state_bytes(&self) -> u64 {
         0
+    }
+}
+
+#[derive(Debug)]
+struct MemoryFile(InMemoryBackend);
+
+impl StateFile for MemoryFile {
+    fn size(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.0.set_len(size)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
     }
 }

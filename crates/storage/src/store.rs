@@ -1,4 +1,4 @@
-//! The state: the directory's tables in redb.
+//! The state: tables of ordered bytes, in redb.
 //!
 //! Changes are made in batches. A batch is visible when it is committed, and on the disk
 //! with the next checkpoint; what a crash takes is made good from the log, which is kept
@@ -15,13 +15,14 @@ use tokio::sync::Notify;
 use super::{
     Fault,
     batch::Batch,
-    blocking,
+    blocking::blocking,
     database::StateDatabase,
     disk::Disk,
-    rows::{Durable, failed, read_durable},
+    fault::failed,
+    position::{Durable, read_durable},
     snapshot::{Loaded, Loader, SnapshotReader, SnapshotTotals},
-    tables::META,
-    view::ReadView,
+    table::Tables,
+    view::StoreView,
 };
 
 /// The file that holds the state.
@@ -48,16 +49,17 @@ impl Default for StoreOptions {
 /// The state on a disk. One writer, any number of readers.
 pub struct Store {
     disk: Arc<dyn Disk>,
+    tables: Tables,
     options: StoreOptions,
     /// Replaced as a whole when a snapshot is installed.
     database: RwLock<Arc<StateDatabase>>,
     /// A view of the state as it is, until the next change: most reads share one.
-    view: Mutex<Option<Arc<ReadView>>>,
+    view: Mutex<Option<Arc<StoreView>>>,
     /// The last checkpoint.
     durable: Mutex<Durable>,
     /// Snapshots that were begun to be loaded; each gets a file of its own.
     loads: AtomicU64,
-    /// Of the commands since then.
+    /// Bytes of the commands applied since the last checkpoint.
     bytes: AtomicU64,
     checkpoint_due: Notify,
 }
@@ -70,13 +72,23 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Opens the state, or makes an empty one. After a crash it is at its last checkpoint.
-    pub fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Self, Fault> {
+    ///
+    /// # Panics
+    ///
+    /// If the tables aren't in the order of their numbers, beginning with 1.
+    pub fn open(disk: Arc<dyn Disk>, tables: Tables, options: StoreOptions) -> Result<Self, Fault> {
+        assert!(
+            (1..)
+                .zip(tables)
+                .all(|(number, table)| table.number == number)
+        );
         disk.remove_all(super::snapshot::INCOMING)
             .map_err(|error| Fault::new("removing half-received snapshots", error))?;
-        let database = open_or_make(&disk, &options)?;
-        let durable = ReadView::of(&database)?.durable()?;
+        let database = open_or_make(&disk, tables, &options)?;
+        let durable = StoreView::of(&database, tables)?.durable()?;
         Ok(Self {
             disk,
+            tables,
             options,
             database: RwLock::new(Arc::new(database)),
             view: Mutex::new(None),
@@ -89,13 +101,13 @@ impl Store {
 
     /// A consistent view of the state as it is now. Keep it only as long as it takes to
     /// answer: old pages can't be used again while somebody may read them.
-    pub fn read(&self) -> Result<Arc<ReadView>, Fault> {
+    pub fn view(&self) -> Result<Arc<StoreView>, Fault> {
         let mut shared = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(view) = &*shared {
             return Ok(Arc::clone(view));
         }
         let database = self.database();
-        let view = Arc::new(database.explained(ReadView::of(&database))?);
+        let view = Arc::new(database.explained(StoreView::of(&database, self.tables))?);
         *shared = Some(Arc::clone(&view));
         Ok(view)
     }
@@ -129,7 +141,7 @@ impl Store {
         transaction
             .set_durability(Durability::None)
             .map_err(failed("beginning a batch"))?;
-        let mut batch = Batch::of(&transaction)?;
+        let mut batch = Batch::of(&transaction, self.tables)?;
         let result = work(&mut batch)?;
         let bytes = batch.bytes;
         batch.finish()?;
@@ -160,10 +172,8 @@ impl Store {
         transaction.set_quick_repair(true);
         self.bytes.store(0, Ordering::Relaxed);
         let durable = {
-            let meta = transaction
-                .open_table(META)
-                .map_err(failed("reading the state"))?;
-            read_durable(&meta)?
+            let state = Batch::of(&transaction, self.tables)?;
+            read_durable(&state)?
         };
         transaction
             .commit()
@@ -190,13 +200,13 @@ impl Store {
     /// The whole state as it is now, to be sent to another server.
     pub fn snapshot(&self) -> Result<SnapshotReader, Fault> {
         let database = self.database();
-        database.explained(ReadView::of(&database).and_then(SnapshotReader::of))
+        database.explained(StoreView::of(&database, self.tables).and_then(SnapshotReader::of))
     }
 
     /// An empty state beside this one, for a snapshot to be loaded into.
     pub fn loader(&self) -> Result<Loader, Fault> {
         let load = self.loads.fetch_add(1, Ordering::Relaxed);
-        Loader::new(&self.disk, load, &self.options)
+        Loader::new(&self.disk, load, self.tables, &self.options)
     }
 
     /// Puts a loaded snapshot in the place of the state. Readers of the old state finish
@@ -228,16 +238,20 @@ impl Store {
     }
 }
 
-fn open_or_make(disk: &Arc<dyn Disk>, options: &StoreOptions) -> Result<StateDatabase, Fault> {
+fn open_or_make(
+    disk: &Arc<dyn Disk>,
+    tables: Tables,
+    options: &StoreOptions,
+) -> Result<StateDatabase, Fault> {
     let file = disk
         .open_state(STATE, false)
         .map_err(failed("opening the state"))?;
-    if file.len().map_err(failed("opening the state"))? == 0 {
+    if file.size().map_err(failed("opening the state"))? == 0 {
         // Made beside its place, like a snapshot: redb can't open a file that it was making when
         // the power went.
         drop(file);
-        let made = Loader::new(disk, 0, options)?.finish(SnapshotTotals::default())?;
+        let made = Loader::new(disk, 0, tables, options)?.finish(SnapshotTotals::default())?;
         return Ok(made.put_in_place(STATE)?.0);
     }
-    StateDatabase::open(file, options)
+    StateDatabase::open(file, tables, options)
 }

@@ -9,10 +9,9 @@ use std::{
 use redb::{Builder, Database, StorageBackend, StorageError};
 
 use super::{
-    Fault, StoreOptions,
-    disk::StateFile,
-    rows::failed,
-    tables::{ACCOUNTS, LOGIN_NAMES, META, OUTCOMES},
+    Fault, StateFile, StoreOptions,
+    fault::failed,
+    table::{Tables, open_to_write},
 };
 
 /// redb's database, and what its disk said when it failed. After most errors redb takes nothing
@@ -44,7 +43,11 @@ impl DiskError {
 
 impl StateDatabase {
     /// With all tables, empty where they are new.
-    pub(super) fn open(file: StateFile, options: &StoreOptions) -> Result<Self, Fault> {
+    pub(super) fn open(
+        file: Box<dyn StateFile>,
+        tables: Tables,
+        options: &StoreOptions,
+    ) -> Result<Self, Fault> {
         let disk_error = DiskError::default();
         let backend = Backend {
             file,
@@ -54,7 +57,7 @@ impl StateDatabase {
             .set_cache_size(options.cache_bytes)
             .create_with_backend(backend)
             .map_err(failed("opening the state"))?;
-        create_tables(&database)?;
+        create_tables(&database, tables)?;
         Ok(Self {
             database,
             disk_error,
@@ -78,35 +81,26 @@ impl Deref for StateDatabase {
     }
 }
 
-fn create_tables(database: &Database) -> Result<(), Fault> {
+fn create_tables(database: &Database, tables: Tables) -> Result<(), Fault> {
     let transaction = database
         .begin_write()
         .map_err(failed("making the tables"))?;
-    transaction
-        .open_table(ACCOUNTS)
-        .map_err(failed("making the table of accounts"))?;
-    transaction
-        .open_table(LOGIN_NAMES)
-        .map_err(failed("making the table of login names"))?;
-    transaction
-        .open_table(OUTCOMES)
-        .map_err(failed("making the table of outcomes"))?;
-    transaction
-        .open_table(META)
-        .map_err(failed("making the table of single values"))?;
+    for table in tables {
+        drop(open_to_write(&transaction, table)?);
+    }
     transaction.commit().map_err(failed("making the tables"))
 }
 
 /// redb takes a backend by value.
 #[derive(Debug)]
 struct Backend {
-    file: StateFile,
+    file: Box<dyn StateFile>,
     disk_error: DiskError,
 }
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        self.disk_error.noted(self.file.len())
+        self.disk_error.noted(self.file.size())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -114,7 +108,7 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.disk_error.noted(self.file.set_len(len))
+        self.disk_error.noted(self.file.set_size(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -137,7 +131,7 @@ mod tests {
         atomic::{AtomicBool, Ordering},
     };
 
-    use redb::backends::InMemoryBackend;
+    use redb::{TableDefinition, backends::InMemoryBackend};
 
     use super::*;
 
@@ -145,8 +139,8 @@ mod tests {
     #[derive(Debug)]
     struct Full(InMemoryBackend, Arc<AtomicBool>);
 
-    impl StorageBackend for Full {
-        fn len(&self) -> io::Result<u64> {
+    impl StateFile for Full {
+        fn size(&self) -> io::Result<u64> {
             self.0.len()
         }
 
@@ -154,8 +148,8 @@ mod tests {
             self.0.read(offset, out)
         }
 
-        fn set_len(&self, len: u64) -> io::Result<()> {
-            self.0.set_len(len)
+        fn set_size(&self, size: u64) -> io::Result<()> {
+            self.0.set_len(size)
         }
 
         fn sync_data(&self) -> io::Result<()> {
@@ -170,17 +164,19 @@ mod tests {
         }
     }
 
+    const TABLE: TableDefinition<'_, u64, u64> = TableDefinition::new("numbers");
+
     #[test]
     fn what_is_refused_after_an_error_of_the_disk_says_that_error() {
         let full = Arc::new(AtomicBool::new(false));
         let file = Box::new(Full(InMemoryBackend::new(), Arc::clone(&full)));
-        let state = StateDatabase::open(file, &StoreOptions::default()).expect("opened");
+        let state = StateDatabase::open(file, &[], &StoreOptions::default()).expect("opened");
         let begin = || {
             let begun = state.begin_write().map_err(failed("beginning"));
             state.explained(begun)
         };
         let transaction = begin().expect("room");
-        transaction.open_table(META).expect("a table");
+        transaction.open_table(TABLE).expect("a table");
         full.store(true, Ordering::Relaxed);
         let unwritten = transaction.commit().map_err(failed("committing"));
         let first = state.explained(unwritten).expect_err("no room");

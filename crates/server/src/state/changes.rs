@@ -1,0 +1,172 @@
+//! Changes to the directory: all of a batch, or none.
+
+use std::collections::VecDeque;
+
+use quorid_directory::{
+    Account, AccountId, Event, LoginName, Outcome, RequestId, Revision, Time, View, decide,
+};
+use quorid_storage::{Batch, Fault, LogPos, Rows as _};
+
+use super::{
+    account,
+    command::decode_command,
+    login_name,
+    numbers::{CLOCK, FLOOR, SERVER_ID_MAX},
+    outcome,
+};
+
+/// A batch of changes that is being made.
+pub struct Changes<'b, 't> {
+    batch: &'b mut Batch<'t>,
+    clock: Time,
+    floor: Time,
+    /// The first of the recorded requests, read ahead; complete only up to its last.
+    oldest: VecDeque<RequestId>,
+    outcome_count: u64,
+}
+
+/// How many of the oldest requests a batch reads ahead.
+const OLDEST_AHEAD: usize = 64;
+
+impl<'b, 't> Changes<'b, 't> {
+    pub(super) fn to(batch: &'b mut Batch<'t>) -> Result<Self, Fault> {
+        Ok(Self {
+            clock: Time(batch.number(CLOCK)?),
+            floor: Time(batch.number(FLOOR)?),
+            oldest: VecDeque::new(),
+            outcome_count: batch.count(&outcome::TABLE)?,
+            batch,
+        })
+    }
+
+    /// Executes an encoded command at its place in the log. The outcome is the command's
+    /// first one, also when it is executed again.
+    pub fn command(&mut self, at: LogPos, command: &[u8]) -> Result<Outcome, Fault> {
+        self.batch.command_bytes(command.len() as u64);
+        self.read_ahead()?;
+        let command = decode_command(command)?;
+        let decision = decide(&*self, Revision(at.index), &command)?;
+        for event in &decision.events {
+            self.record(event)?;
+        }
+        self.applied(at);
+        Ok(decision.outcome)
+    }
+
+    /// Keeps an encoded membership that names no server above `server_id_max`.
+    pub fn membership(
+        &mut self,
+        at: LogPos,
+        membership: &[u8],
+        server_id_max: u64,
+    ) -> Result<(), Fault> {
+        self.batch.membership(membership)?;
+        let max = self.batch.number(SERVER_ID_MAX)?.max(server_id_max);
+        self.batch.set_value(SERVER_ID_MAX, &max.to_be_bytes())?;
+        self.applied(at);
+        Ok(())
+    }
+
+    /// Notes that the batch holds the effect of everything up to here.
+    pub fn applied(&mut self, at: LogPos) {
+        self.batch.applied(at);
+    }
+
+    fn record(&mut self, event: &Event) -> Result<(), Fault> {
+        match event {
+            Event::AccountCreated(account) => {
+                account::put(self.batch, account)?;
+                login_name::put(self.batch, &account.login_name, account.id)
+            }
+            Event::AccountModified {
+                before_login,
+                after,
+            } => {
+                account::put(self.batch, after)?;
+                if *before_login != after.login_name {
+                    login_name::remove(self.batch, before_login)?;
+                    login_name::put(self.batch, &after.login_name, after.id)?;
+                }
+                Ok(())
+            }
+            Event::AccountDeleted { id, login_name } => {
+                account::remove(self.batch, id)?;
+                login_name::remove(self.batch, login_name)
+            }
+            Event::OutcomeRecorded { request, outcome } => {
+                outcome::put(self.batch, request, outcome)?;
+                self.outcome_count += 1;
+                // Requests that come late stand among the oldest: read those anew.
+                if self.oldest.back().is_some_and(|last| request < last) {
+                    self.oldest.clear();
+                }
+                Ok(())
+            }
+            Event::OutcomeForgotten { request } => {
+                outcome::remove(self.batch, request)?;
+                self.outcome_count -= 1;
+                match self.oldest.front() {
+                    Some(first) if first == request => drop(self.oldest.pop_front()),
+                    Some(_) | None => self.oldest.clear(),
+                }
+                Ok(())
+            }
+            Event::FloorRaised { floor } => {
+                self.floor = *floor;
+                Ok(())
+            }
+            Event::ClockAdvanced { now } => {
+                self.clock = *now;
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads the oldest requests ahead, so that to forget one needs no search.
+    fn read_ahead(&mut self) -> Result<(), Fault> {
+        if self.oldest.len() < 8 && self.oldest.len() as u64 != self.outcome_count {
+            self.oldest = outcome::oldest(self.batch, OLDEST_AHEAD)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Result<(), Fault> {
+        self.batch.set_value(CLOCK, &self.clock.0.to_be_bytes())?;
+        self.batch.set_value(FLOOR, &self.floor.0.to_be_bytes())
+    }
+}
+
+impl View for Changes<'_, '_> {
+    type Error = Fault;
+
+    fn account(&self, id: &AccountId) -> Result<Option<Account>, Fault> {
+        account::find(self.batch, id)
+    }
+
+    fn account_id(&self, name: &LoginName) -> Result<Option<AccountId>, Fault> {
+        login_name::find(self.batch, name)
+    }
+
+    fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Fault> {
+        outcome::find(self.batch, request)
+    }
+
+    fn outcome_count(&self) -> Result<u64, Fault> {
+        Ok(self.outcome_count)
+    }
+
+    fn oldest_outcomes(&self, limit: usize) -> Result<Vec<RequestId>, Fault> {
+        if self.oldest.len() >= limit || self.oldest.len() as u64 == self.outcome_count {
+            return Ok(self.oldest.iter().copied().take(limit).collect());
+        }
+        Ok(outcome::oldest(self.batch, limit)?.into())
+    }
+
+    fn clock(&self) -> Result<Time, Fault> {
+        Ok(self.clock)
+    }
+
+    fn floor(&self) -> Result<Time, Fault> {
+        Ok(self.floor)
+    }
+}

@@ -1,0 +1,84 @@
+//! Fields that several kinds of records have: the directory's types to what is kept on disk, and
+//! back.
+//!
+//! Whatever is read was checked before it was written; text that no longer parses means a
+//! damaged file or a program older than the data, and is a [`Fault`].
+
+use std::fmt;
+
+use quorid_directory::{
+    AccountId, ClientAddress, LoginName, RealName, RequestId, Selector, Verifier,
+};
+use quorid_storage::Fault;
+
+use super::proto;
+
+pub(super) fn selector(selector: &Selector) -> proto::Selector {
+    let selector = match selector {
+        Selector::Id(id) => proto::selector::Selector::Id(id.as_bytes().to_vec()),
+        Selector::LoginName(name) => proto::selector::Selector::LoginName(name.as_str().to_owned()),
+    };
+    proto::Selector {
+        selector: Some(selector),
+    }
+}
+
+pub(super) fn decode_selector(message: Option<proto::Selector>) -> Result<Selector, Fault> {
+    match message
+        .and_then(|it| it.selector)
+        .ok_or_else(|| missing("selector"))?
+    {
+        proto::selector::Selector::Id(id) => Ok(Selector::Id(account_id(&id)?)),
+        proto::selector::Selector::LoginName(name) => Ok(Selector::LoginName(login_name(&name)?)),
+    }
+}
+
+pub(super) fn verifier_text(verifier: Option<&Verifier>) -> String {
+    verifier.map_or_else(String::new, |verifier| verifier.as_str().to_owned())
+}
+
+pub(super) fn decode_verifier(text: String) -> Result<Option<Verifier>, Fault> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Verifier::parse(&text)
+        .map(Some)
+        .map_err(damaged("verifier"))
+}
+
+pub(super) fn login_name(text: &str) -> Result<LoginName, Fault> {
+    LoginName::from_stored(text.to_owned()).map_err(damaged("login name"))
+}
+
+pub(super) fn real_name(text: &str) -> Result<RealName, Fault> {
+    RealName::from_stored(text.to_owned()).map_err(damaged("real name"))
+}
+
+pub(super) fn client_address(text: &str) -> Result<ClientAddress, Fault> {
+    ClientAddress::parse(text).map_err(damaged("client address"))
+}
+
+pub(super) fn account_id(bytes: &[u8]) -> Result<AccountId, Fault> {
+    Ok(AccountId::from_bytes(sixteen(bytes, "account id")?))
+}
+
+pub(super) fn request_id(bytes: &[u8]) -> Result<RequestId, Fault> {
+    RequestId::from_bytes(sixteen(bytes, "request id")?).map_err(damaged("request id"))
+}
+
+pub(super) fn sixteen(bytes: &[u8], what: &'static str) -> Result<[u8; 16], Fault> {
+    bytes.try_into().map_err(|_| {
+        Fault::new(
+            format!("reading a {what}"),
+            format!("{} bytes, not 16", bytes.len()),
+        )
+    })
+}
+
+pub(super) fn damaged<E: fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Fault {
+    move |error| Fault::new(format!("reading a stored {what}"), error)
+}
+
+pub(super) fn missing(field: &'static str) -> Fault {
+    Fault::new(format!("reading {field}"), "it is missing")
+}

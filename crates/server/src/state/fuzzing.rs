@@ -1,0 +1,3 @@
+//! What log and state keep.
+
+pub mod log_entries;

@@ -1,0 +1,28 @@
+//! The single values. The store keeps position and membership among them; these are numbers of 8
+//! bytes, big-endian.
+
+use quorid_storage::{Digested, Fault, Rows, Shape, StoreView, Table};
+
+/// Time of the directory, Unix ms.
+pub(super) const CLOCK: &str = "clock";
+/// Requests of this time or older are no longer known, Unix ms.
+pub(super) const FLOOR: &str = "floor";
+/// The highest server id that any membership ever named.
+pub(super) const SERVER_ID_MAX: &str = "server_id_max";
+
+/// Name to value.
+pub(super) const TABLE: Table = Table {
+    number: 1,
+    name: "meta",
+    shape: Shape::TextToBytes,
+    digested: Digested::Numbers(&[CLOCK, FLOOR]),
+    check_row: |_, _, _| Ok(()),
+    check_whole,
+};
+
+fn check_whole(view: &StoreView) -> Result<(), Fault> {
+    for name in [CLOCK, FLOOR, SERVER_ID_MAX] {
+        view.number(name)?;
+    }
+    Ok(())
+}

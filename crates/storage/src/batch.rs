@@ -1,0 +1,131 @@
+//! Changes to the state: all of a batch, or none.
+
+use redb::{Key, ReadableTableMetadata as _, WriteTransaction};
+
+use super::{
+    Fault,
+    log::LogPos,
+    position::{self, APPLIED, MEMBERSHIP},
+    rows::{Rows, place},
+    table::{self, Cell, Opened, Table, Tables, WriteTable, for_any, open_to_write},
+};
+
+/// A batch of changes that is being made.
+pub struct Batch<'t> {
+    tables: Tables,
+    /// In the order of `tables`.
+    opened: Vec<WriteTable<'t>>,
+    applied: Option<LogPos>,
+    /// Bytes of the commands.
+    pub(super) bytes: u64,
+}
+
+impl<'t> Batch<'t> {
+    pub(super) fn of(transaction: &'t WriteTransaction, tables: Tables) -> Result<Self, Fault> {
+        let opened = tables
+            .iter()
+            .map(|table| open_to_write(transaction, table))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            tables,
+            opened,
+            applied: None,
+            bytes: 0,
+        })
+    }
+
+    /// Puts a row in its place, or in the place of the row that has its key.
+    pub fn insert(&mut self, table: &Table, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+        let place = place(self.tables, table);
+        for_any!(&mut self.opened[place], opened => insert(opened, table, key, value))
+    }
+
+    /// Removes a row, if it is there.
+    pub fn remove(&mut self, table: &Table, key: &[u8]) -> Result<(), Fault> {
+        let place = place(self.tables, table);
+        for_any!(&mut self.opened[place], opened => remove(opened, table, key))
+    }
+
+    /// Keeps a single value.
+    pub fn set_value(&mut self, name: &str, value: &[u8]) -> Result<(), Fault> {
+        self.insert(self.tables[0], name.as_bytes(), value)
+    }
+
+    /// Keeps an encoded membership.
+    pub fn membership(&mut self, membership: &[u8]) -> Result<(), Fault> {
+        self.set_value(MEMBERSHIP, membership)
+    }
+
+    /// Notes that the batch holds the effect of everything up to here.
+    pub fn applied(&mut self, at: LogPos) {
+        self.applied = Some(at);
+    }
+
+    /// Notes that a command of so many bytes has its effect here: after enough of them a
+    /// checkpoint is due.
+    pub fn command_bytes(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), Fault> {
+        match self.applied {
+            Some(at) => self.set_value(APPLIED, &position::encode(at)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Rows for Batch<'_> {
+    fn tables(&self) -> Tables {
+        self.tables
+    }
+
+    fn get<T>(
+        &self,
+        table: &Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        let place = place(self.tables, table);
+        for_any!(&self.opened[place], opened => table::get(opened, table, key, read))
+    }
+
+    fn scan(
+        &self,
+        table: &Table,
+        after: Option<&[u8]>,
+        mut row: impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        let place = place(self.tables, table);
+        for_any!(&self.opened[place], opened => table::scan(opened, table, after, &mut row))
+    }
+
+    fn count(&self, table: &Table) -> Result<u64, Fault> {
+        let place = place(self.tables, table);
+        for_any!(&self.opened[place], opened => opened.len().map_err(table.failed("counting")))
+    }
+}
+
+fn insert<K: Key + Cell + 'static, V: Cell + 'static>(
+    opened: &mut redb::Table<'_, K, V>,
+    table: &Table,
+    key: &[u8],
+    value: &[u8],
+) -> Result<(), Fault> {
+    let key = K::of(key).map_err(table.failed("storing in"))?;
+    let value = V::of(value).map_err(table.failed("storing in"))?;
+    opened
+        .insert(key, value)
+        .map_err(table.failed("storing in"))?;
+    Ok(())
+}
+
+fn remove<K: Key + Cell + 'static, V: Cell + 'static>(
+    opened: &mut redb::Table<'_, K, V>,
+    table: &Table,
+    key: &[u8],
+) -> Result<(), Fault> {
+    let key = K::of(key).map_err(table.failed("removing from"))?;
+    opened.remove(key).map_err(table.failed("removing from"))?;
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! What a server keeps on disk: the log, the state, its identity.
+//!
+//! Nothing here knows of accounts, of elections or of the network. The log is a sequence of opaque
+//! payloads. The state is a list of tables of ordered bytes, which whoever opens it gives. Both are
+//! reached through [`Disk`], so that a simulation can put another disk underneath.
+
+mod batch;
+mod blocking;
+mod database;
+mod disk;
+mod fault;
+mod first_error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+mod log;
+mod planted;
+mod position;
+mod rows;
+mod snapshot;
+mod state_file;
+mod store;
+mod table;
+#[cfg(test)]
+mod tests;
+mod torn_tail;
+mod view;
+mod wal;
+
+pub use batch::Batch;
+pub use blocking::blocking;
+pub use disk::{DataDirectory, Disk, FORMAT_VERSION, Identity, OpenError};
+pub use fault::Fault;
+pub use log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload};
+#[cfg(feature = "planted-bugs")]
+#[doc(hidden)]
+pub use planted::{StorageBug, plant};
+pub use position::Durable;
+pub use rows::Rows;
+pub use snapshot::{Chunk, Loaded, Loader, SnapshotReader, SnapshotTotals, Totals};
+pub use state_file::StateFile;
+pub use store::{Store, StoreOptions};
+pub use table::{CheckRow, Digested, Shape, Table, Tables};
+pub use view::StoreView;

@@ -1,0 +1,49 @@
+//! How far a state is: kept in the state itself, in the same transaction as what it is about.
+
+use prost::Message as _;
+
+use super::{Fault, log::LogPos, rows::Rows};
+
+/// Name of the position: `LogId`, protobuf, of the last entry whose effect the tables hold.
+pub(crate) const APPLIED: &str = "applied";
+/// Name of the membership: the last one applied, as it was given.
+pub(crate) const MEMBERSHIP: &str = "membership";
+
+/// What a checkpoint or an opened state holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Durable {
+    /// The last entry whose effect is in it.
+    pub applied: Option<LogPos>,
+    /// The last membership in it, encoded.
+    pub membership: Vec<u8>,
+}
+
+/// A position on disk; the same message as `quorid.state.v1.LogId`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct LogId {
+    #[prost(uint64, tag = "1")]
+    term: u64,
+    #[prost(uint64, tag = "2")]
+    index: u64,
+}
+
+pub(crate) fn encode(at: LogPos) -> Vec<u8> {
+    let LogPos { term, index } = at;
+    LogId { term, index }.encode_to_vec()
+}
+
+pub(crate) fn read_durable(rows: &impl Rows) -> Result<Durable, Fault> {
+    let membership = rows.value(MEMBERSHIP, |bytes| Ok(bytes.to_vec()))?;
+    Ok(Durable {
+        applied: read_applied(rows)?,
+        membership: membership.unwrap_or_default(),
+    })
+}
+
+pub(crate) fn read_applied(rows: &impl Rows) -> Result<Option<LogPos>, Fault> {
+    rows.value(APPLIED, |bytes| {
+        let LogId { term, index } =
+            LogId::decode(bytes).map_err(|error| Fault::new("reading a stored position", error))?;
+        Ok(LogPos { term, index })
+    })
+}

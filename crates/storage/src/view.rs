@@ -1,0 +1,109 @@
+//! The state as readers see it.
+
+use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Fault,
+    blocking::blocking,
+    fault::failed,
+    log::LogPos,
+    position::{Durable, read_applied, read_durable},
+    rows::{Rows, place},
+    table::{self, Digested, Opened, ReadTable, Table, Tables, for_any, open_to_read},
+};
+
+/// The state as it was at one position.
+pub struct StoreView {
+    tables: Tables,
+    /// In the order of `tables`.
+    opened: Vec<ReadTable>,
+}
+
+impl StoreView {
+    pub(super) fn of(database: &Database, tables: Tables) -> Result<Self, Fault> {
+        let transaction = database.begin_read().map_err(failed("reading the state"))?;
+        let opened = tables
+            .iter()
+            .map(|table| open_to_read(&transaction, table))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { tables, opened })
+    }
+
+    /// The last entry whose effect the view shows.
+    pub fn applied(&self) -> Result<Option<LogPos>, Fault> {
+        read_applied(self)
+    }
+
+    /// Position and membership of the view.
+    pub fn durable(&self) -> Result<Durable, Fault> {
+        read_durable(self)
+    }
+
+    /// SHA-256 of everything that is replicated: the rows of the tables, in order, then the
+    /// numbers among the single values. Two servers at the same position have the same. Reads the
+    /// whole state.
+    pub fn digest(&self) -> Result<[u8; 32], Fault> {
+        blocking(|| {
+            let mut hash = Sha256::new();
+            let mut add = |key: &[u8], value: &[u8]| {
+                for part in [key, value] {
+                    hash.update((part.len() as u64).to_be_bytes());
+                    hash.update(part);
+                }
+            };
+            let mut numbers: Vec<&str> = Vec::new();
+            for table in self.tables {
+                match table.digested {
+                    Digested::Rows => self.scan(table, None, |key, value| {
+                        add(key, value);
+                        Ok(true)
+                    })?,
+                    Digested::Numbers(names) => numbers.extend(names),
+                }
+            }
+            for name in numbers {
+                add(name.as_bytes(), &self.number(name)?.to_be_bytes());
+            }
+            Ok(hash.finalize().into())
+        })
+    }
+
+    /// Whether the tables fit together.
+    pub(super) fn check(&self) -> Result<(), Fault> {
+        self.tables
+            .iter()
+            .try_for_each(|table| (table.check_whole)(self))
+    }
+}
+
+impl Rows for StoreView {
+    fn tables(&self) -> Tables {
+        self.tables
+    }
+
+    fn get<T>(
+        &self,
+        table: &Table,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Fault> {
+        let place = place(self.tables, table);
+        for_any!(&self.opened[place], opened => table::get(opened, table, key, read))
+    }
+
+    fn scan(
+        &self,
+        table: &Table,
+        after: Option<&[u8]>,
+        mut row: impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        let place = place(self.tables, table);
+        for_any!(&self.opened[place], opened => table::scan(opened, table, after, &mut row))
+    }
+
+    fn count(&self, table: &Table) -> Result<u64, Fault> {
+        let place = place(self.tables, table);
+        for_any!(&self.opened[place], opened => opened.len().map_err(table.failed("counting")))
+    }
+}
