@@ -1,5 +1,6 @@
 //! `quorid serve`: puts the parts together, runs them, and takes them down in order.
 
+pub(crate) mod peer;
 mod service_manager;
 
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
@@ -17,7 +18,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::{Config, ServeArgs},
-    frontend::{Frontend, Phase, http::Door, listener, peer},
+    frontend::{Frontend, Phase, http::Door, listener},
     logging,
     metrics::Metrics,
     node::{ClusterState, Node, NodeConfig, Starting, World},

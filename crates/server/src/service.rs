@@ -25,9 +25,13 @@ pub use self::{
     },
 };
 use self::{logins::Logins, proof::Claim};
+/// What the use cases about the cluster take and give.
+pub use crate::node::{
+    ClusterState, Member, MembershipError, NewServer, Role, ServerStatus, Unavailable,
+};
 use crate::{
     access::{Access, Action, Denied, Need},
-    node::{Node, Unavailable},
+    node::Node,
     passwords::Passwords,
     seams::{Clock, Entropy},
     state::ReadView,

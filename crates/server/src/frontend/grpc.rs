@@ -5,6 +5,7 @@ mod accounts;
 mod cluster;
 mod convert;
 mod envelope;
+pub mod errors;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod health;
@@ -20,7 +21,8 @@ use tonic::{
     service::Routes,
 };
 
-use super::{Connection, Frontend, errors::Invalid};
+use self::errors::Invalid;
+use super::{Connection, Frontend};
 use crate::{
     access::Denied,
     service::{Caller, Error},

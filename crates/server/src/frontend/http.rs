@@ -12,7 +12,7 @@ use http::{StatusCode, header};
 use tonic::Status;
 use tower::ServiceExt as _;
 
-use super::{Frontend, Phase, errors};
+use super::{Frontend, Phase, grpc::errors};
 use crate::service::Error;
 
 const PATHS: &str = "there is nothing at this path; try: /healthz, /readyz, /metrics\n";

@@ -1,11 +1,9 @@
 //! The ways in. Each front end parses what comes over its wire into the directory's types,
 //! asks the service, and encodes the answer; no rule is decided here.
 
-pub mod errors;
 pub mod grpc;
 pub mod http;
 pub mod listener;
-pub mod peer;
 
 use std::{net::SocketAddr, sync::Arc};
 

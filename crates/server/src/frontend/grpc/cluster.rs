@@ -12,11 +12,10 @@ use quorid_directory::Revision;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-use super::{Invalid, answer, caller};
+use super::{Invalid, answer, caller, errors};
 use crate::{
-    frontend::{Frontend, Phase, errors},
-    node::{self, ClusterState, Member, NewServer},
-    service::StatusReport,
+    frontend::{Frontend, Phase},
+    service::{self, ClusterState, Member, NewServer, StatusReport},
 };
 
 pub(super) struct ClusterApi(pub(super) Arc<Frontend>);
@@ -218,12 +217,12 @@ fn server(member: &Member) -> Server {
     }
 }
 
-fn role(role: node::Role) -> ServerRole {
+fn role(role: service::Role) -> ServerRole {
     match role {
-        node::Role::Leader => ServerRole::Leader,
-        node::Role::Follower => ServerRole::Follower,
-        node::Role::Candidate => ServerRole::Candidate,
-        node::Role::Learner => ServerRole::Learner,
+        service::Role::Leader => ServerRole::Leader,
+        service::Role::Follower => ServerRole::Follower,
+        service::Role::Candidate => ServerRole::Candidate,
+        service::Role::Learner => ServerRole::Learner,
     }
 }
 

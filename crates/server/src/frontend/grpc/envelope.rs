@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 use tracing::debug;
 
-use super::REVISION_HEADER;
-use crate::frontend::{Connection, Frontend, errors};
+use super::{REVISION_HEADER, errors};
+use crate::frontend::{Connection, Frontend};
 
 /// For callers that name no deadline, or a longer one.
 pub(super) const DEADLINE_MAX: Duration = Duration::from_secs(60);

@@ -15,8 +15,9 @@ use tonic_types::StatusExt as _;
 use super::{
     convert,
     envelope::{DEADLINE_MAX, deadline},
+    errors,
 };
-use crate::{frontend::errors, fuzzing::seed, service::Error, service::PasswordChange};
+use crate::{fuzzing::seed, service::Error, service::PasswordChange};
 
 /// Names every reason.
 const PAGE: &str = include_str!("../../../../../docs/reference/api.md");

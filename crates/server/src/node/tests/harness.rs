@@ -23,10 +23,10 @@ use crate::{
     frontend::{
         Phase,
         listener::{self, Port},
-        peer,
     },
     node::{InitialServer, Node, NodeConfig, StartError, Starting, Timing, World},
-    seams::{Network as _, SystemEntropy, TcpNetwork},
+    seams::{Clock as _, Network as _, SystemClock, SystemEntropy, TcpNetwork},
+    serve::peer,
     tls::{Identity, TlsFiles, peer_server_name},
 };
 
@@ -273,10 +273,7 @@ pub(super) async fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 }
 
 pub(super) fn create(number: u64) -> Command {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("a clock");
-    let now = u64::try_from(now.as_millis()).expect("this century");
+    let now = SystemClock.now().0;
     Command {
         request: RequestId::from_uuid(Uuid::now_v7()).expect("version 7"),
         time: Time(now),

@@ -7,11 +7,10 @@ use quorid_directory::Rejection;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use super::grpc::note_revision;
+use super::note_revision;
 use crate::{
     access::Denied,
-    node::{Member, MembershipError, Unavailable},
-    service::Error,
+    service::{Error, Member, MembershipError, Unavailable},
 };
 
 /// Domain of all reasons.

@@ -246,7 +246,7 @@ fn busy_says_when_to_come_back() {
 
 #[test]
 fn every_reason_is_in_the_reference() {
-    const PAGE: &str = include_str!("../../../../docs/reference/api.md");
+    const PAGE: &str = include_str!("../../../../../docs/reference/api.md");
     let source = include_str!("errors.rs");
     let reasons = source
         .split('"')

@@ -8,14 +8,14 @@ use axum::{
 };
 use tonic::{Status, service::Routes};
 
-use super::Connection;
 use crate::{
+    frontend::Connection,
     node::{Gate, PeerName},
     tls::Role,
 };
 
 /// What other servers are answered by.
-pub fn router(gate: &Gate) -> axum::Router {
+pub(crate) fn router(gate: &Gate) -> axum::Router {
     Routes::default()
         .add_service(gate.service())
         .into_axum_router()

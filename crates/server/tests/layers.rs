@@ -1,0 +1,226 @@
+//! The layers: what depends on what, where Cargo.toml says it and where only the source does.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn crates() -> PathBuf {
+    let server = Path::new(env!("CARGO_MANIFEST_DIR"));
+    server.parent().expect("crates/").to_owned()
+}
+
+/// What a crate depends on as it ships, without what its build, its tests or the fuzzer need.
+fn dependencies(manifest: &Path) -> Vec<String> {
+    let text = fs::read_to_string(manifest).expect("a Cargo.toml");
+    let manifest: toml::Table = text.parse().expect("TOML");
+    let table = manifest["dependencies"].as_table().expect("a table");
+    table.keys().cloned().collect()
+}
+
+#[test]
+fn crates_depend_on_those_below_them_only() {
+    for (name, below) in [
+        ("directory", vec![]),
+        ("storage", vec![]),
+        ("api", vec![]),
+        ("server", vec!["api", "directory", "storage"]),
+        ("lab", vec!["api", "server"]),
+        ("cli", vec!["api", "directory", "lab", "server"]),
+    ] {
+        let all = dependencies(&crates().join(name).join("Cargo.toml"));
+        let ours: Vec<_> = all
+            .iter()
+            .filter_map(|name| name.strip_prefix("quorid-"))
+            .collect();
+        assert_eq!(ours, below, "crates/{name}");
+    }
+}
+
+#[test]
+fn each_engine_has_one_crate_that_knows_it() {
+    for (engine, owner) in [
+        ("openraft", "server"),
+        ("raft-log", "storage"),
+        ("redb", "storage"),
+    ] {
+        for name in ["directory", "storage", "api", "server", "lab", "cli"] {
+            let all = dependencies(&crates().join(name).join("Cargo.toml"));
+            let knows = all.iter().any(|dependency| dependency == engine);
+            assert_eq!(knows, name == owner, "{engine} in crates/{name}");
+        }
+    }
+}
+
+#[test]
+fn the_simulation_links_the_server_and_not_the_command_line() {
+    let sim = crates().with_file_name("sim");
+    for manifest in ["Cargo.toml", "history/Cargo.toml", "torture/Cargo.toml"] {
+        let all = dependencies(&sim.join(manifest));
+        assert!(all.iter().any(|name| name == "quorid-server"), "{manifest}");
+        assert!(!all.iter().any(|name| name == "quorid"), "{manifest}");
+    }
+}
+
+/// A file of the server, and what it names of other modules and crates.
+struct Source {
+    path: String,
+    text: String,
+    /// In full: `crate::node::Node`.
+    imports: Vec<String>,
+}
+
+impl Source {
+    fn read(root: &Path, path: &Path) -> Self {
+        let text = fs::read_to_string(path).expect("a file of source");
+        let code = text.lines().filter(|line| !line.trim().starts_with("//"));
+        let code: String = code.flat_map(|line| [line.trim(), "\n"]).collect();
+        let text = without_strings(&code);
+        let mut imports = Vec::new();
+        for statement in text.split(';') {
+            let tree = statement.rsplit_once("use ").map(|(_, tree)| tree);
+            flatten("", tree.unwrap_or_default(), &mut imports);
+        }
+        let path = path.strip_prefix(root).expect("below src/");
+        let path = path.to_string_lossy().into_owned();
+        Self {
+            path,
+            text,
+            imports,
+        }
+    }
+
+    /// Whether it names something in a module, `crate::node`, or in a crate, `openraft`.
+    fn names(&self, module: &str) -> bool {
+        let inside = format!("{module}::");
+        let imported = |path: &String| path == module || path.starts_with(&inside);
+        self.imports.iter().any(imported)
+            || self.text.match_indices(&inside).any(|(at, _)| {
+                let before = self.text[..at].chars().next_back();
+                before.is_none_or(|c| !c.is_alphanumeric() && !"_:".contains(c))
+            })
+    }
+}
+
+/// The code without what stands in quotes: the log's filters name modules of libraries.
+fn without_strings(code: &str) -> String {
+    let code = code.replace(r#"'"'"#, "");
+    let mut kept = String::with_capacity(code.len());
+    let (mut chars, mut inside) = (code.chars(), false);
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            '"' => inside = !inside,
+            _ if inside => {}
+            _ => kept.push(c),
+        }
+    }
+    assert!(!inside, "a quote that is not closed");
+    kept
+}
+
+/// The paths of a tree of imports: `crate::{a, b::{c, d}}` are three.
+fn flatten(prefix: &str, tree: &str, paths: &mut Vec<String>) {
+    let tree = tree.trim();
+    let Some((head, branches)) = tree.strip_suffix('}').and_then(|tree| tree.split_once('{'))
+    else {
+        if !tree.is_empty() {
+            paths.push(format!("{prefix}{tree}"));
+        }
+        return;
+    };
+    let prefix = format!("{prefix}{head}");
+    let (mut depth, mut begin) = (0, 0);
+    for (at, c) in branches.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                flatten(&prefix, &branches[begin..at], paths);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    flatten(&prefix, &branches[begin..], paths);
+}
+
+#[test]
+fn imports_are_read_in_full() {
+    let mut paths = Vec::new();
+    flatten("", "crate::{a, b::{c, d}, e::f}", &mut paths);
+    assert_eq!(
+        paths,
+        ["crate::a", "crate::b::c", "crate::b::d", "crate::e::f"]
+    );
+}
+
+/// The source of the server, without its tests.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => sources.push(Source::read(&root, &path)),
+            }
+        }
+    }
+    sources.retain(|source| !source.path.contains("tests"));
+    assert!(sources.len() > 50, "{} files", sources.len());
+    sources
+}
+
+fn is_in(path: &str, layer: &str) -> bool {
+    path.strip_prefix(layer)
+        .is_some_and(|rest| rest.starts_with('/') || rest.starts_with('.'))
+}
+
+#[test]
+fn layers_name_only_those_below_them() {
+    let sources = sources();
+    for (layer, above, never) in [
+        (
+            "frontend",
+            &["serve", "node", "state"][..],
+            &["openraft", "quorid_storage"][..],
+        ),
+        (
+            "service",
+            &["serve", "frontend"],
+            &["openraft", "quorid_api", "tonic", "prost"],
+        ),
+        ("node", &["serve", "frontend", "service"], &["quorid_api"]),
+        (
+            "state",
+            &["serve", "frontend", "service", "node"],
+            &["openraft", "quorid_api"],
+        ),
+    ] {
+        let files: Vec<_> = sources
+            .iter()
+            .filter(|source| is_in(&source.path, layer))
+            .collect();
+        assert!(!files.is_empty(), "{layer} is somewhere else");
+        let modules = above.iter().map(|module| format!("crate::{module}"));
+        for module in modules.chain(never.iter().map(ToString::to_string)) {
+            for source in &files {
+                assert!(!source.names(&module), "{} names {module}", source.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_node_names_the_consensus_engine() {
+    let (node, others): (Vec<_>, Vec<_>) = sources()
+        .into_iter()
+        .partition(|source| is_in(&source.path, "node"));
+    assert!(node.iter().any(|source| source.names("openraft")));
+    for source in others {
+        assert!(!source.names("openraft"), "{}", source.path);
+    }
+}
