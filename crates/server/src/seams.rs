@@ -67,6 +67,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Time {
         // A clock before 1970 counts as 1970: the directory then keeps its own, later time.
+        #[allow(clippy::disallowed_methods, reason = "this is the clock")]
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -79,6 +80,7 @@ impl Clock for SystemClock {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
+    #[allow(clippy::disallowed_methods, reason = "this is the source")]
     fn fill(&self, bytes: &mut [u8]) {
         rand::fill(bytes);
     }
