@@ -14,7 +14,7 @@ from speech import RATE, Speaker
 BEFORE, BETWEEN, BEHIND, END = 0.7, 0.3, 0.45, 1.5
 CAPTION_SIZE = 25
 # Loudness of the whole, and the highest sample, of 1.
-LUFS, PEAK = -16.0, 0.75
+LUFS, PEAK = -16.0, 0.7
 
 
 @dataclass

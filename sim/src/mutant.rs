@@ -86,6 +86,7 @@ impl Mutant {
             Self::CommandAppliedTwice => Some(PlantedBug::CommandAppliedTwice),
         }
     }
+
     fn of_the_storage(self) -> Option<StorageBug> {
         match self {
             // The last table has the outcomes of requests.
