@@ -77,4 +77,4 @@ postgres() {
 # ---- in turns --------------------------------------------------------------------------------
 start_quorid "$quorid" q
 quorid() { creates_a_second "$quorid" q "$seconds"; }
-pairs_in_turns "$rounds" Quorid PostgreSQL quorid postgres
+pairs_in_turns creates/s "$rounds" Quorid PostgreSQL quorid postgres

@@ -19,11 +19,27 @@ for name, value in json.loads(line)["environment"].items():
 }
 
 creates_a_second() { # program; its folder; seconds
+    requests_a_second "$1" "$2" create --seconds "$3"
+}
+
+requests_a_second() { # program; its folder; what `quorid bench` takes
+    local program=$1 folder=$2
+    shift 2
     (
-        while read -r line; do export "${line?}"; done <"$2/environment"
-        "$1" bench create --clients 64 --seconds "$3" --output json |
+        while read -r line; do export "${line?}"; done <"$folder/environment"
+        "$program" bench "$@" --clients 64 --output json |
             python3 -c 'import json, sys; print(int(json.load(sys.stdin)["per_second"]))'
     )
+}
+
+# The most memory that any of its servers has used so far, MiB.
+memory_of_a_server() { # position in $demos
+    local server most=0 used
+    for server in $(pgrep -P "${demos[$1]}"); do
+        used=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$server/status")
+        ((used <= most)) || most=$used
+    done
+    echo "$most"
 }
 
 end_quorid() {
@@ -35,14 +51,16 @@ end_quorid() {
 
 # One line for each round with two figures, and the medians; the ratio is that of each pair. The same
 # goes to the file $RESULT as JSON, where that is set.
-pairs_in_turns() { # rounds; names of both; commands that print a figure, as two words
-    local rounds=$1 first=$2 second=$3 one=$4 other=$5 a b round
-    "$one" >/dev/null
-    "$other" >/dev/null
-    printf 'creates/s  %12s %12s  ratio\n' "$first" "$second"
+# shellcheck disable=SC2086 # each command is a name and its arguments
+pairs_in_turns() { # what is counted; rounds; names of both; commands that print a figure, as two words
+    local what=$1 rounds=$2 first=$3 second=$4 one=$5 other=$6 a b round
+    : >pairs
+    $one >/dev/null
+    $other >/dev/null
+    printf '%-10s %12s %12s  ratio\n' "$what" "$first" "$second"
     for ((round = 1; round <= rounds; round++)); do
-        a=$("$one")
-        b=$("$other")
+        a=$($one)
+        b=$($other)
         echo "$a $b" >>pairs
         awk -v n="$round" -v a="$a" -v b="$b" \
             'BEGIN { printf "round %-4d %12d %12d %6.2f\n", n, a, b, a / b }'

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Creates a second of two versions of Quorid on this machine, in turns: what does a change cost?
+# Creates and lookups a second of two versions of Quorid on this machine, in turns, and the memory of
+# their servers: what does a change cost?
 #     versions.sh OLD NEW [ROUNDS]
 # Both are programs (release builds); each has three servers with TLS as `quorid demo` starts them,
-# and gets 64 requests at once for SECONDS_EACH (8). Needs python3.
+# and gets 64 requests at once for SECONDS_EACH (8). Lookups are linearizable. Needs python3.
 set -euo pipefail
 
 [[ $# -ge 2 ]] || { echo 'usage: versions.sh OLD NEW [ROUNDS]' >&2 && exit 2; }
@@ -25,6 +26,9 @@ cd "$dir"
 
 start_quorid "$old" old
 start_quorid "$new" new
-old_creates() { creates_a_second "$old" old "$seconds"; }
-new_creates() { creates_a_second "$new" new "$seconds"; }
-pairs_in_turns "$rounds" new old new_creates old_creates
+creates() { creates_a_second "${!1}" "$1" "$seconds"; }
+lookups() { requests_a_second "${!1}" "$1" lookup --seconds "$seconds"; }
+for load in creates lookups; do
+    pairs_in_turns "$load/s" "$rounds" new old "$load new" "$load old"
+done
+echo "most memory of a server: new $(memory_of_a_server 1) MiB, old $(memory_of_a_server 0) MiB"
