@@ -17,7 +17,7 @@ use tokio::{
 use tonic::Request;
 
 use crate::{
-    Endpoint, Error, Rejected, TlsError, Unavailable,
+    Endpoint, Error, Reason, Rejected, TlsError, Unavailable,
     backoff::Backoff,
     failure::{Failure, Lost},
     leader::{LeaderFinder, Leadership},
@@ -128,7 +128,7 @@ impl Caller {
             match failure {
                 Failure::Final(rejected) => {
                     // The change in progress may be this very one.
-                    if !(trail.outcome_unknown && rejected.reason == "CHANGE_IN_PROGRESS") {
+                    if !(trail.outcome_unknown && rejected.reason == Reason::ChangeInProgress) {
                         return Err(rejected.into());
                     }
                     busy = Some(server);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use tonic::Code;
 
-use crate::tls::TlsError;
+use crate::{Reason, tls::TlsError};
 
 /// Why a call did not succeed.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -29,9 +29,8 @@ pub enum Error {
 pub struct Rejected {
     /// The gRPC status.
     pub code: Code,
-    /// What programs match on, such as `LOGIN_NAME_TAKEN`; docs/reference/api.md lists them.
-    /// Empty where the answer isn't from a Quorid server.
-    pub reason: String,
+    /// What programs match on.
+    pub reason: Reason,
     /// For people: what happened, to which thing, what next.
     pub message: String,
     /// What belongs to the reason, such as `login_name` and `account_id`.

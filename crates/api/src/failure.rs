@@ -1,12 +1,12 @@
 //! What the end of one try means for the call.
 
-use std::error::Error as _;
+use std::{collections::BTreeMap, error::Error as _};
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::{
-    Rejected, TlsError,
+    Reason, Rejected, TlsError,
     connection::{ConnectError, SendError},
 };
 
@@ -95,20 +95,19 @@ impl From<Status> for Failure {
             });
         }
         let rejected = rejected(&status);
-        match (rejected.code, rejected.reason.as_str()) {
-            (Code::ResourceExhausted, "BUSY") => Self::Busy(rejected),
-            (Code::Unavailable, "NOT_LEADER") => Self::NotLeader(rejected),
+        match (rejected.code, &rejected.reason) {
+            (Code::ResourceExhausted, Reason::Busy) => Self::Busy(rejected),
+            (Code::Unavailable, Reason::NotLeader) => Self::NotLeader(rejected),
             (Code::Unavailable, reason) => Self::Elsewhere(Lost {
                 // A server that stops may have put the change into its log before.
-                arrived: !matches!(reason, "NO_QUORUM" | "BEHIND"),
+                arrived: !matches!(reason, Reason::NoQuorum | Reason::Behind),
                 unconnected: false,
                 problem: rejected.message,
                 tls: None,
             }),
             // The time that was passed on is over, or the server's own.
-            (Code::DeadlineExceeded, "" | "DEADLINE_EXCEEDED") | (Code::Cancelled, "") => {
-                Self::Elsewhere(Lost::timed_out(true))
-            }
+            (Code::DeadlineExceeded, Reason::Unstated | Reason::DeadlineExceeded)
+            | (Code::Cancelled, Reason::Unstated) => Self::Elsewhere(Lost::timed_out(true)),
             _ => Self::Final(rejected),
         }
     }
@@ -119,8 +118,11 @@ fn rejected(status: &Status) -> Rejected {
         .get_details_error_info()
         .filter(|info| info.domain == DOMAIN);
     let (reason, metadata) = match info {
-        Some(info) => (info.reason, info.metadata.into_iter().collect()),
-        None => Default::default(),
+        Some(info) => (
+            Reason::from(info.reason.as_str()),
+            info.metadata.into_iter().collect(),
+        ),
+        None => (Reason::Unstated, BTreeMap::new()),
     };
     let message = match status.message() {
         "" => status.code().description(),
@@ -150,22 +152,22 @@ mod tests {
 
     use super::*;
 
-    fn answered(code: Code, reason: &str) -> Failure {
-        let details = ErrorDetails::with_error_info(reason, DOMAIN, []);
+    fn answered(code: Code, reason: &Reason) -> Failure {
+        let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, []);
         Status::with_error_details(code, "no", details).into()
     }
 
     #[test]
     fn only_refusals_before_the_log_leave_no_doubt_about_the_outcome() {
         for (code, reason, arrived) in [
-            (Code::Unavailable, "NO_QUORUM", false),
-            (Code::Unavailable, "BEHIND", false),
-            (Code::Unavailable, "SHUTTING_DOWN", true),
-            (Code::Unavailable, "OUTCOME_UNKNOWN", true),
-            (Code::Unavailable, "FAULT", true),
-            (Code::DeadlineExceeded, "DEADLINE_EXCEEDED", true),
+            (Code::Unavailable, Reason::NoQuorum, false),
+            (Code::Unavailable, Reason::Behind, false),
+            (Code::Unavailable, Reason::ShuttingDown, true),
+            (Code::Unavailable, Reason::OutcomeUnknown, true),
+            (Code::Unavailable, Reason::Fault, true),
+            (Code::DeadlineExceeded, Reason::DeadlineExceeded, true),
         ] {
-            let failure = answered(code, reason);
+            let failure = answered(code, &reason);
             let Failure::Elsewhere(lost) = failure else {
                 panic!("{reason} is taken for {failure:?}");
             };

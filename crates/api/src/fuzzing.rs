@@ -16,7 +16,7 @@ use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
-    Endpoint, Error, Rejected,
+    Endpoint, Error, Reason, Rejected,
     answer::readable,
     attempt::leader_told,
     failure::Failure,
@@ -184,14 +184,14 @@ pub fn answer_seeds() -> Vec<Vec<u8>> {
     let ok = b"content-type:application/grpc\nquorid-revision:7\n\ngrpc-status:0\n\n";
     let mut seeds = vec![[ok.as_slice(), &view].concat()];
     for (code, reason) in [
-        (Code::Unavailable, "NOT_LEADER"),
-        (Code::ResourceExhausted, "BUSY"),
-        (Code::AlreadyExists, "LOGIN_NAME_TAKEN"),
-        (Code::Unavailable, "NO_QUORUM"),
+        (Code::Unavailable, Reason::NotLeader),
+        (Code::ResourceExhausted, Reason::Busy),
+        (Code::AlreadyExists, Reason::LoginNameTaken),
+        (Code::Unavailable, Reason::NoQuorum),
     ] {
         let metadata = [("term", "4"), ("leader_address", "s2:7400")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()));
-        let details = ErrorDetails::with_error_info(reason, "quorid", metadata);
+        let details = ErrorDetails::with_error_info(reason.as_str(), "quorid", metadata);
         let response =
             tonic::Status::with_error_details(code, "no\u{1b}[2J", details).into_http::<()>();
         let mut lines = Vec::new();

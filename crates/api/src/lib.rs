@@ -8,7 +8,7 @@
 //! ```no_run
 //! use std::path::PathBuf;
 //!
-//! use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read, TlsFiles, tls};
+//! use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read, Reason, TlsFiles, tls};
 //!
 //! # async fn example() -> Result<(), Error> {
 //! let tls = tls::load(&TlsFiles {
@@ -25,7 +25,7 @@
 //! };
 //! match client.create_account(new).await {
 //!     Ok(account) => println!("{}", account.id),
-//!     Err(Error::Rejected(no)) if no.reason == "LOGIN_NAME_TAKEN" => {
+//!     Err(Error::Rejected(no)) if no.reason == Reason::LoginNameTaken => {
 //!         println!("{} has it already", no.metadata["account_id"]);
 //!     }
 //!     Err(error) => return Err(error),
@@ -53,6 +53,7 @@ mod failure;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod leader;
+mod reason;
 mod rpc;
 mod server;
 mod session;
@@ -70,6 +71,7 @@ pub use connect::{BoxedIo, Connector, Io, TcpConnector};
 pub use endpoint::Endpoint;
 pub use error::{Error, InvalidServer, Rejected, Unavailable};
 pub use proto::{Account, ClusterView, ListAccountsResponse, Server, ServerRole, ServerStatus};
+pub use reason::Reason;
 pub use tls::{TlsError, TlsFiles, TlsSettings};
 
 /// The generated messages and services of `proto/quorid/v1`.

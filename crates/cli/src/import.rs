@@ -23,7 +23,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt as _;
-use quorid_api::{AccountName, Client, Error, NewAccount, Password, Read, Rejected};
+use quorid_api::{AccountName, Client, Error, NewAccount, Password, Read, Reason, Rejected};
 use quorid_directory::RealName;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -231,7 +231,7 @@ impl Importer {
             .await;
         match created {
             Ok(_) => Outcome::Created,
-            Err(Error::Rejected(rejected)) if rejected.reason == "LOGIN_NAME_TAKEN" => {
+            Err(Error::Rejected(rejected)) if rejected.reason == Reason::LoginNameTaken => {
                 self.taken(new, rejected).await
             }
             Err(error) => stopped_or_rejected(new, error.into()),
@@ -263,7 +263,9 @@ impl Importer {
             Ok(account) => Ok(RealName::parse(&new.real_name)
                 .is_ok_and(|real_name| real_name.as_str() == account.real_name)),
             // Deleted meanwhile: then it isn't the same.
-            Err(Error::Rejected(rejected)) if rejected.reason == "ACCOUNT_NOT_FOUND" => Ok(false),
+            Err(Error::Rejected(rejected)) if rejected.reason == Reason::AccountNotFound => {
+                Ok(false)
+            }
             Err(error) => Err(error),
         }
     }

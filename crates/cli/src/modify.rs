@@ -1,7 +1,7 @@
 //! `quorid modify`: another login name, real name or password.
 
 use clap::Args;
-use quorid_api::{AccountName, Error, Password, PasswordChange, UpdateAccount};
+use quorid_api::{AccountName, Error, Password, PasswordChange, Reason, UpdateAccount};
 
 use super::{
     context::Context,
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), Failu
 
 /// Whether the server wants a password that nobody gave, and somebody is there to be asked.
 pub(crate) fn needs_password(error: &Error, given: &Option<Password>) -> bool {
-    matches!(error, Error::Rejected(rejected) if rejected.reason == "PASSWORD_NEEDED")
+    matches!(error, Error::Rejected(rejected) if rejected.reason == Reason::PasswordNeeded)
         && given.is_none()
         && password::can_ask()
 }

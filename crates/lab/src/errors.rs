@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, io};
 
-use quorid_api::{Error, Rejected, TlsError, Unavailable};
+use quorid_api::{Error, Reason, Rejected, TlsError, Unavailable};
 use quorid_server::{certs::CertError, metrics::code_name};
 use serde_json::{Value, json};
 use tonic::Code;
@@ -197,7 +197,7 @@ impl From<Error> for Failure {
 
 impl From<Rejected> for Failure {
     fn from(rejected: Rejected) -> Self {
-        let exit = exit_of(rejected.code, &rejected.reason);
+        let exit = exit_of(rejected.code, rejected.reason.as_str());
         let failure = Self {
             exit,
             code: code_name(rejected.code),
@@ -206,10 +206,10 @@ impl From<Rejected> for Failure {
             } else {
                 rejected.message
             },
-            reason: if rejected.reason.is_empty() {
+            reason: if rejected.reason == Reason::Unstated {
                 code_name(rejected.code).to_owned()
             } else {
-                rejected.reason
+                rejected.reason.to_string()
             },
             metadata: rejected.metadata,
             outcome_unknown: false,
@@ -328,7 +328,7 @@ mod tests {
     fn rejected(code: Code, reason: &str) -> Failure {
         Failure::from(Error::Rejected(Rejected {
             code,
-            reason: reason.to_owned(),
+            reason: Reason::from(reason),
             message: "no".to_owned(),
             metadata: BTreeMap::from([("login_name".to_owned(), "ana".to_owned())]),
         }))

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use porcupine_rs::{CheckResult, Model, check_operations, check_operations_timeout};
+use quorid_api::Reason;
 use quorid_directory::RequestId;
 
 use crate::operation::{Answer, Asked, Freshness, Operation, Shown, Which};
@@ -208,18 +209,18 @@ fn step(
     })
 }
 
-fn rejected(asked: &Asked, reason: &str) -> Option<Step> {
+fn rejected(asked: &Asked, reason: &Reason) -> Option<Step> {
     match (reason, asked) {
         (
-            "ACCOUNT_NOT_FOUND",
+            Reason::AccountNotFound,
             Asked::Rename { account, .. }
             | Asked::Delete { account, .. }
             | Asked::Look { account, .. },
         ) => Some(Step::NotFound(Key::of(account))),
-        ("LOGIN_NAME_TAKEN", Asked::Create { login_name, .. }) => {
+        (Reason::LoginNameTaken, Asked::Create { login_name, .. }) => {
             Some(Step::Taken(None, login_name.login_name.as_str().to_owned()))
         }
-        ("LOGIN_NAME_TAKEN", Asked::Rename { account, to, .. }) => Some(Step::Taken(
+        (Reason::LoginNameTaken, Asked::Rename { account, to, .. }) => Some(Step::Taken(
             Some(Key::of(account)),
             to.login_name.as_str().to_owned(),
         )),
@@ -316,9 +317,9 @@ mod tests {
         }
     }
 
-    fn rejected(reason: &str) -> Answer {
+    fn rejected(reason: Reason) -> Answer {
         Answer::Rejected {
-            reason: reason.to_owned(),
+            reason,
             revision: 0,
         }
     }
@@ -331,11 +332,11 @@ mod tests {
         let mut history = History::default();
         history
             .add(create("ana"), told(&ana), 1, 2)
-            .add(create("ana"), rejected("LOGIN_NAME_TAKEN"), 3, 4)
+            .add(create("ana"), rejected(Reason::LoginNameTaken), 3, 4)
             .add(rename("ana", "ema"), told(&ema), 5, 6)
             .add(
                 look("ana", Freshness::Linearizable),
-                rejected("ACCOUNT_NOT_FOUND"),
+                rejected(Reason::AccountNotFound),
                 7,
                 8,
             )
@@ -350,14 +351,14 @@ mod tests {
         let mut stale = History::default();
         stale.add(create("ana"), told(&ana), 1, 2).add(
             look("ana", Freshness::Stale),
-            rejected("ACCOUNT_NOT_FOUND"),
+            rejected(Reason::AccountNotFound),
             3,
             4,
         );
         assert_eq!(stale.wrong(), Vec::<String>::new());
         stale.add(
             look("ana", Freshness::Linearizable),
-            rejected("ACCOUNT_NOT_FOUND"),
+            rejected(Reason::AccountNotFound),
             5,
             6,
         );
@@ -404,7 +405,7 @@ mod tests {
             .add(create("ana"), LOST, 1, 2)
             .add(
                 look("ana", Freshness::Linearizable),
-                rejected("ACCOUNT_NOT_FOUND"),
+                rejected(Reason::AccountNotFound),
                 3,
                 4,
             )
@@ -417,7 +418,7 @@ mod tests {
     #[test]
     fn a_name_that_is_free_is_not_taken() {
         let mut history = History::default();
-        history.add(create("ana"), rejected("LOGIN_NAME_TAKEN"), 1, 2);
+        history.add(create("ana"), rejected(Reason::LoginNameTaken), 1, 2);
         assert_eq!(history.wrong().len(), 1);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use quorid_api::Reason;
 use quorid_directory::{LoginName, RequestId};
 
 /// One call of the client library, with all its retries.
@@ -114,8 +115,8 @@ pub enum Answer {
     },
     /// The rules of the directory speak against it.
     Rejected {
-        /// The reason's name, such as `LOGIN_NAME_TAKEN`.
-        reason: String,
+        /// Why.
+        reason: Reason,
         /// The revision of the answer.
         revision: u64,
     },

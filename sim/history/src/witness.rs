@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use quorid_api::Reason;
 use quorid_directory::{
     Account, AccountId, Change, Event, LoginName, MemoryDirectory, Outcome, Rejection, RequestId,
     Revision, decide,
@@ -243,7 +244,7 @@ impl Replay {
     ) -> Result<(), String> {
         let (found, revision) = match answer {
             Answer::Account { account, revision } => (Some(account), *revision),
-            Answer::Rejected { reason, revision } if reason == "ACCOUNT_NOT_FOUND" => {
+            Answer::Rejected { reason, revision } if *reason == Reason::AccountNotFound => {
                 (None, *revision)
             }
             Answer::Rejected { reason, .. } => return Err(format!("unexpected reason {reason}")),
@@ -307,7 +308,7 @@ impl Replay {
                     revision: told,
                 },
                 Err(rejection),
-            ) => reason == self::reason(rejection) && *told == revision,
+            ) => *reason == self::reason(rejection) && *told == revision,
             _ => false,
         };
         if !as_answered {
@@ -401,15 +402,15 @@ fn shown(account: &Account) -> Shown {
 }
 
 /// What a client is told.
-fn reason(rejection: &Rejection) -> &'static str {
+fn reason(rejection: &Rejection) -> Reason {
     match rejection {
-        Rejection::LoginNameTaken { .. } => "LOGIN_NAME_TAKEN",
-        Rejection::AccountNotFound { .. } => "ACCOUNT_NOT_FOUND",
-        Rejection::VersionMismatch { .. } => "ETAG_MISMATCH",
-        Rejection::PasswordNeeded { .. } => "PASSWORD_NEEDED",
-        Rejection::PasswordChanged { .. } => "WRONG_PASSWORD",
-        Rejection::RequestExpired { .. } => "REQUEST_EXPIRED",
-        Rejection::RequestReused { .. } => "REQUEST_REUSED",
-        Rejection::RequestFromFuture { .. } => "REQUEST_FROM_FUTURE",
+        Rejection::LoginNameTaken { .. } => Reason::LoginNameTaken,
+        Rejection::AccountNotFound { .. } => Reason::AccountNotFound,
+        Rejection::VersionMismatch { .. } => Reason::EtagMismatch,
+        Rejection::PasswordNeeded { .. } => Reason::PasswordNeeded,
+        Rejection::PasswordChanged { .. } => Reason::WrongPassword,
+        Rejection::RequestExpired { .. } => Reason::RequestExpired,
+        Rejection::RequestReused { .. } => Reason::RequestReused,
+        Rejection::RequestFromFuture { .. } => Reason::RequestFromFuture,
     }
 }

@@ -134,7 +134,7 @@ async fn a_decision_is_final_and_told_whole() {
             panic!("{reason} is no rejection");
         };
         assert_eq!(fake.calls().len(), before + 1, "{reason} was retried");
-        assert_eq!((rejected.code, &*rejected.reason), (code, reason));
+        assert_eq!((rejected.code, rejected.reason.as_str()), (code, reason));
         assert_eq!(rejected.to_string(), format!("refused: {reason}"));
         assert_eq!(rejected.metadata["login_name"], "ana");
     }

@@ -1,7 +1,7 @@
 //! Reading what one has seen, on any server; and who asks.
 
 use futures_util::TryStreamExt;
-use quorid_api::{AccountName, Credentials, Error, NewAccount, Read, proto::Consistency};
+use quorid_api::{AccountName, Credentials, Error, NewAccount, Read, Reason, proto::Consistency};
 use tonic::Code;
 use uuid::Uuid;
 
@@ -124,7 +124,7 @@ async fn all_accounts_are_read_page_by_page() {
     let Err(Error::Rejected(refused)) = refused else {
         panic!("{refused:?}");
     };
-    assert_eq!(refused.reason, "LOGIN_NEEDED");
+    assert_eq!(refused.reason, Reason::LoginNeeded);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read};
+use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read, Reason};
 use quorid_lab::testbed::Testbed;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;
@@ -267,7 +267,7 @@ async fn a_retry_after_a_failover_gets_the_first_outcome() {
     };
     let reused = client.create_account(other).await.expect_err("refused");
     assert!(
-        matches!(&reused, Error::Rejected(why) if why.reason == "REQUEST_REUSED"),
+        matches!(&reused, Error::Rejected(why) if why.reason == Reason::RequestReused),
         "{reused}"
     );
     let fresh = NewAccount {
@@ -277,7 +277,7 @@ async fn a_retry_after_a_failover_gets_the_first_outcome() {
     };
     let taken = client.create_account(fresh).await.expect_err("taken");
     assert!(
-        matches!(&taken, Error::Rejected(why) if why.reason == "LOGIN_NAME_TAKEN"),
+        matches!(&taken, Error::Rejected(why) if why.reason == Reason::LoginNameTaken),
         "{taken}"
     );
 }

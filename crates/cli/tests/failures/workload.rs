@@ -15,7 +15,7 @@ use std::{
 };
 
 use quorid_api::{
-    Account, AccountName, Client, DeleteAccount, Error, NewAccount, Read, UpdateAccount,
+    Account, AccountName, Client, DeleteAccount, Error, NewAccount, Read, Reason, UpdateAccount,
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{task::JoinSet, time::sleep};
@@ -204,7 +204,7 @@ impl Worker {
                 .get_account(&AccountName::Login(freed.clone()), Read::Linearizable)
                 .await
             {
-                Err(Error::Rejected(why)) if why.reason == "ACCOUNT_NOT_FOUND" => {}
+                Err(Error::Rejected(why)) if why.reason == Reason::AccountNotFound => {}
                 Ok(account) => {
                     self.violation(format!("{freed} was freed, and still names {}", account.id));
                 }

@@ -26,10 +26,13 @@ fn accounts_are_named_by_id_or_login_name() {
         "accounts/123",
     ] {
         let error = account_name(name).expect_err(name);
-        assert_eq!(error.reason(), "INVALID_ACCOUNT_NAME", "{name}");
+        assert_eq!(error.reason().as_str(), "INVALID_ACCOUNT_NAME", "{name}");
     }
     assert_eq!(
-        account_name("accounts/login:").expect_err("empty").reason(),
+        account_name("accounts/login:")
+            .expect_err("empty")
+            .reason()
+            .as_str(),
         "INVALID_LOGIN_NAME"
     );
 }
@@ -59,7 +62,7 @@ fn a_tampered_page_token_is_refused() {
         bytes[position] ^= 1;
         let tampered = URL_SAFE_NO_PAD.encode(&bytes);
         let error = page_start(&tampered).expect_err("tampered");
-        assert_eq!(error.reason(), "INVALID_PAGE_TOKEN");
+        assert_eq!(error.reason().as_str(), "INVALID_PAGE_TOKEN");
         bytes[position] ^= 1;
     }
     for token in ["x", "????", &token[1..], &format!("{token}AA"), "AQ"] {
@@ -100,7 +103,7 @@ fn etags_are_versions_in_hexadecimal_quoted_or_not() {
         " ff",
     ] {
         assert_eq!(
-            expected_version(text).expect_err(text).reason(),
+            expected_version(text).expect_err(text).reason().as_str(),
             "INVALID_ETAG"
         );
     }
@@ -116,7 +119,7 @@ fn changed(mask: Option<&[&str]>, login_name: &str, new_password: &str) -> Resul
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
     });
     let update = update(&account, &mut new_password.to_owned(), mask)
-        .map_err(|invalid| invalid.reason().to_owned())?;
+        .map_err(|invalid| invalid.reason().to_string())?;
     let password = match update.password {
         PasswordChange::Keep => "",
         PasswordChange::Set(_) => " set",
@@ -189,7 +192,10 @@ fn the_mask_decides_what_is_changed() {
 #[test]
 fn an_update_of_nothing_is_refused() {
     let refused = update(&proto::Account::default(), &mut String::new(), None);
-    assert_eq!(refused.expect_err("nothing").reason(), "INVALID_FIELD_MASK");
+    assert_eq!(
+        refused.expect_err("nothing").reason().as_str(),
+        "INVALID_FIELD_MASK"
+    );
 }
 
 #[test]
@@ -198,7 +204,7 @@ fn request_ids_are_uuids_of_version_7() {
     assert!(matches!(request_id(ID), Ok(Some(_))));
     for text in ["x", "01890a5d-ac96-474b-bcce-b302099a8057"] {
         assert_eq!(
-            request_id(text).expect_err(text).reason(),
+            request_id(text).expect_err(text).reason().as_str(),
             "INVALID_REQUEST_ID"
         );
     }

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use quorid_api::Reason;
 use quorid_directory::Rejection;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -57,20 +58,20 @@ pub enum Invalid {
 impl Invalid {
     /// The reason on the wire.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::LoginName(_) => "INVALID_LOGIN_NAME",
-            Self::RealName(_) => "INVALID_REAL_NAME",
-            Self::Password(_) => "INVALID_PASSWORD",
-            Self::AccountName(_) => "INVALID_ACCOUNT_NAME",
-            Self::RequestId(_) => "INVALID_REQUEST_ID",
-            Self::PageToken(_) => "INVALID_PAGE_TOKEN",
-            Self::PageSize(_) => "INVALID_PAGE_SIZE",
-            Self::FieldMask(_) => "INVALID_FIELD_MASK",
-            Self::Etag(_) => "INVALID_ETAG",
-            Self::ReadOptions(_) => "INVALID_READ_OPTIONS",
-            Self::ServerName(_) => "INVALID_SERVER",
-            Self::Message(_) => "INVALID_MESSAGE",
+            Self::LoginName(_) => Reason::InvalidLoginName,
+            Self::RealName(_) => Reason::InvalidRealName,
+            Self::Password(_) => Reason::InvalidPassword,
+            Self::AccountName(_) => Reason::InvalidAccountName,
+            Self::RequestId(_) => Reason::InvalidRequestId,
+            Self::PageToken(_) => Reason::InvalidPageToken,
+            Self::PageSize(_) => Reason::InvalidPageSize,
+            Self::FieldMask(_) => Reason::InvalidFieldMask,
+            Self::Etag(_) => Reason::InvalidEtag,
+            Self::ReadOptions(_) => Reason::InvalidReadOptions,
+            Self::ServerName(_) => Reason::InvalidServer,
+            Self::Message(_) => Reason::InvalidMessage,
         }
     }
 }
@@ -105,7 +106,7 @@ impl From<Error> for Status {
             Error::Busy(_) => busy(message),
             Error::Unavailable(unavailable) => unavailable_as(unavailable, message),
             Error::Membership(refused) => membership(refused, message),
-            Error::Fault(_) => build(Code::Internal, "FAULT", message, Metadata::new()),
+            Error::Fault(_) => build(Code::Internal, Reason::Fault, message, Metadata::new()),
         }
     }
 }
@@ -125,7 +126,7 @@ pub(crate) const STARTING: &str =
 pub(crate) fn starting() -> Status {
     build(
         Code::Unavailable,
-        "NO_QUORUM",
+        Reason::NoQuorum,
         STARTING.trim_end().to_owned(),
         Metadata::new(),
     )
@@ -139,7 +140,7 @@ pub(crate) fn deadline_exceeded(deadline: Duration) -> Status {
     );
     build(
         Code::DeadlineExceeded,
-        "DEADLINE_EXCEEDED",
+        Reason::DeadlineExceeded,
         message,
         Metadata::new(),
     )
@@ -159,7 +160,7 @@ fn rejected(rejection: &Rejection, message: String) -> Status {
     let (code, reason, metadata) = match rejection {
         Rejection::LoginNameTaken { login_name, holder } => (
             Code::AlreadyExists,
-            "LOGIN_NAME_TAKEN",
+            Reason::LoginNameTaken,
             vec![
                 ("login_name", login_name.to_string()),
                 ("account_id", holder.to_string()),
@@ -167,7 +168,7 @@ fn rejected(rejection: &Rejection, message: String) -> Status {
         ),
         Rejection::AccountNotFound { account } => (
             Code::NotFound,
-            "ACCOUNT_NOT_FOUND",
+            Reason::AccountNotFound,
             vec![("account", account.to_string())],
         ),
         Rejection::VersionMismatch {
@@ -176,18 +177,18 @@ fn rejected(rejection: &Rejection, message: String) -> Status {
             actual,
         } => (
             Code::Aborted,
-            "ETAG_MISMATCH",
+            Reason::EtagMismatch,
             vec![
                 ("account_id", account.to_string()),
                 ("expected_etag", format!("{:x}", expected.0)),
                 ("actual_etag", format!("{:x}", actual.0)),
             ],
         ),
-        Rejection::PasswordNeeded { .. } => (Code::Unauthenticated, "PASSWORD_NEEDED", vec![]),
-        Rejection::PasswordChanged { .. } => (Code::Unauthenticated, "WRONG_PASSWORD", vec![]),
+        Rejection::PasswordNeeded { .. } => (Code::Unauthenticated, Reason::PasswordNeeded, vec![]),
+        Rejection::PasswordChanged { .. } => (Code::Unauthenticated, Reason::WrongPassword, vec![]),
         Rejection::RequestExpired { time, floor } => (
             Code::FailedPrecondition,
-            "REQUEST_EXPIRED",
+            Reason::RequestExpired,
             vec![
                 ("time_ms", time.0.to_string()),
                 ("floor_ms", floor.0.to_string()),
@@ -195,12 +196,12 @@ fn rejected(rejection: &Rejection, message: String) -> Status {
         ),
         Rejection::RequestReused { request } => (
             Code::InvalidArgument,
-            "REQUEST_REUSED",
+            Reason::RequestReused,
             vec![("request_id", request.to_string())],
         ),
         Rejection::RequestFromFuture { time, now } => (
             Code::FailedPrecondition,
-            "REQUEST_FROM_FUTURE",
+            Reason::RequestFromFuture,
             vec![
                 ("time_ms", time.0.to_string()),
                 ("now_ms", now.0.to_string()),
@@ -213,13 +214,15 @@ fn rejected(rejection: &Rejection, message: String) -> Status {
     build(code, reason, message, metadata.collect())
 }
 
-fn denied_as(denied: &Denied) -> (Code, &'static str) {
+fn denied_as(denied: &Denied) -> (Code, Reason) {
     match denied {
-        Denied::LoginNeeded | Denied::MalformedLogin => (Code::Unauthenticated, "LOGIN_NEEDED"),
-        Denied::OperatorNeeded { .. } => (Code::PermissionDenied, "OPERATOR_NEEDED"),
-        Denied::PasswordNeeded => (Code::Unauthenticated, "PASSWORD_NEEDED"),
+        Denied::LoginNeeded | Denied::MalformedLogin => {
+            (Code::Unauthenticated, Reason::LoginNeeded)
+        }
+        Denied::OperatorNeeded { .. } => (Code::PermissionDenied, Reason::OperatorNeeded),
+        Denied::PasswordNeeded => (Code::Unauthenticated, Reason::PasswordNeeded),
         Denied::WrongPassword | Denied::PasswordChanged => {
-            (Code::Unauthenticated, "WRONG_PASSWORD")
+            (Code::Unauthenticated, Reason::WrongPassword)
         }
     }
 }
@@ -228,22 +231,22 @@ fn unavailable_as(unavailable: &Unavailable, message: String) -> Status {
     let (code, reason, metadata) = match unavailable {
         Unavailable::NotLeader { leader, term } => (
             Code::Unavailable,
-            "NOT_LEADER",
+            Reason::NotLeader,
             hint(leader.as_ref(), *term),
         ),
-        Unavailable::NoQuorum => (Code::Unavailable, "NO_QUORUM", Metadata::new()),
-        Unavailable::OutcomeUnknown => (Code::Unavailable, "OUTCOME_UNKNOWN", Metadata::new()),
+        Unavailable::NoQuorum => (Code::Unavailable, Reason::NoQuorum, Metadata::new()),
+        Unavailable::OutcomeUnknown => (Code::Unavailable, Reason::OutcomeUnknown, Metadata::new()),
         Unavailable::Behind { wanted, applied } => (
             Code::Unavailable,
-            "BEHIND",
+            Reason::Behind,
             Metadata::from([
                 ("wanted_revision".to_owned(), wanted.to_string()),
                 ("applied_revision".to_owned(), applied.to_string()),
             ]),
         ),
-        Unavailable::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN", Metadata::new()),
+        Unavailable::ShuttingDown => (Code::Unavailable, Reason::ShuttingDown, Metadata::new()),
         // That server is about to stop, and another one will know the outcome.
-        Unavailable::Fault(_) => (Code::Unavailable, "FAULT", Metadata::new()),
+        Unavailable::Fault(_) => (Code::Unavailable, Reason::Fault, Metadata::new()),
     };
     build(code, reason, message, metadata)
 }
@@ -260,23 +263,23 @@ fn hint(leader: Option<&Member>, term: u64) -> Metadata {
 
 fn membership(refused: &MembershipError, message: String) -> Status {
     let (code, reason) = match refused {
-        MembershipError::InProgress => (Code::Aborted, "CHANGE_IN_PROGRESS"),
-        MembershipError::NotFound(_) => (Code::NotFound, "SERVER_NOT_FOUND"),
-        MembershipError::Exists(_) => (Code::AlreadyExists, "SERVER_EXISTS"),
-        MembershipError::NotReady { .. } => (Code::FailedPrecondition, "SERVER_NOT_READY"),
+        MembershipError::InProgress => (Code::Aborted, Reason::ChangeInProgress),
+        MembershipError::NotFound(_) => (Code::NotFound, Reason::ServerNotFound),
+        MembershipError::Exists(_) => (Code::AlreadyExists, Reason::ServerExists),
+        MembershipError::NotReady { .. } => (Code::FailedPrecondition, Reason::ServerNotReady),
         MembershipError::Unavailable(unavailable) => return unavailable_as(unavailable, message),
     };
     build(code, reason, message, Metadata::new())
 }
 
 fn busy(message: String) -> Status {
-    let mut details = ErrorDetails::with_error_info("BUSY", DOMAIN, Metadata::new());
+    let mut details = ErrorDetails::with_error_info(Reason::Busy.as_str(), DOMAIN, Metadata::new());
     details.set_retry_info(Some(RETRY_AFTER));
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
-fn build(code: Code, reason: &str, message: String, metadata: Metadata) -> Status {
-    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+fn build(code: Code, reason: Reason, message: String, metadata: Metadata) -> Status {
+    let details = ErrorDetails::with_error_info(reason.as_str(), DOMAIN, metadata);
     Status::with_error_details(code, message, details)
 }
 
