@@ -286,9 +286,7 @@ pub(crate) fn first_contextual(text: &str) -> usize {
 }
 
 #[cfg(test)]
-#[path = "profile_tests.rs"]
 mod tests;
 
 #[cfg(test)]
-#[path = "profile_properties.rs"]
 mod properties;

@@ -1,15 +1,13 @@
 //! Whatever commands come in whatever order, the directory stays whole.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::support::{Log, START, account_id, command, login, real, request_at, verifier};
 use proptest::prelude::*;
 use quorid_directory::{
     AccountId, Change, Command, Event, MemoryDirectory, Operation, Outcome, Proof, Rejection,
     RequestId, Retention, Revision, Selector, Time, VerifierChange, View,
 };
-use support::{Log, START, account_id, command, login, real, request_at, verifier};
 
 const NAMES: [&str; 6] = ["ana", "ANA", "ben", "josé", "JOSE\u{301}", "νίκος"];
 

@@ -1,5 +1,4 @@
 //! Short ways to make commands and to see what they do.
-#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use quorid_directory::{
     AccountId, Change, ClientAddress, Command, Event, LoginName, MemoryDirectory, Operation,

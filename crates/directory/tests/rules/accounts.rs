@@ -1,13 +1,11 @@
 //! Rules of accounts: names, versions, passwords.
 
-mod support;
-
-use quorid_directory::{
-    Account, Change, Event, Operation, Proof, Rejection, Revision, Selector, Time, VerifierChange,
-};
-use support::{
+use crate::support::{
     Log, START, account_id, by_login, change_verifier, create, create_with_password, delete, login,
     real, rename, request_at, set_real_name, verifier,
+};
+use quorid_directory::{
+    Account, Change, Event, Operation, Proof, Rejection, Revision, Selector, Time, VerifierChange,
 };
 
 fn account(result: Result<Change, Rejection>) -> Account {

@@ -1,14 +1,12 @@
 //! Rules of requests: each is executed once, and its answer kept for a while.
 
-mod support;
-
+use crate::support::{
+    Log, START, account_id, by_login, change_verifier, command, create, create_with_password,
+    delete, login, real, rename, request_at, set_real_name, verifier,
+};
 use quorid_directory::{
     AccountId, ClientAddress, Command, Event, Operation, Proof, Rejection, RequestId, Retention,
     Revision, Selector, Time, VerifierChange,
-};
-use support::{
-    Log, START, account_id, by_login, change_verifier, command, create, create_with_password,
-    delete, login, real, rename, request_at, set_real_name, verifier,
 };
 
 const SMALL: Retention = Retention {

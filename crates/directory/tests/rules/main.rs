@@ -1,0 +1,8 @@
+//! The rules of the directory, seen from outside: a file for each kind.
+
+mod accounts;
+mod invariants;
+mod requests;
+mod samples;
+mod support;
+mod values;
