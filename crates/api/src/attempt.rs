@@ -17,7 +17,7 @@ use tokio::{
 use tonic::Request;
 
 use crate::{
-    Endpoint, Error, Reason, Rejected, TlsError, Unavailable,
+    Endpoint, Error, FailedTry, Reason, Rejected, TlsError, Unavailable,
     backoff::Backoff,
     failure::{Failure, Lost},
     leader::{LeaderFinder, Leadership},
@@ -59,7 +59,7 @@ pub(crate) struct Plan {
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
     tried: Vec<Arc<KnownServer>>,
-    last_error: String,
+    last_error: Option<FailedTry>,
     /// Whether a try that may have changed something got no answer.
     pub(crate) outcome_unknown: bool,
 }
@@ -122,8 +122,7 @@ impl Caller {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            trail.note(&server, &failure);
-            tracing::debug!(call = R::NAME, error = trail.last_error, "try failed");
+            trail.note(R::NAME, &server, &failure);
             round.tried.push(server.clone());
             match failure {
                 Failure::Final(rejected) => {
@@ -271,8 +270,13 @@ async fn rest(
 }
 
 impl Trail {
-    fn note(&mut self, server: &Arc<KnownServer>, failure: &Failure) {
-        self.last_error = format!("{}: {}", server.endpoint, failure.problem());
+    fn note(&mut self, call: &str, server: &Arc<KnownServer>, failure: &Failure) {
+        let failed = FailedTry {
+            server: server.endpoint.to_string(),
+            problem: failure.problem().to_owned(),
+        };
+        tracing::debug!(call, error = %failed, "try failed");
+        self.last_error = Some(failed);
         if !self.tried.iter().any(|other| other.is(server)) {
             self.tried.push(server.clone());
         }

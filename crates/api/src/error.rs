@@ -31,10 +31,20 @@ pub struct Rejected {
     pub code: Code,
     /// What programs match on.
     pub reason: Reason,
-    /// For people: what happened, to which thing, what next.
+    /// For people: what happened, and to which thing.
     pub message: String,
     /// What belongs to the reason, such as `login_name` and `account_id`.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// How a try at one server ended.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{server}: {problem}")]
+pub struct FailedTry {
+    /// `host:port` of the server.
+    pub server: String,
+    /// What went wrong, without the server's name.
+    pub problem: String,
 }
 
 /// No server answered within the deadline.
@@ -44,8 +54,8 @@ pub struct Unavailable {
     pub tried: Vec<String>,
     /// How long.
     pub waited: Duration,
-    /// How the last try ended.
-    pub last_error: String,
+    /// How the last try ended, if there was one.
+    pub last_error: Option<FailedTry>,
     /// Whether the change may have been made, or may yet be: a server may have got it and
     /// its answer is missing. Never true of a read. Asking again with the same request id
     /// gives the one true outcome.
@@ -66,19 +76,19 @@ impl fmt::Display for Unavailable {
         if seconds >= 0.1 {
             write!(f, " within {seconds:.1} s")?;
         }
-        if !self.last_error.is_empty() {
-            write!(f, "; last error: {}", self.last_error)?;
+        if let Some(error) = &self.last_error {
+            write!(f, "; last error: {error}")?;
         }
         if self.outcome_unknown {
             f.write_str("\nthe change may have been made: look before you ask for it again")?;
         }
-        f.write_str("\ntry: check that the servers run and that --servers and --ca fit")
+        Ok(())
     }
 }
 
 /// An address that isn't one.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("`{address}` is no server address: {reason}\ntry: host:port, such as 127.0.0.1:7400")]
+#[error("`{address}` is no server address: {reason}")]
 pub struct InvalidServer {
     /// What was given.
     pub address: String,

@@ -16,7 +16,7 @@ use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
-    Endpoint, Error, Reason, Rejected,
+    Endpoint, Error, FailedTry, Reason, Rejected,
     answer::readable,
     attempt::leader_told,
     failure::Failure,
@@ -70,7 +70,10 @@ pub fn answer(bytes: &[u8]) -> Result<ClusterView, Error> {
                     tried: SEEDS.map(str::to_owned).to_vec(),
                     waited: std::time::Duration::ZERO,
                     outcome_unknown: lost.arrived,
-                    last_error: lost.problem,
+                    last_error: Some(FailedTry {
+                        server: String::new(),
+                        problem: lost.problem,
+                    }),
                 }
                 .into(),
             })

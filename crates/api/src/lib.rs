@@ -69,10 +69,11 @@ pub use cluster::{NewServer, Replacement};
 pub use config::ClientConfig;
 pub use connect::{BoxedIo, Connector, Io, TcpConnector};
 pub use endpoint::Endpoint;
-pub use error::{Error, InvalidServer, Rejected, Unavailable};
+pub use error::{Error, FailedTry, InvalidServer, Rejected, Unavailable};
 pub use proto::{Account, ClusterView, ListAccountsResponse, Server, ServerRole, ServerStatus};
 pub use reason::Reason;
 pub use tls::{TlsError, TlsFiles, TlsSettings};
+pub use tonic::Code;
 
 /// The generated messages and services of `proto/quorid/v1`.
 #[allow(

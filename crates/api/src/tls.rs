@@ -40,11 +40,28 @@ impl TlsSettings {
     }
 }
 
-/// Why TLS can't be spoken, with a remedy.
+/// What the user can do about a handshake that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Trust the certificate of the cluster's own CA.
+    Authority,
+    /// Set the clocks of both machines right, or renew the server's certificate.
+    Dates,
+    /// Use an address that the server's certificate carries, or add this one to it.
+    Name,
+    /// Use the server's client address: something else answers at this port.
+    Port,
+    /// Use a client certificate that is of the cluster's CA and still valid.
+    OwnCertificate,
+    /// Use an operator's certificate.
+    Operator,
+}
+
+/// Why TLS can't be spoken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing, unreadable, or not what it should be.
-    #[error("cannot use {what} {}: {problem}\ntry: `quorid cert` makes the files", path.display())]
+    #[error("cannot use {what} {}: {problem}", path.display())]
     File {
         /// `the CA certificate`, `the certificate`, `the private key`.
         what: &'static str,
@@ -54,22 +71,20 @@ pub enum TlsError {
         problem: String,
     },
     /// A certificate without a key, or the other way round.
-    #[error(
-        "a client certificate needs its private key: only the {given} is given\ntry: give both --cert and --key, or neither"
-    )]
+    #[error("a client certificate needs its private key: only the {given} is given")]
     Incomplete {
         /// `certificate` or `key`.
         given: &'static str,
     },
     /// The handshake failed.
-    #[error("no secure connection to {server}: {problem}\ntry: {remedy}")]
+    #[error("no secure connection to {server}: {problem}")]
     Handshake {
         /// `host:port`.
         server: String,
         /// What is wrong.
         problem: String,
         /// What to do about it.
-        remedy: &'static str,
+        remedy: Remedy,
     },
 }
 
@@ -149,44 +164,40 @@ pub(crate) fn explain(error: &io::Error, server: &Endpoint) -> Option<TlsError> 
     clippy::wildcard_enum_match_arm,
     reason = "rustls's enums grow; what isn't named here explains itself"
 )]
-fn diagnose(failure: &rustls::Error, server: &Endpoint) -> (String, &'static str) {
-    const CA: &str = "give the certificate of the cluster's own CA with --ca";
-    const DATES: &str =
-        "check the clocks of both machines; renew the server's certificate with `quorid cert`";
-    const NAME: &str =
-        "use an address that the certificate carries, or renew it with this host added";
-    const PORT: &str = "check the port: it must be the server's client address";
-    const OWN: &str = "check that --cert and --key are of the cluster's CA and still valid";
+fn diagnose(failure: &rustls::Error, server: &Endpoint) -> (String, Remedy) {
     match failure {
         rustls::Error::InvalidCertificate(problem) => match problem {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => (
                 "its certificate is not from the CA that is trusted".into(),
-                CA,
+                Remedy::Authority,
             ),
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                ("its certificate has expired".into(), DATES)
+                ("its certificate has expired".into(), Remedy::Dates)
             }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                ("its certificate is not valid yet".into(), DATES)
+                ("its certificate is not valid yet".into(), Remedy::Dates)
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 (
                     format!("its certificate is not made out to `{}`", server.host()),
-                    NAME,
+                    Remedy::Name,
                 )
             }
-            other => (format!("its certificate is refused: {other}"), CA),
-        },
-        rustls::Error::InvalidMessage(_) => ("it does not speak TLS".into(), PORT),
-        rustls::Error::NoCertificatesPresented => ("it has no certificate".into(), PORT),
-        rustls::Error::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateRequired => (
-                "it asks for a client certificate".into(),
-                "give an operator's certificate with --cert and --key",
+            other => (
+                format!("its certificate is refused: {other}"),
+                Remedy::Authority,
             ),
-            AlertDescription::CertificateExpired => {
-                ("it finds this client's certificate expired".into(), OWN)
+        },
+        rustls::Error::InvalidMessage(_) => ("it does not speak TLS".into(), Remedy::Port),
+        rustls::Error::NoCertificatesPresented => ("it has no certificate".into(), Remedy::Port),
+        rustls::Error::AlertReceived(alert) => match alert {
+            AlertDescription::CertificateRequired => {
+                ("it asks for a client certificate".into(), Remedy::Operator)
             }
+            AlertDescription::CertificateExpired => (
+                "it finds this client's certificate expired".into(),
+                Remedy::OwnCertificate,
+            ),
             AlertDescription::UnknownCA
             | AlertDescription::BadCertificate
             | AlertDescription::UnsupportedCertificate
@@ -195,11 +206,13 @@ fn diagnose(failure: &rustls::Error, server: &Endpoint) -> (String, &'static str
             | AlertDescription::AccessDenied
             | AlertDescription::DecryptError => (
                 format!("it refuses this client's certificate ({alert:?})"),
-                OWN,
+                Remedy::OwnCertificate,
             ),
-            AlertDescription::NoApplicationProtocol => ("it does not speak HTTP/2".into(), PORT),
-            other => (format!("it ended the connection ({other:?})"), PORT),
+            AlertDescription::NoApplicationProtocol => {
+                ("it does not speak HTTP/2".into(), Remedy::Port)
+            }
+            other => (format!("it ended the connection ({other:?})"), Remedy::Port),
         },
-        other => (other.to_string(), PORT),
+        other => (other.to_string(), Remedy::Port),
     }
 }

@@ -7,7 +7,12 @@ use std::time::Duration;
 use clap::Args;
 use quorid_lab::load::{Kind, Load, LoadOptions};
 
-use super::{consistency::ReadOptions, context::Context, errors::Failure, options::parse_duration};
+use super::{
+    consistency::ReadOptions,
+    context::Context,
+    errors::{Cause, Failure},
+    options::parse_duration,
+};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -65,6 +70,7 @@ pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failur
         reads_percent: args.reads,
         names_max: args.names as usize,
         read: args.read.read(context)?,
+        name_error: |error| Cause::of(error).to_string(),
     };
     let clients = (0..connections)
         .map(|_| context.another_client())
@@ -79,5 +85,7 @@ pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failur
         .await?;
     progress.finish_and_clear();
     report::show(&args, &measured, context.out)?;
-    measured.verdict()
+    measured
+        .verdict()
+        .map_err(|error| Failure::from(error).after("not a single request succeeded"))
 }

@@ -125,7 +125,7 @@ fn missing(settings: &Settings, what: &str, key: &str, example: &str) -> Failure
         format!(", or `{key}` in {}", path.display())
     });
     Failure::usage(what).hint(format!(
-        "try: --{key} {example}, or the environment variable QUORID_{}{file}",
+        "--{key} {example}, or the environment variable QUORID_{}{file}",
         key.to_uppercase()
     ))
 }

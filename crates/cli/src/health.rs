@@ -6,7 +6,10 @@ use quorid_server::{
     health::{self, HealthError},
 };
 
-use super::{errors::Failure, terminal::Output};
+use super::{
+    errors::{Cause, Failure},
+    terminal::Output,
+};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -36,8 +39,9 @@ pub(crate) fn run(args: &HealthArgs, out: Output) -> Result<(), Failure> {
     match runtime.block_on(health::check(&config)) {
         Ok(()) => out.line(format!("{} is ready", config.name)),
         Err(HealthError::Tls(error)) => Err(Failure::usage(error.to_string())),
-        Err(error @ (HealthError::NotReady(_) | HealthError::NoAnswer { .. })) => {
-            Err(Failure::unavailable("NOT_READY", error.to_string()))
+        Err(HealthError::NotReady(why)) => Err(Failure::unavailable(Cause::NotReady, why)),
+        Err(error @ HealthError::NoAnswer { .. }) => {
+            Err(Failure::unavailable(Cause::NotReady, error.to_string()).hint("the server's log"))
         }
     }
 }

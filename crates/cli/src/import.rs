@@ -181,7 +181,7 @@ async fn process(importer: Arc<Importer>, item: Item) -> (Position, Outcome) {
                 line: error.line,
                 bytes: 0,
             };
-            let failure = Failure::partly_done(error.reason, error.to_string());
+            let failure = Failure::partly_done(error.cause.clone(), error.to_string());
             return (position, Outcome::Stopped(failure));
         }
     };
@@ -288,7 +288,7 @@ fn stopped_or_rejected(new: NewLine, failure: Failure) -> Outcome {
 fn rejected_line(new: NewLine, failure: Failure) -> Outcome {
     Outcome::Rejected(BadLine {
         login_name: new.login_name,
-        reason: failure.reason,
+        cause: failure.cause,
         message: failure.message,
     })
 }

@@ -12,6 +12,7 @@ mod consistency;
 mod context;
 mod create;
 mod delete;
+mod errors;
 mod export;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -28,11 +29,12 @@ mod record;
 mod reverse_lookup;
 mod serve;
 mod settings;
+mod terminal;
 
 use std::{env, io::IsTerminal as _, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
-use quorid_lab::{demo, errors, interrupted, table, terminal};
+use quorid_lab::{demo, interrupted, table};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -174,7 +176,9 @@ pub fn main() -> ExitCode {
         }
         Command::Demo(command) => {
             let display = command.display.over(outer.display.clone());
-            local(&outer, display, |out| demo::run(command.args, out))
+            local(&outer, display, |out| {
+                Ok(demo::run(command.args, out.screen())?)
+            })
         }
         Command::Completions(args) => {
             let display = outer.display.clone();
@@ -260,7 +264,7 @@ fn ended(out: Output, result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if failure.is_worth_telling() {
+            if !failure.quiet {
                 out.failure(&failure);
             }
             ExitCode::from(failure.exit as u8)

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), Failu
     if args.new_login_name.is_none() && args.real_name.is_none() && password == PasswordChange::Keep
     {
         return Err(Failure::usage("nothing to change is given")
-            .hint("try: a new login name, --real-name, --new-password or --remove-password"));
+            .hint("a new login name, --real-name, --new-password or --remove-password"));
     }
     let mut change = UpdateAccount::of(AccountName::Login(args.old_login_name.clone()));
     change.login_name = args.new_login_name;

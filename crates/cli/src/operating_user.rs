@@ -24,7 +24,7 @@ pub(crate) fn real_name() -> Result<String, Failure> {
             Failure::usage(format!(
                 "the system knows no name of its user {uid}, so the account needs a real name"
             ))
-            .hint("try: quorid create <login name> <real name>")
+            .hint("quorid create <login name> <real name>")
         })
 }
 

@@ -133,8 +133,7 @@ pub(crate) fn ask(text: &str, others: &str) -> Result<Password, Failure> {
         Ok(password) => not_empty(password, "the terminal"),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Failure::interrupted()),
         Err(error) => Err(
-            Failure::input("can't ask for the password without a terminal", &error)
-                .hint(format!("try: {others}")),
+            Failure::input("can't ask for the password without a terminal", &error).hint(others),
         ),
     }
 }
@@ -181,7 +180,7 @@ fn not_empty(password: String, source: &str) -> Result<Password, Failure> {
     if password.is_empty() {
         return Err(
             Failure::usage(format!("the password from {source} is empty"))
-                .hint("try: leave the option out for an account without a password"),
+                .hint("leave the option out for an account without a password"),
         );
     }
     Ok(Password::from(password))

@@ -31,10 +31,14 @@ pub(crate) fn run(command: ServeCommand) -> Result<(), Failure> {
             return Failure::closed_pipe();
         }
         let message = format!("{error:#}");
-        if error.downcast_ref::<ConfigError>().is_some() {
+        let failure = if error.downcast_ref::<ConfigError>().is_some() {
             Failure::usage(message)
         } else {
             Failure::fault(message)
+        };
+        match quorid_server::serve::hint(&error) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
         }
     })
 }

@@ -179,7 +179,7 @@ pub(super) fn parse_config(path: &Path, text: &str) -> Result<ConfigFile, Failur
             path.display(),
             error.to_string().trim_end()
         ))
-        .hint("the keys are described in docs/reference/command-line.md")
+        .hint("the keys that docs/reference/command-line.md describes")
     })
 }
 

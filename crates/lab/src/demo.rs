@@ -17,8 +17,8 @@ use clap::Args;
 use quorid_server::access::Access;
 
 use super::{
-    errors::Failure,
-    terminal::Output,
+    error::LabError,
+    terminal::Screen,
     testbed::{Builder, Testbed},
 };
 
@@ -77,18 +77,18 @@ pub struct DemoArgs {
 }
 
 /// Does what `quorid demo` was asked for.
-pub fn run(args: DemoArgs, out: Output) -> Result<(), Failure> {
+pub fn run(args: DemoArgs, out: Screen) -> Result<(), LabError> {
     let runtime =
-        tokio::runtime::Runtime::new().map_err(|error| Failure::io("can't start", &error))?;
+        tokio::runtime::Runtime::new().map_err(|error| LabError::io("can't start", error))?;
     let result = runtime.block_on(demonstrate(args, out));
     // Not to wait for requests that nobody waits for any more.
     runtime.shutdown_background();
     result
 }
 
-async fn demonstrate(args: DemoArgs, out: Output) -> Result<(), Failure> {
+async fn demonstrate(args: DemoArgs, out: Screen) -> Result<(), LabError> {
     let program = env::current_exe()
-        .map_err(|error| Failure::io("can't tell which program this is", &error))?;
+        .map_err(|error| LabError::io("can't tell which program this is", error))?;
     let mut builder = Testbed::builder(&program)
         .servers(usize::from(args.servers))
         .setting("access", args.access.to_string());

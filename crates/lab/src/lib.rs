@@ -1,16 +1,15 @@
 //! Clusters to try, to watch, to measure and to break.
 //!
 //! [`testbed`] has real servers that can be killed and cut off, [`demo`] is what `quorid demo`
-//! does with them, and [`load`] makes the requests of `quorid bench`. What they tell goes the
-//! same ways as with every other command: [`errors`], [`terminal`] and [`table`] are the command
-//! line's too.
+//! does with them, and [`load`] makes the requests of `quorid bench`.
 
 pub mod demo;
-pub mod errors;
+mod error;
 pub mod load;
 mod signals;
 pub mod table;
 pub mod terminal;
 pub mod testbed;
 
+pub use error::LabError;
 pub use signals::interrupted;

@@ -11,11 +11,11 @@ use std::{
 
 use clap::ValueEnum;
 use hdrhistogram::Histogram;
-use quorid_api::{AccountName, Client, NewAccount, Read};
+use quorid_api::{AccountName, Client, Error, NewAccount, Read};
 use rand::RngExt as _;
 use tokio::task::JoinSet;
 
-use crate::errors::Failure;
+use crate::error::LabError;
 
 /// Longest latency that is told apart, microseconds: five minutes.
 const LATENCY_MAX_US: u64 = 300_000_000;
@@ -64,6 +64,8 @@ pub struct LoadOptions {
     pub names_max: usize,
     /// How fresh the answers must be.
     pub read: Read,
+    /// The name under which an error is counted.
+    pub name_error: fn(&Error) -> String,
 }
 
 /// Everything that is there before the clock starts.
@@ -76,6 +78,7 @@ pub struct Load {
 struct Plan {
     kind: Kind,
     read: Read,
+    name_error: fn(&Error) -> String,
     reads_percent: u8,
     /// `<prefix>-<run>`
     name: String,
@@ -111,51 +114,47 @@ pub struct Measured {
     pub elapsed: Duration,
     /// Latencies of what succeeded, microseconds.
     pub latency: Histogram<u64>,
-    /// Counts by reason.
+    /// Counts by name.
     pub errors: BTreeMap<String, u64>,
     /// The longest time in which no request succeeded.
     pub longest_gap: Duration,
-    first_failure: Option<Failure>,
+    first_error: Option<Error>,
 }
 
 impl Measured {
     /// Nothing yet.
-    pub fn new() -> Result<Self, Failure> {
+    pub fn new() -> Result<Self, LabError> {
         let latency = Histogram::new_with_max(LATENCY_MAX_US, 3)
-            .map_err(|error| Failure::fault(format!("no histogram: {error}")))?;
+            .map_err(|error| LabError::fault(format!("no histogram: {error}")))?;
         Ok(Self {
             elapsed: Duration::ZERO,
             latency,
             errors: BTreeMap::new(),
             longest_gap: Duration::ZERO,
-            first_failure: None,
+            first_error: None,
         })
     }
 
-    fn failed(&mut self, failure: Failure) {
-        *self.errors.entry(failure.reason.clone()).or_default() += 1;
-        self.first_failure.get_or_insert(failure);
+    fn failed(&mut self, name: String, error: Error) {
+        *self.errors.entry(name).or_default() += 1;
+        self.first_error.get_or_insert(error);
     }
 
-    fn add(&mut self, other: Self) -> Result<(), Failure> {
+    fn add(&mut self, other: Self) -> Result<(), LabError> {
         self.latency
             .add(&other.latency)
-            .map_err(|error| Failure::fault(format!("histograms don't add up: {error}")))?;
+            .map_err(|error| LabError::fault(format!("histograms don't add up: {error}")))?;
         for (reason, count) in other.errors {
             *self.errors.entry(reason).or_default() += count;
         }
-        if self.first_failure.is_none() {
-            self.first_failure = other.first_failure;
-        }
+        self.first_error = self.first_error.take().or(other.first_error);
         Ok(())
     }
 
-    /// A failure only if nothing succeeded: then it tells why.
-    pub fn verdict(self) -> Result<(), Failure> {
-        match self.first_failure {
-            Some(failure) if self.latency.is_empty() => {
-                Err(failure.after("not a single request succeeded"))
-            }
+    /// The first error, if not a single request succeeded.
+    pub fn verdict(self) -> Result<(), Error> {
+        match self.first_error {
+            Some(error) if self.latency.is_empty() => Err(error),
             Some(_) | None => Ok(()),
         }
     }
@@ -170,7 +169,7 @@ impl Load {
         options: LoadOptions,
         lister: &Client,
         clients: Vec<Client>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, LabError> {
         let read = options.read;
         // Also finds the leader, so that this is not part of what is measured.
         futures_util::future::try_join_all(clients.iter().map(Client::cluster)).await?;
@@ -185,10 +184,7 @@ impl Load {
             known_names(lister, options.names_max).await?
         };
         if known.is_empty() && options.kind == Kind::Lookup {
-            return Err(
-                Failure::untrue("NOTHING_TO_LOOK_UP", "the directory is empty")
-                    .hint("try: quorid bench create --count 10000"),
-            );
+            return Err(LabError::NothingToLookUp);
         }
         let duration = match (options.duration, options.count) {
             (Some(duration), _) => Some(duration),
@@ -201,6 +197,7 @@ impl Load {
             plan: Arc::new(Plan {
                 kind: options.kind,
                 read,
+                name_error: options.name_error,
                 reads_percent: options.reads_percent,
                 name: format!("{}-{:08x}", options.prefix, rand::random::<u32>()),
                 known,
@@ -213,7 +210,7 @@ impl Load {
 
     /// Runs it to its end. Requests under way then are waited for and counted. `progress` hears how
     /// far it is four times a second.
-    pub async fn run(self, progress: impl Fn(String)) -> Result<Measured, Failure> {
+    pub async fn run(self, progress: impl Fn(String)) -> Result<Measured, LabError> {
         let began = Instant::now();
         let mut tasks = JoinSet::new();
         for task in 0..self.tasks {
@@ -227,7 +224,7 @@ impl Load {
                 done = tasks.join_next() => match done {
                     Some(Ok(measured)) => all.add(measured?)?,
                     Some(Err(error)) => {
-                        return Err(Failure::fault(format!("a task ended: {error}")));
+                        return Err(LabError::fault(format!("a task ended: {error}")));
                     }
                     None => break,
                 },
@@ -245,7 +242,7 @@ impl Load {
     }
 }
 
-async fn known_names(client: &Client, names_max: usize) -> Result<Vec<String>, Failure> {
+async fn known_names(client: &Client, names_max: usize) -> Result<Vec<String>, LabError> {
     let mut names = Vec::new();
     let mut token = String::new();
     loop {
@@ -259,7 +256,7 @@ async fn known_names(client: &Client, names_max: usize) -> Result<Vec<String>, F
     }
 }
 
-async fn work(client: Client, plan: Arc<Plan>, began: Instant) -> Result<Measured, Failure> {
+async fn work(client: Client, plan: Arc<Plan>, began: Instant) -> Result<Measured, LabError> {
     let mut measured = Measured::new()?;
     // Names that this task made: mixed lookups choose from them too.
     let mut made: Vec<String> = Vec::new();
@@ -303,7 +300,7 @@ async fn work(client: Client, plan: Arc<Plan>, began: Instant) -> Result<Measure
                 plan.pace.success(micros(began.elapsed()));
             }
             Err(error) => {
-                measured.failed(error.into());
+                measured.failed((plan.name_error)(&error), error);
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;
             }
         }
@@ -338,6 +335,8 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use quorid_api::TlsError;
+
     use super::*;
 
     #[test]
@@ -352,12 +351,15 @@ mod tests {
 
     #[test]
     fn run_fails_only_if_nothing_succeeded() {
-        let mut none = Measured::new().unwrap_or_else(|failure| panic!("{failure:?}"));
-        none.failed(Failure::unavailable("UNAVAILABLE", "down"));
-        assert!(none.verdict().is_err());
-        let mut some = Measured::new().unwrap_or_else(|failure| panic!("{failure:?}"));
+        let down = || {
+            let mut measured = Measured::new().expect("the bounds are valid");
+            let error = Error::Tls(TlsError::Incomplete { given: "key" });
+            measured.failed("TLS".to_owned(), error);
+            measured
+        };
+        assert!(down().verdict().is_err());
+        let mut some = down();
         some.latency.saturating_record(10);
-        some.failed(Failure::unavailable("UNAVAILABLE", "down"));
         assert!(some.verdict().is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! What may be shown on a terminal, and in which format.
+//! What may be shown on a terminal.
 
 use std::{
     borrow::Cow,
@@ -6,47 +6,9 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Serialize;
 
-use super::errors::Failure;
-
-/// How results and errors are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs: JSON on standard output, errors as JSON on standard error.
-    Json,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Color {
-    /// On a terminal, unless NO_COLOR is set.
-    #[default]
-    Auto,
-    /// Also into files and pipes.
-    Always,
-    /// Never.
-    Never,
-}
-
-impl Color {
-    /// Makes it so for the whole process.
-    pub fn apply(self) {
-        let choice = match self {
-            Self::Auto => anstream::ColorChoice::Auto,
-            Self::Always => anstream::ColorChoice::Always,
-            Self::Never => anstream::ColorChoice::Never,
-        };
-        choice.write_global();
-    }
-}
+use crate::error::LabError;
 
 /// Style of what matters most in a text.
 pub const STRONG: Style = Style::new().bold();
@@ -54,82 +16,40 @@ pub const STRONG: Style = Style::new().bold();
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Style of what isn't.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
-/// Where results, warnings and errors go.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Output {
-    /// For people or for programs.
-    pub format: Format,
+/// Where results go, and remarks on them.
+#[derive(Clone, Copy, Debug)]
+pub struct Screen {
+    /// For programs, not for people.
+    pub json: bool,
 }
 
-impl Output {
-    /// Whether a program reads it.
-    pub fn is_json(self) -> bool {
-        self.format == Format::Json
-    }
-
+impl Screen {
     /// One line of text to standard output. The caller escapes data in it.
-    pub fn line(self, text: impl AsRef<str>) -> Result<(), Failure> {
+    pub fn line(self, text: impl AsRef<str>) -> Result<(), LabError> {
         let mut out = anstream::stdout().lock();
-        writeln!(out, "{}", text.as_ref()).map_err(stdout_failed)
+        writeln!(out, "{}", text.as_ref()).map_err(LabError::Output)
     }
 
     /// One line of JSON to standard output.
-    pub fn json(self, value: &impl Serialize) -> Result<(), Failure> {
+    pub fn write_json(self, value: &impl Serialize) -> Result<(), LabError> {
         let mut out = io::stdout().lock();
-        writeln!(out, "{}", to_json(value)?).map_err(stdout_failed)
-    }
-
-    /// Whatever is buffered is out afterwards.
-    pub fn flush(self) -> Result<(), Failure> {
-        io::stdout().flush().map_err(stdout_failed)
-    }
-
-    /// Something to know that is no error, to standard error.
-    pub fn warn(self, message: &str) {
-        let mut err = anstream::stderr().lock();
-        // Nothing is left to tell it to if standard error is gone.
-        let _ = match self.format {
-            Format::Text => writeln!(err, "{WARNING}warning:{WARNING:#} {}", escape(message)),
-            Format::Json => writeln!(
-                err,
-                "{}",
-                escape_json(json!({"warning": message}).to_string())
-            ),
-        };
+        writeln!(out, "{}", to_json(value)?).map_err(LabError::Output)
     }
 
     /// A remark for people, to standard error. Programs don't get it.
     pub fn note(self, message: &str) {
-        if self.format == Format::Text {
+        if !self.json {
+            // Nothing is left to tell it to if standard error is gone.
             let _ = writeln!(anstream::stderr().lock(), "{}", escape(message));
         }
-    }
-
-    /// Why the command failed, to standard error.
-    pub fn failure(self, failure: &Failure) {
-        let mut err = anstream::stderr().lock();
-        let _ = match self.format {
-            Format::Text => writeln!(err, "{BAD}error:{BAD:#} {}", failure.to_text()),
-            Format::Json => writeln!(err, "{}", escape_json(failure.to_json().to_string())),
-        };
-    }
-}
-
-/// A pipe that is closed early, as by `head`, is no failure worth a message.
-pub fn stdout_failed(error: io::Error) -> Failure {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        Failure::closed_pipe()
-    } else {
-        Failure::io("can't write to standard output", &error)
     }
 }
 
 /// JSON on one line, safe to show on a terminal.
-pub fn to_json(value: &impl Serialize) -> Result<String, Failure> {
+pub fn to_json(value: &impl Serialize) -> Result<String, LabError> {
     let text = serde_json::to_string(value)
-        .map_err(|error| Failure::fault(format!("can't write the result as JSON: {error}")))?;
+        .map_err(|error| LabError::fault(format!("can't write the result as JSON: {error}")))?;
     Ok(escape_json(text))
 }
 
@@ -152,7 +72,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 
 /// JSON escapes the control characters of ASCII; these are the others. They can only stand
 /// within strings.
-fn escape_json(json: String) -> String {
+pub fn escape_json(json: String) -> String {
     if !json.chars().any(acts_on_terminals) {
         return json;
     }

@@ -86,17 +86,14 @@ pub enum Denied {
     /// Reading in closed mode, without a login.
     #[error(
         "this directory is closed: reading it needs the login of an account or an operator's \
-         certificate\ntry: the same with --user LOGIN, or with --cert and --key of an operator"
+         certificate"
     )]
     LoginNeeded,
     /// An `authorization` header that can't be read.
     #[error("the authorization header must be `Basic` and the base64 of `login name:password`")]
     MalformedLogin,
     /// Only operators may.
-    #[error(
-        "{what} needs an operator's certificate\ntry: the same with --cert and --key of an \
-         operator (`quorid cert operator` makes them)"
-    )]
+    #[error("{what} needs an operator's certificate")]
     OperatorNeeded {
         /// What was asked for.
         what: &'static str,

@@ -31,7 +31,7 @@ pub enum HealthError {
     #[error("{0}")]
     NotReady(String),
     /// It doesn't answer.
-    #[error("{name} doesn't answer at {address}: {reason}\ntry: the server's log")]
+    #[error("{name} doesn't answer at {address}: {reason}")]
     NoAnswer {
         /// The server.
         name: String,

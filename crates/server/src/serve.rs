@@ -6,7 +6,7 @@ mod service_manager;
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use quorid_storage::{DataDirectory, Disk, LogOptions, StoreOptions};
+use quorid_storage::{DataDirectory, Disk, LogOptions, OpenError, StoreOptions};
 use rustix::fs::Mode;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -21,7 +21,7 @@ use crate::{
     frontend::{Frontend, Phase, http::Door, listener},
     logging,
     metrics::Metrics,
-    node::{ClusterState, Node, NodeConfig, Starting, World},
+    node::{ClusterState, Node, NodeConfig, StartError, Starting, World},
     passwords::Passwords,
     seams::{Clock, Entropy, Listener, Network, SystemClock, SystemEntropy, TcpNetwork},
     service::Service,
@@ -63,6 +63,15 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         runtime.shutdown_timeout(Duration::from_millis(200));
     }
     ended
+}
+
+/// What the operator can do about a server that did not start, where something is known.
+#[must_use]
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<OpenError>() {
+        return Some(error.hint().to_owned());
+    }
+    error.downcast_ref::<StartError>()?.hint()
 }
 
 fn tell_valid(config: &Config) -> anyhow::Result<()> {

@@ -41,19 +41,13 @@ pub struct Identity {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another server uses it.
-    #[error(
-        "data directory {path} is in use by another server\n  \
-         try: stop that server, or give this one a directory of its own with --data-dir"
-    )]
+    #[error("data directory {path} is in use by another server")]
     Locked {
         /// The data directory.
         path: String,
     },
     /// Made by another version of the program.
-    #[error(
-        "data directory {path} has format version {found}; this program knows version {known}\n  \
-         try: run the version of quorid that wrote it, or a newer one"
-    )]
+    #[error("data directory {path} has format version {found}; this program knows version {known}")]
     Format {
         /// The data directory.
         path: String,
@@ -63,7 +57,7 @@ pub enum OpenError {
         known: u32,
     },
     /// Something in it can't be read or written.
-    #[error("data directory {path}: cannot {action}: {error}\n  try: {remedy}")]
+    #[error("data directory {path}: cannot {action}: {error}")]
     Io {
         /// The data directory.
         path: String,
@@ -74,6 +68,20 @@ pub enum OpenError {
         /// What helps, most of the time.
         remedy: &'static str,
     },
+}
+
+impl OpenError {
+    /// What the operator of the server can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Locked { .. } => {
+                "stop that server, or give this one a directory of its own with --data-dir"
+            }
+            Self::Format { .. } => "run the version of quorid that wrote it, or a newer one",
+            Self::Io { remedy, .. } => remedy,
+        }
+    }
 }
 
 /// Where log, state and identity are kept. Names are single file names.

@@ -171,7 +171,6 @@ async fn the_deadline_is_kept_and_what_was_tried_is_told() {
             &*address(3),
             "7.0 s",
             "no answer in time",
-            "try: ",
         ] {
             assert!(text.contains(part), "{text}");
         }
@@ -192,7 +191,7 @@ async fn a_write_that_reached_no_server_was_not_made() {
         panic!("nobody is there");
     };
     assert!(!failed.outcome_unknown);
-    assert!(failed.last_error.contains("cannot connect"), "{failed}");
+    assert!(failed.to_string().contains("cannot connect"), "{failed}");
 
     // Refusals to lead are no uncertainty either.
     let fake = Fake::start();
@@ -225,7 +224,10 @@ fn what_is_no_server_is_refused() {
     for servers in [vec![], vec!["127.0.0.1"], vec!["127.0.0.1:7400", "x:"]] {
         let refused = Client::new(ClientConfig::new(servers)).unwrap_err();
         assert!(matches!(refused, Error::InvalidServer(_)));
-        assert!(refused.to_string().contains("try: host:port"), "{refused}");
+        assert!(
+            refused.to_string().contains("is no server address"),
+            "{refused}"
+        );
     }
 }
 

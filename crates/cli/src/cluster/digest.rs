@@ -6,7 +6,11 @@ use quorid_api::ClusterView;
 use serde_json::{Value, json};
 
 use super::status::{Member, ask_all};
-use crate::{context::Context, errors::Failure, terminal::escape};
+use crate::{
+    context::Context,
+    errors::{Cause, Failure},
+    terminal::escape,
+};
 
 /// Writes may go on while the servers compute: then they answer for different revisions and
 /// are asked again.
@@ -51,13 +55,13 @@ pub(super) async fn compare(
     let refused = refusal(view, context, revision).await;
     Err(refused.unwrap_or_else(|| {
         Failure::unavailable(
-            "REVISIONS_DIFFER",
+            Cause::RevisionsDiffer,
             format!(
                 "the servers' digests couldn't be compared: in {TRIES} tries they never \
                  answered for the same revision"
             ),
         )
-        .hint("try: again while fewer changes are made")
+        .hint("again while fewer changes are made")
     }))
 }
 
@@ -114,7 +118,7 @@ impl Digests {
         };
         if !self.equal() {
             return Err(Failure::untrue(
-                "DIGESTS_DIFFER",
+                Cause::DigestsDiffer,
                 format!(
                     "the directories of {} differ at revision {}",
                     names(&self.of),
@@ -124,7 +128,7 @@ impl Digests {
         }
         if !self.missing.is_empty() {
             return Err(Failure::unavailable(
-                "NOT_COMPARED",
+                Cause::NotCompared,
                 format!(
                     "{} couldn't be compared; the others hold the same at revision {}",
                     names(&self.missing),

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     context::Context,
-    errors::Failure,
+    errors::{Cause, Failure},
     terminal::{Output, escape},
 };
 
@@ -35,14 +35,14 @@ pub(super) async fn run(args: LeaderArgs, context: &Context) -> Result<(), Failu
     let view = context.client.cluster().await?;
     let Some(leader) = leader_of(&view) else {
         return Err(Failure::unavailable(
-            "NO_LEADER",
+            Cause::NoLeader,
             format!(
                 "no leader in term {}, as far as server {} knows",
                 view.term,
                 escape(&server_name(&view, view.answered_by))
             ),
         )
-        .hint("try: quorid cluster leader --watch tells when one is elected"));
+        .hint("quorid cluster leader --watch tells when one is elected"));
     };
     if context.out.is_json() {
         context.out.json(&Told::new(&view, How::Asked, None))

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures_util::future::join_all;
-use quorid_api::{ClusterView, Error, Server, ServerRole, ServerStatus};
+use quorid_api::{ClusterView, Error, Server, ServerRole, ServerStatus, Unavailable};
 use serde_json::{Value, json};
 
 use super::digest::{self, Digests};
@@ -76,7 +76,7 @@ pub(super) async fn ask_all(
         .await;
         let status = match answer {
             Ok(Ok(status)) => Ok(status),
-            Ok(Err(error)) => Err(reason(error, &server.client_address)),
+            Ok(Err(error)) => Err(problem(error)),
             Err(_) => Err(format!(
                 "no answer within {:.1} s",
                 context.deadline().as_secs_f64()
@@ -90,20 +90,18 @@ pub(super) async fn ask_all(
     join_all(asked).await
 }
 
-/// In one line, and without the address, which is known.
-fn reason(error: Error, address: &str) -> String {
-    let last_error = match &error {
-        Error::Unavailable(unavailable) => unavailable.last_error.clone(),
-        Error::Rejected(_) | Error::Tls(_) | Error::InvalidServer(_) => String::new(),
-    };
-    let message = if last_error.is_empty() {
-        Failure::from(error).message
-    } else {
-        last_error
-    };
-    let message = message.lines().next().unwrap_or_default();
-    let address = format!("{address}: ");
-    message.strip_prefix(&address).unwrap_or(message).to_owned()
+/// Without the address, which is known.
+fn problem(error: Error) -> String {
+    match error {
+        Error::Unavailable(Unavailable {
+            last_error: Some(error),
+            ..
+        }) => error.problem,
+        error @ (Error::Unavailable(_)
+        | Error::Rejected(_)
+        | Error::Tls(_)
+        | Error::InvalidServer(_)) => error.to_string(),
+    }
 }
 
 /// For people: a leader names itself only as long as a majority answers it.
@@ -312,14 +310,17 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn reason_is_what_happened_last_in_one_line_without_the_address() {
-        let error = Error::Unavailable(quorid_api::Unavailable {
+    fn problem_is_what_happened_last_without_the_address() {
+        let error = Error::Unavailable(Unavailable {
             tried: vec!["one:1".to_owned()],
             waited: std::time::Duration::ZERO,
-            last_error: "one:1: cannot connect\nmore".to_owned(),
+            last_error: Some(quorid_api::FailedTry {
+                server: "one:1".to_owned(),
+                problem: "cannot connect".to_owned(),
+            }),
             outcome_unknown: false,
         });
-        assert_eq!(reason(error, "one:1"), "cannot connect");
+        assert_eq!(problem(error), "cannot connect");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use prost::{DecodeError, Message as _};
 use quorid_api::{Account, ClusterView, ServerStatus, fuzzing as client};
+use quorid_lab::terminal::acts_on_terminals;
 use quorid_server::fuzzing::{seed, sequence};
 use serde::Serialize;
 
@@ -14,7 +15,7 @@ use crate::{
     errors::Failure,
     export::{csv_line, json_line},
     record::Record,
-    terminal::{STRONG, acts_on_terminals, to_json},
+    terminal::{STRONG, to_json},
 };
 
 /// Nothing that a server answers ends the client, or does anything to a terminal.

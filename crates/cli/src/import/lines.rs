@@ -12,7 +12,7 @@ use super::{
     FileFormat,
     csv_reader::{CsvError, CsvReader, CsvRecord},
 };
-use crate::record::COLUMNS;
+use crate::{errors::Cause, record::COLUMNS};
 
 /// Longest line of JSON, bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -41,7 +41,7 @@ pub(super) struct NewLine {
 pub(super) struct BadLine {
     /// As far as it could be read.
     pub(super) login_name: String,
-    pub(super) reason: String,
+    pub(super) cause: Cause,
     pub(super) message: String,
 }
 
@@ -49,7 +49,7 @@ impl BadLine {
     fn invalid(login_name: &str, message: impl Into<String>) -> Self {
         Self {
             login_name: login_name.to_owned(),
-            reason: "INVALID_LINE".to_owned(),
+            cause: Cause::InvalidLine,
             message: message.into(),
         }
     }
@@ -59,7 +59,7 @@ impl BadLine {
 #[derive(Debug)]
 pub(super) struct Unreadable {
     pub(super) line: u64,
-    pub(super) reason: &'static str,
+    pub(super) cause: Cause,
     message: String,
 }
 
@@ -73,7 +73,7 @@ impl Unreadable {
     fn truncated(line: u64, message: impl Into<String>) -> Self {
         Self {
             line,
-            reason: "TRUNCATED_FILE",
+            cause: Cause::TruncatedFile,
             message: message.into(),
         }
     }
@@ -81,7 +81,7 @@ impl Unreadable {
     fn io(line: u64, error: &io::Error) -> Self {
         Self {
             line,
-            reason: "IO",
+            cause: Cause::Io,
             message: format!("can't be read: {error}"),
         }
     }

@@ -124,7 +124,7 @@ fn bad_csv_lines_are_told_and_passed_over() {
         .map(|line| {
             let line = line.as_ref().unwrap();
             let bad = line.content.as_ref().unwrap_err();
-            assert_eq!(bad.reason, "INVALID_LINE");
+            assert_eq!(bad.cause, Cause::InvalidLine);
             (line.number, bad.login_name.as_str(), bad.message.as_str())
         })
         .collect();
@@ -153,7 +153,7 @@ fn csv_file_that_is_cut_off_names_the_line_after_those_before_it() {
             Ok(account("ana", "Ana", None))
         );
         let error = lines[1].as_ref().unwrap_err();
-        assert_eq!((error.line, error.reason), (line, "TRUNCATED_FILE"));
+        assert_eq!((error.line, &error.cause), (line, &Cause::TruncatedFile));
         assert!(error.to_string().contains("line 3"), "{error}");
     }
 }
@@ -214,7 +214,7 @@ fn half_a_json_line_at_the_end_names_the_line() {
     );
     assert!(lines[0].as_ref().unwrap().content.is_ok());
     let error = lines[1].as_ref().unwrap_err();
-    assert_eq!((error.line, error.reason), (2, "TRUNCATED_FILE"));
+    assert_eq!((error.line, &error.cause), (2, &Cause::TruncatedFile));
     assert_eq!(lines.len(), 2);
 }
 

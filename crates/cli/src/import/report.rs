@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{BadLine, Position};
 use crate::{
-    errors::Failure,
+    errors::{Cause, Failure},
     terminal::{Output, escape},
 };
 
@@ -70,7 +70,7 @@ impl Report {
                 .write_record([
                     &position.line.to_string(),
                     &line.login_name,
-                    &line.reason,
+                    line.cause.as_str(),
                     &line.message,
                 ])
                 .map_err(|error| cannot_write(path, error));
@@ -79,7 +79,7 @@ impl Report {
             crate::terminal::to_json(&json!({
                 "line": position.line,
                 "login_name": line.login_name,
-                "reason": line.reason,
+                "reason": line.cause.as_str(),
                 "message": line.message,
             }))?
         } else {
@@ -140,10 +140,10 @@ impl Report {
                         self.last_line
                     )
                 };
-                let again = if failure.reason == "TRUNCATED_FILE" {
-                    "try: mend the file and import it again; what is there is not created twice"
+                let again = if failure.cause == Cause::TruncatedFile {
+                    "mend the file and import it again; what is there is not created twice"
                 } else {
-                    "try: the same import again; what is there is not created twice"
+                    "the same import again; what is there is not created twice"
                 };
                 Err(failure.after(&done).hint(again))
             }
@@ -154,11 +154,13 @@ impl Report {
                     "lines were"
                 };
                 let failure = Failure::partly_done(
-                    "LINES_REJECTED",
+                    Cause::LinesRejected,
                     format!("{source}: {} {lines} rejected", self.rejected),
                 );
                 Err(match &self.file {
-                    Some((path, _)) => failure.hint(format!("see {}", path.display())),
+                    Some((path, _)) => {
+                        failure.hint(format!("look at {}, which lists them", path.display()))
+                    }
                     None => failure,
                 })
             }
@@ -174,7 +176,7 @@ fn rejected_text(number: u64, line: &BadLine) -> String {
         format!(" ({})", escape(&line.login_name))
     };
     let message = line.message.lines().collect::<Vec<_>>().join("; ");
-    format!("line {number}{name}: {}: {}", line.reason, escape(&message))
+    format!("line {number}{name}: {}: {}", line.cause, escape(&message))
 }
 
 /// On a terminal only.
@@ -196,12 +198,14 @@ fn cannot_write(path: &std::path::Path, error: impl std::fmt::Display) -> Failur
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 mod tests {
+    use quorid_api::Reason;
+
     use super::*;
 
     fn bad(login_name: &str) -> BadLine {
         BadLine {
             login_name: login_name.to_owned(),
-            reason: "INVALID_LOGIN_NAME".to_owned(),
+            cause: Reason::InvalidLoginName.into(),
             message: "it has a\u{7}\ntry: another".to_owned(),
         }
     }
@@ -236,7 +240,7 @@ mod tests {
     fn import_that_stopped_says_how_far_it_got() {
         let mut report = Report::new(Output::default(), None, None).unwrap();
         report.created(Position { line: 2, bytes: 5 });
-        let stopped = Failure::partly_done("TRUNCATED_FILE", "line 3: cut off");
+        let stopped = Failure::partly_done(Cause::TruncatedFile, "line 3: cut off");
         let failure = report.finish("`x.csv`", Some(stopped)).unwrap_err();
         assert_eq!(failure.exit as u8, 7);
         assert!(

@@ -32,7 +32,7 @@ pub(super) fn open(path: &Path, format: Option<FileFormat>) -> Result<Source, Fa
     let Some(format) = format.or_else(|| FileFormat::of(path)) else {
         return Err(
             Failure::usage(format!("the format of {name} can't be told from its name"))
-                .hint("try: --format csv or --format jsonl"),
+                .hint("--format csv or --format jsonl"),
         );
     };
     let failed = |error| Failure::input(format_args!("can't read {name}"), &error);

@@ -11,7 +11,7 @@ use std::{
 use crate::testbed::Testbed;
 use tokio::process::Command;
 
-use crate::errors::Failure;
+use crate::error::LabError;
 
 /// How client commands are run.
 pub(super) struct Commands {
@@ -47,21 +47,21 @@ impl Commands {
     }
 
     /// Runs `quorid` with these arguments, as the operator.
-    pub(super) async fn run(&self, arguments: &[&str]) -> Result<Said, Failure> {
+    pub(super) async fn run(&self, arguments: &[&str]) -> Result<Said, LabError> {
         self.run_with(arguments, Stdio::null()).await
     }
 
     /// Runs `quorid` with a file as standard input, which the last argument, `-`, stands for.
-    pub(super) async fn run_on(&self, arguments: &[&str], file: &Path) -> Result<Said, Failure> {
+    pub(super) async fn run_on(&self, arguments: &[&str], file: &Path) -> Result<Said, LabError> {
         let input = File::open(file)
-            .map_err(|error| Failure::io(format_args!("can't read {}", file.display()), &error))?;
+            .map_err(|error| LabError::io(format!("can't read {}", file.display()), error))?;
         let mut said = self.run_with(arguments, input.into()).await?;
         said.line
             .push_str(&format!(" < {}", quoted(&file.to_string_lossy())));
         Ok(said)
     }
 
-    async fn run_with(&self, arguments: &[&str], input: Stdio) -> Result<Said, Failure> {
+    async fn run_with(&self, arguments: &[&str], input: Stdio) -> Result<Said, LabError> {
         let (program, first) = self.command.split_first().expect("a command has a program");
         let mut command = Command::new(program);
         for (name, _) in env::vars_os() {
@@ -79,9 +79,7 @@ impl Commands {
             .kill_on_drop(true)
             .output()
             .await
-            .map_err(|error| {
-                Failure::io(format_args!("can't run {}", program.display()), &error)
-            })?;
+            .map_err(|error| LabError::io(format!("can't run {}", program.display()), error))?;
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.push_str(&String::from_utf8_lossy(&output.stderr));
         let words = arguments.iter().map(|argument| quoted(argument));

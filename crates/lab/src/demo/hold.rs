@@ -13,9 +13,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::commands::{quoted, variables};
 use crate::{
-    errors::Failure,
+    error::LabError,
     interrupted,
-    terminal::{Output, STRONG, escape},
+    terminal::{STRONG, Screen, escape},
 };
 
 /// How often the servers' logs are looked at.
@@ -35,11 +35,11 @@ pub(super) async fn run(
     builder: Builder,
     program: &Path,
     kept: bool,
-    out: Output,
-) -> Result<(), Failure> {
+    out: Screen,
+) -> Result<(), LabError> {
     let mut cluster = tokio::select! {
         started = builder.start() => started?,
-        () = interrupted() => return Err(Failure::interrupted()),
+        () = interrupted() => return Err(LabError::Interrupted),
     };
     let leader = cluster.leader(Duration::from_secs(10)).await?;
     tell_how_to_use(&cluster, leader, program, kept, out)?;
@@ -60,9 +60,9 @@ fn tell_how_to_use(
     leader: usize,
     program: &Path,
     kept: bool,
-    out: Output,
-) -> Result<(), Failure> {
-    if out.is_json() {
+    out: Screen,
+) -> Result<(), LabError> {
+    if out.json {
         let servers = (0..cluster.len()).map(|server| {
             json!({
                 "name": cluster.name(server),
@@ -75,7 +75,7 @@ fn tell_how_to_use(
         let environment: serde_json::Map<_, _> = environment
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect();
-        return out.json(&json!({
+        return out.write_json(&json!({
             "leader": cluster.name(leader),
             "servers": servers.collect::<Vec<_>>(),
             "environment": environment,
@@ -160,7 +160,7 @@ fn dir_to_add(program: &Path) -> Option<PathBuf> {
 }
 
 /// One line per event, for as long as it is let.
-async fn follow(cluster: &mut Testbed, program: &Path, out: Output) -> Result<(), Failure> {
+async fn follow(cluster: &mut Testbed, program: &Path, out: Screen) -> Result<(), LabError> {
     let mut told = cluster.follow_logs()?;
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -187,11 +187,11 @@ async fn follow(cluster: &mut Testbed, program: &Path, out: Output) -> Result<()
     }
 }
 
-fn tell(cluster: &Testbed, event: &LogEvent, out: Output) -> Result<(), Failure> {
+fn tell(cluster: &Testbed, event: &LogEvent, out: Screen) -> Result<(), LabError> {
     let at = Timestamp::from(event.at).to_string();
     let name = cluster.name(event.server);
-    if out.is_json() {
-        return out.json(&json!({
+    if out.json {
+        return out.write_json(&json!({
             "time": at,
             "server": name,
             "event": event.event,

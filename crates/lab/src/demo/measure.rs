@@ -13,9 +13,9 @@ use tokio::time::sleep;
 
 use super::commands::Commands;
 use crate::{
-    errors::Failure,
+    error::LabError,
     table::{Table, bytes},
-    terminal::Output,
+    terminal::Screen,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,8 +37,8 @@ pub(super) async fn run(
     builder: Builder,
     program: &Path,
     accounts: u64,
-    out: Output,
-) -> Result<(), Failure> {
+    out: Screen,
+) -> Result<(), LabError> {
     let mut cluster = builder.start().await?;
     let commands = Commands::new(program, &cluster);
     let bench = Bench { commands, out };
@@ -78,11 +78,11 @@ pub(super) async fn run(
 
 struct Bench {
     commands: Commands,
-    out: Output,
+    out: Screen,
 }
 
 impl Bench {
-    async fn load(&self, what: &'static str, args: &[&str]) -> Result<Run, Failure> {
+    async fn load(&self, what: &'static str, args: &[&str]) -> Result<Run, LabError> {
         let common = ["--clients", CLIENTS, "--output", "json"];
         let args: Vec<&str> = ["bench"]
             .iter()
@@ -93,12 +93,12 @@ impl Bench {
         let said = self.commands.run(&args).await?;
         match serde_json::from_str(&said.text) {
             Ok(found) if said.exit == Some(0) => Ok(Run { what, found }),
-            Ok(_) | Err(_) => Err(Failure::fault(format!("{}: {}", said.line, said.text))),
+            Ok(_) | Err(_) => Err(LabError::fault(format!("{}: {}", said.line, said.text))),
         }
     }
 
     /// The longest time without an acknowledged create, for each kill of the leader.
-    async fn failovers(&self, cluster: &mut Testbed) -> Result<Vec<f64>, Failure> {
+    async fn failovers(&self, cluster: &mut Testbed) -> Result<Vec<f64>, LabError> {
         let mut gaps = Vec::new();
         for kill in 1..=KILLS {
             let leader = cluster.wait_ready(PATIENCE).await?;
@@ -124,17 +124,17 @@ impl Bench {
     }
 }
 
-fn kill9(process: Option<u32>) -> Result<(), Failure> {
+fn kill9(process: Option<u32>) -> Result<(), LabError> {
     let process = process
         .and_then(|id| i32::try_from(id).ok())
         .and_then(rustix::process::Pid::from_raw)
-        .ok_or_else(|| Failure::fault("the leader has no process"))?;
+        .ok_or_else(|| LabError::fault("the leader has no process"))?;
     rustix::process::kill_process(process, rustix::process::Signal::KILL)
-        .map_err(|error| Failure::fault(format!("can't kill the leader: {error}")))
+        .map_err(|error| LabError::fault(format!("can't kill the leader: {error}")))
 }
 
 /// Time until the cluster answers a linearizable read.
-async fn restart(cluster: &mut Testbed) -> Result<Duration, Failure> {
+async fn restart(cluster: &mut Testbed) -> Result<Duration, LabError> {
     let began = Instant::now();
     cluster.start_all().await?;
     Ok(began.elapsed())
@@ -149,7 +149,7 @@ struct Footprint {
     accounts: u64,
 }
 
-async fn footprint(cluster: &Testbed) -> Result<Vec<Footprint>, Failure> {
+async fn footprint(cluster: &Testbed) -> Result<Vec<Footprint>, LabError> {
     let mut all = Vec::new();
     for server in 0..cluster.len() {
         let status = cluster.status(server).await?;
@@ -192,11 +192,11 @@ fn report(
     servers: &[Footprint],
     [after_stop, after_kill]: [Duration; 2],
     gaps: &[f64],
-    out: Output,
-) -> Result<(), Failure> {
+    out: Screen,
+) -> Result<(), LabError> {
     let median = gaps.get(gaps.len() / 2).copied().unwrap_or(f64::NAN);
     let worst = gaps.last().copied().unwrap_or(f64::NAN);
-    if out.is_json() {
+    if out.json {
         let runs = runs
             .iter()
             .map(|run| json!({ "what": run.what, "found": run.found }));
@@ -209,7 +209,7 @@ fn report(
                 "accounts": server.accounts,
             })
         });
-        return out.json(&json!({
+        return out.write_json(&json!({
             "runs": runs.collect::<Vec<_>>(),
             "servers": servers.collect::<Vec<_>>(),
             "serves_after_restart_ms": after_stop.as_millis(),

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::record::{Chapter, Check};
 use crate::{
-    errors::Failure,
-    terminal::{BAD, GOOD, Output, STRONG, escape},
+    error::LabError,
+    terminal::{BAD, GOOD, STRONG, Screen, escape},
 };
 
 /// Longest line of prose.
@@ -37,14 +37,14 @@ pub(super) struct Moment {
 
 /// Tells a tour on standard output. For programs it says nothing but the result.
 pub(super) struct Narrator {
-    out: Output,
+    out: Screen,
     chapters: Vec<Chapter>,
     /// Whether the last line was empty: no two of them follow each other.
     parted: bool,
 }
 
 impl Narrator {
-    pub(super) fn new(out: Output) -> Self {
+    pub(super) fn new(out: Screen) -> Self {
         Self {
             out,
             chapters: Vec::new(),
@@ -52,12 +52,12 @@ impl Narrator {
         }
     }
 
-    pub(super) fn title(&mut self, title: &str) -> Result<(), Failure> {
+    pub(super) fn title(&mut self, title: &str) -> Result<(), LabError> {
         self.line(&format!("{STRONG}{title}{STRONG:#}"))
     }
 
     /// Begins a chapter. The name stays what it is when the title changes.
-    pub(super) fn chapter(&mut self, name: &'static str, title: &str) -> Result<(), Failure> {
+    pub(super) fn chapter(&mut self, name: &'static str, title: &str) -> Result<(), LabError> {
         self.chapters.push(Chapter::new(name, title));
         let number = self.chapters.len();
         self.line("")?;
@@ -66,7 +66,7 @@ impl Narrator {
     }
 
     /// A few sentences.
-    pub(super) fn say(&mut self, text: &str) -> Result<(), Failure> {
+    pub(super) fn say(&mut self, text: &str) -> Result<(), LabError> {
         self.line("")?;
         for line in wrap(text, PROSE_WIDTH - INDENT.len()) {
             self.line(&format!("{INDENT}{line}"))?;
@@ -75,7 +75,7 @@ impl Narrator {
     }
 
     /// Names and values, aligned.
-    pub(super) fn facts(&mut self, facts: &[(&str, String)]) -> Result<(), Failure> {
+    pub(super) fn facts(&mut self, facts: &[(&str, String)]) -> Result<(), LabError> {
         let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         self.line("")?;
         for (name, value) in facts {
@@ -85,7 +85,7 @@ impl Narrator {
     }
 
     /// What happened, in the order of time.
-    pub(super) fn timeline(&mut self, mut moments: Vec<Moment>) -> Result<(), Failure> {
+    pub(super) fn timeline(&mut self, mut moments: Vec<Moment>) -> Result<(), LabError> {
         moments.sort_by_key(|moment| moment.ms);
         let width = moments.iter().map(|moment| moment.who.len()).max();
         let width = width.unwrap_or(0);
@@ -99,7 +99,7 @@ impl Narrator {
     }
 
     /// A command as it could be typed, and what it said.
-    pub(super) fn command(&mut self, line: &str, said: &str) -> Result<(), Failure> {
+    pub(super) fn command(&mut self, line: &str, said: &str) -> Result<(), LabError> {
         self.line("")?;
         for line in fitting(&format!("$ {line}")) {
             self.line(&format!("{STRONG}{line}{STRONG:#}"))?;
@@ -116,7 +116,7 @@ impl Narrator {
         held: bool,
         claim: impl Into<String>,
         figure: impl Into<String>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), LabError> {
         let check = Check {
             claim: claim.into(),
             held,
@@ -144,14 +144,14 @@ impl Narrator {
     }
 
     /// All checks once more; a failure unless every one held.
-    pub(super) fn finish(&mut self, took: Duration) -> Result<(), Failure> {
+    pub(super) fn finish(&mut self, took: Duration) -> Result<(), LabError> {
         let checks = || self.chapters.iter().flat_map(|chapter| &chapter.checks);
         let count = checks().count();
         let failed: Vec<_> = checks().filter(|check| !check.held).collect();
         let claims: Vec<_> = failed.iter().map(|check| check.claim.clone()).collect();
         let all_held = failed.is_empty() && count > 0;
-        if self.out.is_json() {
-            self.out.json(&json!({
+        if self.out.json {
+            self.out.write_json(&json!({
                 "held": all_held,
                 "seconds": took.as_secs_f64(),
                 "checks": checks().collect::<Vec<_>>(),
@@ -161,24 +161,17 @@ impl Narrator {
         if all_held {
             return self.line(&format!("{INDENT}{GOOD}All {count} checks held.{GOOD:#}"));
         }
-        Err(Failure::untrue(
-            "CHECK_FAILED",
-            format!(
-                "{} of {count} checks did not hold: {}",
-                claims.len(),
-                claims.join("; ")
-            ),
-        ))
+        Err(LabError::ChecksFailed { claims, count })
     }
 
-    fn summary(&mut self, took: Duration) -> Result<(), Failure> {
+    fn summary(&mut self, took: Duration) -> Result<(), LabError> {
         self.line("")?;
         self.title(&format!("Summary, after {:.1} s", took.as_secs_f64()))?;
         self.lines(&summary(&self.chapters))?;
         self.line("")
     }
 
-    fn lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+    fn lines(&mut self, lines: &[String]) -> Result<(), LabError> {
         lines.iter().try_for_each(|line| self.line(line))
     }
 
@@ -188,8 +181,8 @@ impl Narrator {
         chapter.expect("a tour begins a chapter before it tells anything in it")
     }
 
-    fn line(&mut self, text: &str) -> Result<(), Failure> {
-        if self.out.is_json() || (text.is_empty() && self.parted) {
+    fn line(&mut self, text: &str) -> Result<(), LabError> {
+        if self.out.json || (text.is_empty() && self.parted) {
             return Ok(());
         }
         self.parted = text.is_empty();
@@ -268,7 +261,6 @@ pub(super) fn ms(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::Format;
 
     #[test]
     fn prose_is_wrapped_at_words() {
@@ -304,9 +296,7 @@ mod tests {
     #[test]
     fn a_tour_succeeds_only_if_every_check_held() {
         let narrator = || {
-            let mut narrator = Narrator::new(Output {
-                format: Format::Json,
-            });
+            let mut narrator = Narrator::new(Screen { json: true });
             narrator.chapter("one", "One").expect("written");
             narrator
         };
@@ -317,7 +307,7 @@ mod tests {
         bad.check(true, "a", "1").expect("written");
         bad.check(false, "b", "2").expect("written");
         let failure = bad.finish(Duration::ZERO).expect_err("failed");
-        assert_eq!(failure.message, "1 of 2 checks did not hold: b");
+        assert_eq!(failure.to_string(), "1 of 2 checks did not hold: b");
         assert!(narrator().finish(Duration::ZERO).is_err());
     }
 }

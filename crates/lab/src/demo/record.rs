@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::narrator::Moment;
-use crate::errors::Failure;
+use crate::error::LabError;
 
 /// A tour, complete or as far as it got.
 #[derive(Debug, Serialize)]
@@ -109,11 +109,11 @@ impl Record {
         }
     }
 
-    pub(super) fn save(&self, file: &Path) -> Result<(), Failure> {
+    pub(super) fn save(&self, file: &Path) -> Result<(), LabError> {
         let written = serde_json::to_vec_pretty(self).map_err(std::io::Error::other);
         written
             .and_then(|text| fs::write(file, text))
-            .map_err(|error| Failure::io(format_args!("can't write {}", file.display()), &error))
+            .map_err(|error| LabError::io(format!("can't write {}", file.display()), error))
     }
 }
 

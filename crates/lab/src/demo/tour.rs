@@ -30,11 +30,7 @@ use super::{
     watcher::{Heard, Watcher},
     writers::{Writers, Written},
 };
-use crate::{
-    errors::{Exit, Failure},
-    interrupted,
-    terminal::Output,
-};
+use crate::{error::LabError, interrupted, terminal::Screen};
 
 /// Time for anything that is waited for. What takes this long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,20 +68,16 @@ pub(super) async fn run(
     program: &Path,
     samples: Option<PathBuf>,
     record: Option<PathBuf>,
-    out: Output,
-) -> Result<(), Failure> {
+    out: Screen,
+) -> Result<(), LabError> {
     let began = Instant::now();
     let mut narrator = Narrator::new(out);
     if cluster.existed() {
-        let dir = cluster.directory().display().to_string();
-        return Err(Failure::usage(format!(
-            "the tour begins with new servers, and {dir} has some"
-        ))
-        .hint("try: another --dir, or none"));
+        return Err(LabError::NotNew(cluster.directory().to_owned()));
     }
     let told = tokio::select! {
         told = tell(&mut cluster, &mut narrator, program, samples) => told,
-        () = interrupted() => return Err(Failure::interrupted()),
+        () = interrupted() => return Err(LabError::Interrupted),
     };
     let told = told.and_then(|()| narrator.finish(began.elapsed()));
     let told = match record {
@@ -104,15 +96,15 @@ pub(super) async fn run(
         }
         None => told,
     };
-    told.map_err(|failure| {
-        if failure.exit == Exit::ClosedPipe {
-            return failure;
+    told.map_err(|error| {
+        if error.is_closed_pipe() {
+            return error;
         }
         cluster.keep_directory();
-        let dir = cluster.directory().display().to_string();
-        failure.hint(format!(
-            "the servers' logs are kept: {dir}/s1.log and so on"
-        ))
+        LabError::Kept {
+            error: Box::new(error),
+            directory: cluster.directory().to_owned(),
+        }
     })
 }
 
@@ -121,7 +113,7 @@ async fn tell(
     narrator: &mut Narrator,
     program: &Path,
     samples: Option<PathBuf>,
-) -> Result<(), Failure> {
+) -> Result<(), LabError> {
     narrator.title("Quorid: one directory of accounts, kept by three servers")?;
     let began = election::start(cluster, narrator).await?;
     let mut tour = Tour {
@@ -147,28 +139,28 @@ async fn tell(
 
 impl Tour<'_> {
     /// Runs a command and shows it with what it said.
-    async fn show(&mut self, arguments: &[&str]) -> Result<Said, Failure> {
+    async fn show(&mut self, arguments: &[&str]) -> Result<Said, LabError> {
         let said = self.commands.run(arguments).await?;
         self.narrator.command(&said.line, &said.text)?;
         Ok(said)
     }
 
     /// The same for a command that reads a file as its standard input.
-    async fn show_on(&mut self, arguments: &[&str], file: &Path) -> Result<Said, Failure> {
+    async fn show_on(&mut self, arguments: &[&str], file: &Path) -> Result<Said, LabError> {
         let said = self.commands.run_on(arguments, file).await?;
         self.narrator.command(&said.line, &said.text)?;
         Ok(said)
     }
 
     /// Clients with connections of their own that create accounts.
-    fn writers(&self, prefix: &str, pace: Duration) -> Result<Writers, Failure> {
+    fn writers(&self, prefix: &str, pace: Duration) -> Result<Writers, LabError> {
         let clients: Result<Vec<Client>, _> =
             (0..WRITERS).map(|_| self.cluster.operator()).collect();
         Ok(Writers::start(clients?, prefix, pace))
     }
 
     /// Checks that writes didn't stand still for a follower, and that no client noticed.
-    fn check_writes_went_on(&mut self, written: &Written, since: Instant) -> Result<(), Failure> {
+    fn check_writes_went_on(&mut self, written: &Written, since: Instant) -> Result<(), LabError> {
         let pause = written.longest_pause(since);
         self.narrator.figures(json!({
             "pause_ms": pause.map(whole_ms),
@@ -188,7 +180,7 @@ impl Tour<'_> {
     }
 
     /// What the servers told in their logs since, as far as it is of these kinds.
-    fn told(&self, since: Beginning, kinds: &[&str]) -> Result<Vec<LogEvent>, Failure> {
+    fn told(&self, since: Beginning, kinds: &[&str]) -> Result<Vec<LogEvent>, LabError> {
         let mut events = self.cluster.events_since(since.wall)?;
         events.retain(|event| kinds.contains(&event.event.as_str()));
         Ok(events)

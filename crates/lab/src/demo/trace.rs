@@ -19,8 +19,8 @@ use super::{
     writers::{Acknowledged, Writers, Written},
 };
 use crate::{
-    errors::Failure,
-    terminal::Output,
+    error::LabError,
+    terminal::Screen,
     testbed::{Builder, LogEvent, Testbed},
 };
 
@@ -52,7 +52,7 @@ impl Create {
     }
 }
 
-pub(super) async fn run(builder: Builder, file: &Path, out: Output) -> Result<(), Failure> {
+pub(super) async fn run(builder: Builder, file: &Path, out: Screen) -> Result<(), LabError> {
     let mut cluster = builder.log_filter(LOG_FILTER).start().await?;
     out.note("creating accounts, one after the other");
     let write = write(&mut cluster).await?;
@@ -68,11 +68,11 @@ pub(super) async fn run(builder: Builder, file: &Path, out: Output) -> Result<()
     });
     let text = format!("{trace:#}\n");
     fs::write(file, text)
-        .map_err(|error| Failure::io(format_args!("can't write {}", file.display()), &error))?;
+        .map_err(|error| LabError::io(format!("can't write {}", file.display()), error))?;
     out.line(format!("written: {}", file.display()))
 }
 
-async fn write(cluster: &mut Testbed) -> Result<Value, Failure> {
+async fn write(cluster: &mut Testbed) -> Result<Value, LabError> {
     let leader = cluster.wait_ready(PATIENCE).await?;
     let client = cluster.operator()?;
     for number in 0..WARM_UP {
@@ -116,7 +116,7 @@ async fn write(cluster: &mut Testbed) -> Result<Value, Failure> {
             let told = told.ok_or_else(|| {
                 let name = cluster.name(server);
                 let revision = median.revision;
-                Failure::fault(format!(
+                LabError::fault(format!(
                     "{name} didn't tell when entry {revision} was {event}"
                 ))
             })?;
@@ -172,7 +172,7 @@ fn micros(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1e3
 }
 
-async fn create(client: &Client, login_name: &str) -> Result<Create, Failure> {
+async fn create(client: &Client, login_name: &str) -> Result<Create, LabError> {
     let new = NewAccount {
         login_name: login_name.to_owned(),
         real_name: "A Trace".to_owned(),
@@ -188,7 +188,7 @@ async fn create(client: &Client, login_name: &str) -> Result<Create, Failure> {
     })
 }
 
-async fn failover(cluster: &mut Testbed) -> Result<Value, Failure> {
+async fn failover(cluster: &mut Testbed) -> Result<Value, LabError> {
     let old = cluster.wait_ready(PATIENCE).await?;
     let began = Instant::now();
     let mut watcher = Watcher::start(cluster.client()?);
@@ -205,7 +205,7 @@ async fn failover(cluster: &mut Testbed) -> Result<Value, Failure> {
     writers.more(AROUND, PATIENCE).await?;
     let written = writers.finish(PATIENCE).await?;
     if let Some((name, error)) = written.failed.first() {
-        return Err(Failure::fault(format!("creating {name} failed: {error}")));
+        return Err(LabError::fault(format!("creating {name} failed: {error}")));
     }
 
     let mut events = cluster.events_since(killed.wall)?;
@@ -256,7 +256,7 @@ async fn failover(cluster: &mut Testbed) -> Result<Value, Failure> {
 }
 
 /// How many acknowledged accounts a server lacks, at worst.
-async fn lost(cluster: &mut Testbed, written: &Written) -> Result<usize, Failure> {
+async fn lost(cluster: &mut Testbed, written: &Written) -> Result<usize, LabError> {
     let leader = cluster.wait_ready(PATIENCE).await?;
     let revision = cluster.status(leader).await?.applied_index;
     let mut worst = 0;

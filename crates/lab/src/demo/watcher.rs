@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::errors::Failure;
+use crate::error::LabError;
 
 /// A view of the cluster, and when it came.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl Watcher {
         &mut self,
         since: Instant,
         patience: Duration,
-    ) -> Result<Heard, Failure> {
+    ) -> Result<Heard, LabError> {
         self.told(since, patience, |_| true).await
     }
 
@@ -80,7 +80,7 @@ impl Watcher {
         since: Instant,
         old: &str,
         patience: Duration,
-    ) -> Result<Heard, Failure> {
+    ) -> Result<Heard, LabError> {
         self.told(since, patience, |heard| heard.leader() != old)
             .await
     }
@@ -90,18 +90,13 @@ impl Watcher {
         since: Instant,
         patience: Duration,
         wanted: impl Fn(&Heard) -> bool,
-    ) -> Result<Heard, Failure> {
+    ) -> Result<Heard, LabError> {
         let told = |heard: &Heard| heard.at >= since && heard.view.leader_id != 0 && wanted(heard);
         let told_of_one = self.heard.wait_for(|heard| heard.iter().any(told));
         let heard = match timeout(patience, told_of_one).await {
             Ok(Ok(heard)) => heard.iter().find(|heard| told(heard)).cloned(),
             Ok(Err(_)) | Err(_) => None,
         };
-        heard.ok_or_else(|| {
-            Failure::unavailable(
-                "NOT_TOLD",
-                format!("no server told a listening client of a leader within {patience:?}"),
-            )
-        })
+        heard.ok_or(LabError::NotTold(patience))
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, interval, timeout},
 };
 
-use crate::errors::Failure;
+use crate::error::LabError;
 
 /// An account that the cluster said it has.
 #[derive(Debug, Clone)]
@@ -107,32 +107,28 @@ impl Writers {
     }
 
     /// Returns once so many more accounts are acknowledged.
-    pub(super) async fn more(&mut self, wanted: usize, patience: Duration) -> Result<(), Failure> {
+    pub(super) async fn more(&mut self, wanted: usize, patience: Duration) -> Result<(), LabError> {
         let until = self.count() + wanted;
         let reached = self.count.wait_for(|count| *count >= until);
         if let Ok(Ok(_)) = timeout(patience, reached).await {
             return Ok(());
         }
         let written = lock(&self.written);
-        Err(Failure::unavailable(
-            "WRITES_STAND_STILL",
-            format!(
-                "of {wanted} creates, {} were acknowledged within {patience:?}; {}",
-                (written.acknowledged.len() + wanted).saturating_sub(until),
-                written.errors()
-            ),
-        ))
+        Err(LabError::WritesStandStill(format!(
+            "of {wanted} creates, {} were acknowledged within {patience:?}; {}",
+            (written.acknowledged.len() + wanted).saturating_sub(until),
+            written.errors()
+        )))
     }
 
     /// Lets every writer end what it is at; then, what came of it.
-    pub(super) async fn finish(mut self, patience: Duration) -> Result<Written, Failure> {
+    pub(super) async fn finish(mut self, patience: Duration) -> Result<Written, LabError> {
         self.stop.send_replace(true);
         let all_ended = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(patience, all_ended).await.is_err() {
-            return Err(Failure::unavailable(
-                "WRITES_STAND_STILL",
-                format!("some creates got no answer within {patience:?}"),
-            ));
+            return Err(LabError::WritesStandStill(format!(
+                "some creates got no answer within {patience:?}"
+            )));
         }
         Ok(std::mem::take(&mut *lock(&self.written)))
     }

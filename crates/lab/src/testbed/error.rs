@@ -19,10 +19,7 @@ pub enum TestbedError {
         error: io::Error,
     },
     /// The directory holds something else.
-    #[error(
-        "{} can't be used: {reason}\ntry: another directory, or one that doesn't exist yet",
-        path.display()
-    )]
+    #[error("{} can't be used: {reason}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -48,7 +45,7 @@ pub enum TestbedError {
         said: String,
     },
     /// Only a stage with a driver can do this.
-    #[error("servers on loopback can't be cut off from each other\ntry: a stage with hosts")]
+    #[error("servers on loopback can't be cut off from each other")]
     NoNetwork,
     /// A certificate couldn't be made.
     #[error(transparent)]

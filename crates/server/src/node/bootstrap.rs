@@ -36,11 +36,8 @@ pub enum Refused {
     /// The cluster knows it, its disk doesn't.
     #[error(
         "the data directory is empty, but cluster {cluster_id} knows this server, {name}, as \
-         member {server_id}: it may have lost votes and changes that it acknowledged, and must \
-         not come back under its old id\n  \
-         try: point it at its data directory, if that is only in another place (never at an older \
-         copy); if it is lost, start this server with --join, and then run: quorid cluster replace \
-         {name}"
+         member {server_id}: it may have lost votes and changes that it acknowledged, and \
+         must not come back under its old id"
     )]
     Emptied {
         /// Of the cluster.
@@ -54,9 +51,7 @@ pub enum Refused {
     #[error(
         "the data directory says that this is server {server_id}, {name}, of cluster \
          {cluster_id}, but its log is gone: it may have lost votes and changes that it \
-         acknowledged\n  \
-         try: empty the data directory, start this server with --join, and then run: quorid \
-         cluster replace {name}"
+         acknowledged"
     )]
     LogGone {
         /// Of the cluster.
@@ -68,9 +63,8 @@ pub enum Refused {
     },
     /// The servers were told different things.
     #[error(
-        "{other} was given other initial servers than this one\n  \
-         this one: {ours}\n  {other}: {theirs}\n  \
-         try: give all servers the same list, in the same order"
+        "{other} was given other initial servers than this one\nthis one: {ours}\n\
+         {other}: {theirs}"
     )]
     ListsDiffer {
         /// The server that was given another list.
@@ -81,11 +75,7 @@ pub enum Refused {
         theirs: String,
     },
     /// An address leads to another cluster, or to one that doesn't know this server.
-    #[error(
-        "{other} belongs to cluster {cluster_id}, which doesn't know this server\n  \
-         try: start this server with --join and run: quorid cluster add; or correct the list of \
-         initial servers"
-    )]
+    #[error("{other} belongs to cluster {cluster_id}, which doesn't know this server")]
     Foreign {
         /// The server that answered.
         other: String,
@@ -93,11 +83,7 @@ pub enum Refused {
         cluster_id: String,
     },
     /// Some servers were enlisted by a first server that is no more.
-    #[error(
-        "{other} was enlisted in cluster {cluster_id}, which was never formed\n  \
-         try: nothing was stored yet: empty the data directories of all servers and start them \
-         again"
-    )]
+    #[error("{other} was enlisted in cluster {cluster_id}, which was never formed")]
     HalfFormed {
         /// The server that was enlisted.
         other: String,
@@ -105,11 +91,7 @@ pub enum Refused {
         cluster_id: String,
     },
     /// A server went elsewhere while the cluster was being formed.
-    #[error(
-        "{other} can't be enlisted in the new cluster {cluster_id}: {why}\n  \
-         try: nothing was stored yet: empty the data directories of all servers and start them \
-         again"
-    )]
+    #[error("{other} can't be enlisted in the new cluster {cluster_id}: {why}")]
     NotEnlisted {
         /// The server.
         other: String,
@@ -119,10 +101,7 @@ pub enum Refused {
         why: String,
     },
     /// Another version of the program.
-    #[error(
-        "{other} keeps data of format version {theirs}, this server of version {ours}\n  \
-         try: run the same version of quorid on all servers"
-    )]
+    #[error("{other} keeps data of format version {theirs}, this server of version {ours}")]
     Format {
         /// The server that answered.
         other: String,
@@ -132,10 +111,7 @@ pub enum Refused {
         ours: u32,
     },
     /// The data directory is another server's.
-    #[error(
-        "the data directory belongs to server {found}, this server is {name}\n  \
-         try: correct --name or --data-dir"
-    )]
+    #[error("the data directory belongs to server {found}, this server is {name}")]
     OtherName {
         /// This server.
         name: String,
@@ -143,10 +119,7 @@ pub enum Refused {
         found: String,
     },
     /// This server isn't in the list.
-    #[error(
-        "this server, {name}, is not among the initial servers: {list}\n  \
-         try: add it to the list, or correct --name"
-    )]
+    #[error("this server, {name}, is not among the initial servers: {list}")]
     NotListed {
         /// This server.
         name: String,
@@ -154,12 +127,7 @@ pub enum Refused {
         list: String,
     },
     /// Nobody else is there to say whether there is a cluster already.
-    #[error(
-        "this server's list of initial servers names only itself\n  \
-         try: to form a new cluster of one server, start it with --form-alone, once; if it was \
-         a member of a cluster and lost its data, start it with --join, and then run: quorid \
-         cluster replace {name}"
-    )]
+    #[error("this server's list of initial servers names only itself")]
     Alone {
         /// This server.
         name: String,
@@ -167,6 +135,46 @@ pub enum Refused {
     /// The identity can't be written.
     #[error("cannot become a member: {0}")]
     Identity(String),
+}
+
+impl Refused {
+    /// What the operator of this server can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Emptied { name, .. } => format!(
+                "point it at its data directory, if that is only in another place (never at \
+                 an older copy); if it is lost, start this server with --join, and then run: \
+                 quorid cluster replace {name}"
+            ),
+            Self::LogGone { name, .. } => format!(
+                "empty the data directory, start this server with --join, and then run: \
+                 quorid cluster replace {name}"
+            ),
+            Self::ListsDiffer { .. } => {
+                "give all servers the same list, in the same order".to_owned()
+            }
+            Self::Foreign { .. } => {
+                "start this server with --join and run: quorid cluster add; or correct the \
+                 list of initial servers"
+                    .to_owned()
+            }
+            Self::HalfFormed { .. } | Self::NotEnlisted { .. } => {
+                "nothing was stored yet: empty the data directories of all servers and start \
+                 them again"
+                    .to_owned()
+            }
+            Self::Format { .. } => "run the same version of quorid on all servers".to_owned(),
+            Self::OtherName { .. } => "correct --name or --data-dir".to_owned(),
+            Self::NotListed { .. } => "add it to the list, or correct --name".to_owned(),
+            Self::Alone { name, .. } => format!(
+                "to form a new cluster of one server, start it with --form-alone, once; if \
+                 it was a member of a cluster and lost its data, start it with --join, and \
+                 then run: quorid cluster replace {name}"
+            ),
+            Self::Identity(_) => return None,
+        })
+    }
 }
 
 /// Who this server is, and whether it is to begin the log.

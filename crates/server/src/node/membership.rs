@@ -51,10 +51,10 @@ pub enum MembershipError {
     #[error("another change of members is under way; try again when it is done")]
     InProgress,
     /// No member of that name.
-    #[error("no server of the cluster is named {0}; see: quorid cluster status")]
+    #[error("no server of the cluster is named {0}")]
     NotFound(String),
     /// There is a member of that name.
-    #[error("the cluster has a server named {0} already; see: quorid cluster status")]
+    #[error("the cluster has a server named {0} already")]
     Exists(String),
     /// The new server can't be taken in.
     #[error("cannot take in {name}: {why}")]

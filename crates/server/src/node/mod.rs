@@ -80,12 +80,24 @@ pub enum StartError {
     #[error(transparent)]
     Fault(#[from] Fault),
     /// Its log is damaged.
-    #[error(
-        "cannot open the log: {0}\n  \
-         try: empty the data directory, start this server with --join, and then run: quorid \
-         cluster replace"
-    )]
+    #[error("cannot open the log: {0}")]
     Log(std::io::Error),
+}
+
+impl StartError {
+    /// What the operator of this server can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused(refused) => refused.hint(),
+            Self::Fault(_) => None,
+            Self::Log(_) => Some(
+                "empty the data directory, start this server with --join, and then run: quorid \
+                 cluster replace"
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
 /// How a server is doing.

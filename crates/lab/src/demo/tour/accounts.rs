@@ -7,14 +7,16 @@ use quorid_api::{Account, AccountName, Read};
 use serde_json::json;
 
 use super::{Tour, ledger::Ledger};
-use crate::errors::{Exit, Failure};
+use crate::error::LabError;
 
 /// So that the program can show it wherever it is.
 const SAMPLES: &str = include_str!("../../../../../samples/accounts.csv");
+/// Exit code of a command that found no such account.
+const NOT_FOUND: i32 = 3;
 /// Preferred for the lookups, where it is there.
 const PREFERRED: &str = "joão.brandão";
 
-pub(super) async fn tell(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), Failure> {
+pub(super) async fn tell(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), LabError> {
     tour.narrator
         .chapter("accounts", "Accounts come in, and are looked up")?;
     tour.narrator.say(
@@ -29,14 +31,13 @@ pub(super) async fn tell(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Resul
     rename_and_delete(tour, &account).await
 }
 
-async fn import(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), Failure> {
+async fn import(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), LabError> {
     let file = match samples {
         Some(file) => file,
         None => {
             let file = tour.cluster.directory().join("accounts.csv");
-            fs::write(&file, SAMPLES).map_err(|error| {
-                Failure::io(format_args!("can't write {}", file.display()), &error)
-            })?;
+            fs::write(&file, SAMPLES)
+                .map_err(|error| LabError::io(format!("can't write {}", file.display()), error))?;
             file
         }
     };
@@ -60,20 +61,17 @@ async fn import(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), Fai
 }
 
 /// An account that may be shown.
-async fn pick(tour: &Tour<'_>) -> Result<Account, Failure> {
+async fn pick(tour: &Tour<'_>) -> Result<Account, LabError> {
     let client = tour.cluster.operator()?;
     let preferred = AccountName::Login(PREFERRED.to_owned());
     if let Ok(account) = client.get_account(&preferred, Read::Linearizable).await {
         return Ok(account);
     }
     let page = client.list_accounts(1, "", Read::Linearizable).await?;
-    page.accounts
-        .into_iter()
-        .next()
-        .ok_or_else(|| Failure::usage("the samples have no account that could be shown"))
+    page.accounts.into_iter().next().ok_or(LabError::NoSample)
 }
 
-async fn lookup(tour: &mut Tour<'_>, account: &Account) -> Result<(), Failure> {
+async fn lookup(tour: &mut Tour<'_>, account: &Account) -> Result<(), LabError> {
     tour.narrator
         .say("An account is found by its login name and by its UUID, which never changes.")?;
     let by_name = tour.show(&["lookup", &account.login_name]).await?;
@@ -86,11 +84,11 @@ async fn lookup(tour: &mut Tour<'_>, account: &Account) -> Result<(), Failure> {
     )
 }
 
-async fn rename_and_delete(tour: &mut Tour<'_>, account: &Account) -> Result<(), Failure> {
+async fn rename_and_delete(tour: &mut Tour<'_>, account: &Account) -> Result<(), LabError> {
     let new_name = format!("{}.renamed", account.login_name);
     let client = tour.cluster.operator()?;
     let id = account.id.parse().map_err(|_| {
-        Failure::fault(format!("a server gave the malformed UUID `{}`", account.id))
+        LabError::fault(format!("a server gave the malformed UUID `{}`", account.id))
     })?;
     tour.show(&["modify", &account.login_name, &new_name])
         .await?;
@@ -100,7 +98,7 @@ async fn rename_and_delete(tour: &mut Tour<'_>, account: &Account) -> Result<(),
     let old = tour.show(&["lookup", &account.login_name]).await?;
     tour.ledger.rename(&account.id, &new_name);
     tour.narrator.check(
-        found.login_name == new_name && old.exit == Some(Exit::NotFound as i32),
+        found.login_name == new_name && old.exit == Some(NOT_FOUND),
         "a renamed account keeps its UUID, and its old name is free",
         format!("{} is now {new_name}", account.login_name),
     )?;
@@ -108,7 +106,7 @@ async fn rename_and_delete(tour: &mut Tour<'_>, account: &Account) -> Result<(),
     let gone = tour.show(&["reverse-lookup", &account.id]).await?;
     tour.ledger.remove(&account.id);
     tour.narrator.check(
-        gone.exit == Some(Exit::NotFound as i32),
+        gone.exit == Some(NOT_FOUND),
         "a deleted account is found no more",
         format!("{} accounts are left", tour.ledger.len()),
     )

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Beginning, PATIENCE, Tour, ledger, moment, whole_ms};
-use crate::{demo::narrator::ms, errors::Failure};
+use crate::{demo::narrator::ms, error::LabError};
 
 const KINDS: [&str; 4] = ["opened", "candidate", "elected", "follows"];
 const PACE: Duration = Duration::from_millis(10);
 const CREATES: usize = 200;
 
-pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
+pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), LabError> {
     tour.narrator
         .chapter("all_killed", "All servers are killed at once")?;
     tour.narrator.say(

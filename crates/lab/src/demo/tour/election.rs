@@ -4,7 +4,7 @@ use crate::testbed::Testbed;
 use serde_json::json;
 
 use super::{Beginning, PATIENCE, Tour};
-use crate::{demo::narrator::Narrator, errors::Failure};
+use crate::{demo::narrator::Narrator, error::LabError};
 
 const KINDS: [&str; 6] = [
     "listening",
@@ -19,7 +19,7 @@ const KINDS: [&str; 6] = [
 pub(super) async fn start(
     cluster: &mut Testbed,
     narrator: &mut Narrator,
-) -> Result<Beginning, Failure> {
+) -> Result<Beginning, LabError> {
     narrator.chapter("election", "Three servers start, and elect a leader")?;
     narrator.say(&format!(
         "Each server is a {} of its own, with its own certificate, log and disk. Changes \
@@ -33,7 +33,7 @@ pub(super) async fn start(
     Ok(began)
 }
 
-pub(super) async fn tell(tour: &mut Tour<'_>, began: Beginning) -> Result<(), Failure> {
+pub(super) async fn tell(tour: &mut Tour<'_>, began: Beginning) -> Result<(), LabError> {
     let heard = tour.watcher.leader_since(began.process, PATIENCE).await?;
     let leader = tour.cluster.wait_ready(PATIENCE).await?;
     let events = tour.told(began, &KINDS)?;

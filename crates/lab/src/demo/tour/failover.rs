@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Beginning, PAUSE_MAX, Tour, heard_moment, moment, whole_ms};
 use crate::{
     demo::{narrator::ms, watcher::Heard, writers::Written},
-    errors::Failure,
+    error::LabError,
 };
 
 /// One leader after the other.
@@ -28,7 +28,7 @@ pub(super) struct Failover {
 
 impl Failover {
     /// Shows it as a time line.
-    pub(super) fn show(&self, tour: &mut Tour<'_>, written: &Written) -> Result<(), Failure> {
+    pub(super) fn show(&self, tour: &mut Tour<'_>, written: &Written) -> Result<(), LabError> {
         let mut moments = tour.moments(&self.events, self.began);
         let harm = format!("{} {}, the leader", tour.name(self.old), self.harmed);
         moments.insert(0, moment(0, "tour", self.harm, harm));
@@ -47,7 +47,7 @@ impl Failover {
     }
 
     /// Checks that the servers, the listening client and the writing clients got over it.
-    pub(super) fn check(&self, tour: &mut Tour<'_>, written: &Written) -> Result<(), Failure> {
+    pub(super) fn check(&self, tour: &mut Tour<'_>, written: &Written) -> Result<(), LabError> {
         let others = |event: &&LogEvent| event.server != self.old;
         let elected = self.events.iter().filter(others);
         let elected = elected.rev().find(|event| event.is("elected"));

@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::{Beginning, PATIENCE, Tour, ledger, moment, whole_ms};
-use crate::{demo::narrator::ms, errors::Failure};
+use crate::{demo::narrator::ms, error::LabError};
 
 const KINDS: [&str; 5] = [
     "opened",
@@ -19,7 +19,7 @@ const PACE: Duration = Duration::from_millis(4);
 const CREATES: usize = 200;
 const POLL: Duration = Duration::from_millis(20);
 
-pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
+pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), LabError> {
     tour.narrator
         .chapter("follower_away", "A follower is away for too long")?;
     tour.narrator.say(
@@ -110,7 +110,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
 
 /// Waits until the leader's log no longer has what a server lacks that got no further than
 /// `reach`; the last entry that is gone.
-async fn wait_purged(tour: &Tour<'_>, leader: usize, reach: u64) -> Result<u64, Failure> {
+async fn wait_purged(tour: &Tour<'_>, leader: usize, reach: u64) -> Result<u64, LabError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let purged = tour.cluster.status(leader).await?.purged_index;
@@ -118,10 +118,10 @@ async fn wait_purged(tour: &Tour<'_>, leader: usize, reach: u64) -> Result<u64, 
             return Ok(purged);
         }
         if Instant::now() >= deadline {
-            return Err(Failure::unavailable(
-                "LOG_NOT_CUT",
-                format!("the leader's log still begins at {purged} after {PATIENCE:?}"),
-            ));
+            return Err(LabError::LogNotCut {
+                first: purged,
+                waited: PATIENCE,
+            });
         }
         sleep(POLL).await;
     }

@@ -6,13 +6,13 @@ use crate::testbed::{Cut, LogEvent};
 use serde_json::json;
 
 use super::{Beginning, NETWORK_EVENTS, PATIENCE, Tour, ledger, moment, whole_ms};
-use crate::{demo::narrator::ms, errors::Failure};
+use crate::{demo::narrator::ms, error::LabError};
 
 const PACE: Duration = Duration::from_millis(10);
 /// Acknowledged creates before the cut, during it, and after the link is back.
 const CREATES: usize = 300;
 
-pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
+pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), LabError> {
     tour.narrator.chapter(
         "follower_cut_off",
         "A follower loses its network for a while",

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Beginning, PATIENCE, Tour, ledger, moment, whole_ms};
-use crate::errors::Failure;
+use crate::error::LabError;
 
 const KINDS: [&str; 5] = [
     "listening",
@@ -13,7 +13,7 @@ const KINDS: [&str; 5] = [
     "snapshot_installed",
 ];
 
-pub(super) async fn tell(tour: &mut Tour<'_>, old: usize) -> Result<(), Failure> {
+pub(super) async fn tell(tour: &mut Tour<'_>, old: usize) -> Result<(), LabError> {
     let name = tour.name(old);
     tour.narrator
         .chapter("leader_back", "The old leader comes back")?;

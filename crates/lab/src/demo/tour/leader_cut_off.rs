@@ -9,7 +9,7 @@ use super::{
     Beginning, NETWORK_EVENTS, PATIENCE, Tour, WRITERS, failover::Failover, ledger, moment,
     whole_ms,
 };
-use crate::errors::Failure;
+use crate::error::LabError;
 
 const PACE: Duration = Duration::from_millis(10);
 /// Some times the lease, for a machine that is busy with other things.
@@ -17,7 +17,7 @@ const STOPS_WITHIN: Duration = Duration::from_secs(2);
 /// Acknowledged creates before the cut, after it, and after the link is back.
 const CREATES: usize = 300;
 
-pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), Failure> {
+pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), LabError> {
     tour.narrator
         .chapter("leader_cut_off", "The leader's network is cut")?;
     tour.narrator.say(&format!(

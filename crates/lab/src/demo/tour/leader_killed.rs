@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Beginning, PATIENCE, Tour, WRITERS, failover::Failover, ledger};
-use crate::errors::Failure;
+use crate::error::LabError;
 
 const KINDS: [&str; 4] = ["leader_lost", "candidate", "elected", "follows"];
 const PACE: Duration = Duration::from_millis(10);
@@ -11,7 +11,7 @@ const PACE: Duration = Duration::from_millis(10);
 const CREATES: usize = 300;
 
 /// Returns the server that was killed, which is down afterwards.
-pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<usize, Failure> {
+pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<usize, LabError> {
     tour.narrator
         .chapter("leader_killed", "The leader is killed")?;
     tour.narrator.say(&format!(

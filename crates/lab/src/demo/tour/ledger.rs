@@ -6,7 +6,7 @@ use quorid_api::Account;
 use serde_json::json;
 
 use super::{PATIENCE, Tour};
-use crate::{demo::writers::Written, errors::Failure};
+use crate::{demo::writers::Written, error::LabError};
 
 /// The accounts that must be there, by id.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ impl Ledger {
 
 /// Checks that every running server has exactly what was acknowledged, and that their states
 /// are the same.
-pub(super) async fn verify(tour: &mut Tour<'_>) -> Result<(), Failure> {
+pub(super) async fn verify(tour: &mut Tour<'_>) -> Result<(), LabError> {
     let leader = tour.cluster.leader(PATIENCE).await?;
     // Of the leader, so it includes whatever was acknowledged before.
     let revision = tour.cluster.status(leader).await?.applied_index;

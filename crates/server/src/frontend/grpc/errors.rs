@@ -148,6 +148,11 @@ pub(crate) fn deadline_exceeded(deadline: Duration) -> Status {
 
 /// What the gRPC library found wrong with a message, as the caller's error that it is.
 /// None: it wasn't about a message.
+///
+/// tonic makes these statuses from text alone, without a source to look at:
+/// <https://github.com/hyperium/tonic/blob/v0.14.2/tonic-prost/src/codec.rs> (`from_decode_error`)
+/// and <https://github.com/hyperium/tonic/blob/v0.14.2/tonic/src/codec/decode.rs>. A test of the
+/// client port sends such messages, so that a change of tonic's words shows.
 pub(crate) fn malformed_message(status: &Status) -> Option<Status> {
     let text = status.message();
     let code = status.code();

@@ -141,7 +141,7 @@ impl Story {
                 let name = &self.cluster.servers[self.of(name)].name;
                 std::fs::remove_dir_all(self.cluster.folder.path().join(name)).expect("removed");
             }
-            // Its error has this text; NAME in it is the server's.
+            // The hint of its error has this text; NAME in it is the server's.
             ["start", "of", name, "is", "refused", "with", ..] => {
                 let number = self.of(name);
                 let (_, text) = line.split_once(" with ").expect("a text");
@@ -149,7 +149,8 @@ impl Story {
                 let (_runtime, start) = self.cluster.starting(self.cluster.config(number)).await;
                 let started = timeout(DEADLINE, start).await.expect("in time");
                 let error = started.expect("no panic").err().expect("refused");
-                assert!(error.to_string().contains(&wanted), "{error}");
+                let hint = error.hint().expect("a hint");
+                assert!(hint.contains(&wanted), "{error}; {hint}");
             }
             [name, "hears", "of", "the", "leader"] => {
                 let mut known = self.node(name).cluster();

@@ -1,0 +1,78 @@
+//! What to try next, in words of the command line: its options and commands.
+
+use quorid_api::{Reason, Rejected, TlsError, tls::Remedy};
+
+pub(crate) const REACH: &str = "check that the servers run and that --servers and --ca fit";
+pub(crate) const ADDRESS: &str = "host:port, such as 127.0.0.1:7400";
+pub(crate) const NEW_DIRECTORY: &str = "another directory, or one that doesn't exist yet";
+pub(crate) const ACCOUNTS: &str = "quorid bench create --count 10000";
+
+/// For a server's refusal, where the command line knows a way.
+pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
+    let hint = match rejected.reason {
+        Reason::PasswordNeeded => {
+            "--password asks for it; --password-stdin and --password-file read it"
+        }
+        Reason::LoginNeeded => {
+            "the same with --user LOGIN, or with --cert and --key of an operator"
+        }
+        Reason::OperatorNeeded => {
+            "the same with --cert and --key of an operator (`quorid cert operator` makes them)"
+        }
+        Reason::ServerNotFound | Reason::ServerExists => "quorid cluster status",
+        Reason::LoginNameTaken
+        | Reason::AccountNotFound
+        | Reason::EtagMismatch
+        | Reason::WrongPassword
+        | Reason::RequestExpired
+        | Reason::RequestReused
+        | Reason::RequestFromFuture
+        | Reason::InvalidLoginName
+        | Reason::InvalidRealName
+        | Reason::InvalidPassword
+        | Reason::InvalidAccountName
+        | Reason::InvalidRequestId
+        | Reason::InvalidPageToken
+        | Reason::InvalidPageSize
+        | Reason::InvalidFieldMask
+        | Reason::InvalidEtag
+        | Reason::InvalidReadOptions
+        | Reason::InvalidServer
+        | Reason::InvalidMessage
+        | Reason::Busy
+        | Reason::NotLeader
+        | Reason::NoQuorum
+        | Reason::OutcomeUnknown
+        | Reason::Behind
+        | Reason::ShuttingDown
+        | Reason::DeadlineExceeded
+        | Reason::ChangeInProgress
+        | Reason::ServerNotReady
+        | Reason::Fault
+        | Reason::Unstated
+        | Reason::Other(_) => return None,
+    };
+    Some(hint.to_owned())
+}
+
+pub(crate) fn of_tls(error: &TlsError) -> &'static str {
+    match error {
+        TlsError::File { .. } => "`quorid cert` makes the files",
+        TlsError::Incomplete { .. } => "give both --cert and --key, or neither",
+        TlsError::Handshake { remedy, .. } => match remedy {
+            Remedy::Authority => "give the certificate of the cluster's own CA with --ca",
+            Remedy::Dates => {
+                "check the clocks of both machines; renew the server's certificate with \
+                 `quorid cert`"
+            }
+            Remedy::Name => {
+                "use an address that the certificate carries, or renew it with this host added"
+            }
+            Remedy::Port => "check the port: it must be the server's client address",
+            Remedy::OwnCertificate => {
+                "check that --cert and --key are of the cluster's CA and still valid"
+            }
+            Remedy::Operator => "give an operator's certificate with --cert and --key",
+        },
+    }
+}
