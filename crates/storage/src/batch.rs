@@ -3,7 +3,7 @@
 use redb::{Key, ReadableTableMetadata as _, WriteTransaction};
 
 use super::{
-    Fault,
+    Fault, OrFault as _,
     log::LogPos,
     position::{self, APPLIED, MEMBERSHIP},
     rows::{Rows, place},
@@ -102,7 +102,7 @@ impl Rows for Batch<'_> {
 
     fn count(&self, table: &Table) -> Result<u64, Fault> {
         let place = place(self.tables, table);
-        for_any!(&self.opened[place], opened => opened.len().map_err(table.failed("counting")))
+        for_any!(&self.opened[place], opened => opened.len().or_fault(table.doing("counting")))
     }
 }
 
@@ -112,11 +112,11 @@ fn insert<K: Key + Cell + 'static, V: Cell + 'static>(
     key: &[u8],
     value: &[u8],
 ) -> Result<(), Fault> {
-    let key = K::of(key).map_err(table.failed("storing in"))?;
-    let value = V::of(value).map_err(table.failed("storing in"))?;
+    let key = K::of(key).or_fault(table.doing("storing in"))?;
+    let value = V::of(value).or_fault(table.doing("storing in"))?;
     opened
         .insert(key, value)
-        .map_err(table.failed("storing in"))?;
+        .or_fault(table.doing("storing in"))?;
     Ok(())
 }
 
@@ -125,7 +125,7 @@ fn remove<K: Key + Cell + 'static, V: Cell + 'static>(
     table: &Table,
     key: &[u8],
 ) -> Result<(), Fault> {
-    let key = K::of(key).map_err(table.failed("removing from"))?;
-    opened.remove(key).map_err(table.failed("removing from"))?;
+    let key = K::of(key).or_fault(table.doing("removing from"))?;
+    opened.remove(key).or_fault(table.doing("removing from"))?;
     Ok(())
 }

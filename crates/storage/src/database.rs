@@ -6,11 +6,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use redb::{Builder, Database, StorageBackend, StorageError};
+use redb::{
+    Builder, CommitError, Database, StorageBackend, StorageError, TableError, TransactionError,
+};
 
 use super::{
-    Fault, StateFile, StoreOptions,
-    fault::failed,
+    Fault, OrFault as _, StateFile, StoreOptions,
     table::{Tables, open_to_write},
 };
 
@@ -56,7 +57,7 @@ impl StateDatabase {
         let database = Builder::new()
             .set_cache_size(options.cache_bytes)
             .create_with_backend(backend)
-            .map_err(failed("opening the state"))?;
+            .or_fault("opening the state")?;
         create_tables(&database, tables)?;
         Ok(Self {
             database,
@@ -67,10 +68,25 @@ impl StateDatabase {
     /// The result; a refusal for an error before gets that error for its reason.
     pub(super) fn explained<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
         result.map_err(|fault| match self.disk_error.get() {
-            Some(error) => fault.explained(StorageError::PreviousIo, error),
-            None => fault,
+            Some(error) if follows_from_another(&fault) => fault.because(error),
+            Some(_) | None => fault,
         })
     }
+}
+
+/// Whether redb refused something only because of an error before.
+fn follows_from_another(fault: &Fault) -> bool {
+    let why = fault.why();
+    let storage = if let Some(TransactionError::Storage(error)) = why.downcast_ref() {
+        Some(error)
+    } else if let Some(TableError::Storage(error)) = why.downcast_ref() {
+        Some(error)
+    } else if let Some(CommitError::Storage(error)) = why.downcast_ref() {
+        Some(error)
+    } else {
+        why.downcast_ref()
+    };
+    matches!(storage, Some(StorageError::PreviousIo))
 }
 
 impl Deref for StateDatabase {
@@ -82,13 +98,11 @@ impl Deref for StateDatabase {
 }
 
 fn create_tables(database: &Database, tables: Tables) -> Result<(), Fault> {
-    let transaction = database
-        .begin_write()
-        .map_err(failed("making the tables"))?;
+    let transaction = database.begin_write().or_fault("making the tables")?;
     for table in tables {
         drop(open_to_write(&transaction, table)?);
     }
-    transaction.commit().map_err(failed("making the tables"))
+    transaction.commit().or_fault("making the tables")
 }
 
 /// redb takes a backend by value.
@@ -172,13 +186,13 @@ mod tests {
         let file = Box::new(Full(InMemoryBackend::new(), Arc::clone(&full)));
         let state = StateDatabase::open(file, &[], &StoreOptions::default()).expect("opened");
         let begin = || {
-            let begun = state.begin_write().map_err(failed("beginning"));
+            let begun = state.begin_write().or_fault("beginning");
             state.explained(begun)
         };
         let transaction = begin().expect("room");
         transaction.open_table(TABLE).expect("a table");
         full.store(true, Ordering::Relaxed);
-        let unwritten = transaction.commit().map_err(failed("committing"));
+        let unwritten = transaction.commit().or_fault("committing");
         let first = state.explained(unwritten).expect_err("no room");
         let later = begin().err().expect("refused");
         let no_room = io::Error::from(io::ErrorKind::StorageFull);

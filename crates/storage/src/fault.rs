@@ -1,31 +1,50 @@
 //! The error of last resort.
 
-use std::{fmt, io, sync::Arc};
+use std::{error::Error, fmt, io, sync::Arc};
+
+type BoxedError = Box<dyn Error + Send + Sync>;
 
 /// A disk that fails, or a bug: nothing that the caller did, and nothing that a retry on the
 /// same server mends. A server that meets one in its log or state stops.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{what}: {why}")]
+///
+/// It is printed with its reason, because the engines print no source of an error. Its source is
+/// therefore that of the reason.
+#[derive(Debug, Clone)]
 pub struct Fault {
     what: Arc<str>,
-    why: Arc<str>,
+    why: Arc<dyn Error + Send + Sync>,
 }
 
 impl Fault {
     /// `what` was being done, and `why` it failed.
-    pub fn new(what: impl Into<Arc<str>>, why: impl fmt::Display) -> Self {
+    pub fn new(what: impl Into<Arc<str>>, why: impl Into<BoxedError>) -> Self {
         Self {
             what: what.into(),
-            why: why.to_string().into(),
+            why: why.into().into(),
         }
     }
 
-    /// The reason, where it was another one, is this one.
-    pub(crate) fn explained(self, other: impl fmt::Display, why: impl fmt::Display) -> Self {
-        match *self.why == *other.to_string() {
-            true => Self::new(self.what, why),
-            false => self,
-        }
+    /// Why it failed.
+    #[must_use]
+    pub fn why(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.why
+    }
+
+    /// The same, for another reason.
+    pub(crate) fn because(self, why: impl Into<BoxedError>) -> Self {
+        Self::new(self.what, why)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.why.source()
     }
 }
 
@@ -35,7 +54,14 @@ impl From<Fault> for io::Error {
     }
 }
 
-/// Makes the faults of something that was being done.
-pub(crate) fn failed<E: fmt::Display>(what: &'static str) -> impl Fn(E) -> Fault {
-    move |error| Fault::new(what, error)
+/// Turns errors into faults.
+pub trait OrFault<T> {
+    /// The value, or the fault that says what was being done.
+    fn or_fault(self, what: impl fmt::Display) -> Result<T, Fault>;
+}
+
+impl<T, E: Into<BoxedError>> OrFault<T> for Result<T, E> {
+    fn or_fault(self, what: impl fmt::Display) -> Result<T, Fault> {
+        self.map_err(|error| Fault::new(what.to_string(), error))
+    }
 }

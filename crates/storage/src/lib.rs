@@ -29,7 +29,7 @@ mod wal;
 pub use batch::Batch;
 pub use blocking::blocking;
 pub use disk::{DataDirectory, Disk, FORMAT_VERSION, Identity, OpenError};
-pub use fault::Fault;
+pub use fault::{Fault, OrFault};
 pub use log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload};
 #[cfg(feature = "planted-bugs")]
 #[doc(hidden)]

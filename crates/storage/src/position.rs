@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 
-use super::{Fault, log::LogPos, rows::Rows};
+use super::{Fault, OrFault as _, log::LogPos, rows::Rows};
 
 /// Name of the position: `LogId`, protobuf, of the last entry whose effect the tables hold.
 pub(crate) const APPLIED: &str = "applied";
@@ -42,8 +42,7 @@ pub(crate) fn read_durable(rows: &impl Rows) -> Result<Durable, Fault> {
 
 pub(crate) fn read_applied(rows: &impl Rows) -> Result<Option<LogPos>, Fault> {
     rows.value(APPLIED, |bytes| {
-        let LogId { term, index } =
-            LogId::decode(bytes).map_err(|error| Fault::new("reading a stored position", error))?;
+        let LogId { term, index } = LogId::decode(bytes).or_fault("reading a stored position")?;
         Ok(LogPos { term, index })
     })
 }

@@ -1,7 +1,7 @@
 //! Reading tables, the same way from a batch and from a view.
 
 use super::{
-    Fault,
+    Fault, OrFault as _,
     table::{Table, Tables},
 };
 
@@ -43,7 +43,7 @@ pub trait Rows {
     fn number(&self, name: &str) -> Result<u64, Fault> {
         let number = self.value(name, |bytes| {
             let bytes = bytes.try_into().map(u64::from_be_bytes);
-            bytes.map_err(|error| Fault::new("reading a stored number", error))
+            bytes.or_fault("reading a stored number")
         })?;
         Ok(number.unwrap_or_default())
     }

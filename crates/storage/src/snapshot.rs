@@ -10,11 +10,10 @@ use bytes::Bytes;
 use redb::Durability;
 
 use super::{
-    Batch, Fault,
+    Batch, Fault, OrFault as _,
     blocking::blocking,
     database::StateDatabase,
     disk::Disk,
-    fault::failed,
     planted::{StorageBug, is_planted},
     position::Durable,
     rows::Rows as _,
@@ -213,7 +212,7 @@ impl Loader {
         };
         let backend = disk
             .open_state(&file.name, true)
-            .map_err(failed("receiving a snapshot"))?;
+            .or_fault("receiving a snapshot")?;
         let database = StateDatabase::open(backend, tables, options)?;
         Ok(Self {
             database,
@@ -253,17 +252,17 @@ impl Loader {
 
     fn store(&self, table: &Table, chunk: &Chunk) -> Result<(), Fault> {
         const STORING: &str = "storing a received snapshot";
-        let mut transaction = self.database.begin_write().map_err(failed(STORING))?;
+        let mut transaction = self.database.begin_write().or_fault(STORING)?;
         transaction
             .set_durability(Durability::None)
-            .map_err(failed(STORING))?;
+            .or_fault(STORING)?;
         let mut batch = Batch::of(&transaction, self.tables)?;
         for (key, value) in chunk.keys.iter().zip(&chunk.values) {
             (table.check_row)(&batch, key, value)?;
             batch.insert(table, key, value)?;
         }
         drop(batch);
-        transaction.commit().map_err(failed(STORING))
+        transaction.commit().or_fault(STORING)
     }
 
     /// Ends the load: everything must have arrived. The snapshot is on the disk then.
@@ -278,9 +277,9 @@ impl Loader {
         blocking(|| {
             const STORING: &str = "storing a received snapshot";
             if !is_planted(StorageBug::SnapshotSwapNotSynced) {
-                let mut transaction = self.database.begin_write().map_err(failed(STORING))?;
+                let mut transaction = self.database.begin_write().or_fault(STORING)?;
                 transaction.set_quick_repair(true);
-                transaction.commit().map_err(failed(STORING))?;
+                transaction.commit().or_fault(STORING)?;
             }
             let view = StoreView::of(&self.database, self.tables)?;
             view.check()?;
@@ -320,7 +319,7 @@ impl Loaded {
         self.file
             .disk
             .rename(&self.file.name, name)
-            .map_err(failed("putting a snapshot in place"))?;
+            .or_fault("putting a snapshot in place")?;
         self.file.in_place = true;
         Ok((self.database, self.durable))
     }

@@ -13,12 +13,11 @@ use redb::{Durability, TransactionError};
 use tokio::sync::Notify;
 
 use super::{
-    Fault,
+    Fault, OrFault as _,
     batch::Batch,
     blocking::blocking,
     database::StateDatabase,
     disk::Disk,
-    fault::failed,
     position::{Durable, read_durable},
     snapshot::{Loaded, Loader, SnapshotReader, SnapshotTotals},
     table::Tables,
@@ -83,7 +82,7 @@ impl Store {
                 .all(|(number, table)| table.number == number)
         );
         disk.remove_all(super::snapshot::INCOMING)
-            .map_err(|error| Fault::new("removing half-received snapshots", error))?;
+            .or_fault("removing half-received snapshots")?;
         let database = open_or_make(&disk, tables, &options)?;
         let durable = StoreView::of(&database, tables)?.durable()?;
         Ok(Self {
@@ -137,15 +136,15 @@ impl Store {
             Err(TransactionError::WouldBlock) => blocking(|| database.begin_write()),
             begun => begun,
         }
-        .map_err(failed("beginning a batch"))?;
+        .or_fault("beginning a batch")?;
         transaction
             .set_durability(Durability::None)
-            .map_err(failed("beginning a batch"))?;
+            .or_fault("beginning a batch")?;
         let mut batch = Batch::of(&transaction, self.tables)?;
         let result = work(&mut batch)?;
         let bytes = batch.bytes;
         batch.finish()?;
-        transaction.commit().map_err(failed("committing a batch"))?;
+        transaction.commit().or_fault("committing a batch")?;
         self.forget_view();
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
         if before + bytes >= self.options.checkpoint_bytes {
@@ -162,12 +161,10 @@ impl Store {
     }
 
     fn write_checkpoint(&self, database: &StateDatabase) -> Result<Durable, Fault> {
-        let mut transaction = database
-            .begin_write()
-            .map_err(failed("beginning a checkpoint"))?;
+        let mut transaction = database.begin_write().or_fault("beginning a checkpoint")?;
         transaction
             .set_durability(Durability::Immediate)
-            .map_err(failed("beginning a checkpoint"))?;
+            .or_fault("beginning a checkpoint")?;
         // Saves the allocator's state too, so that a restart needs not walk the tables.
         transaction.set_quick_repair(true);
         self.bytes.store(0, Ordering::Relaxed);
@@ -175,9 +172,7 @@ impl Store {
             let state = Batch::of(&transaction, self.tables)?;
             read_durable(&state)?
         };
-        transaction
-            .commit()
-            .map_err(failed("writing a checkpoint"))?;
+        transaction.commit().or_fault("writing a checkpoint")?;
         self.forget_view();
         let mut last = self.lock_durable();
         // A snapshot that was installed meanwhile is newer, and durable too.
@@ -245,8 +240,8 @@ fn open_or_make(
 ) -> Result<StateDatabase, Fault> {
     let file = disk
         .open_state(STATE, false)
-        .map_err(failed("opening the state"))?;
-    if file.size().map_err(failed("opening the state"))? == 0 {
+        .or_fault("opening the state")?;
+    if file.size().or_fault("opening the state")? == 0 {
         // Made beside its place, like a snapshot: redb can't open a file that it was making when
         // the power went.
         drop(file);

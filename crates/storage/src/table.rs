@@ -6,7 +6,7 @@ use redb::{
     Key, ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, Value, WriteTransaction,
 };
 
-use super::{Batch, Fault, StoreView};
+use super::{Batch, Fault, OrFault as _, StoreView};
 
 /// The tables of a state, in the order of their numbers. The first one has the single values.
 pub type Tables = &'static [&'static Table];
@@ -32,10 +32,10 @@ pub struct Table {
 }
 
 impl Table {
-    /// Makes errors that say what was being done with this table.
-    pub(crate) fn failed<E: fmt::Display>(&self, doing: &'static str) -> impl Fn(E) -> Fault {
+    /// What is being done with this table, for its fault.
+    pub(crate) fn doing(&self, what: &'static str) -> impl fmt::Display {
         let name = self.name;
-        move |error| Fault::new(format!("{doing} {name}"), error)
+        fmt::from_fn(move |f| write!(f, "{what} {name}"))
     }
 }
 
@@ -96,17 +96,17 @@ macro_rules! open_with {
             Shape::IdToBytes => Opened::IdToBytes(
                 $transaction
                     .open_table(TableDefinition::new(name))
-                    .map_err(table.failed("opening"))?,
+                    .or_fault(table.doing("opening"))?,
             ),
             Shape::TextToId => Opened::TextToId(
                 $transaction
                     .open_table(TableDefinition::new(name))
-                    .map_err(table.failed("opening"))?,
+                    .or_fault(table.doing("opening"))?,
             ),
             Shape::TextToBytes => Opened::TextToBytes(
                 $transaction
                     .open_table(TableDefinition::new(name))
-                    .map_err(table.failed("opening"))?,
+                    .or_fault(table.doing("opening"))?,
             ),
         })
     }};
@@ -193,8 +193,8 @@ pub(crate) fn get<K: Key + Cell + 'static, V: Cell + 'static, T>(
     key: &[u8],
     read: impl FnOnce(&[u8]) -> Result<T, Fault>,
 ) -> Result<Option<T>, Fault> {
-    let key = K::of(key).map_err(table.failed("reading"))?;
-    match opened.get(key).map_err(table.failed("reading"))? {
+    let key = K::of(key).or_fault(table.doing("reading"))?;
+    match opened.get(key).or_fault(table.doing("reading"))? {
         Some(row) => read(V::bytes(&row.value())).map(Some),
         None => Ok(None),
     }
@@ -208,14 +208,14 @@ pub(crate) fn scan<K: Key + Cell + 'static, V: Cell + 'static>(
     row: &mut impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
 ) -> Result<(), Fault> {
     let from = match after {
-        Some(key) => Bound::Excluded(K::of(key).map_err(table.failed("reading"))?),
+        Some(key) => Bound::Excluded(K::of(key).or_fault(table.doing("reading"))?),
         None => Bound::Unbounded,
     };
     let rows = opened
         .range::<K::SelfType<'_>>((from, Bound::Unbounded))
-        .map_err(table.failed("reading"))?;
+        .or_fault(table.doing("reading"))?;
     for found in rows {
-        let (key, value) = found.map_err(table.failed("reading"))?;
+        let (key, value) = found.or_fault(table.doing("reading"))?;
         let (key, value) = (key.value(), value.value());
         if !row(K::bytes(&key), V::bytes(&value))? {
             break;

@@ -4,9 +4,8 @@ use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Fault,
+    Fault, OrFault as _,
     blocking::blocking,
-    fault::failed,
     log::LogPos,
     position::{Durable, read_applied, read_durable},
     rows::{Rows, place},
@@ -22,7 +21,7 @@ pub struct StoreView {
 
 impl StoreView {
     pub(super) fn of(database: &Database, tables: Tables) -> Result<Self, Fault> {
-        let transaction = database.begin_read().map_err(failed("reading the state"))?;
+        let transaction = database.begin_read().or_fault("reading the state")?;
         let opened = tables
             .iter()
             .map(|table| open_to_read(&transaction, table))
@@ -104,6 +103,6 @@ impl Rows for StoreView {
 
     fn count(&self, table: &Table) -> Result<u64, Fault> {
         let place = place(self.tables, table);
-        for_any!(&self.opened[place], opened => opened.len().map_err(table.failed("counting")))
+        for_any!(&self.opened[place], opened => opened.len().or_fault(table.doing("counting")))
     }
 }

@@ -28,7 +28,7 @@ use openraft::{
     errors::{ClientWriteError, InitializeError, RaftError},
 };
 use quorid_directory::{Command, Outcome, PlantedBug, Revision, is_planted};
-use quorid_storage::{Disk, Fault, LogEngine};
+use quorid_storage::{Disk, Fault, LogEngine, OrFault as _};
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinSet},
@@ -160,7 +160,7 @@ impl Starting {
         let identity = world
             .disk
             .identity()
-            .map_err(|error| Fault::new("reading the server's identity", error))?;
+            .or_fault("reading the server's identity")?;
         let gate = Gate::new(&config, Arc::clone(&world.disk), identity);
         Ok(Self {
             config,
@@ -225,7 +225,7 @@ impl Starting {
         let engine = config
             .engine(&identity.cluster_id)
             .validate()
-            .map_err(|error| Fault::new("configuring the engine", error))?;
+            .or_fault("configuring the engine")?;
         let raft = Raft::new(
             identity.server_id,
             Arc::new(engine),
@@ -234,7 +234,7 @@ impl Starting {
             StateMachine::new(Arc::clone(&store)),
         )
         .await
-        .map_err(|error| Fault::new("starting the engine", error))?;
+        .or_fault("starting the engine")?;
         gate.open(raft.clone(), Arc::clone(&store));
 
         let begin = start.form.filter(|_| empty);

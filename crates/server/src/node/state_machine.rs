@@ -8,7 +8,7 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine},
 };
 use quorid_directory::{PlantedBug, RequestId, is_planted};
-use quorid_storage::{Durable, Fault, blocking};
+use quorid_storage::{Durable, Fault, OrFault as _, blocking};
 use tracing::info;
 
 use super::{
@@ -193,6 +193,6 @@ fn as_another_request(command: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut command = decode_command(command)?;
     let other = command.request.uuid().as_u128() ^ 1;
     let other = RequestId::from_uuid(uuid::Uuid::from_u128(other));
-    command.request = other.map_err(|error| Fault::new("planting a bug", error))?;
+    command.request = other.or_fault("planting a bug")?;
     Ok(encode_command(&command))
 }

@@ -3,12 +3,11 @@
 
 use prost::Message as _;
 use quorid_directory::{Account, AccountId, Revision, Stamp, Time};
-use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
+use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
     field::{
-        account_id, client_address, damaged, decode_verifier, login_name, missing, real_name,
-        verifier_text,
+        account_id, client_address, decode_verifier, login_name, missing, real_name, verifier_text,
     },
     proto,
 };
@@ -68,7 +67,7 @@ pub(super) fn encode(account: &Account) -> Vec<u8> {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Account, Fault> {
-    from_message(proto::Account::decode(bytes).map_err(damaged("account"))?)
+    from_message(proto::Account::decode(bytes).or_fault("reading a stored account")?)
 }
 
 pub(super) fn to_message(account: &Account) -> proto::Account {

@@ -2,11 +2,11 @@
 
 use prost::Message as _;
 use quorid_directory::{Command, Operation, Proof, Revision, Time, Verifier, VerifierChange};
-use quorid_storage::Fault;
+use quorid_storage::{Fault, OrFault as _};
 
 use super::{
     field::{
-        account_id, client_address, damaged, decode_selector, decode_verifier, login_name, missing,
+        account_id, client_address, decode_selector, decode_verifier, login_name, missing,
         real_name, request_id, selector, verifier_text,
     },
     proto,
@@ -66,7 +66,7 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
 
 /// The command that the log kept.
 pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
-    let message = proto::Command::decode(bytes).map_err(damaged("command"))?;
+    let message = proto::Command::decode(bytes).or_fault("reading a stored command")?;
     let operation = match message
         .operation
         .ok_or_else(|| missing("command.operation"))?
@@ -86,9 +86,9 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
             verifier: match modify.verifier.and_then(|change| change.change) {
                 None => VerifierChange::Keep,
                 Some(proto::verifier_change::Change::Remove(_)) => VerifierChange::Remove,
-                Some(proto::verifier_change::Change::Set(text)) => {
-                    VerifierChange::Set(Verifier::parse(&text).map_err(damaged("verifier"))?)
-                }
+                Some(proto::verifier_change::Change::Set(text)) => VerifierChange::Set(
+                    Verifier::parse(&text).or_fault("reading a stored verifier")?,
+                ),
             },
         },
         proto::command::Operation::Delete(delete) => Operation::Delete {

@@ -4,12 +4,10 @@
 //! Whatever is read was checked before it was written; text that no longer parses means a
 //! damaged file or a program older than the data, and is a [`Fault`].
 
-use std::fmt;
-
 use quorid_directory::{
     AccountId, ClientAddress, LoginName, RealName, RequestId, Selector, Verifier,
 };
-use quorid_storage::Fault;
+use quorid_storage::{Fault, OrFault as _};
 
 use super::proto;
 
@@ -43,19 +41,19 @@ pub(super) fn decode_verifier(text: String) -> Result<Option<Verifier>, Fault> {
     }
     Verifier::parse(&text)
         .map(Some)
-        .map_err(damaged("verifier"))
+        .or_fault("reading a stored verifier")
 }
 
 pub(super) fn login_name(text: &str) -> Result<LoginName, Fault> {
-    LoginName::from_stored(text.to_owned()).map_err(damaged("login name"))
+    LoginName::from_stored(text.to_owned()).or_fault("reading a stored login name")
 }
 
 pub(super) fn real_name(text: &str) -> Result<RealName, Fault> {
-    RealName::from_stored(text.to_owned()).map_err(damaged("real name"))
+    RealName::from_stored(text.to_owned()).or_fault("reading a stored real name")
 }
 
 pub(super) fn client_address(text: &str) -> Result<ClientAddress, Fault> {
-    ClientAddress::parse(text).map_err(damaged("client address"))
+    ClientAddress::parse(text).or_fault("reading a stored client address")
 }
 
 pub(super) fn account_id(bytes: &[u8]) -> Result<AccountId, Fault> {
@@ -63,7 +61,7 @@ pub(super) fn account_id(bytes: &[u8]) -> Result<AccountId, Fault> {
 }
 
 pub(super) fn request_id(bytes: &[u8]) -> Result<RequestId, Fault> {
-    RequestId::from_bytes(sixteen(bytes, "request id")?).map_err(damaged("request id"))
+    RequestId::from_bytes(sixteen(bytes, "request id")?).or_fault("reading a stored request id")
 }
 
 pub(super) fn sixteen(bytes: &[u8], what: &'static str) -> Result<[u8; 16], Fault> {
@@ -73,10 +71,6 @@ pub(super) fn sixteen(bytes: &[u8], what: &'static str) -> Result<[u8; 16], Faul
             format!("{} bytes, not 16", bytes.len()),
         )
     })
-}
-
-pub(super) fn damaged<E: fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Fault {
-    move |error| Fault::new(format!("reading a stored {what}"), error)
 }
 
 pub(super) fn missing(field: &'static str) -> Fault {

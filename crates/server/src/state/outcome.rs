@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 
 use prost::Message as _;
 use quorid_directory::{Change, Fingerprint, Outcome, RequestId, Revision};
-use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
+use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
     account,
-    field::{damaged, missing, request_id, sixteen},
+    field::{missing, request_id, sixteen},
     proto,
     rejection::{rejection, rejection_message},
 };
@@ -81,7 +81,7 @@ pub(super) fn encode(outcome: &Outcome) -> Vec<u8> {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Outcome, Fault> {
-    let message = proto::Outcome::decode(bytes).map_err(damaged("outcome"))?;
+    let message = proto::Outcome::decode(bytes).or_fault("reading a stored outcome")?;
     let result = match message.result.ok_or_else(|| missing("outcome.result"))? {
         proto::outcome::Result::Created(it) => Ok(Change::Created(account::from_message(it)?)),
         proto::outcome::Result::Modified(it) => Ok(Change::Modified(account::from_message(it)?)),
