@@ -2,7 +2,7 @@
 
 use crate::command::{Command, Operation};
 use crate::event::{Event, Outcome};
-use crate::execute::execute;
+use crate::execute::{Stopped, execute};
 use crate::id::RequestId;
 use crate::model::{Revision, Stamp, Time};
 use crate::planted::{PlantedBug, is_planted};
@@ -99,15 +99,16 @@ pub fn decide_with<V: View>(
         time: now,
         client: command.client.clone(),
     };
-    let (result, event) = match execute(view, revision, stamp, &command.operation)? {
+    let (result, event) = match execute(view, revision, stamp, &command.operation) {
         Ok((change, event)) => (Ok(change), event),
         // The proof isn't part of what the client asked for: the same request may come again
         // with a better one.
-        Err(rejection) if rejection.concerns_proof() => {
+        Err(Stopped::Rejected(rejection)) if rejection.concerns_proof() => {
             let outcome = answer(Err(rejection));
             return Ok(Decision { outcome, events });
         }
-        Err(rejection) => (Err(rejection), None),
+        Err(Stopped::Rejected(rejection)) => (Err(rejection), None),
+        Err(Stopped::Unread(error)) => return Err(error),
     };
     events.extend(event);
     let outcome = answer(result);

@@ -10,7 +10,22 @@ use crate::rejection::Rejection;
 use crate::view::View;
 
 /// What is done, and the event if that changes anything.
-pub(crate) type Executed = Result<(Change, Option<Event>), Rejection>;
+pub(crate) type Executed = (Change, Option<Event>);
+
+/// Why nothing is done.
+#[derive(Debug)]
+pub(crate) enum Stopped<E> {
+    /// The rules say no.
+    Rejected(Rejection),
+    /// The state couldn't be read.
+    Unread(E),
+}
+
+impl<E> From<E> for Stopped<E> {
+    fn from(error: E) -> Self {
+        Self::Unread(error)
+    }
+}
 
 /// Executes an operation on paper, as of a time and for a client.
 pub(crate) fn execute<V: View>(
@@ -18,7 +33,7 @@ pub(crate) fn execute<V: View>(
     revision: Revision,
     stamp: Stamp,
     operation: &Operation,
-) -> Result<Executed, V::Error> {
+) -> Result<Executed, Stopped<V::Error>> {
     match operation {
         Operation::Create {
             id,
@@ -45,41 +60,34 @@ pub(crate) fn execute<V: View>(
             login_name,
             real_name,
             verifier,
-        } => match permitted(view, account, *expected_version, *proof)? {
-            Err(rejection) => Ok(Err(rejection)),
-            Ok(before) => {
-                let mut after = before.clone();
-                if let Some(name) = login_name {
-                    after.login_name = name.clone();
-                }
-                if let Some(name) = real_name {
-                    after.real_name = name.clone();
-                }
-                match verifier {
-                    VerifierChange::Keep => {}
-                    VerifierChange::Set(verifier) => after.verifier = Some(verifier.clone()),
-                    VerifierChange::Remove => after.verifier = None,
-                }
-                modify(view, revision, stamp, before, after)
+        } => {
+            let before = permitted(view, account, *expected_version, *proof)?;
+            let mut after = before.clone();
+            if let Some(name) = login_name {
+                after.login_name = name.clone();
             }
-        },
+            if let Some(name) = real_name {
+                after.real_name = name.clone();
+            }
+            match verifier {
+                VerifierChange::Keep => {}
+                VerifierChange::Set(verifier) => after.verifier = Some(verifier.clone()),
+                VerifierChange::Remove => after.verifier = None,
+            }
+            modify(view, revision, stamp, before, after)
+        }
         Operation::Delete {
             account,
             expected_version,
             proof,
-        } => {
-            let account = permitted(view, account, *expected_version, *proof)?;
-            Ok(account.map(delete))
-        }
+        } => permitted(view, account, *expected_version, *proof).map(delete),
     }
 }
 
-fn create<V: View>(view: &V, account: Account) -> Result<Executed, V::Error> {
-    let free = check_free(view, &account.login_name)?;
-    Ok(free.map(|()| {
-        let event = Event::AccountCreated(account.clone());
-        (Change::Created(account), Some(event))
-    }))
+fn create<V: View>(view: &V, account: Account) -> Result<Executed, Stopped<V::Error>> {
+    check_free(view, &account.login_name)?;
+    let event = Event::AccountCreated(account.clone());
+    Ok((Change::Created(account), Some(event)))
 }
 
 /// `after` is `before` with what was asked for; a difference gives it its version and stamp.
@@ -89,15 +97,12 @@ fn modify<V: View>(
     stamp: Stamp,
     before: Account,
     mut after: Account,
-) -> Result<Executed, V::Error> {
+) -> Result<Executed, Stopped<V::Error>> {
     if after == before {
-        return Ok(Ok((Change::Modified(before), None)));
+        return Ok((Change::Modified(before), None));
     }
-    if after.login_name != before.login_name
-        && !is_planted(PlantedBug::RenameSkipsUniqueness)
-        && let Err(taken) = check_free(view, &after.login_name)?
-    {
-        return Ok(Err(taken));
+    if after.login_name != before.login_name && !is_planted(PlantedBug::RenameSkipsUniqueness) {
+        check_free(view, &after.login_name)?;
     }
     if after.verifier != before.verifier {
         after.verifier_version = revision;
@@ -112,10 +117,10 @@ fn modify<V: View>(
         before_login: before.login_name,
         after: after.clone(),
     };
-    Ok(Ok((Change::Modified(after), Some(event))))
+    Ok((Change::Modified(after), Some(event)))
 }
 
-fn delete(account: Account) -> (Change, Option<Event>) {
+fn delete(account: Account) -> Executed {
     let event = Event::AccountDeleted {
         id: account.id,
         login_name: account.login_name.clone(),
@@ -129,14 +134,15 @@ fn permitted<V: View>(
     selector: &Selector,
     expected_version: Option<Revision>,
     proof: Proof,
-) -> Result<Result<Account, Rejection>, V::Error> {
+) -> Result<Account, Stopped<V::Error>> {
     let Some(account) = select(view, selector)? else {
         let account = selector.clone();
-        return Ok(Err(Rejection::AccountNotFound { account }));
+        return Err(Stopped::Rejected(Rejection::AccountNotFound { account }));
     };
-    let checked =
-        check_version(&account, expected_version).and_then(|()| check_proof(&account, proof));
-    Ok(checked.map(|()| account))
+    check_version(&account, expected_version)
+        .and_then(|()| check_proof(&account, proof))
+        .map_err(Stopped::Rejected)?;
+    Ok(account)
 }
 
 fn select<V: View>(view: &V, selector: &Selector) -> Result<Option<Account>, V::Error> {
@@ -186,12 +192,12 @@ fn check_proof(account: &Account, proof: Proof) -> Result<(), Rejection> {
     }
 }
 
-fn check_free<V: View>(view: &V, name: &LoginName) -> Result<Result<(), Rejection>, V::Error> {
-    Ok(match view.account_id(name)? {
-        Some(holder) => Err(Rejection::LoginNameTaken {
+fn check_free<V: View>(view: &V, name: &LoginName) -> Result<(), Stopped<V::Error>> {
+    match view.account_id(name)? {
+        Some(holder) => Err(Stopped::Rejected(Rejection::LoginNameTaken {
             login_name: name.clone(),
             holder,
-        }),
+        })),
         None => Ok(()),
-    })
+    }
 }
