@@ -17,7 +17,7 @@ use clap::Args;
 use quorid_server::access::Access;
 
 use super::{
-    error::LabError,
+    error::{LabError, OrFail as _},
     terminal::Screen,
     testbed::{Builder, Testbed},
 };
@@ -78,8 +78,7 @@ pub struct DemoArgs {
 
 /// Does what `quorid demo` was asked for.
 pub fn run(args: DemoArgs, out: Screen) -> Result<(), LabError> {
-    let runtime =
-        tokio::runtime::Runtime::new().map_err(|error| LabError::io("can't start", error))?;
+    let runtime = tokio::runtime::Runtime::new().or_fail("can't start")?;
     let result = runtime.block_on(demonstrate(args, out));
     // Not to wait for requests that nobody waits for any more.
     runtime.shutdown_background();
@@ -87,8 +86,7 @@ pub fn run(args: DemoArgs, out: Screen) -> Result<(), LabError> {
 }
 
 async fn demonstrate(args: DemoArgs, out: Screen) -> Result<(), LabError> {
-    let program = env::current_exe()
-        .map_err(|error| LabError::io("can't tell which program this is", error))?;
+    let program = env::current_exe().or_fail("can't tell which program this is")?;
     let mut builder = Testbed::builder(&program)
         .servers(usize::from(args.servers))
         .setting("access", args.access.to_string());

@@ -1,6 +1,6 @@
 //! Why a demonstration or a load did not come to its end.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use crate::testbed::TestbedError;
 
@@ -78,15 +78,22 @@ impl LabError {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// `what` failed, such as `can't write record.json`.
-    pub(crate) fn io(what: impl Into<String>, error: io::Error) -> Self {
-        Self::Io {
-            what: what.into(),
-            error,
-        }
-    }
-
     pub(crate) fn fault(message: impl Into<String>) -> Self {
         Self::Fault(message.into())
+    }
+}
+
+/// Says what failed.
+pub(crate) trait OrFail<T> {
+    /// The value, or what failed, such as `can't write record.json`.
+    fn or_fail(self, what: impl fmt::Display) -> Result<T, LabError>;
+}
+
+impl<T> OrFail<T> for io::Result<T> {
+    fn or_fail(self, what: impl fmt::Display) -> Result<T, LabError> {
+        self.map_err(|error| LabError::Io {
+            what: what.to_string(),
+            error,
+        })
     }
 }

@@ -57,7 +57,7 @@ pub use self::{
     log_events::{LogEvent, LogTail},
     stage::Cut,
 };
-use self::{place::Place, stage::Stage, this_machine::ThisMachine};
+use self::{error::OrCannot, place::Place, stage::Stage, this_machine::ThisMachine};
 use quorid_server::certs::CertificateFiles;
 
 /// How often what is waited for is looked at.
@@ -258,7 +258,7 @@ impl Testbed {
                 Machines::Stage(_) => false,
             };
             match self.try_start_all().await {
-                Err(error) if first && error.is_port_taken() => self.give_other_ports()?,
+                Err(TestbedError::Ended { .. }) if first => self.give_other_ports()?,
                 result => return result,
             }
         }
@@ -400,7 +400,7 @@ impl Testbed {
         let mut events = Vec::new();
         for server in 0..self.len() {
             let log = self.log(server);
-            let told = log_events::read(server, log).map_err(TestbedError::io("read", log))?;
+            let told = log_events::read(server, log).or_cannot("read", log)?;
             events.extend(told.into_iter().filter(|event| event.at >= since));
         }
         events.sort_by_key(|event| event.at);

@@ -11,7 +11,7 @@ use std::{
 use crate::testbed::Testbed;
 use tokio::process::Command;
 
-use crate::error::LabError;
+use crate::error::{LabError, OrFail as _};
 
 /// How client commands are run.
 pub(super) struct Commands {
@@ -53,8 +53,7 @@ impl Commands {
 
     /// Runs `quorid` with a file as standard input, which the last argument, `-`, stands for.
     pub(super) async fn run_on(&self, arguments: &[&str], file: &Path) -> Result<Said, LabError> {
-        let input = File::open(file)
-            .map_err(|error| LabError::io(format!("can't read {}", file.display()), error))?;
+        let input = File::open(file).or_fail(format_args!("can't read {}", file.display()))?;
         let mut said = self.run_with(arguments, input.into()).await?;
         said.line
             .push_str(&format!(" < {}", quoted(&file.to_string_lossy())));
@@ -79,7 +78,7 @@ impl Commands {
             .kill_on_drop(true)
             .output()
             .await
-            .map_err(|error| LabError::io(format!("can't run {}", program.display()), error))?;
+            .or_fail(format_args!("can't run {}", program.display()))?;
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.push_str(&String::from_utf8_lossy(&output.stderr));
         let words = arguments.iter().map(|argument| quoted(argument));

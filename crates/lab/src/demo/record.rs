@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::narrator::Moment;
-use crate::error::LabError;
+use crate::error::{LabError, OrFail as _};
 
 /// A tour, complete or as far as it got.
 #[derive(Debug, Serialize)]
@@ -113,7 +113,7 @@ impl Record {
         let written = serde_json::to_vec_pretty(self).map_err(std::io::Error::other);
         written
             .and_then(|text| fs::write(file, text))
-            .map_err(|error| LabError::io(format!("can't write {}", file.display()), error))
+            .or_fail(format_args!("can't write {}", file.display()))
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
     writers::{Acknowledged, Writers, Written},
 };
 use crate::{
-    error::LabError,
+    error::{LabError, OrFail as _},
     terminal::Screen,
     testbed::{Builder, LogEvent, Testbed},
 };
@@ -67,8 +67,7 @@ pub(super) async fn run(builder: Builder, file: &Path, out: Screen) -> Result<()
         "failover": failover,
     });
     let text = format!("{trace:#}\n");
-    fs::write(file, text)
-        .map_err(|error| LabError::io(format!("can't write {}", file.display()), error))?;
+    fs::write(file, text).or_fail(format_args!("can't write {}", file.display()))?;
     out.line(format!("written: {}", file.display()))
 }
 

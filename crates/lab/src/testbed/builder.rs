@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Testbed, TestbedError, layout::Layout, ports::Ports, this_machine::ThisMachine};
+use super::{
+    OrCannot as _, Testbed, TestbedError, layout::Layout, ports::Ports, this_machine::ThisMachine,
+};
 
 /// What a cluster is made of.
 #[derive(Debug, Clone)]
@@ -71,8 +73,8 @@ impl Builder {
         let mut layout = Layout::open(self.directory, self.servers, self.settings)?;
         let mut ports = None;
         if !layout.existed {
-            let reserved = Ports::reserve(2 * self.servers)
-                .map_err(TestbedError::io("find free ports for", layout.path()))?;
+            let reserved =
+                Ports::reserve(2 * self.servers).or_cannot("find free ports for", layout.path())?;
             layout.give_addresses(&reserved)?;
             ports = Some(reserved);
         }

@@ -93,15 +93,6 @@ pub enum TestbedError {
 }
 
 impl TestbedError {
-    /// For `map_err`: `cannot {what} {path}`.
-    pub(super) fn io(
-        what: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |error| Self::Io { what, path, error }
-    }
-
     /// For a server that ended without being told to, or badly.
     pub(super) fn ended(place: &Place, status: ExitStatus) -> Self {
         Self::Ended {
@@ -111,21 +102,20 @@ impl TestbedError {
             log: place.log.clone(),
         }
     }
+}
 
-    /// Whether a server found its port taken.
-    pub(super) fn is_port_taken(&self) -> bool {
-        match self {
-            Self::Ended { last_words, .. } => last_words.contains("cannot listen on"),
-            Self::Io { .. }
-            | Self::Directory { .. }
-            | Self::Stage { .. }
-            | Self::Driver { .. }
-            | Self::NoNetwork
-            | Self::Certificate(_)
-            | Self::Client(_)
-            | Self::NotRunning { .. }
-            | Self::Running { .. }
-            | Self::Late { .. } => false,
-        }
+/// Says what could not be done with which file, directory or program.
+pub(super) trait OrCannot<T> {
+    /// The value, or `cannot {what} {path}`.
+    fn or_cannot(self, what: &'static str, path: impl Into<PathBuf>) -> Result<T, TestbedError>;
+}
+
+impl<T> OrCannot<T> for io::Result<T> {
+    fn or_cannot(self, what: &'static str, path: impl Into<PathBuf>) -> Result<T, TestbedError> {
+        self.map_err(|error| TestbedError::Io {
+            what,
+            path: path.into(),
+            error,
+        })
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{TestbedError, place::Place, ports::Ports};
+use super::{OrCannot as _, TestbedError, place::Place, ports::Ports};
 use quorid_server::{
     certs::{AUTHORITY_DAYS, CertificateFiles, LeafOptions, make_ca, make_operator, make_server},
     config::InitialServer,
@@ -44,12 +44,12 @@ impl Layout {
         let (temporary, path) = match directory {
             Some(path) => {
                 let made = fs::create_dir_all(&path).and_then(|()| fs::canonicalize(&path));
-                (None, made.map_err(TestbedError::io("make", path))?)
+                (None, made.or_cannot("make", path)?)
             }
             None => {
                 let temporary = tempfile::Builder::new().prefix("quorid-").tempdir();
                 let parent = std::env::temp_dir();
-                let made = temporary.map_err(TestbedError::io("make a directory in", parent));
+                let made = temporary.or_cannot("make a directory in", parent);
                 let made = made?;
                 let path = made.path().to_owned();
                 (Some(made), path)
@@ -93,15 +93,13 @@ impl Layout {
 
     /// Gives every server its addresses, and nothing else that it may have had.
     pub(super) fn give_addresses(&mut self, ports: &Ports) -> Result<(), TestbedError> {
-        let numbers = ports
-            .numbers()
-            .map_err(TestbedError::io("use a port for", &self.path))?;
+        let numbers = ports.numbers().or_cannot("use a port for", &self.path)?;
         for (place, pair) in self.places.iter_mut().zip(numbers.chunks(2)) {
             place.client_address = format!("{HOST}:{}", pair[0]);
             place.peer_address = format!("{HOST}:{}", pair[1]);
             wipe(&self.path.join(&place.name))?;
             if place.log.exists() {
-                fs::remove_file(&place.log).map_err(TestbedError::io("remove", &place.log))?;
+                fs::remove_file(&place.log).or_cannot("remove", &place.log)?;
             }
         }
         self.write_configs()
@@ -122,7 +120,7 @@ impl Layout {
     }
 
     fn refuse_foreign_files(&self) -> Result<(), TestbedError> {
-        let mut entries = fs::read_dir(&self.path).map_err(TestbedError::io("read", &self.path))?;
+        let mut entries = fs::read_dir(&self.path).or_cannot("read", &self.path)?;
         if entries.next().is_none() {
             return Ok(());
         }
@@ -147,7 +145,7 @@ impl Layout {
     /// Where a cluster was before: its members know each other by the addresses they had.
     fn find_addresses(&mut self) -> Result<(), TestbedError> {
         let config = self.path.join("s1.toml");
-        let text = fs::read_to_string(&config).map_err(TestbedError::io("read", &config))?;
+        let text = fs::read_to_string(&config).or_cannot("read", &config)?;
         let unusable = |reason: String| TestbedError::Directory {
             path: self.path.clone(),
             reason,
@@ -172,7 +170,7 @@ impl Layout {
         for place in &self.places {
             let text = self.settings_of(place).to_string();
             let config = self.config(&place.name);
-            fs::write(&config, text).map_err(TestbedError::io("write", &config))?;
+            fs::write(&config, text).or_cannot("write", &config)?;
         }
         Ok(())
     }
@@ -228,7 +226,7 @@ pub(super) fn wipe(data_dir: &Path) -> Result<(), TestbedError> {
     };
     fs::read_dir(data_dir)
         .and_then(|mut entries| entries.try_for_each(remove))
-        .map_err(TestbedError::io("remove what is in", data_dir))
+        .or_cannot("remove what is in", data_dir)
 }
 
 fn place(directory: &Path, number: usize) -> Place {

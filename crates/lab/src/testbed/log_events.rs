@@ -10,7 +10,7 @@ use std::{
 use prost_types::Timestamp;
 use serde_json::{Map, Value};
 
-use super::TestbedError;
+use super::{OrCannot as _, TestbedError};
 
 /// One event of one server.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,8 +93,7 @@ impl LogTail {
     pub fn new_events(&mut self) -> Result<Vec<LogEvent>, TestbedError> {
         let mut events = Vec::new();
         for (server, (log, read)) in self.logs.iter_mut().enumerate() {
-            let (told, end) =
-                read_from(server, log, *read).map_err(TestbedError::io("read", &*log))?;
+            let (told, end) = read_from(server, log, *read).or_cannot("read", &*log)?;
             *read = end;
             events.extend(told);
         }

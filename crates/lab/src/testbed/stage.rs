@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{TestbedError, place::Place};
+use super::{OrCannot as _, TestbedError, place::Place};
 use quorid_server::certs::CertificateFiles;
 
 /// Time for anything that a driver does. More than a server takes to stop.
@@ -94,7 +94,7 @@ impl Stage {
             path: file.to_owned(),
             reason,
         };
-        let text = fs::read_to_string(file).map_err(TestbedError::io("read", file))?;
+        let text = fs::read_to_string(file).or_cannot("read", file)?;
         let stage: StageFile =
             toml::from_str(&text).map_err(|error| unusable(error.to_string()))?;
         if stage.driver.is_empty() || stage.servers.is_empty() {
@@ -104,7 +104,7 @@ impl Stage {
         let directory = tempfile::Builder::new()
             .prefix("quorid-")
             .tempdir()
-            .map_err(TestbedError::io("make a directory in", parent))?;
+            .or_cannot("make a directory in", parent)?;
         let place = |server: StageServer| Place {
             log: directory.path().join(format!("{}.log", server.name)),
             name: server.name,
@@ -239,7 +239,7 @@ impl Stage {
             status,
             stdout,
             stderr,
-        } = ended.map_err(TestbedError::io("run", &self.driver[0]))?;
+        } = ended.or_cannot("run", &self.driver[0])?;
         if status.success() {
             return Ok(String::from_utf8_lossy(&stdout).into_owned());
         }
@@ -257,13 +257,13 @@ impl Stage {
         }
         let Place { name, log, .. } = &self.places[server];
         let copy = OpenOptions::new().create_new(true).append(true).open(log);
-        let copy = copy.map_err(TestbedError::io("write", log))?;
+        let copy = copy.or_cannot("write", log)?;
         let follower = self
             .command_line(&["log", name])
             .stdout(copy)
             .stderr(Stdio::null())
             .spawn()
-            .map_err(TestbedError::io("run", &self.driver[0]))?;
+            .or_cannot("run", &self.driver[0])?;
         self.logs[server] = Some(follower);
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::{
 use rustix::process::Signal;
 
 use super::{
-    TestbedError,
+    OrCannot as _, TestbedError,
     layout::{self, Layout},
     log_events,
     place::Place,
@@ -65,7 +65,7 @@ impl ThisMachine {
     pub(super) fn give_other_ports(&mut self) -> Result<(), TestbedError> {
         self.kill9_all()?;
         let ports = Ports::reserve(2 * self.processes.len())
-            .map_err(TestbedError::io("find free ports for", self.layout.path()))?;
+            .or_cannot("find free ports for", self.layout.path())?;
         self.layout.give_addresses(&ports)?;
         self.ports = Some(ports);
         Ok(())
@@ -77,7 +77,7 @@ impl ThisMachine {
         let config = self.layout.config(&place.name);
         let filter = self.log_filter.as_deref();
         let process = Process::start(&self.program, &config, &place.log, filter)
-            .map_err(TestbedError::io("start", &self.program))?;
+            .or_cannot("start", &self.program)?;
         self.processes[server] = Some(process);
         Ok(())
     }
@@ -88,9 +88,7 @@ impl ThisMachine {
 
     pub(super) fn kill9_all(&mut self) -> Result<(), TestbedError> {
         for process in self.processes.iter_mut().flatten() {
-            process
-                .kill()
-                .map_err(TestbedError::io("kill", &self.program))?;
+            process.kill().or_cannot("kill", &self.program)?;
         }
         self.processes.fill_with(|| None);
         Ok(())
@@ -100,7 +98,7 @@ impl ThisMachine {
         let program = self.program.clone();
         self.process(server)?
             .signal(signal)
-            .map_err(TestbedError::io("signal", program))
+            .or_cannot("signal", program)
     }
 
     /// Waits for the end of a server that was told to stop.
@@ -114,7 +112,7 @@ impl ThisMachine {
         let ended = process
             .wait(patience)
             .await
-            .map_err(TestbedError::io("wait for", program))?;
+            .or_cannot("wait for", program)?;
         let Some(status) = ended else {
             let place = self.place(server);
             return Err(TestbedError::Late {
@@ -143,9 +141,7 @@ impl ThisMachine {
         let mut all = Vec::new();
         for (server, process) in self.processes.iter_mut().enumerate() {
             let Some(running) = process else { continue };
-            let ended = running
-                .ended()
-                .map_err(TestbedError::io("watch", &self.program))?;
+            let ended = running.ended().or_cannot("watch", &self.program)?;
             if let Some(status) = ended {
                 *process = None;
                 all.push((server, status));

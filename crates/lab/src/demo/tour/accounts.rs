@@ -7,7 +7,7 @@ use quorid_api::{Account, AccountName, Read};
 use serde_json::json;
 
 use super::{Tour, ledger::Ledger};
-use crate::error::LabError;
+use crate::error::{LabError, OrFail as _};
 
 /// So that the program can show it wherever it is.
 const SAMPLES: &str = include_str!("../../../../../samples/accounts.csv");
@@ -36,8 +36,7 @@ async fn import(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), Lab
         Some(file) => file,
         None => {
             let file = tour.cluster.directory().join("accounts.csv");
-            fs::write(&file, SAMPLES)
-                .map_err(|error| LabError::io(format!("can't write {}", file.display()), error))?;
+            fs::write(&file, SAMPLES).or_fail(format_args!("can't write {}", file.display()))?;
             file
         }
     };
