@@ -1,9 +1,9 @@
-//! Names, passwords and the other texts of an account: the first byte says which.
+//! Names, passwords, attributes and the other texts of an account: the first byte says which.
 
 use std::{fmt::Debug, str::FromStr};
 
 use quorid_directory::{
-    AccountId, ClientAddress, LoginName, Password, RealName, RequestId, Verifier,
+    ATTRIBUTES, AccountId, ClientAddress, LoginName, Password, RealName, RequestId, Verifier,
 };
 
 const LOGIN_CHARS_MAX: usize = 64;
@@ -14,18 +14,19 @@ pub fn check(data: &[u8]) {
     let Some((kind, bytes)) = data.split_first() else {
         return;
     };
-    if kind % 7 == 6 {
+    if kind % 8 == 6 {
         return id_of_bytes(bytes);
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
     };
-    match kind % 7 {
+    match kind % 8 {
         0 => login_name(text),
         1 => real_name(text),
         2 => password(text),
         3 => as_given(text, ClientAddress::parse(text), ClientAddress::as_str, 64),
         4 => as_given(text, Verifier::parse(text), Verifier::as_str, 256),
+        7 => attribute(text),
         _ => {
             id::<AccountId>(text);
             id::<RequestId>(text);
@@ -51,6 +52,26 @@ fn login_name(text: &str) {
         normal.parse::<AccountId>().is_err(),
         "it is taken for an id"
     );
+}
+
+/// The second byte says which attribute.
+fn attribute(text: &str) {
+    let Some(number) = text.chars().next() else {
+        return;
+    };
+    let text = &text[number.len_utf8()..];
+    let attribute = &ATTRIBUTES[number as usize % ATTRIBUTES.len()];
+    let syntax = attribute.syntax;
+    let value = match syntax.parse(text) {
+        Ok(value) => value,
+        Err(error) => return assert_ne!(error.to_string(), ""),
+    };
+    assert!(syntax.takes(&value));
+    let normal = value.to_string();
+    assert_eq!(normal.trim(), normal);
+    let again = syntax.parse(&normal).expect("a value's own text");
+    assert_eq!(again, value);
+    assert_eq!(syntax.key(&again), syntax.key(&value));
 }
 
 fn real_name(text: &str) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use crate::proto;
+use crate::proto::{self, Attribute, AttributeEdit, attribute_edit::Action};
 
 /// Which account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,6 +106,8 @@ pub struct NewAccount {
     pub login_name: String,
     /// What people call the account's owner.
     pub real_name: String,
+    /// What else is known of it; docs/reference/attributes.md lists the attributes.
+    pub attributes: Vec<Attribute>,
     /// None: anyone who may change accounts at all may change this one.
     pub password: Option<Password>,
     /// A UUID of version 7. None: the library makes one, the same for every retry.
@@ -135,6 +137,8 @@ pub struct UpdateAccount {
     pub login_name: Option<String>,
     /// The new real name.
     pub real_name: Option<String>,
+    /// Changes of attributes, made in their order.
+    pub edits: Vec<AttributeEdit>,
     /// What is to become of the password.
     pub password: PasswordChange,
     /// The password as it is now. An operator doesn't need it.
@@ -151,9 +155,40 @@ impl UpdateAccount {
             etag: None,
             login_name: None,
             real_name: None,
+            edits: Vec::new(),
             password: PasswordChange::Keep,
             current_password: None,
             request_id: None,
+        }
+    }
+}
+
+impl AttributeEdit {
+    /// The attribute of this name has these values as well.
+    pub fn add(attribute: &str, values: impl IntoIterator<Item = String>) -> Self {
+        Self::of(attribute, Action::Add, values)
+    }
+
+    /// The attribute has none of these values.
+    pub fn remove(attribute: &str, values: impl IntoIterator<Item = String>) -> Self {
+        Self::of(attribute, Action::Remove, values)
+    }
+
+    /// The attribute has these values and no others.
+    pub fn replace(attribute: &str, values: impl IntoIterator<Item = String>) -> Self {
+        Self::of(attribute, Action::Replace, values)
+    }
+
+    /// The attribute has no value.
+    pub fn clear(attribute: &str) -> Self {
+        Self::of(attribute, Action::Clear, [])
+    }
+
+    fn of(attribute: &str, action: Action, values: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            attribute: attribute.to_owned(),
+            action: action.into(),
+            values: values.into_iter().collect(),
         }
     }
 }

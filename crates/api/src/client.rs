@@ -157,6 +157,7 @@ impl Client {
             account: Some(Account {
                 login_name: account.login_name,
                 real_name: account.real_name,
+                attributes: account.attributes,
                 ..Account::default()
             }),
             password: in_clear(account.password),
@@ -191,6 +192,7 @@ impl Client {
                 PasswordChange::Keep | PasswordChange::Remove => String::new(),
             },
             request_id: request_id(change.request_id),
+            edits: change.edits,
         };
         self.write(request).await
     }

@@ -70,7 +70,10 @@ pub use config::ClientConfig;
 pub use connect::{BoxedIo, Connector, Io, TcpConnector};
 pub use endpoint::Endpoint;
 pub use error::{Error, FailedTry, InvalidServer, Rejected, Unavailable};
-pub use proto::{Account, ClusterView, ListAccountsResponse, Server, ServerRole, ServerStatus};
+pub use proto::{
+    Account, Attribute, AttributeEdit, ClusterView, ListAccountsResponse, Server, ServerRole,
+    ServerStatus,
+};
 pub use reason::Reason;
 pub use tls::{TlsError, TlsFiles, TlsSettings};
 pub use tonic::Code;

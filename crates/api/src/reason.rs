@@ -45,6 +45,8 @@ macro_rules! reasons {
 reasons! {
     /// Another account has the login name.
     LoginNameTaken = "LOGIN_NAME_TAKEN",
+    /// Another account has a value that no two accounts may have.
+    ValueTaken = "VALUE_TAKEN",
     /// No account has that id or login name.
     AccountNotFound = "ACCOUNT_NOT_FOUND",
     /// The account was changed since it was read.
@@ -67,6 +69,12 @@ reasons! {
     InvalidLoginName = "INVALID_LOGIN_NAME",
     /// No real name can be like that.
     InvalidRealName = "INVALID_REAL_NAME",
+    /// No attribute has that name.
+    UnknownAttribute = "UNKNOWN_ATTRIBUTE",
+    /// No value of the attribute can be like that.
+    InvalidValue = "INVALID_VALUE",
+    /// The attribute cannot be changed like that: it must have a value, or may not have so many.
+    SchemaViolation = "SCHEMA_VIOLATION",
     /// No password can be like that.
     InvalidPassword = "INVALID_PASSWORD",
     /// Not `accounts/...`, or not a UUID.

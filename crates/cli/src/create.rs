@@ -1,9 +1,10 @@
 //! `quorid create`: a new account.
 
 use clap::Args;
-use quorid_api::NewAccount;
+use quorid_api::{Attribute, NewAccount};
 
 use super::{
+    assignment::{Assignment, assignment},
     context::Context,
     errors::Failure,
     operating_user,
@@ -14,6 +15,7 @@ use super::{
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid create ana \"Ana Lima\"               prints the new account's UUID
+  quorid create ana \"Ana Lima\" --set mail=ana@example.org --set department=Sales
   quorid create ana --password               asks for a password; the real name is yours
   pass show ana | quorid create ana \"Ana Lima\" --password-stdin
   quorid create ana \"Ana Lima\" --output json | jq -r .revision";
@@ -27,6 +29,9 @@ pub(crate) struct CreateArgs {
     real_name: Option<String>,
     #[command(flatten)]
     password: PasswordOptions,
+    /// Give it this value of an attribute; may be given more than once
+    #[arg(long = "set", value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
+    attributes: Vec<Assignment>,
 }
 
 pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failure> {
@@ -52,6 +57,14 @@ pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failu
         .create_account(NewAccount {
             login_name: args.login_name,
             real_name,
+            attributes: args
+                .attributes
+                .into_iter()
+                .map(|Assignment { attribute, value }| Attribute {
+                    name: attribute,
+                    values: vec![value],
+                })
+                .collect(),
             password,
             request_id: None,
         })

@@ -12,6 +12,7 @@ mod report;
 mod source;
 
 use std::{
+    collections::BTreeSet,
     io::BufRead,
     path::PathBuf,
     pin::pin,
@@ -23,8 +24,10 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt as _;
-use quorid_api::{AccountName, Client, Error, NewAccount, Password, Read, Reason, Rejected};
-use quorid_directory::RealName;
+use quorid_api::{
+    Account, AccountName, Client, Error, NewAccount, Password, Read, Reason, Rejected,
+};
+use quorid_directory::{RealName, attribute};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -40,11 +43,12 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid import samples/accounts.csv
   quorid import people.jsonl --rejected rejected.csv
-  quorid import people.csv --ignore department --ignore room
+  quorid import people.csv --ignore floor --ignore room
   quorid export | quorid import - --servers other:7400 --ca other/ca.crt
 
-A CSV file begins with a header: login_name,real_name and, if wanted, password, in any order.
-A JSON lines file has one object with these keys a line. The read-only columns of an export
+A CSV file begins with a header: login_name,real_name and, if wanted, password and attributes such as
+mail, in any order; several values of an attribute are lines of one quoted field. A JSON lines file has
+one object with login_name, real_name, password and attributes a line. The read-only columns of an export
 are accepted and ignored; another is an error unless --ignore names it. Exit code 7 if lines were rejected; what was accepted stays.";
 
 /// What is imported, and how.
@@ -225,6 +229,7 @@ impl Importer {
             .create_account(NewAccount {
                 login_name: new.login_name.clone(),
                 real_name: new.real_name.clone(),
+                attributes: new.attributes.clone(),
                 password: new.password.clone().map(Password::from),
                 request_id: None,
             })
@@ -257,11 +262,10 @@ impl Importer {
         }
     }
 
-    /// Whether the account of that name has the real name of the line.
+    /// Whether the account of that name has the real name and the attributes of the line.
     async fn is_the_same(&self, name: &AccountName, new: &NewLine) -> Result<bool, Error> {
         match self.client.get_account(name, Read::Linearizable).await {
-            Ok(account) => Ok(RealName::parse(&new.real_name)
-                .is_ok_and(|real_name| real_name.as_str() == account.real_name)),
+            Ok(account) => Ok(has_all(&account, new)),
             // Deleted meanwhile: then it isn't the same.
             Err(Error::Rejected(rejected)) if rejected.reason == Reason::AccountNotFound => {
                 Ok(false)
@@ -269,6 +273,26 @@ impl Importer {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether an account has what a line says.
+fn has_all(account: &Account, new: &NewLine) -> bool {
+    let same_name = RealName::parse(&new.real_name)
+        .is_ok_and(|real_name| real_name.as_str() == account.real_name);
+    same_name
+        && new.attributes.iter().all(|asked| {
+            let Ok(attribute) = attribute(&asked.name) else {
+                return false;
+            };
+            let key = |text: &String| {
+                let value = attribute.syntax.parse(text).ok()?;
+                Some(attribute.syntax.key(&value))
+            };
+            let keys = |values: &[String]| values.iter().map(key).collect::<BTreeSet<_>>();
+            let mut there = account.attributes.iter();
+            let there = there.find(|there| there.name == asked.name);
+            there.is_some_and(|there| keys(&there.values) == keys(&asked.values))
+        })
 }
 
 /// What is wrong with one line concerns that line; all else would befall the others as well.

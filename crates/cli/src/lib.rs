@@ -3,6 +3,7 @@
 //! Parsed here, run there; whatever fails comes back as a [`Failure`], which `errors.rs` turns
 //! into a message and an exit code.
 
+mod assignment;
 mod bench;
 mod cert;
 mod check_password;

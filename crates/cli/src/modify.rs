@@ -1,9 +1,14 @@
-//! `quorid modify`: another login name, real name or password.
+//! `quorid modify`: other names, attributes or another password.
+
+use std::collections::BTreeMap;
 
 use clap::Args;
-use quorid_api::{AccountName, Error, Password, PasswordChange, Reason, UpdateAccount};
+use quorid_api::{
+    AccountName, AttributeEdit, Error, Password, PasswordChange, Reason, UpdateAccount,
+};
 
 use super::{
+    assignment::{Assignment, assignment, attribute_name},
     context::Context,
     errors::Failure,
     password::{self, NewPasswordOptions, PasswordOptions, Prompt, Source},
@@ -15,6 +20,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid modify ana ana.lima                 renames; the UUID stays
   quorid modify ana --real-name \"Ana Lima-Cruz\"
+  quorid modify ana --set mail=ana@example.org --add phone=\"+351 21 000 0000\" --clear title
   quorid modify ana --new-password           asks for the new one, and for the old one if needed
   quorid modify ana ana.lima --etag \"$(quorid lookup ana --output json | jq -r .etag)\"
   printf '%s\\n' \"$OLD\" \"$NEW\" | quorid modify ana --password-stdin --new-password-stdin";
@@ -30,12 +36,50 @@ pub(crate) struct ModifyArgs {
     #[arg(long, value_name = "NAME")]
     real_name: Option<String>,
     #[command(flatten)]
+    attributes: AttributeOptions,
+    #[command(flatten)]
     password: PasswordOptions,
     #[command(flatten)]
     new_password: NewPasswordOptions,
     /// Change nothing unless the account still has this etag, as lookup shows it
     #[arg(long)]
     etag: Option<String>,
+}
+
+/// Changes of attributes.
+#[derive(Args, Debug)]
+struct AttributeOptions {
+    /// Give the attribute this value; given more than once for one attribute, all of these values
+    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
+    set: Vec<Assignment>,
+    /// Add a value to those that the attribute has
+    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
+    add: Vec<Assignment>,
+    /// Remove a value from those that the attribute has
+    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
+    remove: Vec<Assignment>,
+    /// Remove all values of the attribute
+    #[arg(long, value_name = "ATTRIBUTE", value_parser = attribute_name)]
+    clear: Vec<String>,
+}
+
+impl AttributeOptions {
+    /// First what replaces, then what adds and removes.
+    fn edits(self) -> Vec<AttributeEdit> {
+        let mut set = BTreeMap::<String, Vec<String>>::new();
+        for Assignment { attribute, value } in self.set {
+            set.entry(attribute).or_default().push(value);
+        }
+        let clear = self.clear.iter().map(|name| AttributeEdit::clear(name));
+        let set = set
+            .into_iter()
+            .map(|(name, values)| AttributeEdit::replace(&name, values));
+        let add = self.add.into_iter();
+        let add = add.map(|it| AttributeEdit::add(&it.attribute, [it.value]));
+        let remove = self.remove.into_iter();
+        let remove = remove.map(|it| AttributeEdit::remove(&it.attribute, [it.value]));
+        clear.chain(set).chain(add).chain(remove).collect()
+    }
 }
 
 pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), Failure> {
@@ -49,14 +93,19 @@ pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), Failu
         Some(source) => PasswordChange::Set(new(source, &args.old_login_name, context)?),
         None => PasswordChange::Keep,
     };
-    if args.new_login_name.is_none() && args.real_name.is_none() && password == PasswordChange::Keep
+    let edits = args.attributes.edits();
+    if args.new_login_name.is_none()
+        && args.real_name.is_none()
+        && edits.is_empty()
+        && password == PasswordChange::Keep
     {
         return Err(Failure::usage("nothing to change is given")
-            .hint("a new login name, --real-name, --new-password or --remove-password"));
+            .hint("a new login name, --real-name, --set, --new-password or --remove-password"));
     }
     let mut change = UpdateAccount::of(AccountName::Login(args.old_login_name.clone()));
     change.login_name = args.new_login_name;
     change.real_name = args.real_name;
+    change.edits = edits;
     change.password = password;
     change.etag = args.etag;
     change.current_password = current_password;

@@ -1,6 +1,9 @@
 //! An account as it is shown and exported.
 
+use std::collections::BTreeMap;
+
 use quorid_api::Account;
+use quorid_directory::{ATTRIBUTES, Attribute, Kind, LOGIN_NAME, REAL_NAME};
 use serde::Serialize;
 
 use super::{
@@ -8,11 +11,9 @@ use super::{
     terminal::{Output, STRONG, escape},
 };
 
-/// The columns of an export, in their order. The first two can be imported; `password` isn't
-/// among them, because nobody can read a password back.
-pub(crate) const COLUMNS: [&str; 9] = [
-    "login_name",
-    "real_name",
+/// The columns of an export that servers fill in: they are not imported. `password` is not among
+/// them, because nobody can read a password back.
+pub(crate) const SERVERS_COLUMNS: [&str; 7] = [
     "id",
     "create_time",
     "create_address",
@@ -22,11 +23,24 @@ pub(crate) const COLUMNS: [&str; 9] = [
     "etag",
 ];
 
+/// The attributes that an account may have; each is a column of an export.
+pub(crate) fn attributes() -> impl Iterator<Item = &'static Attribute> {
+    let of_persons = |attribute: &&Attribute| attribute.kinds.contains(&Kind::Person);
+    ATTRIBUTES.iter().filter(of_persons)
+}
+
+/// Whether an attribute has a field of its own in the API and in JSON.
+pub(crate) fn has_own_field(attribute: &Attribute) -> bool {
+    [LOGIN_NAME, REAL_NAME].contains(&attribute.number)
+}
+
 /// An account's fields under the names of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Record {
     login_name: String,
     real_name: String,
+    /// The values of every other attribute that the account has.
+    attributes: BTreeMap<String, Vec<String>>,
     id: String,
     create_time: String,
     create_address: String,
@@ -52,6 +66,11 @@ impl From<Account> for Record {
         Self {
             login_name: account.login_name,
             real_name: account.real_name,
+            attributes: account
+                .attributes
+                .into_iter()
+                .map(|attribute| (attribute.name, attribute.values))
+                .collect(),
             id: account.id,
             create_time: time(account.create_time),
             create_address: account.create_address,
@@ -68,19 +87,32 @@ impl Record {
         &self.id
     }
 
-    /// The values of [`COLUMNS`].
-    pub(crate) fn values(&self) -> [&str; 9] {
-        [
-            &self.login_name,
-            &self.real_name,
-            &self.id,
+    /// The names of the columns of an export.
+    pub(crate) fn columns() -> Vec<&'static str> {
+        let attributes = attributes().map(|attribute| attribute.name);
+        attributes.chain(SERVERS_COLUMNS).collect()
+    }
+
+    /// The values of [`Self::columns`]. An attribute's values are lines of their field.
+    pub(crate) fn values(&self) -> Vec<String> {
+        let attributes = attributes().map(|attribute| match attribute.number {
+            LOGIN_NAME => self.login_name.clone(),
+            REAL_NAME => self.real_name.clone(),
+            _ => {
+                let values = self.attributes.get(attribute.name);
+                values.map_or_else(String::new, |values| values.join("\n"))
+            }
+        });
+        let servers = [
+            self.id.as_str(),
             &self.create_time,
             &self.create_address,
             &self.update_time,
             &self.update_address,
             if self.has_password { "true" } else { "false" },
             &self.etag,
-        ]
+        ];
+        attributes.chain(servers.map(str::to_owned)).collect()
     }
 
     /// As a block of lines, or as one JSON object with the revision.
@@ -98,20 +130,41 @@ impl Record {
     pub(crate) fn to_text(&self) -> String {
         let stamp =
             |time: &str, address: &str| format!("{} from {}", escape(time), escape(address));
-        let rows = [
-            ("id", self.id.clone()),
-            ("login name", self.login_name.clone()),
-            ("real name", self.real_name.clone()),
-            ("created", stamp(&self.create_time, &self.create_address)),
-            ("changed", stamp(&self.update_time, &self.update_address)),
+        let mut rows = vec![
+            ("id".to_owned(), self.id.clone()),
+            ("login name".to_owned(), self.login_name.clone()),
+            ("real name".to_owned(), self.real_name.clone()),
+        ];
+        // In the order of the schema; those of a newer server after them.
+        let order = |name: &str| {
+            ATTRIBUTES
+                .iter()
+                .position(|attribute| attribute.name == name)
+        };
+        let mut attributes: Vec<_> = self.attributes.iter().collect();
+        attributes.sort_by_key(|(name, _)| order(name).unwrap_or(usize::MAX));
+        for (name, values) in attributes {
+            let shown = escape(&name.replace('_', " ")).into_owned();
+            rows.extend(values.iter().map(|value| (shown.clone(), value.clone())));
+        }
+        rows.extend([
             (
-                "password",
+                "created".to_owned(),
+                stamp(&self.create_time, &self.create_address),
+            ),
+            (
+                "changed".to_owned(),
+                stamp(&self.update_time, &self.update_address),
+            ),
+            (
+                "password".to_owned(),
                 if self.has_password { "yes" } else { "no" }.to_owned(),
             ),
-            ("etag", self.etag.clone()),
-        ];
+            ("etag".to_owned(), self.etag.clone()),
+        ]);
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         rows.iter()
-            .map(|(name, value)| format!("{STRONG}{name:<10}{STRONG:#}  {}", escape(value)))
+            .map(|(name, value)| format!("{STRONG}{name:<width$}{STRONG:#}  {}", escape(value)))
             .collect::<Vec<_>>()
             .join("\n")
     }
@@ -139,7 +192,38 @@ pub(crate) mod tests {
             update_address: "[::1]:50001".to_owned(),
             has_password: true,
             etag: "7".to_owned(),
+            attributes: Vec::new(),
         }
+    }
+
+    fn with_attributes() -> Account {
+        let attribute = |name: &str, values: &[&str]| quorid_api::Attribute {
+            name: name.to_owned(),
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        };
+        Account {
+            attributes: vec![
+                attribute("mail", &["ana@example.org", "a@example.org"]),
+                attribute("employee_number", &["17"]),
+            ],
+            ..account("ana", "Ana")
+        }
+    }
+
+    #[test]
+    fn each_value_of_an_attribute_has_a_line() {
+        let text = Record::from(with_attributes()).to_text();
+        let text = anstream::adapter::strip_str(&text).to_string();
+        assert!(
+            text.contains(
+                "real name        Ana\n\
+                 mail             ana@example.org\n\
+                 mail             a@example.org\n\
+                 employee number  17\n\
+                 created "
+            ),
+            "{text}"
+        );
     }
 
     #[test]
@@ -160,11 +244,20 @@ pub(crate) mod tests {
 
     #[test]
     fn values_stand_in_the_order_of_the_columns_and_of_json() {
-        let record = Record::from(account("ana", "Ana"));
+        let record = Record::from(with_attributes());
         let json = serde_json::to_value(&record).expect("a record is JSON");
-        for (column, value) in COLUMNS.iter().zip(record.values()) {
-            let in_json = json[column].to_string();
-            assert_eq!(in_json.trim_matches('"'), value, "{column}");
+        assert_eq!(Record::columns().len(), record.values().len());
+        for (column, value) in Record::columns().iter().zip(record.values()) {
+            let in_json = match (json.get(column), json["attributes"].get(column)) {
+                (Some(field), _) => field.to_string().trim_matches('"').to_owned(),
+                (None, Some(values)) => {
+                    let values: Vec<String> =
+                        serde_json::from_value(values.clone()).expect("texts");
+                    values.join("\n")
+                }
+                (None, None) => String::new(),
+            };
+            assert_eq!(in_json, value, "{column}");
         }
     }
 }

@@ -4,9 +4,12 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::edit::{Edit, EditAction};
 use crate::id::{AccountId, RequestId};
 use crate::model::{ClientAddress, Revision, Time, Verifier};
-use crate::name::{LoginName, RealName};
+use crate::name::LoginName;
+use crate::object::Kind;
+use crate::value::Value;
 
 /// One write: an operation, who asks, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,36 +27,36 @@ pub struct Command {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// A new account.
+    /// A new object.
     Create {
         /// Made by the leader: never used before.
         id: AccountId,
-        /// Must be free.
-        login_name: LoginName,
-        /// Need not be free.
-        real_name: RealName,
+        /// What it is, for ever.
+        kind: Kind,
+        /// Why the client may.
+        proof: Proof,
+        /// Its attributes.
+        edits: Vec<Edit>,
         /// None: an account without a password.
         verifier: Option<Verifier>,
     },
-    /// Another name or password of an account; what is None stays.
-    Modify {
-        /// Which account.
-        account: Selector,
+    /// Other attributes or another password of an object; what is not named stays.
+    Change {
+        /// Which object.
+        target: Selector,
         /// Only if it is still at this version; None: whatever its version.
         expected_version: Option<Revision>,
         /// Why the client may.
         proof: Proof,
-        /// The new login name.
-        login_name: Option<LoginName>,
-        /// The new real name.
-        real_name: Option<RealName>,
+        /// All of them are made, or none.
+        edits: Vec<Edit>,
         /// The new password.
         verifier: VerifierChange,
     },
-    /// No such account any more; its login name is free again.
+    /// No such object any more; what was unique of it is free again.
     Delete {
-        /// Which account.
-        account: Selector,
+        /// Which object.
+        target: Selector,
         /// Only if it is still at this version; None: whatever its version.
         expected_version: Option<Revision>,
         /// Why the client may.
@@ -90,16 +93,16 @@ pub enum Proof {
     NotNeeded,
     /// The password was right.
     Password {
-        /// For the verifier of this version.
-        verifier_version: Revision,
+        /// For the password that this revision set.
+        version: Revision,
     },
 }
 
 impl Proof {
-    /// Fits no account, as no verifier has the version 0. For a command that is to hear from the
+    /// Fits no account, as no password has the version 0. For a command that is to hear from the
     /// log that its account is missing, or what became of it before.
     pub const OF_NONE: Self = Self::Password {
-        verifier_version: Revision(0),
+        version: Revision(0),
     };
 }
 
@@ -140,28 +143,29 @@ impl Command {
         match &self.operation {
             Operation::Create {
                 id: _,
-                login_name,
-                real_name,
+                kind,
+                proof: _,
+                edits,
                 verifier,
             } => {
                 hash.tag(1);
-                hash.text(login_name.as_str());
-                hash.text(real_name.as_str());
+                hash.tag(match kind {
+                    Kind::Person => 1,
+                });
+                hash.edits(edits);
                 hash.tag(u8::from(verifier.is_some()));
             }
-            Operation::Modify {
-                account,
+            Operation::Change {
+                target,
                 expected_version,
                 proof: _,
-                login_name,
-                real_name,
+                edits,
                 verifier,
             } => {
                 hash.tag(2);
-                hash.selector(account);
+                hash.selector(target);
                 hash.version(*expected_version);
-                hash.optional_text(login_name.as_ref().map(LoginName::as_str));
-                hash.optional_text(real_name.as_ref().map(RealName::as_str));
+                hash.edits(edits);
                 hash.tag(match verifier {
                     VerifierChange::Keep => 0,
                     VerifierChange::Set(_) => 1,
@@ -169,12 +173,12 @@ impl Command {
                 });
             }
             Operation::Delete {
-                account,
+                target,
                 expected_version,
                 proof: _,
             } => {
                 hash.tag(3);
-                hash.selector(account);
+                hash.selector(target);
                 hash.version(*expected_version);
             }
         }
@@ -188,7 +192,7 @@ struct FieldHash(Sha256);
 
 impl FieldHash {
     fn new() -> Self {
-        Self(Sha256::new_with_prefix(b"quorid request 1\n"))
+        Self(Sha256::new_with_prefix(b"quorid request 2\n"))
     }
 
     fn tag(&mut self, tag: u8) {
@@ -196,14 +200,41 @@ impl FieldHash {
     }
 
     fn text(&mut self, text: &str) {
-        self.0.update((text.len() as u64).to_be_bytes());
+        self.length(text.len());
         self.0.update(text);
     }
 
-    fn optional_text(&mut self, text: Option<&str>) {
-        self.tag(u8::from(text.is_some()));
-        if let Some(text) = text {
-            self.text(text);
+    fn length(&mut self, length: usize) {
+        self.0.update((length as u64).to_be_bytes());
+    }
+
+    /// In the order of their attributes: the order of edits of different attributes means nothing.
+    fn edits(&mut self, edits: &[Edit]) {
+        let mut sorted: Vec<_> = edits.iter().collect();
+        sorted.sort_by_key(|edit| edit.attribute);
+        self.length(sorted.len());
+        for edit in sorted {
+            self.0.update(edit.attribute.0.to_be_bytes());
+            self.tag(match edit.action {
+                EditAction::Add(_) => 1,
+                EditAction::Remove(_) => 2,
+                EditAction::Replace(_) => 3,
+                EditAction::Clear => 4,
+            });
+            let values = edit.action.values();
+            self.length(values.len());
+            for value in values {
+                self.value(value);
+            }
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Text(text) => {
+                self.tag(1);
+                self.text(text);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::command::{Command, Operation};
 use crate::event::{Event, Outcome};
-use crate::execute::{Stopped, execute};
+use crate::execute::{Refused, execute};
 use crate::id::RequestId;
 use crate::model::{Revision, Stamp, Time};
 use crate::planted::{PlantedBug, is_planted};
@@ -99,18 +99,20 @@ pub fn decide_with<V: View>(
         time: now,
         client: command.client.clone(),
     };
-    let (result, event) = match execute(view, revision, stamp, &command.operation) {
-        Ok((change, event)) => (Ok(change), event),
+    let result = match execute(view, revision, stamp, &command.operation) {
+        Ok((change, changes)) => {
+            events.extend(changes);
+            Ok(change)
+        }
+        Err(Refused::Unreadable(error)) => return Err(error),
         // The proof isn't part of what the client asked for: the same request may come again
         // with a better one.
-        Err(Stopped::Rejected(rejection)) if rejection.concerns_proof() => {
+        Err(Refused::Rejected(rejection)) if rejection.concerns_proof() => {
             let outcome = answer(Err(rejection));
             return Ok(Decision { outcome, events });
         }
-        Err(Stopped::Rejected(rejection)) => (Err(rejection), None),
-        Err(Stopped::Unread(error)) => return Err(error),
+        Err(Refused::Rejected(rejection)) => Err(rejection),
     };
-    events.extend(event);
     let outcome = answer(result);
     events.push(Event::OutcomeRecorded {
         request: command.request,
@@ -126,12 +128,12 @@ fn reused(command: &Command) -> Rejection {
     }
 }
 
-/// The leader gave a new account an id that is in use. Ids are random, so this should never be
+/// The leader gave a new object an id that is in use. Ids are random, so this should never be
 /// seen; but if it is, nothing is executed and nothing recorded, and a new request gets another id.
 fn id_is_in_use<V: View>(view: &V, operation: &Operation) -> Result<bool, V::Error> {
     match operation {
-        Operation::Create { id, .. } => Ok(view.account(id)?.is_some()),
-        Operation::Modify { .. } | Operation::Delete { .. } => Ok(false),
+        Operation::Create { id, .. } => Ok(view.object(id)?.is_some()),
+        Operation::Change { .. } | Operation::Delete { .. } => Ok(false),
     }
 }
 

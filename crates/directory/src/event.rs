@@ -2,28 +2,30 @@
 
 use crate::command::Fingerprint;
 use crate::id::{AccountId, RequestId};
-use crate::model::{Account, Revision, Time};
-use crate::name::LoginName;
+use crate::model::{Revision, Time, Verifier};
+use crate::object::{Object, UniqueKey};
 use crate::rejection::Rejection;
 
-/// What became of an account.
+/// What became of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// The new account.
-    Created(Account),
-    /// The account as it is now.
-    Modified(Account),
-    /// The account as it last was.
-    Deleted(Account),
+pub struct Change {
+    /// What was done to it.
+    pub done: Done,
+    /// The object as it is now, or as it last was.
+    pub object: Object,
+    /// Its password's verifier, or the last one it had.
+    pub verifier: Option<Verifier>,
 }
 
-impl Change {
-    /// The account in question.
-    pub fn account(&self) -> &Account {
-        match self {
-            Self::Created(account) | Self::Modified(account) | Self::Deleted(account) => account,
-        }
-    }
+/// What was done to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// It is new.
+    Created,
+    /// It was changed, or was as asked for already.
+    Changed,
+    /// It is gone.
+    Deleted,
 }
 
 /// The answer to a command, the same for each of its retries.
@@ -37,24 +39,39 @@ pub struct Outcome {
     pub result: Result<Change, Rejection>,
 }
 
-/// One change of the state. Events are applied in their order.
+/// One change of the state: of one row. Events are applied in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A new account, and its login name.
-    AccountCreated(Account),
-    /// An account changed, its login name perhaps too.
-    AccountModified {
-        /// The login name it had; not its own any more if `after` has another.
-        before_login: LoginName,
-        /// As it is now.
-        after: Account,
-    },
-    /// An account is gone, and its login name is free.
-    AccountDeleted {
+    /// A new object, or an object as it is now.
+    ObjectStored(Object),
+    /// An object is gone.
+    ObjectRemoved {
         /// Which.
         id: AccountId,
-        /// The login name it had.
-        login_name: LoginName,
+    },
+    /// A unique value has a holder.
+    UniqueTaken {
+        /// The value.
+        key: UniqueKey,
+        /// Whose it is.
+        holder: AccountId,
+    },
+    /// A unique value has no holder any more.
+    UniqueFreed {
+        /// The value.
+        key: UniqueKey,
+    },
+    /// The password of an account is checked against this verifier.
+    VerifierStored {
+        /// Which account.
+        id: AccountId,
+        /// The verifier.
+        verifier: Verifier,
+    },
+    /// An account has no password any more.
+    VerifierRemoved {
+        /// Which account.
+        id: AccountId,
     },
     /// The outcome to answer a retry with.
     OutcomeRecorded {
@@ -63,7 +80,7 @@ pub enum Event {
         /// The answer.
         outcome: Outcome,
     },
-    /// A retry of the request can't be answered any more; see [`Event::FloorRaised`].
+    /// A retry of the request cannot be answered any more; see [`Event::FloorRaised`].
     OutcomeForgotten {
         /// Which request.
         request: RequestId,

@@ -1,31 +1,34 @@
-//! The rules of accounts: what an operation changes, or why it mustn't.
+//! The rules of objects: what an operation changes, or why it mustn't.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{Operation, Proof, Selector, VerifierChange};
-use crate::event::{Change, Event};
+use crate::edit::Edit;
+use crate::event::{Change, Done, Event};
 use crate::id::AccountId;
-use crate::model::{Account, Revision, Stamp};
-use crate::name::LoginName;
+use crate::model::{Revision, Stamp, Verifier};
+use crate::object::{Object, UniqueKey};
 use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
+use crate::schema::{ChangedBy, LOGIN_NAME};
 use crate::view::View;
 
-/// What is done, and the event if that changes anything.
-pub(crate) type Executed = (Change, Option<Event>);
-
-/// Why nothing is done.
-#[derive(Debug)]
-pub(crate) enum Stopped<E> {
-    /// The rules say no.
+/// Why nothing is done: the rules say no, or the state couldn't be read.
+pub(crate) enum Refused<E> {
+    /// By the rules.
     Rejected(Rejection),
-    /// The state couldn't be read.
-    Unread(E),
+    /// The view's error.
+    Unreadable(E),
 }
 
-impl<E> From<E> for Stopped<E> {
-    fn from(error: E) -> Self {
-        Self::Unread(error)
+impl<E> From<Rejection> for Refused<E> {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
     }
 }
+
+/// What is done, and the events if that changes anything.
+pub(crate) type Executed = (Change, Vec<Event>);
 
 /// Executes an operation on paper, as of a time and for a client.
 pub(crate) fn execute<V: View>(
@@ -33,171 +36,264 @@ pub(crate) fn execute<V: View>(
     revision: Revision,
     stamp: Stamp,
     operation: &Operation,
-) -> Result<Executed, Stopped<V::Error>> {
+) -> Result<Executed, Refused<V::Error>> {
     match operation {
         Operation::Create {
             id,
-            login_name,
-            real_name,
+            kind,
+            proof,
+            edits,
             verifier,
         } => {
-            let account = Account {
+            let object = Object {
                 id: *id,
-                login_name: login_name.clone(),
-                real_name: real_name.clone(),
+                kind: *kind,
                 created: stamp.clone(),
                 changed: stamp,
                 version: revision,
-                verifier: verifier.clone(),
-                verifier_version: verifier.as_ref().map_or(Revision(0), |_| revision),
+                password_version: verifier.as_ref().map(|_| revision),
+                attributes: BTreeMap::new(),
             };
-            create(view, account)
+            check_edits(*proof, edits)?;
+            create(view, object, edits, verifier.clone())
         }
-        Operation::Modify {
-            account,
+        Operation::Change {
+            target,
             expected_version,
             proof,
-            login_name,
-            real_name,
+            edits,
             verifier,
         } => {
-            let before = permitted(view, account, *expected_version, *proof)?;
-            let mut after = before.clone();
-            if let Some(name) = login_name {
-                after.login_name = name.clone();
-            }
-            if let Some(name) = real_name {
-                after.real_name = name.clone();
-            }
-            match verifier {
-                VerifierChange::Keep => {}
-                VerifierChange::Set(verifier) => after.verifier = Some(verifier.clone()),
-                VerifierChange::Remove => after.verifier = None,
-            }
-            modify(view, revision, stamp, before, after)
+            let before = permitted(view, target, *expected_version, *proof)?;
+            check_edits(*proof, edits)?;
+            change(view, revision, stamp, before, edits, verifier)
         }
         Operation::Delete {
-            account,
+            target,
             expected_version,
             proof,
-        } => permitted(view, account, *expected_version, *proof).map(delete),
+        } => delete(view, permitted(view, target, *expected_version, *proof)?),
     }
 }
 
-fn create<V: View>(view: &V, account: Account) -> Result<Executed, Stopped<V::Error>> {
-    check_free(view, &account.login_name)?;
-    let event = Event::AccountCreated(account.clone());
-    Ok((Change::Created(account), Some(event)))
+fn create<V: View>(
+    view: &V,
+    mut object: Object,
+    edits: &[Edit],
+    verifier: Option<Verifier>,
+) -> Result<Executed, Refused<V::Error>> {
+    edit(&mut object, edits)?;
+    let id = object.id;
+    let mut events = vec![Event::ObjectStored(object.clone())];
+    events.extend(move_unique(view, None, &object)?);
+    events.extend(
+        verifier
+            .clone()
+            .map(|verifier| Event::VerifierStored { id, verifier }),
+    );
+    let change = Change {
+        done: Done::Created,
+        object,
+        verifier,
+    };
+    Ok((change, events))
 }
 
-/// `after` is `before` with what was asked for; a difference gives it its version and stamp.
-fn modify<V: View>(
+/// A difference gives the object its version and stamp.
+fn change<V: View>(
     view: &V,
     revision: Revision,
     stamp: Stamp,
-    before: Account,
-    mut after: Account,
-) -> Result<Executed, Stopped<V::Error>> {
-    if after == before {
-        return Ok((Change::Modified(before), None));
+    before: Object,
+    edits: &[Edit],
+    asked: &VerifierChange,
+) -> Result<Executed, Refused<V::Error>> {
+    let id = before.id;
+    let kept = verifier(view, &before)?;
+    let verifier = match asked {
+        VerifierChange::Keep => kept.clone(),
+        VerifierChange::Set(verifier) => Some(verifier.clone()),
+        VerifierChange::Remove => None,
+    };
+    let mut after = before.clone();
+    edit(&mut after, edits)?;
+    let done = Done::Changed;
+    if after == before && verifier == kept {
+        let object = before;
+        return Ok((
+            Change {
+                done,
+                object,
+                verifier,
+            },
+            Vec::new(),
+        ));
     }
-    if after.login_name != before.login_name && !is_planted(PlantedBug::RenameSkipsUniqueness) {
-        check_free(view, &after.login_name)?;
-    }
-    if after.verifier != before.verifier {
-        after.verifier_version = revision;
+    after.version = revision;
+    after.changed = stamp;
+    if verifier != kept {
+        after.password_version = verifier.as_ref().map(|_| revision);
     }
     if is_planted(PlantedBug::UuidChanges) {
         let stamped = after.id.uuid().as_u128() ^ u128::from(revision.0);
         after.id = AccountId::from_bytes(stamped.to_be_bytes());
     }
-    after.version = revision;
-    after.changed = stamp;
-    let event = Event::AccountModified {
-        before_login: before.login_name,
-        after: after.clone(),
-    };
-    Ok((Change::Modified(after), Some(event)))
+    let mut events = vec![Event::ObjectStored(after.clone())];
+    events.extend(move_unique(view, Some(&before), &after)?);
+    if verifier != kept {
+        events.push(match verifier.clone() {
+            Some(verifier) => Event::VerifierStored { id, verifier },
+            None => Event::VerifierRemoved { id },
+        });
+    }
+    let object = after;
+    Ok((
+        Change {
+            done,
+            object,
+            verifier,
+        },
+        events,
+    ))
 }
 
-fn delete(account: Account) -> Executed {
-    let event = Event::AccountDeleted {
-        id: account.id,
-        login_name: account.login_name.clone(),
+fn delete<V: View>(view: &V, object: Object) -> Result<Executed, Refused<V::Error>> {
+    let id = object.id;
+    let verifier = verifier(view, &object)?;
+    let mut events = vec![Event::ObjectRemoved { id }];
+    events.extend(
+        object
+            .unique_keys()
+            .map(|(key, _)| Event::UniqueFreed { key }),
+    );
+    events.extend(verifier.is_some().then_some(Event::VerifierRemoved { id }));
+    let change = Change {
+        done: Done::Deleted,
+        object,
+        verifier,
     };
-    (Change::Deleted(account), Some(event))
+    Ok((change, events))
 }
 
-/// The account that is to be changed, if it is there, as expected, and the client may.
+fn edit(object: &mut Object, edits: &[Edit]) -> Result<(), Rejection> {
+    let edited = object.edit(edits);
+    edited.map_err(|(attribute, violation)| Rejection::SchemaViolation {
+        attribute,
+        violation,
+    })
+}
+
+/// Frees the unique values that an object no longer has, and gives it the new ones.
+fn move_unique<V: View>(
+    view: &V,
+    before: Option<&Object>,
+    after: &Object,
+) -> Result<Vec<Event>, Refused<V::Error>> {
+    let keys = |object: &Object| {
+        object
+            .unique_keys()
+            .map(|(key, _)| key)
+            .collect::<BTreeSet<_>>()
+    };
+    let had = before.map(keys).unwrap_or_default();
+    let has = keys(after);
+    let mut events: Vec<_> = had
+        .difference(&has)
+        .map(|key| Event::UniqueFreed { key: key.clone() })
+        .collect();
+    for (key, value) in after.unique_keys() {
+        if had.contains(&key) {
+            continue;
+        }
+        let renamed = before.is_some() && key.attribute == LOGIN_NAME;
+        if !(renamed && is_planted(PlantedBug::RenameSkipsUniqueness))
+            && let Some(holder) = view.holder(&key).map_err(Refused::Unreadable)?
+        {
+            return Err(Rejection::ValueTaken {
+                attribute: key.attribute,
+                value: value.clone(),
+                holder,
+            }
+            .into());
+        }
+        let holder = after.id;
+        events.push(Event::UniqueTaken { key, holder });
+    }
+    Ok(events)
+}
+
+/// Read only where there is one.
+fn verifier<V: View>(view: &V, object: &Object) -> Result<Option<Verifier>, Refused<V::Error>> {
+    match object.password_version {
+        Some(_) => view.verifier(&object.id).map_err(Refused::Unreadable),
+        None => Ok(None),
+    }
+}
+
+/// The object that is to be changed, if it is there, as expected, and the client may.
 fn permitted<V: View>(
     view: &V,
-    selector: &Selector,
+    target: &Selector,
     expected_version: Option<Revision>,
     proof: Proof,
-) -> Result<Account, Stopped<V::Error>> {
-    let Some(account) = select(view, selector)? else {
-        let account = selector.clone();
-        return Err(Stopped::Rejected(Rejection::AccountNotFound { account }));
+) -> Result<Object, Refused<V::Error>> {
+    let Some(object) = select(view, target).map_err(Refused::Unreadable)? else {
+        let account = target.clone();
+        return Err(Rejection::AccountNotFound { account }.into());
     };
-    check_version(&account, expected_version)
-        .and_then(|()| check_proof(&account, proof))
-        .map_err(Stopped::Rejected)?;
-    Ok(account)
+    check_version(&object, expected_version)?;
+    check_proof(&object, proof)?;
+    Ok(object)
 }
 
-fn select<V: View>(view: &V, selector: &Selector) -> Result<Option<Account>, V::Error> {
-    match selector {
-        Selector::Id(id) => view.account(id),
+fn select<V: View>(view: &V, target: &Selector) -> Result<Option<Object>, V::Error> {
+    match target {
+        Selector::Id(id) => view.object(id),
         Selector::LoginName(name) => {
-            let Some(id) = view.account_id(name)? else {
+            let Some(id) = view.holder(&UniqueKey::login_name(name))? else {
                 return Ok(None);
             };
-            let account = view.account(&id)?;
+            let object = view.object(&id)?;
             assert!(
-                account.is_some(),
+                object.is_some(),
                 "login name `{name}` leads to account {id}, which isn't there"
             );
-            Ok(account)
+            Ok(object)
         }
     }
 }
 
-fn check_version(account: &Account, expected: Option<Revision>) -> Result<(), Rejection> {
+fn check_version(object: &Object, expected: Option<Revision>) -> Result<(), Rejection> {
     match expected {
-        Some(expected) if expected != account.version => Err(Rejection::VersionMismatch {
-            account: account.id,
+        Some(expected) if expected != object.version => Err(Rejection::VersionMismatch {
+            account: object.id,
             expected,
-            actual: account.version,
+            actual: object.version,
         }),
         Some(_) | None => Ok(()),
     }
 }
 
-fn check_proof(account: &Account, proof: Proof) -> Result<(), Rejection> {
-    let account_id = account.id;
-    match proof {
-        Proof::Operator => Ok(()),
-        Proof::NotNeeded if account.verifier.is_none() => Ok(()),
-        Proof::NotNeeded => Err(Rejection::PasswordNeeded {
-            account: account_id,
-        }),
-        Proof::Password { verifier_version }
-            if account.verifier.is_some() && account.verifier_version == verifier_version =>
-        {
-            Ok(())
-        }
-        Proof::Password { .. } => Err(Rejection::PasswordChanged {
-            account: account_id,
-        }),
+fn check_proof(object: &Object, proof: Proof) -> Result<(), Rejection> {
+    let account = object.id;
+    match (proof, object.password_version) {
+        (Proof::Operator, _) | (Proof::NotNeeded, None) => Ok(()),
+        (Proof::NotNeeded, Some(_)) => Err(Rejection::PasswordNeeded { account }),
+        (Proof::Password { version }, Some(actual)) if version == actual => Ok(()),
+        (Proof::Password { .. }, _) => Err(Rejection::PasswordChanged { account }),
     }
 }
 
-fn check_free<V: View>(view: &V, name: &LoginName) -> Result<(), Stopped<V::Error>> {
-    match view.account_id(name)? {
-        Some(holder) => Err(Stopped::Rejected(Rejection::LoginNameTaken {
-            login_name: name.clone(),
-            holder,
-        })),
-        None => Ok(()),
+/// Some attributes are changed by operators only.
+fn check_edits(proof: Proof, edits: &[Edit]) -> Result<(), Rejection> {
+    let refused = |edit: &&Edit| match edit.attribute.attribute() {
+        Some(attribute) => attribute.changed_by == ChangedBy::Operator,
+        None => false, // The schema says so.
+    };
+    match (proof, edits.iter().find(refused)) {
+        (Proof::NotNeeded | Proof::Password { .. }, Some(edit)) => Err(Rejection::NotPermitted {
+            attribute: edit.attribute,
+        }),
+        (Proof::Operator, _) | (_, None) => Ok(()),
     }
 }

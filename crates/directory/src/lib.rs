@@ -9,6 +9,7 @@
 
 mod command;
 mod decide;
+mod edit;
 mod event;
 mod execute;
 mod id;
@@ -16,22 +17,28 @@ mod invalid_name;
 mod memory;
 mod model;
 mod name;
+mod object;
 mod password;
 mod planted;
 mod profile;
 mod rejection;
+mod schema;
+mod syntax;
+mod value;
 mod view;
 
 pub use command::{Command, Fingerprint, Operation, Proof, Selector, VerifierChange};
 pub use decide::{Decision, Retention, decide, decide_with};
-pub use event::{Change, Event, Outcome};
+pub use edit::{Edit, EditAction};
+pub use event::{Change, Done, Event, Outcome};
 pub use id::{AccountId, InvalidAccountId, InvalidRequestId, RequestId};
 pub use invalid_name::{CharacterFault, InvalidName, NameKind};
 pub use memory::MemoryDirectory;
 pub use model::{
-    Account, ClientAddress, InvalidClientAddress, InvalidVerifier, Revision, Stamp, Time, Verifier,
+    ClientAddress, InvalidClientAddress, InvalidVerifier, Revision, Stamp, Time, Verifier,
 };
 pub use name::{LoginName, RealName};
+pub use object::{Kind, Object, UniqueKey, Violation};
 pub use password::{InvalidPassword, Password};
 #[cfg(feature = "planted-bugs")]
 #[doc(hidden)]
@@ -39,4 +46,10 @@ pub use planted::plant;
 #[doc(hidden)]
 pub use planted::{PlantedBug, is_planted};
 pub use rejection::Rejection;
+pub use schema::{
+    ATTRIBUTES, Attribute, AttributeNumber, ChangedBy, LOGIN_NAME, REAL_NAME, UnknownAttribute,
+    attribute,
+};
+pub use syntax::{InvalidValue, Syntax};
+pub use value::Value;
 pub use view::View;

@@ -7,15 +7,16 @@ use crate::command::Command;
 use crate::decide::decide;
 use crate::event::{Event, Outcome};
 use crate::id::{AccountId, RequestId};
-use crate::model::{Account, Revision, Time};
-use crate::name::LoginName;
+use crate::model::{Revision, Time, Verifier};
+use crate::object::{Object, UniqueKey};
 use crate::view::View;
 
 /// All of the state, in maps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryDirectory {
-    accounts: BTreeMap<AccountId, Account>,
-    login_names: BTreeMap<LoginName, AccountId>,
+    objects: BTreeMap<AccountId, Object>,
+    unique: BTreeMap<UniqueKey, AccountId>,
+    verifiers: BTreeMap<AccountId, Verifier>,
     outcomes: BTreeMap<RequestId, Outcome>,
     clock: Time,
     floor: Time,
@@ -42,24 +43,27 @@ impl MemoryDirectory {
     /// If the event doesn't fit the state: then it was decided on another one.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::AccountCreated(account) => {
-                self.give_login_name(&account.login_name, account.id);
-                let before = self.accounts.insert(account.id, account.clone());
-                assert!(before.is_none(), "account {} exists already", account.id);
+            Event::ObjectStored(object) => {
+                self.objects.insert(object.id, object.clone());
             }
-            Event::AccountModified {
-                before_login,
-                after,
-            } => {
-                self.take_login_name(before_login, after.id);
-                self.give_login_name(&after.login_name, after.id);
-                let before = self.accounts.insert(after.id, after.clone());
-                assert!(before.is_some(), "no account {} to modify", after.id);
+            Event::ObjectRemoved { id } => {
+                let before = self.objects.remove(id);
+                assert!(before.is_some(), "no object {id} to remove");
             }
-            Event::AccountDeleted { id, login_name } => {
-                self.take_login_name(login_name, *id);
-                let before = self.accounts.remove(id);
-                assert!(before.is_some(), "no account {id} to delete");
+            Event::UniqueTaken { key, holder } => {
+                let before = self.unique.insert(key.clone(), *holder);
+                assert!(before.is_none(), "{key:?} has a holder already");
+            }
+            Event::UniqueFreed { key } => {
+                let before = self.unique.remove(key);
+                assert!(before.is_some(), "no holder of {key:?}");
+            }
+            Event::VerifierStored { id, verifier } => {
+                self.verifiers.insert(*id, verifier.clone());
+            }
+            Event::VerifierRemoved { id } => {
+                let before = self.verifiers.remove(id);
+                assert!(before.is_some(), "no verifier of {id} to remove");
             }
             Event::OutcomeRecorded { request, outcome } => {
                 let before = self.outcomes.insert(*request, outcome.clone());
@@ -80,14 +84,19 @@ impl MemoryDirectory {
         }
     }
 
-    /// All accounts, by id.
-    pub fn accounts(&self) -> &BTreeMap<AccountId, Account> {
-        &self.accounts
+    /// All objects, by id.
+    pub fn objects(&self) -> &BTreeMap<AccountId, Object> {
+        &self.objects
     }
 
-    /// Whose each login name is.
-    pub fn login_names(&self) -> &BTreeMap<LoginName, AccountId> {
-        &self.login_names
+    /// Whose each unique value is.
+    pub fn unique(&self) -> &BTreeMap<UniqueKey, AccountId> {
+        &self.unique
+    }
+
+    /// The verifiers of those who have a password.
+    pub fn verifiers(&self) -> &BTreeMap<AccountId, Verifier> {
+        &self.verifiers
     }
 
     /// The outcomes that are kept, by request id.
@@ -95,41 +104,47 @@ impl MemoryDirectory {
         &self.outcomes
     }
 
-    /// Checks what holds after any commands: one account a name, one name an account, and no
-    /// account newer than its last change.
+    /// Checks what holds after any commands: each unique value has the holder that has it, those who
+    /// have a password have a verifier, and nothing is newer than its last change.
     ///
     /// # Panics
     /// If something of it doesn't.
     pub fn assert_whole(&self) {
-        assert_eq!(self.accounts.len(), self.login_names.len());
-        for (id, account) in &self.accounts {
-            assert_eq!(*id, account.id);
-            assert_eq!(self.login_names.get(&account.login_name), Some(id));
-            assert!(account.created.time <= account.changed.time);
-            assert!(account.verifier_version <= account.version);
+        let mut unique = BTreeMap::new();
+        for (id, object) in &self.objects {
+            assert_eq!(*id, object.id);
+            assert!(object.created.time <= object.changed.time);
+            assert!(object.password_version <= Some(object.version));
+            assert_eq!(
+                object.password_version.is_some(),
+                self.verifiers.contains_key(id)
+            );
+            for (key, _) in object.unique_keys() {
+                assert_eq!(unique.insert(key, *id), None);
+            }
         }
-    }
-
-    fn give_login_name(&mut self, name: &LoginName, id: AccountId) {
-        let holder = self.login_names.insert(name.clone(), id);
-        assert!(holder.is_none(), "login name `{name}` has a holder already");
-    }
-
-    fn take_login_name(&mut self, name: &LoginName, id: AccountId) {
-        let holder = self.login_names.remove(name);
-        assert_eq!(holder, Some(id), "holder of login name `{name}`");
+        assert_eq!(unique, self.unique);
+        assert!(
+            self.verifiers
+                .keys()
+                .all(|id| self.objects.contains_key(id))
+        );
     }
 }
 
 impl View for MemoryDirectory {
     type Error = Infallible;
 
-    fn account(&self, id: &AccountId) -> Result<Option<Account>, Infallible> {
-        Ok(self.accounts.get(id).cloned())
+    fn object(&self, id: &AccountId) -> Result<Option<Object>, Infallible> {
+        Ok(self.objects.get(id).cloned())
     }
 
-    fn account_id(&self, name: &LoginName) -> Result<Option<AccountId>, Infallible> {
-        Ok(self.login_names.get(name).copied())
+    fn holder(&self, key: &UniqueKey) -> Result<Option<AccountId>, Infallible> {
+        Ok(self.unique.get(key).copied())
+    }
+
+    fn verifier(&self, id: &AccountId) -> Result<Option<Verifier>, Infallible> {
+        Ok(self.verifiers.get(id).cloned())
     }
 
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Infallible> {

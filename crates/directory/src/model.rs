@@ -1,9 +1,6 @@
-//! An account and its parts.
+//! Revisions, times, addresses, verifiers.
 
 use std::fmt;
-
-use crate::id::AccountId;
-use crate::name::{LoginName, RealName};
 
 /// A state of the directory: the log index of the last change in it. 0: nothing yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,27 +145,6 @@ pub struct Stamp {
     pub time: Time,
     /// The address of the client that asked.
     pub client: ClientAddress,
-}
-
-/// An account as it is at one revision.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Account {
-    /// Never changes.
-    pub id: AccountId,
-    /// No other account has it.
-    pub login_name: LoginName,
-    /// Others may have it too.
-    pub real_name: RealName,
-    /// Its creation.
-    pub created: Stamp,
-    /// Its last change, or its creation.
-    pub changed: Stamp,
-    /// The revision of its last change.
-    pub version: Revision,
-    /// None: it has no password.
-    pub verifier: Option<Verifier>,
-    /// The revision that last set or removed the verifier; 0: it never had one.
-    pub verifier_version: Revision,
 }
 
 /// Position, from 1, of the first character that isn't visible ASCII.

@@ -3,21 +3,36 @@
 use crate::command::Selector;
 use crate::id::{AccountId, RequestId};
 use crate::model::{Revision, Time};
-use crate::name::LoginName;
+use crate::object::Violation;
+use crate::schema::AttributeNumber;
+use crate::value::Value;
 
 /// The command is valid, but not in the state that the directory is in. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// Another account has the login name.
-    #[error(
-        "login name `{login_name}` already belongs to account {holder}; \
-         choose another one, or look at that account: quorid lookup {login_name}"
-    )]
-    LoginNameTaken {
-        /// The name that was asked for.
-        login_name: LoginName,
+    /// Another object has a value that no two may have.
+    #[error("{attribute} `{value}` already belongs to account {holder}; choose another one")]
+    ValueTaken {
+        /// Of which attribute.
+        attribute: AttributeNumber,
+        /// The value that was asked for.
+        value: Value,
         /// Whose it is.
         holder: AccountId,
+    },
+    /// The schema does not allow it.
+    #[error("{attribute} cannot be changed like that: {violation}")]
+    SchemaViolation {
+        /// Which attribute.
+        attribute: AttributeNumber,
+        /// What is wrong.
+        violation: Violation,
+    },
+    /// Only operators change the attribute.
+    #[error("{attribute} is changed by operators only")]
+    NotPermitted {
+        /// Which attribute.
+        attribute: AttributeNumber,
     },
     /// No account has the id or login name.
     #[error(
@@ -90,8 +105,11 @@ impl Rejection {
     /// Whether the command's proof is what was wrong, and nothing that the client asked for.
     pub(crate) fn concerns_proof(&self) -> bool {
         match self {
-            Self::PasswordNeeded { .. } | Self::PasswordChanged { .. } => true,
-            Self::LoginNameTaken { .. }
+            Self::PasswordNeeded { .. }
+            | Self::PasswordChanged { .. }
+            | Self::NotPermitted { .. } => true,
+            Self::ValueTaken { .. }
+            | Self::SchemaViolation { .. }
             | Self::AccountNotFound { .. }
             | Self::VersionMismatch { .. }
             | Self::RequestExpired { .. }

@@ -2,19 +2,22 @@
 
 use crate::event::Outcome;
 use crate::id::{AccountId, RequestId};
-use crate::model::{Account, Time};
-use crate::name::LoginName;
+use crate::model::{Time, Verifier};
+use crate::object::{Object, UniqueKey};
 
 /// What [`decide`](crate::decide) needs to know of the state, with all earlier commands applied.
 pub trait View {
     /// Why the state couldn't be read.
     type Error;
 
-    /// The account of this id.
-    fn account(&self, id: &AccountId) -> Result<Option<Account>, Self::Error>;
+    /// The object of this id.
+    fn object(&self, id: &AccountId) -> Result<Option<Object>, Self::Error>;
 
-    /// The id of the account that has this login name.
-    fn account_id(&self, name: &LoginName) -> Result<Option<AccountId>, Self::Error>;
+    /// The id of the object that has this value.
+    fn holder(&self, key: &UniqueKey) -> Result<Option<AccountId>, Self::Error>;
+
+    /// What the password of this account is checked against.
+    fn verifier(&self, id: &AccountId) -> Result<Option<Verifier>, Self::Error>;
 
     /// What was answered to this request.
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Self::Error>;

@@ -286,6 +286,7 @@ async fn work(client: Client, plan: Arc<Plan>, began: Instant) -> Result<Measure
                         login_name: name.clone(),
                         password: None,
                         request_id: None,
+                        ..NewAccount::default()
                     })
                     .await;
                 if created.is_ok() && plan.kind == Kind::Mixed {

@@ -12,8 +12,8 @@ mod requests;
 use std::sync::Arc;
 
 use quorid_directory::{
-    Account, AccountId, Command, Operation, Password, Rejection, RequestId, Revision, Selector,
-    VerifierChange,
+    AccountId, Command, Kind, Object, Operation, Password, Proof, Rejection, RequestId, Revision,
+    Selector, UniqueKey, VerifierChange,
 };
 
 pub use self::{
@@ -69,7 +69,7 @@ impl Service {
     }
 
     /// Makes an account.
-    pub async fn create(&self, caller: &Caller, new: NewAccount) -> Result<Answer<Account>, Error> {
+    pub async fn create(&self, caller: &Caller, new: NewAccount) -> Result<Answer<Object>, Error> {
         if self.access.need(Action::Create) != Need::Nothing {
             require_operator(caller, "creating an account")?;
         }
@@ -80,20 +80,24 @@ impl Service {
         };
         let operation = Operation::Create {
             id: self.new_account_id(),
-            login_name: new.login_name,
-            real_name: new.real_name,
+            kind: Kind::Person,
+            proof: match caller.operator {
+                Some(_) => Proof::Operator,
+                None => Proof::NotNeeded,
+            },
+            edits: new.edits,
             verifier,
         };
         let request = new.request.unwrap_or_else(|| self.new_request_id());
         self.propose(caller, request, operation).await
     }
 
-    /// Changes an account's names or password.
+    /// Changes an account's attributes or password.
     pub async fn modify(
         &self,
         caller: &Caller,
         change: AccountChange,
-    ) -> Result<Answer<Account>, Error> {
+    ) -> Result<Answer<Object>, Error> {
         self.node.leading()?;
         let claim = Claim {
             account: &change.account,
@@ -110,12 +114,11 @@ impl Service {
                 VerifierChange::Set(self.passwords.hash(password.clone()).await?)
             }
         };
-        self.propose_proven(caller, &claim, proof, |proof| Operation::Modify {
-            account: change.account.clone(),
+        self.propose_proven(caller, &claim, proof, |proof| Operation::Change {
+            target: change.account.clone(),
             expected_version: change.expected_version,
             proof,
-            login_name: change.login_name.clone(),
-            real_name: change.real_name.clone(),
+            edits: change.edits.clone(),
             verifier: verifier.clone(),
         })
         .await
@@ -126,7 +129,7 @@ impl Service {
         &self,
         caller: &Caller,
         removal: AccountRemoval,
-    ) -> Result<Answer<Account>, Error> {
+    ) -> Result<Answer<Object>, Error> {
         self.node.leading()?;
         let claim = Claim {
             account: &removal.account,
@@ -136,7 +139,7 @@ impl Service {
         };
         let proof = self.prove(caller, &claim).await?;
         self.propose_proven(caller, &claim, proof, |proof| Operation::Delete {
-            account: removal.account.clone(),
+            target: removal.account.clone(),
             expected_version: removal.expected_version,
             proof,
         })
@@ -149,7 +152,7 @@ impl Service {
         caller: &Caller,
         account: &Selector,
         consistency: Consistency,
-    ) -> Result<Answer<Account>, Error> {
+    ) -> Result<Answer<Object>, Error> {
         let view = self.reader(caller, consistency).await?;
         let revision = view.revision()?;
         match find(&view, account)? {
@@ -187,10 +190,16 @@ impl Service {
         account: &Selector,
         password: Password,
         consistency: Consistency,
-    ) -> Result<Answer<Account>, Error> {
+    ) -> Result<Answer<Object>, Error> {
         self.settle(consistency).await?;
-        let (found, revision) = self.look_up(account)?;
-        let verifier = found.as_ref().and_then(|account| account.verifier.clone());
+        let view = self.node.read()?;
+        let revision = view.revision()?;
+        let found = find(&view, account)?;
+        let verifier = match &found {
+            Some(account) => view.verifier(&account.id)?,
+            None => None,
+        };
+        drop(view);
         let fits = self.passwords.verify(password, verifier).await?;
         match found {
             Some(account) if fits => Ok(Answer {
@@ -233,18 +242,12 @@ impl Service {
         }
     }
 
-    /// An account as this server has it now, and at which revision.
-    fn look_up(&self, account: &Selector) -> Result<(Option<Account>, Revision), Error> {
-        let view = self.node.read()?;
-        Ok((find(&view, account)?, view.revision()?))
-    }
-
     async fn propose(
         &self,
         caller: &Caller,
         request: RequestId,
         operation: Operation,
-    ) -> Result<Answer<Account>, Error> {
+    ) -> Result<Answer<Object>, Error> {
         let command = Command {
             request,
             time: self.clock.now(),
@@ -255,7 +258,7 @@ impl Service {
         let revision = outcome.revision;
         match outcome.result {
             Ok(change) => Ok(Answer {
-                value: change.account().clone(),
+                value: change.object,
                 revision,
             }),
             Err(rejection) => Err(Error::rejected(rejection, revision)),
@@ -278,13 +281,13 @@ impl Service {
     }
 }
 
-fn find(view: &ReadView, account: &Selector) -> Result<Option<Account>, Error> {
+fn find(view: &ReadView, account: &Selector) -> Result<Option<Object>, Error> {
     let id = match account {
         Selector::Id(id) => Some(*id),
-        Selector::LoginName(name) => view.account_id(name)?,
+        Selector::LoginName(name) => view.holder(&UniqueKey::login_name(name))?,
     };
     Ok(match id {
-        Some(id) => view.account(&id)?,
+        Some(id) => view.object(&id)?,
         None => None,
     })
 }

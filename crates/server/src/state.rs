@@ -1,17 +1,18 @@
 //! The state of the directory: its records, each kind in a file of its own, over the tables of
 //! ordered bytes that `quorid_storage` keeps.
 
-mod account;
 mod changes;
 mod command;
 mod field;
-mod login_name;
 mod numbers;
+mod object;
 mod outcome;
 mod read_view;
 mod rejection;
 #[cfg(test)]
 mod tests;
+mod unique;
+mod verifier;
 
 use std::{ops::Deref, sync::Arc};
 
@@ -27,8 +28,9 @@ pub use read_view::ReadView;
 /// All tables. A snapshot carries them in this order, and each is checked against those before it.
 const TABLES: Tables = &[
     &numbers::TABLE,
-    &account::TABLE,
-    &login_name::TABLE,
+    &object::TABLE,
+    &unique::TABLE,
+    &verifier::TABLE,
     &outcome::TABLE,
 ];
 

@@ -44,8 +44,8 @@ impl Table {
 pub enum Shape {
     /// Bytes by ids.
     IdToBytes,
-    /// Ids by texts, UTF-8.
-    TextToId,
+    /// Ids by bytes.
+    BytesToId,
     /// Bytes by texts, UTF-8.
     TextToBytes,
 }
@@ -66,21 +66,21 @@ type Text = &'static str;
 /// One of redb's tables, opened to read or to write.
 pub(crate) enum Opened<A, B, C> {
     IdToBytes(A),
-    TextToId(B),
+    BytesToId(B),
     TextToBytes(C),
 }
 
 pub(crate) type ReadTable =
-    Opened<ReadOnlyTable<Id, Bytes>, ReadOnlyTable<Text, Id>, ReadOnlyTable<Text, Bytes>>;
+    Opened<ReadOnlyTable<Id, Bytes>, ReadOnlyTable<Bytes, Id>, ReadOnlyTable<Text, Bytes>>;
 pub(crate) type WriteTable<'t> =
-    Opened<redb::Table<'t, Id, Bytes>, redb::Table<'t, Text, Id>, redb::Table<'t, Text, Bytes>>;
+    Opened<redb::Table<'t, Id, Bytes>, redb::Table<'t, Bytes, Id>, redb::Table<'t, Text, Bytes>>;
 
 /// The same expression for each type of table.
 macro_rules! for_any {
     ($opened:expr, $table:ident => $does:expr) => {
         match $opened {
             Opened::IdToBytes($table) => $does,
-            Opened::TextToId($table) => $does,
+            Opened::BytesToId($table) => $does,
             Opened::TextToBytes($table) => $does,
         }
     };
@@ -98,7 +98,7 @@ macro_rules! open_with {
                     .open_table(TableDefinition::new(name))
                     .or_fault(table.doing("opening"))?,
             ),
-            Shape::TextToId => Opened::TextToId(
+            Shape::BytesToId => Opened::BytesToId(
                 $transaction
                     .open_table(TableDefinition::new(name))
                     .or_fault(table.doing("opening"))?,

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use quorid_api::Reason;
 use quorid_directory::{
-    Account, AccountId, Change, Event, LoginName, MemoryDirectory, Outcome, Rejection, RequestId,
-    Revision, decide,
+    AccountId, Change, Done, Event, LOGIN_NAME, MemoryDirectory, Object, Outcome, REAL_NAME,
+    Rejection, RequestId, Revision, UniqueKey, decide,
 };
 use quorid_server::state::decode_command;
 use quorid_storage::Payload;
@@ -53,7 +53,7 @@ pub fn check(
         }
     }
     if let Some(listed) = listed {
-        let expected: Vec<Shown> = replay.model.accounts().values().map(shown).collect();
+        let expected: Vec<Shown> = replay.model.objects().values().map(shown).collect();
         if listed != expected {
             checked.violations.push(format!(
                 "in the end the cluster lists {listed:?}, but its log says {expected:?}"
@@ -74,12 +74,20 @@ struct Replay {
     outcomes: BTreeMap<RequestId, Outcome>,
     /// How often a request changed an account.
     effects: BTreeMap<RequestId, u64>,
-    names: BTreeMap<LoginName, Timeline>,
-    ids: BTreeMap<AccountId, Timeline>,
+    /// Whose each unique value is.
+    unique: BTreeMap<UniqueKey, Timeline<AccountId>>,
+    objects: BTreeMap<AccountId, Timeline<Object>>,
 }
 
 /// From which revision on it is what; nothing before the first.
-type Timeline = Vec<(u64, Option<Account>)>;
+type Timeline<T> = Vec<(u64, Option<T>)>;
+
+/// What it is as of a revision.
+fn as_of<T>(timeline: Option<&Timeline<T>>, revision: u64) -> Option<&T> {
+    let timeline = timeline?;
+    let upto = timeline.partition_point(|(index, _)| *index <= revision);
+    timeline[..upto].last()?.1.as_ref()
+}
 
 impl Replay {
     fn of(log: &CommittedLog, checked: &mut Checked) -> Option<Self> {
@@ -112,12 +120,13 @@ impl Replay {
                 }
                 replay.model.apply(event);
                 replay.note(index, event);
-                if let Event::AccountCreated(_)
-                | Event::AccountModified { .. }
-                | Event::AccountDeleted { .. } = event
-                {
+                if let Event::ObjectStored(_) | Event::ObjectRemoved { .. } = event {
                     *replay.effects.entry(request).or_default() += 1;
                 }
+            }
+            if let Some(why) = replay.is_half_done(&decision.events) {
+                checked.violations.push(format!("entry {index}: {why}"));
+                return None;
             }
             replay.outcomes.entry(request).or_insert(decision.outcome);
         }
@@ -130,91 +139,106 @@ impl Replay {
         Some(replay)
     }
 
-    /// The rules of names and ids, told once more and apart from those that decided.
+    /// The rules of ids and unique values, once more and apart from those that decided.
     fn breaks_a_rule(&self, event: &Event) -> Option<String> {
-        let holder = |name: &LoginName| self.names.get(name)?.last()?.1.as_ref();
         match event {
-            Event::AccountCreated(account) => {
-                let name = &account.login_name;
-                if let Some(holder) = holder(name) {
-                    return Some(format!("{name} is {}'s already", holder.id));
-                }
-                let known = self.ids.contains_key(&account.id);
-                known.then(|| format!("{} was an account's before", account.id))
+            Event::ObjectStored(object) => {
+                let last = self.objects.get(&object.id)?.last()?;
+                let gone = last.1.is_none();
+                gone.then(|| format!("{} was an account's before", object.id))
             }
-            Event::AccountModified {
-                before_login,
-                after,
-            } => {
-                if holder(before_login).map(|before| before.id) != Some(after.id) {
-                    return Some(format!("{before_login} wasn't {}'s", after.id));
-                }
-                let name = &after.login_name;
-                let other = holder(name).filter(|holder| holder.id != after.id)?;
-                Some(format!("{name} is {}'s already", other.id))
+            Event::ObjectRemoved { id } => {
+                let there = as_of(self.objects.get(id), u64::MAX).is_some();
+                (!there).then(|| format!("{id} wasn't there"))
             }
-            Event::AccountDeleted { id, login_name } => {
-                (holder(login_name).map(|before| before.id) != Some(*id))
-                    .then(|| format!("{login_name} wasn't {id}'s"))
+            Event::UniqueTaken { key, .. } => {
+                let holder = as_of(self.unique.get(key), u64::MAX)?;
+                Some(format!("{key:?} is {holder}'s already"))
+            }
+            Event::UniqueFreed { key } => {
+                let held = as_of(self.unique.get(key), u64::MAX).is_some();
+                (!held).then(|| format!("{key:?} was nobody's"))
             }
             Event::OutcomeRecorded { request, .. } => {
                 let known = self.outcomes.contains_key(request);
                 known.then(|| format!("request {} has an outcome already", request.uuid()))
             }
-            Event::OutcomeForgotten { .. }
+            Event::VerifierStored { .. }
+            | Event::VerifierRemoved { .. }
+            | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => None,
         }
     }
 
-    fn note(&mut self, index: u64, event: &Event) {
-        let mut name = |name: &LoginName, account: Option<&Account>| {
-            let timeline = self.names.entry(name.clone()).or_default();
-            timeline.push((index, account.cloned()));
-        };
-        let (id, now) = match event {
-            Event::AccountCreated(account) => {
-                name(&account.login_name, Some(account));
-                (account.id, Some(account))
+    /// After all events of a command, an object has its unique values, and nobody has those of an
+    /// object that is gone.
+    fn is_half_done(&self, events: &[Event]) -> Option<String> {
+        let holder = |key: &UniqueKey| as_of(self.unique.get(key), u64::MAX);
+        events.iter().find_map(|event| match event {
+            Event::ObjectStored(object) => {
+                let mut keys = object.unique_keys();
+                let other = keys.find(|(key, _)| holder(key) != Some(&object.id));
+                other.map(|(key, _)| format!("{key:?} isn't {}'s", object.id))
             }
-            Event::AccountModified {
-                before_login,
-                after,
-            } => {
-                name(before_login, None);
-                name(&after.login_name, Some(after));
-                (after.id, Some(after))
+            Event::ObjectRemoved { id } => {
+                let left = self.unique.keys().find(|key| holder(key) == Some(id));
+                left.map(|key| format!("{key:?} is still {id}'s"))
             }
-            Event::AccountDeleted { id, login_name } => {
-                name(login_name, None);
-                (*id, None)
-            }
-            Event::OutcomeRecorded { .. }
+            Event::UniqueTaken { .. }
+            | Event::UniqueFreed { .. }
+            | Event::VerifierStored { .. }
+            | Event::VerifierRemoved { .. }
+            | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
-            | Event::ClockAdvanced { .. } => return,
+            | Event::ClockAdvanced { .. } => None,
+        })
+    }
+
+    fn note(&mut self, index: u64, event: &Event) {
+        let mut object = |id: AccountId, now: Option<&Object>| {
+            let timeline = self.objects.entry(id).or_default();
+            timeline.push((index, now.cloned()));
         };
-        self.ids.entry(id).or_default().push((index, now.cloned()));
+        let mut unique = |key: &UniqueKey, holder| {
+            let timeline = self.unique.entry(key.clone()).or_default();
+            timeline.push((index, holder));
+        };
+        match event {
+            Event::ObjectStored(now) => object(now.id, Some(now)),
+            Event::ObjectRemoved { id } => object(*id, None),
+            Event::UniqueTaken { key, holder } => unique(key, Some(*holder)),
+            Event::UniqueFreed { key } => unique(key, None),
+            Event::VerifierStored { .. }
+            | Event::VerifierRemoved { .. }
+            | Event::OutcomeRecorded { .. }
+            | Event::OutcomeForgotten { .. }
+            | Event::FloorRaised { .. }
+            | Event::ClockAdvanced { .. } => {}
+        }
     }
 
     /// The account as of a revision.
-    fn at(&self, which: &Which, revision: u64) -> Option<&Account> {
-        let timeline = match which {
-            Which::Id(id) => self.ids.get(&id.parse::<AccountId>().ok()?)?,
-            Which::Name(name) => self.names.get(&name.login_name)?,
+    fn at(&self, which: &Which, revision: u64) -> Option<&Object> {
+        let id = match which {
+            Which::Id(id) => id.parse::<AccountId>().ok()?,
+            Which::Name(name) => {
+                let key = UniqueKey::login_name(&name.login_name);
+                *as_of(self.unique.get(&key), revision)?
+            }
         };
-        let upto = timeline.partition_point(|(index, _)| *index <= revision);
-        timeline[..upto].last()?.1.as_ref()
+        as_of(self.objects.get(&id), revision)
     }
 
     /// What a request changed, where it did.
     fn effect(&self, request: RequestId) -> Option<Effect> {
         self.effects.get(&request)?;
         match &self.outcomes.get(&request)?.result {
-            Ok(Change::Created(account) | Change::Modified(account)) => {
-                Some(Effect::Account(shown(account)))
-            }
-            Ok(Change::Deleted(account)) => Some(Effect::Deleted(account.id.to_string())),
+            Ok(change) => Some(match change.done {
+                Done::Created | Done::Changed => Effect::Account(shown(&change.object)),
+                Done::Deleted => Effect::Deleted(change.object.id.to_string()),
+            }),
             Err(_) => None,
         }
     }
@@ -299,9 +323,11 @@ impl Replay {
                     account,
                     revision: told,
                 },
-                Ok(Change::Created(made) | Change::Modified(made)),
-            ) => *account == shown(made) && *told == revision,
-            (Answer::Deleted { revision: told }, Ok(Change::Deleted(_))) => *told == revision,
+                Ok(made),
+            ) => made.done != Done::Deleted && *account == shown(&made.object) && *told == revision,
+            (Answer::Deleted { revision: told }, Ok(change)) => {
+                change.done == Done::Deleted && *told == revision
+            }
             (
                 Answer::Rejected {
                     reason,
@@ -334,27 +360,28 @@ impl Replay {
         change: &Change,
         revision: u64,
     ) -> Result<(), String> {
-        let (which, made) = match (asked, change) {
+        let object = &change.object;
+        let (which, made) = match (asked, change.done) {
             (
                 Asked::Create {
                     login_name,
                     real_name,
                     ..
                 },
-                Change::Created(made),
+                Done::Created,
             ) => {
-                let real_name = made.real_name.as_str() == real_name;
-                (None, made.login_name == login_name.login_name && real_name)
+                let named = object.login_name() == login_name.login_name.as_str();
+                (None, named && object.text(REAL_NAME) == real_name)
             }
-            (Asked::Rename { account, to, .. }, Change::Modified(made)) => {
-                (Some(account), made.login_name == to.login_name)
+            (Asked::Rename { account, to, .. }, Done::Changed) => {
+                (Some(account), object.login_name() == to.login_name.as_str())
             }
-            (Asked::Delete { account, .. }, Change::Deleted(_)) => (Some(account), true),
+            (Asked::Delete { account, .. }, Done::Deleted) => (Some(account), true),
             _ => (None, false),
         };
         let named = which.is_none_or(|which| {
             let before = self.at(which, revision.saturating_sub(1));
-            before.map(|before| before.id) == Some(change.account().id)
+            before.map(|before| before.id) == Some(object.id)
         });
         if made && named {
             Ok(())
@@ -392,11 +419,11 @@ impl Floors {
     }
 }
 
-fn shown(account: &Account) -> Shown {
+fn shown(account: &Object) -> Shown {
     Shown {
         id: account.id.to_string(),
-        login_name: account.login_name.as_str().to_owned(),
-        real_name: account.real_name.as_str().to_owned(),
+        login_name: account.login_name().to_owned(),
+        real_name: account.text(REAL_NAME).to_owned(),
         version: format!("{:x}", account.version.0),
     }
 }
@@ -404,7 +431,13 @@ fn shown(account: &Account) -> Shown {
 /// What a client is told.
 fn reason(rejection: &Rejection) -> Reason {
     match rejection {
-        Rejection::LoginNameTaken { .. } => Reason::LoginNameTaken,
+        Rejection::ValueTaken {
+            attribute: LOGIN_NAME,
+            ..
+        } => Reason::LoginNameTaken,
+        Rejection::ValueTaken { .. } => Reason::ValueTaken,
+        Rejection::SchemaViolation { .. } => Reason::SchemaViolation,
+        Rejection::NotPermitted { .. } => Reason::OperatorNeeded,
         Rejection::AccountNotFound { .. } => Reason::AccountNotFound,
         Rejection::VersionMismatch { .. } => Reason::EtagMismatch,
         Rejection::PasswordNeeded { .. } => Reason::PasswordNeeded,

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use quorid_directory::{
-    AccountId, ClientAddress, Command, LoginName, Operation, Proof, RealName, RequestId, Selector,
-    Time, Verifier, VerifierChange,
+    ATTRIBUTES, AccountId, ClientAddress, Command, Edit, EditAction, Kind, LoginName, Operation,
+    Proof, RealName, RequestId, Selector, Syntax, Time, Value, Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
 use quorid_storage::Payload;
@@ -77,16 +77,22 @@ impl Commands {
         match self.chance.within(0..=9) {
             0..=4 => Operation::Create {
                 id: random_id(&mut self.chance),
-                login_name: self.login_name(),
-                real_name: self.real_name(),
+                kind: Kind::Person,
+                proof: Proof::Operator,
+                edits: vec![
+                    Edit::login_name(&self.login_name()),
+                    Edit::real_name(&self.real_name()),
+                    self.edit(),
+                ],
                 verifier: self.chance.percent(30).then(|| self.verifier()),
             },
-            5..=7 => Operation::Modify {
-                account: Selector::LoginName(self.login_name()),
+            5..=7 => Operation::Change {
+                target: Selector::LoginName(self.login_name()),
                 expected_version: None,
                 proof: Proof::Operator,
-                login_name: self.chance.percent(60).then(|| self.login_name()),
-                real_name: self.chance.percent(40).then(|| self.real_name()),
+                edits: (0..self.chance.within(0..=3))
+                    .map(|_| self.edit())
+                    .collect(),
                 verifier: match self.chance.within(0..=2) {
                     0 => VerifierChange::Keep,
                     1 => VerifierChange::Remove,
@@ -94,9 +100,37 @@ impl Commands {
                 },
             },
             _ => Operation::Delete {
-                account: Selector::LoginName(self.login_name()),
+                target: Selector::LoginName(self.login_name()),
                 expected_version: None,
                 proof: Proof::Operator,
+            },
+        }
+    }
+
+    /// Of any attribute, with one of few values.
+    fn edit(&mut self) -> Edit {
+        let attribute = self.chance.one_of(ATTRIBUTES);
+        let values: Vec<_> = (0..self.chance.within(1..=2))
+            .map(|_| match attribute.syntax {
+                Syntax::LoginName => self.login_name().as_str().to_owned(),
+                Syntax::RealName => self.real_name().as_str().to_owned(),
+                Syntax::Line { .. }
+                | Syntax::Text { .. }
+                | Syntax::Mail
+                | Syntax::Phone
+                | Syntax::Language
+                | Syntax::Zone
+                | Syntax::SshKey => format!("{}-{}", attribute.name, self.chance.within(1..=NAMES)),
+            })
+            .map(Value::Text)
+            .collect();
+        Edit {
+            attribute: attribute.number,
+            action: match self.chance.within(0..=9) {
+                0 => EditAction::Clear,
+                1 | 2 => EditAction::Remove(values),
+                3 | 4 => EditAction::Add(values),
+                _ => EditAction::Replace(values),
             },
         }
     }

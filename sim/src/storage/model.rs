@@ -133,12 +133,18 @@ impl StateModel {
         let accounts = view
             .list(None, usize::MAX)
             .map_err(|fault| fault.to_string())?;
-        if !accounts.iter().eq(self.directory.accounts().values()) {
-            return differs("the state has other accounts");
+        if !accounts.iter().eq(self.directory.objects().values()) {
+            return differs("the state has other objects");
         }
-        for (name, id) in self.directory.login_names() {
-            if view.account_id(name).map_err(|fault| fault.to_string())? != Some(*id) {
-                return differs("the state has other login names");
+        for (key, id) in self.directory.unique() {
+            if view.holder(key).map_err(|fault| fault.to_string())? != Some(*id) {
+                return differs("the state has other unique values");
+            }
+        }
+        for (id, verifier) in self.directory.verifiers() {
+            let kept = view.verifier(id).map_err(|fault| fault.to_string())?;
+            if kept.as_ref() != Some(verifier) {
+                return differs("the state has other verifiers");
             }
         }
         for (request, outcome) in self.directory.outcomes() {
@@ -159,8 +165,10 @@ impl StateModel {
             }
         }
         let directory = &self.directory;
-        let expected =
-            directory.accounts().len() + directory.login_names().len() + directory.outcomes().len();
+        let expected = directory.objects().len()
+            + directory.unique().len()
+            + directory.verifiers().len()
+            + directory.outcomes().len();
         match rows == expected {
             true => Ok(()),
             false => differs("the state has more rows than it should have"),

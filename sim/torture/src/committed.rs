@@ -105,7 +105,8 @@ pub(crate) fn compare(logs: &[ServerLog], applied: u64) -> (CommittedLog, Vec<St
 mod tests {
     use bytes::Bytes;
     use quorid_directory::{
-        AccountId, ClientAddress, Command, LoginName, Operation as Change, RealName, Time,
+        AccountId, ClientAddress, Command, Edit, Kind, LoginName, Operation as Change, Proof,
+        RealName, Time,
     };
     use quorid_history::{Answer, Asked, Operation, Shown, chance::Chance, request_id, witness};
     use quorid_server::state::encode_command;
@@ -115,6 +116,10 @@ mod tests {
 
     const NOW_MS: u64 = 1_750_000_000_000;
 
+    fn login_name(number: u8) -> LoginName {
+        LoginName::parse(&format!("name-{number}")).unwrap()
+    }
+
     fn create(number: u8) -> Command {
         let mut chance = Chance::of(u64::from(number), "requests");
         Command {
@@ -123,8 +128,12 @@ mod tests {
             client: ClientAddress::parse("127.0.0.1:1").unwrap(),
             operation: Change::Create {
                 id: AccountId::from_bytes([number; 16]),
-                login_name: LoginName::parse(&format!("name-{number}")).unwrap(),
-                real_name: RealName::parse("Somebody").unwrap(),
+                kind: Kind::Person,
+                proof: Proof::Operator,
+                edits: vec![
+                    Edit::login_name(&login_name(number)),
+                    Edit::real_name(&RealName::parse("Somebody").unwrap()),
+                ],
                 verifier: None,
             },
         }
@@ -161,9 +170,10 @@ mod tests {
 
     fn acknowledged(number: u8) -> Operation {
         let command = create(number);
-        let Change::Create { id, login_name, .. } = command.operation else {
+        let Change::Create { id, .. } = command.operation else {
             panic!("it is a creation");
         };
+        let login_name = login_name(number);
         let index = u64::from(number);
         let name = quorid_history::Name {
             spelled: login_name.as_str().to_owned(),

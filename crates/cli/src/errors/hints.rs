@@ -20,8 +20,11 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
             "the same with --cert and --key of an operator (`quorid cert operator` makes them)"
         }
         Reason::ServerNotFound | Reason::ServerExists => "quorid cluster status",
-        Reason::LoginNameTaken
-        | Reason::AccountNotFound
+        Reason::LoginNameTaken | Reason::ValueTaken => {
+            let holder = rejected.metadata.get("account_id")?;
+            return Some(format!("quorid reverse-lookup {holder}"));
+        }
+        Reason::AccountNotFound
         | Reason::EtagMismatch
         | Reason::WrongPassword
         | Reason::RequestExpired
@@ -29,6 +32,9 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         | Reason::RequestFromFuture
         | Reason::InvalidLoginName
         | Reason::InvalidRealName
+        | Reason::UnknownAttribute
+        | Reason::InvalidValue
+        | Reason::SchemaViolation
         | Reason::InvalidPassword
         | Reason::InvalidAccountName
         | Reason::InvalidRequestId

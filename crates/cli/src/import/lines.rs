@@ -6,13 +6,17 @@ use std::{
     io::{self, BufRead, Chain, Cursor, Read as _},
 };
 
+use quorid_api::Attribute;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     FileFormat,
     csv_reader::{CsvError, CsvReader, CsvRecord},
 };
-use crate::{errors::Cause, record::COLUMNS};
+use crate::{
+    errors::Cause,
+    record::{SERVERS_COLUMNS, attributes, has_own_field},
+};
 
 /// Longest line of JSON, bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -33,6 +37,7 @@ pub(super) struct Line {
 pub(super) struct NewLine {
     pub(super) login_name: String,
     pub(super) real_name: String,
+    pub(super) attributes: Vec<Attribute>,
     pub(super) password: Option<String>,
 }
 
@@ -178,11 +183,13 @@ fn skip_byte_order_mark<R: BufRead>(mut input: R) -> io::Result<(u64, Unmarked<R
 }
 
 /// Which field is what.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Columns {
     count: usize,
     login_name: usize,
     real_name: usize,
+    /// Every other attribute that has a column.
+    attributes: Vec<(&'static quorid_directory::Attribute, usize)>,
     password: Option<usize>,
 }
 
@@ -199,8 +206,8 @@ fn read_header<R: BufRead>(
     let fields = record
         .fields
         .map_err(|error| format!("line {}: {error}", record.line))?;
-    let mut columns = [None; 3];
-    let known = ["login_name", "real_name", "password"];
+    let known = importable();
+    let mut columns = vec![None; known.len()];
     for (index, field) in fields.iter().enumerate() {
         let name = String::from_utf8_lossy(field);
         if let Some(column) = known.iter().position(|known| *known == name) {
@@ -209,26 +216,40 @@ fn read_header<R: BufRead>(
             }
         } else if !is_ignored(&name, ignored) {
             return Err(format!(
-                "unknown column `{name}`; known are login_name, real_name and password, and \
-                 those that an export adds: {}; {what}; --ignore {name} passes it over",
-                COLUMNS[2..].join(", ")
+                "unknown column `{name}`; known are {}, and those that an export adds: {}; {what}; \
+                 --ignore {name} passes it over",
+                known.join(", "),
+                SERVERS_COLUMNS.join(", ")
             ));
         }
     }
-    let needed = |column: usize| {
-        columns[column].ok_or_else(|| format!("the column `{}` is missing; {what}", known[column]))
+    let found = |name| {
+        let column = known.iter().position(|known| *known == name)?;
+        columns[column]
     };
+    let needed =
+        |name| found(name).ok_or_else(|| format!("the column `{name}` is missing; {what}"));
+    let others = attributes().filter(|attribute| !has_own_field(attribute));
     Ok(Columns {
         count: fields.len(),
-        login_name: needed(0)?,
-        real_name: needed(1)?,
-        password: columns[2],
+        login_name: needed("login_name")?,
+        real_name: needed("real_name")?,
+        attributes: others
+            .filter_map(|attribute| Some((attribute, found(attribute.name)?)))
+            .collect(),
+        password: found("password"),
     })
+}
+
+/// The columns that are imported.
+fn importable() -> Vec<&'static str> {
+    let attributes = attributes().map(|attribute| attribute.name);
+    attributes.chain(["password"]).collect()
 }
 
 /// Whether a column may be there without being imported.
 fn is_ignored(name: &str, ignored: &[String]) -> bool {
-    COLUMNS[2..].contains(&name) || ignored.iter().any(|ignored| ignored == name)
+    SERVERS_COLUMNS.contains(&name) || ignored.iter().any(|ignored| ignored == name)
 }
 
 fn unreadable(error: CsvError) -> Unreadable {
@@ -297,9 +318,23 @@ fn csv_line(record: CsvRecord, columns: &Columns) -> Result<NewLine, BadLine> {
     };
     let real_name = take(columns.real_name)?;
     let password = columns.password.map(&mut take).transpose()?;
+    let mut attributes = Vec::new();
+    for (attribute, index) in &columns.attributes {
+        let field = take(*index)?;
+        if !field.is_empty() {
+            attributes.push(Attribute {
+                name: attribute.name.to_owned(),
+                values: match attribute.values_max {
+                    1 => vec![field],
+                    _ => field.lines().map(str::to_owned).collect(),
+                },
+            });
+        }
+    }
     Ok(NewLine {
         login_name: take(columns.login_name)?,
         real_name,
+        attributes,
         password: password.filter(|password| !password.is_empty()),
     })
 }
@@ -309,6 +344,8 @@ fn csv_line(record: CsvRecord, columns: &Columns) -> Result<NewLine, BadLine> {
 struct JsonLine {
     login_name: String,
     real_name: String,
+    #[serde(default)]
+    attributes: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     password: Option<String>,
     #[serde(flatten)]
@@ -326,6 +363,12 @@ impl JsonLine {
         Ok(NewLine {
             login_name: self.login_name,
             real_name: self.real_name,
+            attributes: self
+                .attributes
+                .into_iter()
+                .filter(|(_, values)| !values.is_empty())
+                .map(|(name, values)| Attribute { name, values })
+                .collect(),
             password: self.password.filter(|password| !password.is_empty()),
         })
     }

@@ -10,6 +10,7 @@ fn read(format: FileFormat, text: &[u8]) -> Vec<Result<Line, Unreadable>> {
 
 fn account(login_name: &str, real_name: &str, password: Option<&str>) -> NewLine {
     NewLine {
+        attributes: Vec::new(),
         login_name: login_name.to_owned(),
         real_name: real_name.to_owned(),
         password: password.map(str::to_owned),
@@ -87,6 +88,38 @@ fn columns_that_are_to_be_ignored_are() {
 }
 
 #[test]
+fn attributes_are_columns_or_a_map_and_several_values_are_lines_or_an_array() {
+    for (format, text) in [
+        (
+            FileFormat::Csv,
+            "title,login_name,mail,real_name,phone\n\
+             Head,ana,\"a@example.org\nana@example.org\",Ana,\n",
+        ),
+        (
+            FileFormat::Jsonl,
+            "{\"login_name\":\"ana\",\"real_name\":\"Ana\",\"attributes\":{\"phone\":[],\
+             \"title\":[\"Head\"],\"mail\":[\"a@example.org\",\"ana@example.org\"]}}\n",
+        ),
+    ] {
+        let lines = read(format, text.as_bytes());
+        let mut read = lines[0]
+            .as_ref()
+            .unwrap()
+            .content
+            .as_ref()
+            .unwrap()
+            .attributes
+            .clone();
+        read.sort_by(|a, b| a.name.cmp(&b.name));
+        let read: Vec<_> = read
+            .iter()
+            .map(|attribute| format!("{}={}", attribute.name, attribute.values.join("+")))
+            .collect();
+        assert_eq!(read, ["mail=a@example.org+ana@example.org", "title=Head"]);
+    }
+}
+
+#[test]
 fn empty_password_is_none() {
     let lines = read(
         FileFormat::Csv,
@@ -102,7 +135,7 @@ fn header_that_cannot_be_meant_is_refused() {
     for (text, part) in [
         ("", "empty"),
         ("ana,Ana\n", "unknown column `ana`"),
-        ("login_name,mail,real_name\n", "unknown column `mail`"),
+        ("login_name,e-mail,real_name\n", "unknown column `e-mail`"),
         ("login_name\n", "`real_name` is missing"),
         ("real_name,password\n", "`login_name` is missing"),
         ("login_name,real_name,login_name\n", "twice"),

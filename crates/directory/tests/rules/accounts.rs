@@ -1,20 +1,22 @@
 //! Rules of accounts: names, versions, passwords.
 
 use crate::support::{
-    Log, START, account_id, by_login, change_verifier, create, create_with_password, delete, login,
-    real, rename, request_at, set_real_name, verifier,
+    Log, START, account_id, by_login, change, change_verifier, create, create_with_password,
+    delete, number, rename, request_at, set, set_real_name, value, verifier,
 };
 use quorid_directory::{
-    Account, Change, Event, Operation, Proof, Rejection, Revision, Selector, Time, VerifierChange,
+    Change, Done, Event, LOGIN_NAME, Object, Operation, Proof, Rejection, Revision, Selector, Time,
+    Value, VerifierChange,
 };
 
-fn account(result: Result<Change, Rejection>) -> Account {
-    result.expect("done").account().clone()
+fn account(result: Result<Change, Rejection>) -> Object {
+    result.expect("done").object
 }
 
 fn taken(name: &str, holder: u8) -> Result<Change, Rejection> {
-    Err(Rejection::LoginNameTaken {
-        login_name: login(name),
+    Err(Rejection::ValueTaken {
+        attribute: LOGIN_NAME,
+        value: value("login_name", name),
         holder: account_id(holder),
     })
 }
@@ -32,13 +34,13 @@ fn new_account_is_as_asked_and_stamped() {
     let mut log = Log::new();
     let created = account(log.run(create_with_password(1, "ANA", "x")));
     assert_eq!(created.id, account_id(1));
-    assert_eq!(created.login_name, login("ana"));
+    assert_eq!(created.login_name(), "ana");
     assert_eq!(created.version, Revision(1));
-    assert_eq!(created.verifier_version, Revision(1));
+    assert_eq!(created.password_version, Some(Revision(1)));
     assert_eq!(created.created, created.changed);
     assert_eq!(created.created.time, Time(START + 1));
     assert_eq!(created.created.client.as_str(), "192.0.2.1");
-    assert_eq!(log.directory.accounts().get(&account_id(1)), Some(&created));
+    assert_eq!(log.directory.objects().get(&account_id(1)), Some(&created));
 }
 
 #[test]
@@ -54,7 +56,7 @@ fn second_account_with_same_name_in_other_case_or_form_is_rejected() {
         let mut log = Log::new();
         log.run(create(1, first)).expect("done");
         assert_eq!(log.run(create(2, second)), taken(first, 1), "{second:?}");
-        assert_eq!(log.directory.accounts().len(), 1);
+        assert_eq!(log.directory.objects().len(), 1);
     }
 }
 
@@ -140,20 +142,22 @@ fn modify_without_difference_changes_neither_account_nor_version() {
             VerifierChange::Set(verifier("x")),
         ),
     ] {
-        assert_eq!(log.run(operation), Ok(Change::Modified(before.clone())));
-        let of_account = |event: &Event| matches!(event, Event::AccountModified { .. });
+        assert_eq!(account(log.run(operation)), before);
+        let of_account = |event: &Event| matches!(event, Event::ObjectStored(_));
         assert!(!log.events.iter().any(of_account));
     }
-    assert_eq!(log.directory.accounts().get(&before.id), Some(&before));
+    assert_eq!(log.directory.objects().get(&before.id), Some(&before));
 }
 
 #[test]
 fn modify_changes_what_is_given_and_keeps_the_rest() {
     let mut log = ana_and_ben();
-    let before = log.directory.accounts()[&account_id(1)].clone();
+    let before = log.directory.objects()[&account_id(1)].clone();
     let after = account(log.run(set_real_name(by_login("ana"), None, "Ana María")));
     let mut expected = before.clone();
-    expected.real_name = real("Ana María");
+    expected
+        .attributes
+        .insert(number("real_name"), vec![value("real_name", "Ana María")]);
     expected.version = Revision(3);
     expected.changed.time = Time(START + 3);
     assert_eq!(after, expected);
@@ -177,8 +181,13 @@ fn unknown_accounts_are_not_found() {
 #[test]
 fn deleted_account_is_gone_and_created_again_is_another_one() {
     let mut log = ana_and_ben();
-    let last = log.directory.accounts()[&account_id(1)].clone();
-    assert_eq!(log.run(delete(by_login("ANA"))), Ok(Change::Deleted(last)));
+    let last = log.directory.objects()[&account_id(1)].clone();
+    let deleted = Change {
+        done: Done::Deleted,
+        object: last,
+        verifier: None,
+    };
+    assert_eq!(log.run(delete(by_login("ANA"))), Ok(deleted));
     let selector = Selector::Id(account_id(1));
     let gone = Err(Rejection::AccountNotFound {
         account: selector.clone(),
@@ -226,10 +235,10 @@ fn one_of_two_writers_with_the_same_version_wins() {
 #[test]
 fn proofs() {
     let right = Proof::Password {
-        verifier_version: Revision(2),
+        version: Revision(2),
     };
     let outdated = Proof::Password {
-        verifier_version: Revision(1),
+        version: Revision(1),
     };
     let needed = |id| {
         Some(Rejection::PasswordNeeded {
@@ -253,16 +262,9 @@ fn proofs() {
         ("shut", outdated, changed(2)),
         ("shut", Proof::OF_NONE, changed(2)),
     ] {
-        let modify = Operation::Modify {
-            account: by_login(name),
-            expected_version: None,
-            proof,
-            login_name: None,
-            real_name: Some(real("Other")),
-            verifier: VerifierChange::Keep,
-        };
+        let modify = change(by_login(name), proof, vec![set("real_name", "Other")]);
         let delete = Operation::Delete {
-            account: by_login(name),
+            target: by_login(name),
             expected_version: None,
             proof,
         };
@@ -278,14 +280,14 @@ fn proofs() {
 #[test]
 fn proof_of_a_password_holds_until_the_password_changes() {
     let proof = |version| Proof::Password {
-        verifier_version: Revision(version),
+        version: Revision(version),
     };
     let mut log = Log::new();
     log.run(create_with_password(1, "ana", "x")).expect("done");
     log.run(rename(by_login("ana"), "anna")).expect("done");
     let set = VerifierChange::Set(verifier("y"));
     let renewed = account(log.run(change_verifier(by_login("anna"), proof(1), set.clone())));
-    assert_eq!(renewed.verifier_version, Revision(3));
+    assert_eq!(renewed.password_version, Some(Revision(3)));
     let late = log.run(change_verifier(by_login("anna"), proof(1), set));
     assert_eq!(
         late,
@@ -300,7 +302,7 @@ fn proof_of_a_password_holds_until_the_password_changes() {
     ));
     let removed = account(removed);
     assert_eq!(
-        (removed.verifier, removed.verifier_version),
+        (removed.password_version, removed.version),
         (None, Revision(5))
     );
     log.run(change_verifier(
@@ -313,12 +315,11 @@ fn proof_of_a_password_holds_until_the_password_changes() {
 
 #[test]
 fn checks_are_in_order_account_version_proof_name() {
-    let operation = |selector, version, proof| Operation::Modify {
-        account: selector,
+    let operation = |target, version, proof| Operation::Change {
+        target,
         expected_version: Some(Revision(version)),
         proof,
-        login_name: Some(login("ben")),
-        real_name: None,
+        edits: vec![set("login_name", "ben")],
         verifier: VerifierChange::Keep,
     };
     let mut log = Log::new();
@@ -335,7 +336,7 @@ fn checks_are_in_order_account_version_proof_name() {
     let found = first_rejection("ana", 1, Proof::NotNeeded);
     assert!(matches!(found, Rejection::PasswordNeeded { .. }));
     let found = first_rejection("ana", 1, Proof::Operator);
-    assert!(matches!(found, Rejection::LoginNameTaken { .. }));
+    assert!(matches!(found, Rejection::ValueTaken { .. }));
 }
 
 #[test]
@@ -344,7 +345,7 @@ fn account_id_in_use_is_never_given_twice() {
     let request = request_at(3, 0);
     let result = log.run(create(1, "cleo"));
     assert_eq!(result, Err(Rejection::RequestReused { request }));
-    assert_eq!(log.directory.accounts().len(), 2);
+    assert_eq!(log.directory.objects().len(), 2);
     assert_eq!(log.directory.outcomes().len(), 2, "nothing recorded");
 }
 
@@ -353,14 +354,15 @@ fn rejections_say_which_thing_and_what_to_do() {
     let holder = account_id(1);
     for (rejection, parts) in [
         (
-            Rejection::LoginNameTaken {
-                login_name: login("ana"),
+            Rejection::ValueTaken {
+                attribute: LOGIN_NAME,
+                value: Value::Text("ana".to_owned()),
                 holder,
             },
             [
-                "`ana`",
+                "login name `ana`",
                 "01010101-0101-0101-0101-010101010101",
-                "quorid lookup ana",
+                "choose another one",
             ],
         ),
         (

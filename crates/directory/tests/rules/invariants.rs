@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::{Log, START, account_id, command, login, real, request_at, verifier};
+use crate::support::{
+    Log, START, account_id, command, login, names, number, request_at, value, verifier,
+};
 use proptest::prelude::*;
 use quorid_directory::{
-    AccountId, Change, Command, Event, MemoryDirectory, Operation, Outcome, Proof, Rejection,
-    RequestId, Retention, Revision, Selector, Time, VerifierChange, View,
+    AccountId, Command, Done, Edit, EditAction, Event, Kind, MemoryDirectory, Operation, Outcome,
+    Proof, Rejection, RequestId, Retention, Revision, Selector, Time, VerifierChange, View,
 };
 
 const NAMES: [&str; 6] = ["ana", "ANA", "ben", "josé", "JOSE\u{301}", "νίκος"];
@@ -31,7 +33,7 @@ fn proofs() -> impl Strategy<Value = Proof> {
         3 => Just(Proof::Operator),
         1 => Just(Proof::NotNeeded),
         1 => (0..40_u64).prop_map(|version| Proof::Password {
-            verifier_version: Revision(version),
+            version: Revision(version),
         }),
     ]
 }
@@ -48,45 +50,83 @@ fn versions() -> impl Strategy<Value = Option<Revision>> {
     prop::option::weighted(0.2, (0..40_u64).prop_map(Revision))
 }
 
+/// Edits of every kind, of attributes that are required, unique, multi-valued, references.
+fn edits() -> impl Strategy<Value = Edit> {
+    let named = |name: &'static str, texts: &'static [&'static str]| {
+        let values = prop::sample::subsequence(texts, 1..=texts.len().min(2));
+        (
+            Just(number(name)),
+            values.prop_map(move |texts| {
+                texts
+                    .into_iter()
+                    .map(|text| value(name, text))
+                    .collect::<Vec<_>>()
+            }),
+        )
+    };
+    let attribute = prop_oneof![
+        named("login_name", &NAMES),
+        named("real_name", &["A", "B"]),
+        named(
+            "mail",
+            &[
+                "a@example.org",
+                "A@Example.org",
+                "b@example.org",
+                "c@example.org"
+            ]
+        ),
+        named("title", &["A", "B"]),
+    ];
+    (attribute, 0..8_u8).prop_map(|((attribute, values), action)| Edit {
+        attribute,
+        action: match action {
+            0 => EditAction::Clear,
+            1 => EditAction::Remove(values),
+            2 | 3 => EditAction::Add(values),
+            _ => EditAction::Replace(values),
+        },
+    })
+}
+
 /// Without the account id: that is the command's number.
 fn operations() -> impl Strategy<Value = Operation> {
-    let name = || prop::sample::select(&NAMES[..]).prop_map(login);
-    let real_name = || "[AB]".prop_map(|text| real(&text));
-    let create = (name(), real_name(), prop::option::of("[xy]")).prop_map(
-        |(login_name, real_name, salt)| Operation::Create {
+    let name = prop::sample::select(&NAMES[..]);
+    let more = || prop::collection::vec(edits(), 0..3);
+    let create = (name, "[AB]", more(), proofs(), prop::option::of("[xy]")).prop_map(
+        |(login_name, real_name, more, proof, salt)| Operation::Create {
             id: account_id(0),
-            login_name,
-            real_name,
+            kind: Kind::Person,
+            proof,
+            edits: [names(login_name, &real_name), more].concat(),
             verifier: salt.map(|salt| verifier(&salt)),
         },
     );
-    let modify = (
-        (selectors(), versions(), proofs()),
-        prop::option::of(name()),
-        prop::option::of(real_name()),
+    let change = (
+        selectors(),
+        versions(),
+        proofs(),
+        more(),
         verifier_changes(),
     )
         .prop_map(
-            |((account, expected_version, proof), login_name, real_name, verifier)| {
-                Operation::Modify {
-                    account,
-                    expected_version,
-                    proof,
-                    login_name,
-                    real_name,
-                    verifier,
-                }
+            |(target, expected_version, proof, edits, verifier)| Operation::Change {
+                target,
+                expected_version,
+                proof,
+                edits,
+                verifier,
             },
         );
     let delete =
-        (selectors(), versions(), proofs()).prop_map(|(account, expected_version, proof)| {
+        (selectors(), versions(), proofs()).prop_map(|(target, expected_version, proof)| {
             Operation::Delete {
-                account,
+                target,
                 expected_version,
                 proof,
             }
         });
-    prop_oneof![3 => create, 3 => modify, 1 => delete]
+    prop_oneof![3 => create, 3 => change, 1 => delete]
 }
 
 /// Clocks of leaders and clients jump about a little; request ids are sometimes used twice.
@@ -123,29 +163,39 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
 
 /// What an outcome says was done is what the events did.
 fn assert_told_truly(outcome: &Outcome, events: &[Event]) {
-    for event in events {
-        match (event, &outcome.result) {
-            (Event::AccountCreated(done), Ok(Change::Created(told)))
-            | (Event::AccountModified { after: done, .. }, Ok(Change::Modified(told))) => {
-                assert_eq!(done, told);
-            }
-            (Event::AccountDeleted { id, login_name }, Ok(Change::Deleted(told))) => {
-                assert_eq!((*id, login_name), (told.id, &told.login_name));
-            }
-            (
-                Event::AccountCreated(_)
-                | Event::AccountModified { .. }
-                | Event::AccountDeleted { .. },
-                told,
-            ) => panic!("{event:?} was answered with {told:?}"),
-            (
-                Event::OutcomeRecorded { .. }
-                | Event::OutcomeForgotten { .. }
-                | Event::FloorRaised { .. }
-                | Event::ClockAdvanced { .. },
-                _,
-            ) => {}
+    let mut stored = events.iter().filter_map(|event| match event {
+        Event::ObjectStored(object) => Some((object.id, Some(object))),
+        Event::ObjectRemoved { id } => Some((*id, None)),
+        Event::UniqueTaken { .. }
+        | Event::UniqueFreed { .. }
+        | Event::VerifierStored { .. }
+        | Event::VerifierRemoved { .. }
+        | Event::OutcomeRecorded { .. }
+        | Event::OutcomeForgotten { .. }
+        | Event::FloorRaised { .. }
+        | Event::ClockAdvanced { .. } => None,
+    });
+    let done = stored.next();
+    assert_eq!(stored.next(), None, "one object at a time");
+    match (done, &outcome.result) {
+        (Some((_, Some(object))), Ok(change)) => {
+            assert_ne!(change.done, Done::Deleted);
+            assert_eq!(*object, change.object);
         }
+        (Some((id, None)), Ok(change)) => {
+            assert_eq!((change.done, change.object.id), (Done::Deleted, id));
+        }
+        (None, Ok(change)) => assert_eq!(change.done, Done::Changed, "nothing was asked for"),
+        (None, Err(_)) => {
+            let changes = events.iter().any(|event| {
+                matches!(
+                    event,
+                    Event::UniqueTaken { .. } | Event::VerifierStored { .. }
+                )
+            });
+            assert!(!changes, "{events:?} was answered with {outcome:?}");
+        }
+        (Some(done), Err(told)) => panic!("{done:?} was answered with {told:?}"),
     }
 }
 
@@ -172,19 +222,19 @@ proptest! {
             let outcome = log.execute(command);
             log.directory.assert_whole();
             if before.outcomes().contains_key(&command.request) {
-                prop_assert_eq!(log.directory.accounts(), before.accounts());
+                prop_assert_eq!(log.directory.objects(), before.objects());
                 prop_assert_eq!(log.directory.outcomes(), before.outcomes());
             } else {
                 assert_told_truly(&outcome, &log.events);
                 prop_assert!(outcome.revision == Revision(log.revision));
             }
             // Ids stay with their accounts, and those of deleted ones are not seen again.
-            for (id, account) in log.directory.accounts() {
+            for (id, account) in log.directory.objects() {
                 prop_assert!(!gone.contains(id));
                 let created = ever.entry(*id).or_insert(account.created.time);
                 prop_assert_eq!(*created, account.created.time);
             }
-            gone.extend(ever.keys().filter(|id| !log.directory.accounts().contains_key(id)));
+            gone.extend(ever.keys().filter(|id| !log.directory.objects().contains_key(id)));
             // Time and floor only rise.
             let (Ok(now), Ok(lowest)) = (log.directory.clock(), log.directory.floor());
             prop_assert!(now >= clock && lowest >= floor);

@@ -1,9 +1,9 @@
 //! Short ways to make commands and to see what they do.
 
 use quorid_directory::{
-    AccountId, Change, ClientAddress, Command, Event, LoginName, MemoryDirectory, Operation,
-    Outcome, Proof, RealName, Rejection, RequestId, Retention, Revision, Selector, Time, Verifier,
-    VerifierChange, decide_with,
+    AccountId, AttributeNumber, Change, ClientAddress, Command, Edit, Event, Kind, LOGIN_NAME,
+    LoginName, MemoryDirectory, Operation, Outcome, Proof, REAL_NAME, Rejection, RequestId,
+    Retention, Revision, Selector, Time, Value, Verifier, VerifierChange, attribute, decide_with,
 };
 
 /// When tests begin, ms.
@@ -27,8 +27,19 @@ pub(crate) fn login(text: &str) -> LoginName {
     LoginName::parse(text).expect("a login name")
 }
 
-pub(crate) fn real(text: &str) -> RealName {
-    RealName::parse(text).expect("a real name")
+/// The value of an attribute that a text means.
+pub(crate) fn value(name: &str, text: &str) -> Value {
+    let syntax = attribute(name).expect("an attribute").syntax;
+    syntax.parse(text).expect("a value")
+}
+
+pub(crate) fn number(name: &str) -> AttributeNumber {
+    attribute(name).expect("an attribute").number
+}
+
+/// The attribute has this value and no other.
+pub(crate) fn set(name: &str, text: &str) -> Edit {
+    Edit::set(number(name), value(name, text))
 }
 
 pub(crate) fn verifier(salt: &str) -> Verifier {
@@ -40,67 +51,82 @@ pub(crate) fn by_login(text: &str) -> Selector {
 }
 
 pub(crate) fn create(id: u8, name: &str) -> Operation {
-    Operation::Create {
-        id: account_id(id),
-        login_name: login(name),
-        real_name: real("Someone"),
-        verifier: None,
-    }
+    create_with(id, Proof::Operator, names(name, "Someone"), None)
 }
 
 pub(crate) fn create_with_password(id: u8, name: &str, salt: &str) -> Operation {
+    let names = names(name, "Someone");
+    create_with(id, Proof::Operator, names, Some(verifier(salt)))
+}
+
+pub(crate) fn create_with(
+    id: u8,
+    proof: Proof,
+    edits: Vec<Edit>,
+    verifier: Option<Verifier>,
+) -> Operation {
     Operation::Create {
         id: account_id(id),
-        login_name: login(name),
-        real_name: real("Someone"),
-        verifier: Some(verifier(salt)),
+        kind: Kind::Person,
+        proof,
+        edits,
+        verifier,
     }
 }
 
-pub(crate) fn rename(account: Selector, to: &str) -> Operation {
-    Operation::Modify {
-        account,
+/// What every account has.
+pub(crate) fn names(login_name: &str, real_name: &str) -> Vec<Edit> {
+    vec![
+        Edit::set(LOGIN_NAME, value("login_name", login_name)),
+        Edit::set(REAL_NAME, value("real_name", real_name)),
+    ]
+}
+
+pub(crate) fn change(target: Selector, proof: Proof, edits: Vec<Edit>) -> Operation {
+    Operation::Change {
+        target,
         expected_version: None,
-        proof: Proof::Operator,
-        login_name: Some(login(to)),
-        real_name: None,
+        proof,
+        edits,
         verifier: VerifierChange::Keep,
     }
 }
 
+pub(crate) fn rename(target: Selector, to: &str) -> Operation {
+    change(target, Proof::Operator, vec![set("login_name", to)])
+}
+
 pub(crate) fn set_real_name(
-    account: Selector,
+    target: Selector,
     expected_version: Option<u64>,
     to: &str,
 ) -> Operation {
-    Operation::Modify {
-        account,
+    Operation::Change {
+        target,
         expected_version: expected_version.map(Revision),
         proof: Proof::Operator,
-        login_name: None,
-        real_name: Some(real(to)),
+        edits: vec![set("real_name", to)],
         verifier: VerifierChange::Keep,
     }
 }
 
 pub(crate) fn change_verifier(
-    account: Selector,
+    target: Selector,
     proof: Proof,
     verifier: VerifierChange,
 ) -> Operation {
-    Operation::Modify {
-        account,
+    Operation::Change {
+        target,
         expected_version: None,
         proof,
-        login_name: None,
-        real_name: None,
+        edits: Vec::new(),
         verifier,
     }
 }
 
-pub(crate) fn delete(account: Selector) -> Operation {
+pub(crate) fn delete(target: Selector) -> Operation {
     Operation::Delete {
-        account,
+        target,
         expected_version: None,
         proof: Proof::Operator,
     }
@@ -157,10 +183,10 @@ impl Log {
     }
 
     pub(crate) fn login_names(&self) -> Vec<(&str, AccountId)> {
-        let names = self.directory.login_names();
-        names
-            .iter()
-            .map(|(name, id)| (name.as_str(), *id))
+        let unique = self.directory.unique().iter();
+        unique
+            .filter(|(unique, _)| unique.attribute == LOGIN_NAME)
+            .map(|(unique, id)| (str::from_utf8(&unique.key).expect("text"), *id))
             .collect()
     }
 }

@@ -45,7 +45,9 @@ impl Error {
         match rejection {
             Rejection::PasswordNeeded { .. } => Self::Denied(Denied::PasswordNeeded),
             Rejection::PasswordChanged { .. } => Self::Denied(Denied::PasswordChanged),
-            Rejection::LoginNameTaken { .. }
+            Rejection::ValueTaken { .. }
+            | Rejection::SchemaViolation { .. }
+            | Rejection::NotPermitted { .. }
             | Rejection::AccountNotFound { .. }
             | Rejection::VersionMismatch { .. }
             | Rejection::RequestExpired { .. }

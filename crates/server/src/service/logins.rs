@@ -2,7 +2,7 @@
 //!
 //! Who reads with a login sends it with every request, and a request must not cost what a hash
 //! does. So a login that fitted is remembered by a keyed digest, for five minutes at most and
-//! only as long as the account has the same verifier. What didn't fit is never remembered.
+//! only as long as the account has the same password. What didn't fit is never remembered.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{Error, Login, Service};
+use super::{Error, Login, Service, find};
 use crate::{access::Denied, seams::Entropy};
 
 const REMEMBERED_MAX: usize = 16_384;
@@ -27,32 +27,31 @@ const STRIPES: usize = 64;
 impl Service {
     /// Makes sure that a login is right, by this server's state.
     pub(super) async fn authenticate(&self, login: &Login) -> Result<(), Error> {
-        let account = self
-            .look_up(&Selector::LoginName(login.login_name.clone()))?
-            .0;
-        let Some(account) = account.filter(|account| account.verifier.is_some()) else {
+        let view = self.node.read()?;
+        let account = find(&view, &Selector::LoginName(login.login_name.clone()))?;
+        let Some((id, version)) = account.and_then(|it| Some((it.id, it.password_version?))) else {
             self.passwords.verify(login.password.clone(), None).await?;
             return Err(Denied::WrongPassword.into());
         };
         let password = login.password.expose().as_bytes();
-        let digest = self
-            .logins
-            .digest(account.id, account.verifier_version, password);
-        if self.logins.remembers(account.id, digest, Instant::now()) {
+        let digest = self.logins.digest(id, version, password);
+        if self.logins.remembers(id, digest, Instant::now()) {
             return Ok(());
         }
+        let verifier = view.verifier(&id)?;
+        drop(view);
         let _alone = self.logins.stripe(digest).lock().await;
-        if self.logins.remembers(account.id, digest, Instant::now()) {
+        if self.logins.remembers(id, digest, Instant::now()) {
             return Ok(());
         }
         if !self
             .passwords
-            .verify(login.password.clone(), account.verifier)
+            .verify(login.password.clone(), verifier)
             .await?
         {
             return Err(Denied::WrongPassword.into());
         }
-        self.logins.remember(account.id, digest, Instant::now());
+        self.logins.remember(id, digest, Instant::now());
         Ok(())
     }
 }
@@ -71,7 +70,7 @@ struct Remembered {
     until: Instant,
 }
 
-/// Of account, version of its verifier, and password.
+/// Of account, version of its password, and password.
 type LoginDigest = [u8; 32];
 
 impl fmt::Debug for Logins {

@@ -1,7 +1,7 @@
 //! Why a caller may change or remove an account, and what a retry has to show.
 //!
 //! A password is verified here, before the command is proposed; the proof in the command names
-//! the version of the verifier, and the rules refuse it if that isn't the account's any more.
+//! the version of the password, and the rules refuse it if that isn't the account's any more.
 //!
 //! # Retries
 //! A client that retries a request, with its request id, must get the first outcome, even
@@ -25,7 +25,7 @@
 //! settles all tries. A request without an id has no other tries.
 
 use quorid_directory::{
-    Account, Change, Operation, Password, Proof, RequestId, Revision, Selector,
+    Done, Object, Operation, Password, Proof, RequestId, Revision, Selector, Verifier,
 };
 
 use super::{Answer, Caller, Error, PasswordChange, Service, find, not_found};
@@ -39,12 +39,12 @@ pub(super) struct Claim<'a> {
     pub(super) request: Option<RequestId>,
 }
 
-/// The account that a proof is about.
+/// The account that a proof is about, with what its password is checked against.
 enum Subject {
     /// As it is.
-    Present(Account),
+    Present(Object, Option<Verifier>),
     /// As the first try of this request left it.
-    Recorded(Account),
+    Recorded(Object, Option<Verifier>),
     /// Not there as of this revision.
     Missing(Revision),
 }
@@ -58,7 +58,7 @@ impl Service {
         claim: &Claim<'_>,
         proof: Proof,
         operation: impl Fn(Proof) -> Operation + Send,
-    ) -> Result<Answer<Account>, Error> {
+    ) -> Result<Answer<Object>, Error> {
         let request = || claim.request.unwrap_or_else(|| self.new_request_id());
         let first = self.propose(caller, request(), operation(proof)).await;
         let Err(Error::Denied(Denied::PasswordChanged | Denied::PasswordNeeded)) = first else {
@@ -79,13 +79,15 @@ impl Service {
             return Err(Denied::PasswordNeeded.into());
         }
         self.node.read_barrier().await?;
-        let (account, recorded) = match self.subject(claim)? {
-            Subject::Present(account) => (account, false),
-            Subject::Recorded(account) => (account, true),
+        let (account, verifier, recorded) = match self.subject(claim)? {
+            Subject::Present(account, verifier) => (account, verifier, false),
+            Subject::Recorded(account, verifier) => (account, verifier, true),
             Subject::Missing(revision) => return self.missing(caller, claim, revision).await,
         };
-        if account.verifier.is_some() {
-            return self.check(caller, claim, &account, recorded).await;
+        if let (Some(verifier), Some(version)) = (verifier, account.password_version) {
+            let name = account.login_name();
+            self.check(caller, claim, name, &verifier, recorded).await?;
+            return Ok(Proof::Password { version });
         }
         let removed_by_this_request = recorded && matches!(claim.change, PasswordChange::Remove);
         if unguarded == Need::Nothing || removed_by_this_request {
@@ -102,12 +104,16 @@ impl Service {
         let view = self.node.read()?;
         if let Some(request) = &claim.request
             && let Some(outcome) = view.outcome(request)?
-            && let Ok(Change::Modified(account) | Change::Deleted(account)) = outcome.result
+            && let Ok(change) = outcome.result
+            && change.done != Done::Created
         {
-            return Ok(Subject::Recorded(account));
+            return Ok(Subject::Recorded(change.object, change.verifier));
         }
         Ok(match find(&view, claim.account)? {
-            Some(account) => Subject::Present(account),
+            Some(account) => {
+                let verifier = view.verifier(&account.id)?;
+                Subject::Present(account, verifier)
+            }
             None => Subject::Missing(view.revision()?),
         })
     }
@@ -117,13 +123,14 @@ impl Service {
         &self,
         caller: &Caller,
         claim: &Claim<'_>,
-        account: &Account,
+        login_name: &str,
+        verifier: &Verifier,
         recorded: bool,
-    ) -> Result<Proof, Error> {
+    ) -> Result<(), Error> {
         let own_login = caller
             .login
             .as_ref()
-            .filter(|login| login.login_name == account.login_name);
+            .filter(|login| login.login_name.as_str() == login_name);
         let current = claim
             .current_password
             .or(own_login.map(|login| &login.password));
@@ -139,11 +146,9 @@ impl Service {
             return Err(Denied::PasswordNeeded.into());
         }
         for password in [current, new].into_iter().flatten() {
-            let verifier = account.verifier.clone();
+            let verifier = Some(verifier.clone());
             if self.passwords.verify(password.clone(), verifier).await? {
-                return Ok(Proof::Password {
-                    verifier_version: account.verifier_version,
-                });
+                return Ok(());
             }
         }
         Err(Denied::WrongPassword.into())

@@ -1,7 +1,7 @@
 //! What the use cases are asked, and what they answer.
 
 use quorid_directory::{
-    Account, ClientAddress, LoginName, Password, RealName, RequestId, Revision, Selector,
+    ClientAddress, Edit, LoginName, Object, Password, RequestId, Revision, Selector,
 };
 
 /// Who asks, as far as the front end can tell.
@@ -47,10 +47,8 @@ pub struct Answer<T> {
 /// An account to be made.
 #[derive(Debug)]
 pub struct NewAccount {
-    /// Unique.
-    pub login_name: LoginName,
-    /// What people call its owner.
-    pub real_name: RealName,
+    /// Its attributes.
+    pub edits: Vec<Edit>,
     /// None: an account without a password.
     pub password: Option<Password>,
     /// Made by the client; None: made here, and a retry is another request.
@@ -68,17 +66,15 @@ pub enum PasswordChange {
     Remove,
 }
 
-/// A change of an account; what is None stays.
+/// A change of an account; what is not named stays.
 #[derive(Debug)]
 pub struct AccountChange {
     /// Which account.
     pub account: Selector,
     /// Only if it is still at this version.
     pub expected_version: Option<Revision>,
-    /// The new login name.
-    pub login_name: Option<LoginName>,
-    /// The new real name.
-    pub real_name: Option<RealName>,
+    /// Of its attributes: all of them are made, or none.
+    pub edits: Vec<Edit>,
     /// The new password.
     pub password: PasswordChange,
     /// The password as it is now.
@@ -104,7 +100,7 @@ pub struct AccountRemoval {
 #[derive(Debug)]
 pub struct Page {
     /// The accounts.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<Object>,
     /// There are more after the last one.
     pub more: bool,
 }

@@ -3,16 +3,14 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    Account, AccountId, Event, LoginName, Outcome, RequestId, Revision, Time, View, decide,
+    AccountId, Event, Object, Outcome, RequestId, Revision, Time, UniqueKey, Verifier, View, decide,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 
 use super::{
-    account,
     command::decode_command,
-    login_name,
     numbers::{CLOCK, FLOOR, SERVER_ID_MAX},
-    outcome,
+    object, outcome, unique, verifier,
 };
 
 /// A batch of changes that is being made.
@@ -74,25 +72,12 @@ impl<'b, 't> Changes<'b, 't> {
 
     fn record(&mut self, event: &Event) -> Result<(), Fault> {
         match event {
-            Event::AccountCreated(account) => {
-                account::put(self.batch, account)?;
-                login_name::put(self.batch, &account.login_name, account.id)
-            }
-            Event::AccountModified {
-                before_login,
-                after,
-            } => {
-                account::put(self.batch, after)?;
-                if *before_login != after.login_name {
-                    login_name::remove(self.batch, before_login)?;
-                    login_name::put(self.batch, &after.login_name, after.id)?;
-                }
-                Ok(())
-            }
-            Event::AccountDeleted { id, login_name } => {
-                account::remove(self.batch, id)?;
-                login_name::remove(self.batch, login_name)
-            }
+            Event::ObjectStored(object) => object::put(self.batch, object),
+            Event::ObjectRemoved { id } => object::remove(self.batch, id),
+            Event::UniqueTaken { key, holder } => unique::put(self.batch, key, *holder),
+            Event::UniqueFreed { key } => unique::remove(self.batch, key),
+            Event::VerifierStored { id, verifier } => verifier::put(self.batch, id, verifier),
+            Event::VerifierRemoved { id } => verifier::remove(self.batch, id),
             Event::OutcomeRecorded { request, outcome } => {
                 outcome::put(self.batch, request, outcome)?;
                 self.outcome_count += 1;
@@ -139,12 +124,16 @@ impl<'b, 't> Changes<'b, 't> {
 impl View for Changes<'_, '_> {
     type Error = Fault;
 
-    fn account(&self, id: &AccountId) -> Result<Option<Account>, Fault> {
-        account::find(self.batch, id)
+    fn object(&self, id: &AccountId) -> Result<Option<Object>, Fault> {
+        object::find(self.batch, id)
     }
 
-    fn account_id(&self, name: &LoginName) -> Result<Option<AccountId>, Fault> {
-        login_name::find(self.batch, name)
+    fn holder(&self, key: &UniqueKey) -> Result<Option<AccountId>, Fault> {
+        unique::find(self.batch, key)
+    }
+
+    fn verifier(&self, id: &AccountId) -> Result<Option<Verifier>, Fault> {
+        verifier::find(self.batch, id)
     }
 
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Fault> {

@@ -1,58 +1,58 @@
 //! Commands, as the log keeps them.
 
 use prost::Message as _;
-use quorid_directory::{Command, Operation, Proof, Revision, Time, Verifier, VerifierChange};
+use quorid_directory::{
+    AttributeNumber, Command, Edit, EditAction, Operation, Proof, Revision, Time, Verifier,
+    VerifierChange,
+};
 use quorid_storage::{Fault, OrFault as _};
 
 use super::{
     field::{
-        account_id, client_address, decode_selector, decode_verifier, login_name, missing,
-        real_name, request_id, selector, verifier_text,
+        account_id, client_address, decode_selector, decode_value, decode_verifier, missing,
+        request_id, selector, value, verifier_text,
     },
-    proto,
+    object, proto,
 };
 
 /// A command as the log keeps it.
 pub fn encode_command(command: &Command) -> Vec<u8> {
+    use proto::command::Operation as Kind;
     let operation = match &command.operation {
         Operation::Create {
             id,
-            login_name,
-            real_name,
+            kind,
+            proof,
+            edits,
             verifier,
-        } => proto::command::Operation::Create(proto::Create {
+        } => Kind::Create(proto::Create {
             id: id.as_bytes().to_vec(),
-            login_name: login_name.as_str().to_owned(),
-            real_name: real_name.as_str().to_owned(),
+            kind: object::kind_message(*kind).into(),
+            proof: Some(proof_message(proof)),
+            edits: edits.iter().map(edit_message).collect(),
             verifier: verifier_text(verifier.as_ref()),
         }),
-        Operation::Modify {
-            account,
+        Operation::Change {
+            target,
             expected_version,
             proof,
-            login_name,
-            real_name,
+            edits,
             verifier,
-        } => proto::command::Operation::Modify(proto::Modify {
-            account: Some(selector(account)),
+        } => Kind::Change(proto::ChangeObject {
+            target: Some(selector(target)),
             expected_version: expected_version.map_or(0, |version| version.0),
-            proof: Some(self::proof(proof)),
-            login_name: login_name
-                .as_ref()
-                .map_or_else(String::new, |n| n.as_str().to_owned()),
-            real_name: real_name
-                .as_ref()
-                .map_or_else(String::new, |n| n.as_str().to_owned()),
+            proof: Some(proof_message(proof)),
+            edits: edits.iter().map(edit_message).collect(),
             verifier: verifier_change(verifier),
         }),
         Operation::Delete {
-            account,
+            target,
             expected_version,
             proof,
-        } => proto::command::Operation::Delete(proto::Delete {
-            account: Some(selector(account)),
+        } => Kind::Delete(proto::Delete {
+            target: Some(selector(target)),
             expected_version: expected_version.map_or(0, |version| version.0),
-            proof: Some(self::proof(proof)),
+            proof: Some(proof_message(proof)),
         }),
     };
     proto::Command {
@@ -67,23 +67,24 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
 /// The command that the log kept.
 pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
     let message = proto::Command::decode(bytes).or_fault("reading a stored command")?;
+    use proto::command::Operation as Kind;
     let operation = match message
         .operation
         .ok_or_else(|| missing("command.operation"))?
     {
-        proto::command::Operation::Create(create) => Operation::Create {
+        Kind::Create(create) => Operation::Create {
             id: account_id(&create.id)?,
-            login_name: login_name(&create.login_name)?,
-            real_name: real_name(&create.real_name)?,
+            kind: object::kind(create.kind)?,
+            proof: proof(create.proof)?,
+            edits: edits(create.edits)?,
             verifier: decode_verifier(create.verifier)?,
         },
-        proto::command::Operation::Modify(modify) => Operation::Modify {
-            account: decode_selector(modify.account)?,
-            expected_version: some_version(modify.expected_version),
-            proof: decode_proof(modify.proof)?,
-            login_name: unless_empty(&modify.login_name, login_name)?,
-            real_name: unless_empty(&modify.real_name, real_name)?,
-            verifier: match modify.verifier.and_then(|change| change.change) {
+        Kind::Change(change) => Operation::Change {
+            target: decode_selector(change.target)?,
+            expected_version: some_version(change.expected_version),
+            proof: proof(change.proof)?,
+            edits: edits(change.edits)?,
+            verifier: match change.verifier.and_then(|change| change.change) {
                 None => VerifierChange::Keep,
                 Some(proto::verifier_change::Change::Remove(_)) => VerifierChange::Remove,
                 Some(proto::verifier_change::Change::Set(text)) => VerifierChange::Set(
@@ -91,10 +92,10 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
                 ),
             },
         },
-        proto::command::Operation::Delete(delete) => Operation::Delete {
-            account: decode_selector(delete.account)?,
+        Kind::Delete(delete) => Operation::Delete {
+            target: decode_selector(delete.target)?,
             expected_version: some_version(delete.expected_version),
-            proof: decode_proof(delete.proof)?,
+            proof: proof(delete.proof)?,
         },
     };
     Ok(Command {
@@ -105,16 +106,16 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
     })
 }
 
-fn proof(proof: &Proof) -> proto::Proof {
+fn proof_message(proof: &Proof) -> proto::Proof {
     let proof = match proof {
         Proof::Operator => proto::proof::Proof::Operator(proto::Nothing {}),
         Proof::NotNeeded => proto::proof::Proof::NotNeeded(proto::Nothing {}),
-        Proof::Password { verifier_version } => proto::proof::Proof::Password(verifier_version.0),
+        Proof::Password { version } => proto::proof::Proof::Password(version.0),
     };
     proto::Proof { proof: Some(proof) }
 }
 
-fn decode_proof(message: Option<proto::Proof>) -> Result<Proof, Fault> {
+fn proof(message: Option<proto::Proof>) -> Result<Proof, Fault> {
     Ok(
         match message
             .and_then(|it| it.proof)
@@ -123,7 +124,7 @@ fn decode_proof(message: Option<proto::Proof>) -> Result<Proof, Fault> {
             proto::proof::Proof::Operator(_) => Proof::Operator,
             proto::proof::Proof::NotNeeded(_) => Proof::NotNeeded,
             proto::proof::Proof::Password(version) => Proof::Password {
-                verifier_version: Revision(version),
+                version: Revision(version),
             },
         },
     )
@@ -142,15 +143,41 @@ fn verifier_change(change: &VerifierChange) -> Option<proto::VerifierChange> {
     })
 }
 
-fn unless_empty<T>(
-    text: &str,
-    parse: impl FnOnce(&str) -> Result<T, Fault>,
-) -> Result<Option<T>, Fault> {
-    if text.is_empty() {
-        Ok(None)
-    } else {
-        parse(text).map(Some)
+fn edit_message(edit: &Edit) -> proto::Edit {
+    use proto::edit::Action;
+    let action = match &edit.action {
+        EditAction::Add(_) => Action::Add,
+        EditAction::Remove(_) => Action::Remove,
+        EditAction::Replace(_) => Action::Replace,
+        EditAction::Clear => Action::Clear,
+    };
+    proto::Edit {
+        attribute: edit.attribute.0,
+        action: action.into(),
+        values: edit.action.values().iter().map(value).collect(),
     }
+}
+
+fn edits(messages: Vec<proto::Edit>) -> Result<Vec<Edit>, Fault> {
+    messages.into_iter().map(edit).collect()
+}
+
+fn edit(message: proto::Edit) -> Result<Edit, Fault> {
+    use proto::edit::Action;
+    let action = Action::try_from(message.action).or_fault("reading a stored edit")?;
+    let values = message.values.into_iter().map(decode_value);
+    let values = values.collect::<Result<Vec<_>, _>>()?;
+    Ok(Edit {
+        attribute: AttributeNumber(message.attribute),
+        action: match action {
+            Action::Add => EditAction::Add(values),
+            Action::Remove => EditAction::Remove(values),
+            Action::Replace => EditAction::Replace(values),
+            Action::Clear if values.is_empty() => EditAction::Clear,
+            Action::Clear => return Err(Fault::new("reading a stored edit", "values to clear")),
+            Action::Unspecified => return Err(missing("edit.action")),
+        },
+    })
 }
 
 fn some_version(version: u64) -> Option<Revision> {

@@ -4,9 +4,7 @@
 //! Whatever is read was checked before it was written; text that no longer parses means a
 //! damaged file or a program older than the data, and is a [`Fault`].
 
-use quorid_directory::{
-    AccountId, ClientAddress, LoginName, RealName, RequestId, Selector, Verifier,
-};
+use quorid_directory::{AccountId, ClientAddress, LoginName, RequestId, Selector, Value, Verifier};
 use quorid_storage::{Fault, OrFault as _};
 
 use super::proto;
@@ -48,8 +46,17 @@ pub(super) fn login_name(text: &str) -> Result<LoginName, Fault> {
     LoginName::from_stored(text.to_owned()).or_fault("reading a stored login name")
 }
 
-pub(super) fn real_name(text: &str) -> Result<RealName, Fault> {
-    RealName::from_stored(text.to_owned()).or_fault("reading a stored real name")
+pub(super) fn value(value: &Value) -> proto::Value {
+    let value = match value {
+        Value::Text(text) => proto::value::Value::Text(text.clone()),
+    };
+    proto::Value { value: Some(value) }
+}
+
+pub(super) fn decode_value(message: proto::Value) -> Result<Value, Fault> {
+    Ok(match message.value.ok_or_else(|| missing("value"))? {
+        proto::value::Value::Text(text) => Value::Text(text),
+    })
 }
 
 pub(super) fn client_address(text: &str) -> Result<ClientAddress, Fault> {

@@ -4,19 +4,18 @@
 use std::collections::VecDeque;
 
 use prost::Message as _;
-use quorid_directory::{Change, Fingerprint, Outcome, RequestId, Revision};
+use quorid_directory::{Change, Done, Fingerprint, Outcome, RequestId, Revision};
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
-    account,
-    field::{missing, request_id, sixteen},
-    proto,
+    field::{decode_verifier, missing, request_id, sixteen, verifier_text},
+    object, proto,
     rejection::{rejection, rejection_message},
 };
 
 /// Request id (16 bytes, UUID of version 7) to `Outcome`.
 pub(super) const TABLE: Table = Table {
-    number: 4,
+    number: 5,
     name: "outcomes",
     shape: Shape::IdToBytes,
     digested: Digested::Rows,
@@ -61,15 +60,7 @@ pub(super) fn oldest(rows: &impl Rows, limit: usize) -> Result<VecDeque<RequestI
 
 pub(super) fn encode(outcome: &Outcome) -> Vec<u8> {
     let result = match &outcome.result {
-        Ok(Change::Created(account)) => {
-            proto::outcome::Result::Created(account::to_message(account))
-        }
-        Ok(Change::Modified(account)) => {
-            proto::outcome::Result::Modified(account::to_message(account))
-        }
-        Ok(Change::Deleted(account)) => {
-            proto::outcome::Result::Deleted(account::to_message(account))
-        }
+        Ok(change) => proto::outcome::Result::Change(change_message(change)),
         Err(rejection) => proto::outcome::Result::Rejection(rejection_message(rejection)),
     };
     proto::Outcome {
@@ -83,14 +74,40 @@ pub(super) fn encode(outcome: &Outcome) -> Vec<u8> {
 pub(super) fn decode(bytes: &[u8]) -> Result<Outcome, Fault> {
     let message = proto::Outcome::decode(bytes).or_fault("reading a stored outcome")?;
     let result = match message.result.ok_or_else(|| missing("outcome.result"))? {
-        proto::outcome::Result::Created(it) => Ok(Change::Created(account::from_message(it)?)),
-        proto::outcome::Result::Modified(it) => Ok(Change::Modified(account::from_message(it)?)),
-        proto::outcome::Result::Deleted(it) => Ok(Change::Deleted(account::from_message(it)?)),
+        proto::outcome::Result::Change(it) => Ok(change(it)?),
         proto::outcome::Result::Rejection(it) => Err(rejection(it)?),
     };
     Ok(Outcome {
         fingerprint: Fingerprint::from_bytes(sixteen(&message.fingerprint, "fingerprint")?),
         revision: Revision(message.revision),
         result,
+    })
+}
+
+fn change_message(change: &Change) -> proto::Change {
+    let done = match change.done {
+        Done::Created => proto::Done::Created,
+        Done::Changed => proto::Done::Changed,
+        Done::Deleted => proto::Done::Deleted,
+    };
+    proto::Change {
+        done: done.into(),
+        object: Some(object::to_message(&change.object)),
+        verifier: verifier_text(change.verifier.as_ref()),
+    }
+}
+
+fn change(message: proto::Change) -> Result<Change, Fault> {
+    let done = match proto::Done::try_from(message.done).or_fault("reading a stored change")? {
+        proto::Done::Created => Done::Created,
+        proto::Done::Changed => Done::Changed,
+        proto::Done::Deleted => Done::Deleted,
+        proto::Done::Unspecified => return Err(missing("change.done")),
+    };
+    let object = message.object.ok_or_else(|| missing("change.object"))?;
+    Ok(Change {
+        done,
+        object: object::from_message(object)?,
+        verifier: decode_verifier(message.verifier)?,
     })
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use quorid_directory::{Account, AccountId, LoginName, Outcome, RequestId, Revision};
+use quorid_directory::{AccountId, Object, Outcome, RequestId, Revision, UniqueKey, Verifier};
 use quorid_storage::{Durable, Fault, Rows as _, StoreView};
 
-use super::{account, login_name, numbers::SERVER_ID_MAX, outcome};
+use super::{numbers::SERVER_ID_MAX, object, outcome, unique, verifier};
 
 /// The directory as it was at one revision.
 #[derive(Clone)]
@@ -21,14 +21,19 @@ impl ReadView {
         Ok(Revision(self.0.applied()?.map_or(0, |at| at.index)))
     }
 
-    /// The account of an id.
-    pub fn account(&self, id: &AccountId) -> Result<Option<Account>, Fault> {
-        account::find(&*self.0, id)
+    /// The object of an id.
+    pub fn object(&self, id: &AccountId) -> Result<Option<Object>, Fault> {
+        object::find(&*self.0, id)
     }
 
-    /// The id of the account that has a login name.
-    pub fn account_id(&self, name: &LoginName) -> Result<Option<AccountId>, Fault> {
-        login_name::find(&*self.0, name)
+    /// The id of the object that has a value.
+    pub fn holder(&self, key: &UniqueKey) -> Result<Option<AccountId>, Fault> {
+        unique::find(&*self.0, key)
+    }
+
+    /// What the password of an account is checked against.
+    pub fn verifier(&self, id: &AccountId) -> Result<Option<Verifier>, Fault> {
+        verifier::find(&*self.0, id)
     }
 
     /// What became of a request, where it is still known.
@@ -36,14 +41,14 @@ impl ReadView {
         outcome::find(&*self.0, request)
     }
 
-    /// At most `limit` accounts in the order of their ids, from the first one after `after`.
-    pub fn list(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Account>, Fault> {
-        account::list(&*self.0, after, limit)
+    /// At most `limit` objects in the order of their ids, from the first one after `after`.
+    pub fn list(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Object>, Fault> {
+        object::list(&*self.0, after, limit)
     }
 
-    /// Number of accounts.
+    /// Number of objects.
     pub fn count(&self) -> Result<u64, Fault> {
-        self.0.count(&account::TABLE)
+        self.0.count(&object::TABLE)
     }
 
     /// The highest server id that any membership named.
@@ -51,8 +56,8 @@ impl ReadView {
         self.0.number(SERVER_ID_MAX)
     }
 
-    /// SHA-256 of everything that is replicated: accounts, login names, outcomes, clock and
-    /// floor. Two servers at the same revision have the same. Reads the whole state.
+    /// SHA-256 of everything that is replicated: objects, unique values, verifiers, outcomes,
+    /// clock and floor. Two servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         self.0.digest()
     }

@@ -5,11 +5,13 @@ use std::{fs, os::unix::fs::MetadataExt as _, sync::Arc};
 use bytes::Bytes;
 use proptest::prelude::*;
 use quorid_directory::{
-    AccountId, ClientAddress, Command, LoginName, MemoryDirectory, Operation, Proof, RealName,
-    RequestId, Revision, Selector, Time, Verifier, VerifierChange,
+    AccountId, ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory,
+    Operation, Proof, RealName, RequestId, Revision, Selector, Time, Value, Verifier,
+    VerifierChange, attribute,
 };
 use quorid_storage::{
-    Chunk, DataDirectory, Disk, Fault, Loaded, LogPos, SnapshotTotals, Store, StoreOptions, Totals,
+    Chunk, DataDirectory, Disk, Fault, Loaded, LogPos, Rows as _, SnapshotTotals, Store,
+    StoreOptions, Totals,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -53,10 +55,35 @@ fn command(number: u64, operation: Operation) -> Command {
 fn create(id: u8, name: u8, verifier: bool) -> Operation {
     Operation::Create {
         id: account_id(id),
-        login_name: login_name(name),
-        real_name: RealName::parse("Some One").expect("valid"),
+        kind: Kind::Person,
+        proof: Proof::Operator,
+        edits: vec![
+            Edit::login_name(&login_name(name)),
+            Edit::real_name(&RealName::parse("Some One").expect("valid")),
+        ],
         verifier: verifier.then(|| Verifier::parse("$argon2id$v=19$x$y").expect("valid")),
     }
+}
+
+/// Edits of attributes that are unique, have several values, or name other objects.
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let number = |name| attribute(name).expect("an attribute").number;
+    let mail = |n: u8| Value::Text(format!("{n}@example.org"));
+    let edit = prop_oneof![
+        (0_u8..6).prop_map(|name| Edit::login_name(&login_name(name))),
+        (0_u8..4, 0_u8..4, 0_u8..4).prop_map(move |(action, one, other)| {
+            let values = vec![mail(one), mail(other)];
+            let action = match action {
+                0 => EditAction::Add(values),
+                1 => EditAction::Remove(values),
+                2 => EditAction::Replace(values),
+                _ => EditAction::Clear,
+            };
+            let attribute = number("mail");
+            Edit { attribute, action }
+        }),
+    ];
+    proptest::collection::vec(edit, 0..3)
 }
 
 /// Operations over few names and ids, so that they collide.
@@ -68,26 +95,25 @@ fn operations() -> impl Strategy<Value = Vec<(u8, Operation)>> {
     let proof = prop_oneof![
         3 => Just(Proof::Operator),
         1 => Just(Proof::NotNeeded),
-        1 => (0_u64..40).prop_map(|at| Proof::Password { verifier_version: Revision(at) }),
+        1 => (0_u64..40).prop_map(|at| Proof::Password { version: Revision(at) }),
     ];
     let version = prop_oneof![4 => Just(None), 1 => (1_u64..40).prop_map(|v| Some(Revision(v)))];
     let operation = prop_oneof![
         3 => (0_u8..6, 0_u8..6, any::<bool>()).prop_map(|(id, name, v)| create(id, name, v)),
-        2 => (selector.clone(), version.clone(), proof.clone(), proptest::option::of(0_u8..6), 0..3)
-            .prop_map(|(account, expected_version, proof, name, verifier)| Operation::Modify {
-                account,
+        2 => (selector.clone(), version.clone(), proof.clone(), edits(), 0..3)
+            .prop_map(|(target, expected_version, proof, edits, verifier)| Operation::Change {
+                target,
                 expected_version,
                 proof,
-                login_name: name.map(login_name),
-                real_name: None,
+                edits,
                 verifier: match verifier {
                     0 => VerifierChange::Keep,
                     1 => VerifierChange::Remove,
                     _ => VerifierChange::Set(Verifier::parse("$argon2id$v=19$z$z").expect("ok")),
                 },
             }),
-        1 => (selector, version, proof).prop_map(|(account, expected_version, proof)| {
-            Operation::Delete { account, expected_version, proof }
+        1 => (selector, version, proof).prop_map(|(target, expected_version, proof)| {
+            Operation::Delete { target, expected_version, proof }
         }),
     ];
     // The number makes the request id: few numbers, so that requests are repeated.
@@ -123,9 +149,14 @@ proptest! {
         }
         let view = store.read().expect("a view");
         let accounts = view.list(None, 1000).expect("listed");
-        prop_assert_eq!(memory.accounts().values().cloned().collect::<Vec<_>>(), accounts);
-        for (name, id) in memory.login_names() {
-            prop_assert_eq!(view.account_id(name).expect("read"), Some(*id));
+        prop_assert_eq!(memory.objects().values().cloned().collect::<Vec<_>>(), accounts);
+        for (key, id) in memory.unique() {
+            prop_assert_eq!(view.holder(key).expect("read"), Some(*id));
+        }
+        prop_assert_eq!(unique_rows(&store), memory.unique().len() as u64);
+        for id in memory.objects().keys() {
+            let verifier = view.verifier(id).expect("read");
+            prop_assert_eq!(verifier.as_ref(), memory.verifiers().get(id));
         }
         for (request, outcome) in memory.outcomes() {
             prop_assert_eq!(view.outcome(request).expect("read"), Some(outcome.clone()));
@@ -146,6 +177,12 @@ proptest! {
     }
 }
 
+fn unique_rows(store: &State) -> u64 {
+    let view = store.view().expect("a view");
+    view.count(&unique::TABLE).expect("counted")
+}
+
+/// Accounts with names; every other one has a password.
 fn filled(folder: &TempDir, accounts: u8) -> State {
     let store = store(folder);
     store
@@ -155,7 +192,7 @@ fn filled(folder: &TempDir, accounts: u8) -> State {
                     term: 1,
                     index: u64::from(number) + 1,
                 };
-                let create = command(u64::from(number), create(number, number, false));
+                let create = command(u64::from(number), create(number, number, number % 2 == 0));
                 state.command(at, &encode_command(&create))?;
             }
             Ok(())
@@ -256,10 +293,10 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
     let other = || Bytes::copy_from_slice(account_id(99).as_bytes());
     let junk = || Bytes::from_static(b"junk");
     for (what, table, key, value) in [
-        ("unreadable account", account::TABLE, None, Some(junk())),
+        ("unreadable object", object::TABLE, None, Some(junk())),
         (
-            "account of another id",
-            account::TABLE,
+            "object of another id",
+            object::TABLE,
             Some(Bytes::from_static(&[0; 16])),
             None,
         ),
@@ -271,15 +308,22 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
             None,
         ),
         (
-            "login name of no account",
-            login_name::TABLE,
+            "unique value of no object",
+            unique::TABLE,
             None,
             Some(other()),
         ),
         (
-            "login name of another",
-            login_name::TABLE,
+            "unique value of another",
+            unique::TABLE,
             Some(Bytes::from_static(b"a")),
+            None,
+        ),
+        ("unreadable verifier", verifier::TABLE, None, Some(junk())),
+        (
+            "verifier of no account",
+            verifier::TABLE,
+            Some(Bytes::from_static(&[0; 16])),
             None,
         ),
         ("position", numbers::TABLE, None, Some(junk())),
@@ -298,10 +342,14 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
         });
         assert!(load_all(&receiver, bad).is_err(), "{what}");
     }
-    let nameless = good
-        .iter()
-        .filter(|chunk| chunk.table != login_name::TABLE.number);
-    assert!(load_all(&receiver, nameless.cloned()).is_err());
+    for table in [unique::TABLE, verifier::TABLE] {
+        let without = good.iter().filter(|chunk| chunk.table != table.number);
+        assert!(
+            load_all(&receiver, without.cloned()).is_err(),
+            "{}",
+            table.name
+        );
+    }
     load_all(&receiver, good).expect("a good snapshot");
     assert_eq!(
         receiver.read().expect("view").digest().expect("digest"),

@@ -33,6 +33,7 @@ fn set_password(login_name: &str, current: &str, new: &str) -> UpdateAccountRequ
         current_password: current.to_owned(),
         new_password: new.to_owned(),
         request_id: request_id(),
+        edits: Vec::new(),
     }
 }
 

@@ -8,7 +8,8 @@ use base64::{
 use prost_types::{FieldMask, Timestamp};
 use quorid_api::proto;
 use quorid_directory::{
-    Account, AccountId, LoginName, Password, RealName, RequestId, Revision, Selector, Time,
+    ATTRIBUTES, AccountId, Attribute, Edit, EditAction, InvalidValue, LOGIN_NAME, LoginName,
+    Object, Password, REAL_NAME, RequestId, Revision, Selector, Time, Value,
 };
 use zeroize::Zeroizing;
 
@@ -28,9 +29,19 @@ const PAGE_TOKEN_BYTES: usize = 1 + 16 + 4;
 /// The account that is to be made.
 pub(super) fn new_account(mut request: proto::CreateAccountRequest) -> Result<NewAccount, Invalid> {
     let asked = request.account.unwrap_or_default();
+    let mut edits = vec![
+        set("login_name", &asked.login_name)?,
+        set("real_name", &asked.real_name)?,
+    ];
+    for given in &asked.attributes {
+        edits.push(edit(&proto::AttributeEdit {
+            attribute: given.name.clone(),
+            action: proto::attribute_edit::Action::Add.into(),
+            values: given.values.clone(),
+        })?);
+    }
     Ok(NewAccount {
-        login_name: login_name(&asked.login_name)?,
-        real_name: real_name(&asked.real_name)?,
+        edits,
         password: password(&mut request.password)?,
         request: request_id(&request.request_id)?,
     })
@@ -42,12 +53,16 @@ pub(super) fn account_change(
 ) -> Result<AccountChange, Invalid> {
     let asked = request.account.unwrap_or_default();
     let account = account_name(&asked.name)?;
-    let update = update(&asked, &mut request.new_password, request.update_mask)?;
+    let update = update(
+        &asked,
+        &mut request.new_password,
+        request.update_mask,
+        &request.edits,
+    )?;
     Ok(AccountChange {
         account,
         expected_version: expected_version(&asked.etag)?,
-        login_name: update.login_name,
-        real_name: update.real_name,
+        edits: update.edits,
         password: update.password,
         current_password: password(&mut request.current_password)?,
         request: request_id(&request.request_id)?,
@@ -102,8 +117,63 @@ fn login_name(text: &str) -> Result<LoginName, Invalid> {
     LoginName::parse(text).map_err(|error| Invalid::LoginName(error.to_string()))
 }
 
-fn real_name(text: &str) -> Result<RealName, Invalid> {
-    RealName::parse(text).map_err(|error| Invalid::RealName(error.to_string()))
+/// A change of an attribute of an account.
+fn edit(asked: &proto::AttributeEdit) -> Result<Edit, Invalid> {
+    use proto::attribute_edit::Action;
+    let attribute = quorid_directory::attribute(&asked.attribute).map_err(Invalid::Attribute)?;
+    let values = asked.values.iter().map(|text| value(attribute, text));
+    let values = values.collect::<Result<Vec<_>, _>>()?;
+    let action = Action::try_from(asked.action).unwrap_or_default();
+    let name = attribute.name;
+    let action = match action {
+        Action::Unspecified => {
+            return Err(Invalid::Edit(format!(
+                "the edit of {name} has the action {}; use ACTION_ADD (1), ACTION_REMOVE (2), \
+                 ACTION_REPLACE (3) or ACTION_CLEAR (4)",
+                asked.action
+            )));
+        }
+        Action::Clear if values.is_empty() => EditAction::Clear,
+        Action::Clear => {
+            return Err(Invalid::Edit(format!(
+                "the edit of {name} clears it and has values; leave them out, or remove them"
+            )));
+        }
+        Action::Add | Action::Remove | Action::Replace if values.is_empty() => {
+            return Err(Invalid::Edit(format!(
+                "the edit of {name} has no values; give some, or clear it"
+            )));
+        }
+        Action::Add => EditAction::Add(values),
+        Action::Remove => EditAction::Remove(values),
+        Action::Replace => EditAction::Replace(values),
+    };
+    Ok(Edit {
+        attribute: attribute.number,
+        action,
+    })
+}
+
+/// The attribute gets this value and no other.
+fn set(name: &str, text: &str) -> Result<Edit, Invalid> {
+    let attribute = quorid_directory::attribute(name).map_err(Invalid::Attribute)?;
+    Ok(Edit::set(attribute.number, value(attribute, text)?))
+}
+
+fn value(attribute: &Attribute, text: &str) -> Result<Value, Invalid> {
+    attribute.syntax.parse(text).map_err(|why| match why {
+        InvalidValue::Name(why) if attribute.number == LOGIN_NAME => {
+            Invalid::LoginName(why.to_string())
+        }
+        InvalidValue::Name(why) => Invalid::RealName(why.to_string()),
+        InvalidValue::Empty
+        | InvalidValue::TooLong { .. }
+        | InvalidValue::Character { .. }
+        | InvalidValue::Shape { .. } => Invalid::Value {
+            attribute: attribute.name,
+            why,
+        },
+    })
 }
 
 /// Takes a password out of its message. None where the field is empty.
@@ -223,8 +293,7 @@ pub(super) fn page_start(token: &str) -> Result<Option<AccountId>, Invalid> {
 /// What an update is to change.
 #[derive(Debug)]
 struct Update {
-    login_name: Option<LoginName>,
-    real_name: Option<RealName>,
+    edits: Vec<Edit>,
     password: PasswordChange,
 }
 
@@ -233,6 +302,7 @@ fn update(
     account: &proto::Account,
     new_password: &mut String,
     mask: Option<FieldMask>,
+    edits: &[proto::AttributeEdit],
 ) -> Result<Update, Invalid> {
     let password = password(new_password)?;
     let mut paths = mask.unwrap_or_default().paths;
@@ -248,22 +318,21 @@ fn update(
             .map(|(path, _)| (*path).to_owned())
             .collect();
     }
-    if paths.is_empty() {
+    if paths.is_empty() && edits.is_empty() {
         return Err(Invalid::FieldMask(
-            "nothing to change: update_mask is empty, and so are the fields; \
-             name some of login_name, real_name, password"
+            "nothing to change: update_mask is empty, and so are the fields and the edits; \
+             name some of login_name, real_name, password, or make edits"
                 .to_owned(),
         ));
     }
     let mut update = Update {
-        login_name: None,
-        real_name: None,
+        edits: Vec::new(),
         password: PasswordChange::Keep,
     };
     for path in &paths {
         match path.as_str() {
-            "login_name" => update.login_name = Some(login_name(&account.login_name)?),
-            "real_name" => update.real_name = Some(real_name(&account.real_name)?),
+            "login_name" => update.edits.push(set("login_name", &account.login_name)?),
+            "real_name" => update.edits.push(set("real_name", &account.real_name)?),
             "password" => {
                 update.password = match &password {
                     Some(password) => PasswordChange::Set(password.clone()),
@@ -283,6 +352,9 @@ fn update(
         return Err(Invalid::FieldMask(
             "new_password is given, but update_mask doesn't have `password`".to_owned(),
         ));
+    }
+    for asked in edits {
+        update.edits.push(edit(asked)?);
     }
     Ok(update)
 }
@@ -311,19 +383,38 @@ pub(super) fn login(header: &str) -> Result<Login, Denied> {
 }
 
 /// An account as clients see it: all but the verifier.
-pub(super) fn account(account: &Account) -> proto::Account {
+pub(super) fn account(account: &Object) -> proto::Account {
     proto::Account {
         name: format!("accounts/{}", account.id),
         id: account.id.to_string(),
-        login_name: account.login_name.to_string(),
-        real_name: account.real_name.to_string(),
+        login_name: account.login_name().to_owned(),
+        real_name: account.text(REAL_NAME).to_owned(),
         create_time: Some(timestamp(account.created.time)),
         create_address: account.created.client.to_string(),
         update_time: Some(timestamp(account.changed.time)),
         update_address: account.changed.client.to_string(),
-        has_password: account.verifier.is_some(),
+        has_password: account.password_version.is_some(),
         etag: etag(account.version),
+        attributes: other_attributes(account),
     }
+}
+
+/// All but those that have a field of their own.
+fn other_attributes(account: &Object) -> Vec<proto::Attribute> {
+    let others = ATTRIBUTES
+        .iter()
+        .filter(|attribute| ![LOGIN_NAME, REAL_NAME].contains(&attribute.number));
+    others
+        .map(|attribute| proto::Attribute {
+            name: attribute.name.to_owned(),
+            values: account
+                .values(attribute.number)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        })
+        .filter(|attribute| !attribute.values.is_empty())
+        .collect()
 }
 
 fn timestamp(time: Time) -> Timestamp {

@@ -118,23 +118,16 @@ fn changed(mask: Option<&[&str]>, login_name: &str, new_password: &str) -> Resul
     let mask = mask.map(|paths| FieldMask {
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
     });
-    let update = update(&account, &mut new_password.to_owned(), mask)
+    let update = update(&account, &mut new_password.to_owned(), mask, &[])
         .map_err(|invalid| invalid.reason().to_string())?;
     let password = match update.password {
         PasswordChange::Keep => "",
         PasswordChange::Set(_) => " set",
         PasswordChange::Remove => " remove",
     };
-    let login = if update.login_name.is_some() {
-        "login"
-    } else {
-        ""
-    };
-    let real = if update.real_name.is_some() {
-        " real"
-    } else {
-        ""
-    };
+    let edited = |number| update.edits.iter().any(|edit| edit.attribute == number);
+    let login = if edited(LOGIN_NAME) { "login" } else { "" };
+    let real = if edited(REAL_NAME) { " real" } else { "" };
     Ok(format!("{login}{real}{password}").trim().to_owned())
 }
 
@@ -191,7 +184,7 @@ fn the_mask_decides_what_is_changed() {
 
 #[test]
 fn an_update_of_nothing_is_refused() {
-    let refused = update(&proto::Account::default(), &mut String::new(), None);
+    let refused = update(&proto::Account::default(), &mut String::new(), None, &[]);
     assert_eq!(
         refused.expect_err("nothing").reason().as_str(),
         "INVALID_FIELD_MASK"

@@ -4,7 +4,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use quorid_api::Reason;
-use quorid_directory::Rejection;
+use quorid_directory::{AttributeNumber, InvalidValue, LOGIN_NAME, Rejection, UnknownAttribute};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -31,6 +31,15 @@ pub enum Invalid {
     LoginName(String),
     #[error("{0}")]
     RealName(String),
+    #[error(transparent)]
+    Attribute(UnknownAttribute),
+    #[error("{}: {why}", .attribute.replace('_', " "))]
+    Value {
+        attribute: &'static str,
+        why: InvalidValue,
+    },
+    #[error("{0}")]
+    Edit(String),
     #[error("{0}")]
     Password(String),
     #[error("{0}")]
@@ -62,6 +71,9 @@ impl Invalid {
         match self {
             Self::LoginName(_) => Reason::InvalidLoginName,
             Self::RealName(_) => Reason::InvalidRealName,
+            Self::Attribute(_) => Reason::UnknownAttribute,
+            Self::Value { .. } => Reason::InvalidValue,
+            Self::Edit(_) => Reason::InvalidFieldMask,
             Self::Password(_) => Reason::InvalidPassword,
             Self::AccountName(_) => Reason::InvalidAccountName,
             Self::RequestId(_) => Reason::InvalidRequestId,
@@ -78,11 +90,32 @@ impl Invalid {
 
 impl From<Invalid> for Status {
     fn from(invalid: Invalid) -> Self {
+        let metadata = match &invalid {
+            Invalid::Value { attribute, .. } => {
+                Metadata::from([("attribute".to_owned(), (*attribute).to_owned())])
+            }
+            Invalid::Attribute(unknown) => {
+                Metadata::from([("attribute".to_owned(), unknown.name.clone())])
+            }
+            Invalid::LoginName(_)
+            | Invalid::RealName(_)
+            | Invalid::Edit(_)
+            | Invalid::Password(_)
+            | Invalid::AccountName(_)
+            | Invalid::RequestId(_)
+            | Invalid::PageToken(_)
+            | Invalid::PageSize(_)
+            | Invalid::FieldMask(_)
+            | Invalid::Etag(_)
+            | Invalid::ReadOptions(_)
+            | Invalid::ServerName(_)
+            | Invalid::Message(_) => Metadata::new(),
+        };
         build(
             Code::InvalidArgument,
             invalid.reason(),
             invalid.to_string(),
-            Metadata::new(),
+            metadata,
         )
     }
 }
@@ -163,13 +196,40 @@ pub(crate) fn malformed_message(status: &Status) -> Option<Status> {
 
 fn rejected(rejection: &Rejection, message: String) -> Status {
     let (code, reason, metadata) = match rejection {
-        Rejection::LoginNameTaken { login_name, holder } => (
+        Rejection::ValueTaken {
+            attribute: LOGIN_NAME,
+            value,
+            holder,
+        } => (
             Code::AlreadyExists,
             Reason::LoginNameTaken,
             vec![
-                ("login_name", login_name.to_string()),
+                ("login_name", value.to_string()),
                 ("account_id", holder.to_string()),
             ],
+        ),
+        Rejection::ValueTaken {
+            attribute,
+            value,
+            holder,
+        } => (
+            Code::AlreadyExists,
+            Reason::ValueTaken,
+            vec![
+                ("attribute", attribute_name(*attribute)),
+                ("value", value.to_string()),
+                ("account_id", holder.to_string()),
+            ],
+        ),
+        Rejection::SchemaViolation { attribute, .. } => (
+            Code::InvalidArgument,
+            Reason::SchemaViolation,
+            vec![("attribute", attribute_name(*attribute))],
+        ),
+        Rejection::NotPermitted { attribute } => (
+            Code::PermissionDenied,
+            Reason::OperatorNeeded,
+            vec![("attribute", attribute_name(*attribute))],
         ),
         Rejection::AccountNotFound { account } => (
             Code::NotFound,
@@ -217,6 +277,14 @@ fn rejected(rejection: &Rejection, message: String) -> Status {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value));
     build(code, reason, message, metadata.collect())
+}
+
+/// Its name in the API, or its number where this server does not know it.
+fn attribute_name(number: AttributeNumber) -> String {
+    match number.attribute() {
+        Some(attribute) => attribute.name.to_owned(),
+        None => number.0.to_string(),
+    }
 }
 
 fn denied_as(denied: &Denied) -> (Code, Reason) {

@@ -1,6 +1,9 @@
 //! Each error of the domain, with its code and reason on the wire.
 
-use quorid_directory::{AccountId, LoginName, RequestId, Revision, Selector, Time};
+use quorid_directory::{
+    AccountId, LOGIN_NAME, LoginName, RequestId, Revision, Selector, Time, Value, Violation,
+    attribute,
+};
 
 use super::*;
 
@@ -40,14 +43,38 @@ fn every_error_has_its_code_and_reason() {
         .expect("valid");
     let (early, late) = (Time(1), Time(2));
     let account = id();
+    let mail = attribute("mail").expect("an attribute").number;
     let rejections = [
         (
-            Rejection::LoginNameTaken {
-                login_name: name.clone(),
+            Rejection::ValueTaken {
+                attribute: LOGIN_NAME,
+                value: Value::Text("ana".to_owned()),
                 holder: id(),
             },
             Code::AlreadyExists,
             Reason::LoginNameTaken,
+        ),
+        (
+            Rejection::ValueTaken {
+                attribute: mail,
+                value: Value::Text("ana@example.org".to_owned()),
+                holder: id(),
+            },
+            Code::AlreadyExists,
+            Reason::ValueTaken,
+        ),
+        (
+            Rejection::SchemaViolation {
+                attribute: mail,
+                violation: Violation::TooMany { values_max: 16 },
+            },
+            Code::InvalidArgument,
+            Reason::SchemaViolation,
+        ),
+        (
+            Rejection::NotPermitted { attribute: mail },
+            Code::PermissionDenied,
+            Reason::OperatorNeeded,
         ),
         (
             Rejection::AccountNotFound {
@@ -187,9 +214,9 @@ fn every_error_has_its_code_and_reason() {
 
 #[test]
 fn a_taken_name_and_a_stale_etag_say_whose_and_which() {
-    let login_name = LoginName::parse("ana").expect("valid");
-    let (_, _, metadata) = wire(error_of(Rejection::LoginNameTaken {
-        login_name,
+    let (_, _, metadata) = wire(error_of(Rejection::ValueTaken {
+        attribute: LOGIN_NAME,
+        value: Value::Text("ana".to_owned()),
         holder: id(),
     }));
     assert_eq!(metadata["login_name"], "ana");

@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use openraft::storage::RaftStateMachine as _;
 use prost::Message as _;
 use quorid_directory::{
-    AccountId, Command, LoginName, Operation, Proof, RealName, Selector, VerifierChange,
+    AccountId, Command, Edit, Kind, LoginName, Operation, Proof, RealName, Selector, VerifierChange,
 };
 use quorid_storage::{
     Chunk, LogPos, LogVote, SnapshotReader, SnapshotTotals, StoreOptions, Totals,
@@ -153,19 +153,21 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
         let holder = view.account_id(&account.login_name).expect("a login name");
         assert_eq!(holder, Some(account.id));
         assert_eq!(
-            view.account(&account.id).expect("an account").as_ref(),
+            view.object(&account.id).expect("an account").as_ref(),
             Some(account)
         );
     }
     send_on(store);
 
-    let names = accounts.iter().map(|account| account.login_name.clone());
+    let names = accounts
+        .iter()
+        .map(|account| login_name(account.login_name()));
     let selectors = names.chain([login_name("ana"), login_name("ben")]);
     let result = store.write(|state| {
         for (number, name) in (1..).zip(selectors) {
             at.index = at.index.saturating_add(1);
             let removal = Operation::Delete {
-                account: Selector::LoginName(name),
+                target: Selector::LoginName(name),
                 expected_version: None,
                 proof: Proof::Operator,
             };
@@ -194,8 +196,12 @@ fn login_name(text: &str) -> LoginName {
 fn create(id: u8, name: &str) -> Operation {
     Operation::Create {
         id: AccountId::from_bytes([id; 16]),
-        login_name: login_name(name),
-        real_name: RealName::parse("Some One").expect("a real name"),
+        kind: Kind::Person,
+        proof: Proof::NotNeeded,
+        edits: vec![
+            Edit::login_name(&login_name(name)),
+            Edit::real_name(&RealName::parse("Some One").expect("a real name")),
+        ],
         verifier: None,
     }
 }
@@ -222,12 +228,11 @@ fn apply(store: &State, first: u64, commands: &[Command]) {
 pub fn seeds() -> Vec<Vec<u8>> {
     let disk = Arc::new(MemoryDisk::default());
     let store = filled_store(&disk);
-    let rename = Operation::Modify {
-        account: Selector::LoginName(login_name("ben")),
+    let rename = Operation::Change {
+        target: Selector::LoginName(login_name("ben")),
         expected_version: None,
         proof: Proof::Operator,
-        login_name: Some(login_name("νίκος")),
-        real_name: None,
+        edits: vec![Edit::login_name(&login_name("νίκος"))],
         verifier: VerifierChange::Keep,
     };
     let commands = [

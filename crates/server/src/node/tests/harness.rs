@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
 
 use quorid_directory::{
-    AccountId, Change, ClientAddress, Command, LoginName, Operation, Outcome, RealName, RequestId,
-    Revision, Time,
+    AccountId, ClientAddress, Command, Done, Edit, Kind, LoginName, Operation, Outcome, Proof,
+    RealName, RequestId, Revision, Time,
 };
 use quorid_storage::{DataDirectory, LogOptions, StoreOptions};
 use rcgen::{
@@ -280,8 +280,12 @@ pub(super) fn create(number: u64) -> Command {
         client: ClientAddress::parse("192.0.2.1:4000").expect("valid"),
         operation: Operation::Create {
             id: AccountId::new(Uuid::now_v7()),
-            login_name: LoginName::parse(&format!("name{number}")).expect("valid"),
-            real_name: RealName::parse("Some One").expect("valid"),
+            kind: Kind::Person,
+            proof: Proof::NotNeeded,
+            edits: vec![
+                Edit::login_name(&LoginName::parse(&format!("name{number}")).expect("valid")),
+                Edit::real_name(&RealName::parse("Some One").expect("valid")),
+            ],
             verifier: None,
         },
     }
@@ -310,7 +314,8 @@ pub(super) async fn write(node: &Node, numbers: std::ops::Range<u64>) -> Revisio
     let mut last = Revision(0);
     for write in writes {
         let outcome = write.await.expect("no panic");
-        assert!(matches!(outcome.result, Ok(Change::Created(_))));
+        let done = outcome.result.map(|change| change.done);
+        assert_eq!(done, Ok(Done::Created));
         last = last.max(outcome.revision);
     }
     last

@@ -5,15 +5,16 @@ use std::{fmt::Debug, sync::Arc};
 use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
-    AccountId, Change, ClientAddress, Command, LoginName, MemoryDirectory, Operation, Outcome,
-    Proof, RealName, RequestId, Revision, Selector, Time, Verifier, VerifierChange,
+    AccountId, ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory,
+    Operation, Outcome, Proof, RealName, RequestId, Revision, Selector, Time, Value, Verifier,
+    VerifierChange, attribute,
 };
 use quorid_storage::{
     Fault, LogPos, StoreOptions,
     fuzzing::{MemoryDisk, records},
 };
 
-use crate::state::{State, account, decode_command, encode_command, outcome};
+use crate::state::{State, decode_command, encode_command, object, outcome};
 
 /// More commands tell nothing new.
 const COMMANDS_MAX: usize = 64;
@@ -26,7 +27,7 @@ pub fn check(data: &[u8]) {
     };
     match kind % 7 {
         record @ 0..records::KINDS => records::check(record, bytes),
-        4 => same_value(bytes, account::decode, account::encode),
+        4 => same_value(bytes, object::decode, object::encode),
         5 => same_value(bytes, outcome::decode, outcome::encode),
         _ => commands(bytes),
     }
@@ -76,9 +77,13 @@ fn commands(mut bytes: &[u8]) {
     assert_eq!(outcomes.expect("commands that can be decoded"), expected);
     let view = store.read().expect("a view");
     let accounts = view.list(None, usize::MAX).expect("accounts");
-    assert!(accounts.iter().eq(memory.accounts().values()));
-    for (name, id) in memory.login_names() {
-        assert_eq!(view.account_id(name).expect("a login name"), Some(*id));
+    assert!(accounts.iter().eq(memory.objects().values()));
+    for (key, id) in memory.unique() {
+        assert_eq!(view.holder(key).expect("a unique value"), Some(*id));
+    }
+    for (id, verifier) in memory.verifiers() {
+        let kept = view.verifier(id).expect("a verifier");
+        assert_eq!(kept.as_ref(), Some(verifier));
     }
     for (request, outcome) in memory.outcomes() {
         let kept = view.outcome(request).expect("an outcome");
@@ -92,24 +97,32 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let real_name = || RealName::parse("Some One").expect("a real name");
     let verifier = || Verifier::parse("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA").expect("valid");
     let id = |number: u8| AccountId::from_bytes([number; 16]);
+    let phone = |action: fn(Vec<Value>) -> EditAction| Edit {
+        attribute: attribute("phone").expect("an attribute").number,
+        action: action(vec![Value::Text("+351 21".to_owned())]),
+    };
     let create = |number: u8, text: &str, with_password: bool| Operation::Create {
         id: id(number),
-        login_name: name(text),
-        real_name: real_name(),
+        kind: Kind::Person,
+        proof: Proof::Operator,
+        edits: vec![
+            Edit::login_name(&name(text)),
+            Edit::real_name(&real_name()),
+            phone(EditAction::Add),
+        ],
         verifier: with_password.then(verifier),
     };
-    let modify = |account, login_name, verifier| Operation::Modify {
-        account,
+    let change = |target, edits, verifier| Operation::Change {
+        target,
         expected_version: Some(Revision(1)),
         proof: Proof::Password {
-            verifier_version: Revision(1),
+            version: Revision(1),
         },
-        login_name,
-        real_name: Some(real_name()),
+        edits,
         verifier,
     };
-    let delete = |account, proof| Operation::Delete {
-        account,
+    let delete = |target, proof| Operation::Delete {
+        target,
         expected_version: None,
         proof,
     };
@@ -117,10 +130,22 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let operations = [
         create(1, "ana", true),
         create(2, "ANA", false),
-        modify(by_name("ana"), Some(name("νίκος")), VerifierChange::Keep),
-        modify(Selector::Id(id(1)), None, VerifierChange::Set(verifier())),
+        change(
+            by_name("ana"),
+            vec![Edit::login_name(&name("νίκος")), phone(EditAction::Replace)],
+            VerifierChange::Keep,
+        ),
+        change(
+            Selector::Id(id(1)),
+            vec![phone(EditAction::Remove)],
+            VerifierChange::Set(verifier()),
+        ),
         create(3, "ben", false),
-        modify(Selector::Id(id(1)), None, VerifierChange::Remove),
+        change(
+            Selector::Id(id(1)),
+            vec![phone(|_| EditAction::Clear)],
+            VerifierChange::Remove,
+        ),
         delete(by_name("νίκος"), Proof::NotNeeded),
         delete(by_name("ben"), Proof::Operator),
     ];
@@ -135,7 +160,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         .collect();
     let accounts = outcomes
         .iter()
-        .filter_map(|outcome| outcome.result.as_ref().ok().map(Change::account));
+        .filter_map(|outcome| outcome.result.as_ref().ok().map(|change| &change.object));
     let sequence: Vec<u8> = commands
         .iter()
         .flat_map(|command| Bytes::from(encode_command(command)).encode_length_delimited_to_vec())
@@ -143,7 +168,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
     let mut seeds = records::seeds(encode_command(&commands[0]));
     seeds.push([&[6], sequence.as_slice()].concat());
-    seeds.extend(accounts.map(|account| [vec![4], account::encode(account)].concat()));
+    seeds.extend(accounts.map(|account| [vec![4], object::encode(account)].concat()));
     seeds.extend(
         outcomes
             .iter()

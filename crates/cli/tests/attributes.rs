@@ -1,0 +1,231 @@
+//! Every attribute of the schema through every door: set, shown, exported, imported, cleared.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use quorid_directory::{ATTRIBUTES, Attribute, Syntax};
+use quorid_lab::testbed::Testbed;
+use serde_json::Value;
+
+const SSH_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ana@laptop";
+
+/// A cluster of one server, and commands to it.
+struct Directory {
+    cluster: Testbed,
+}
+
+impl Directory {
+    async fn start() -> Self {
+        let cluster = Testbed::builder(env!("CARGO_BIN_EXE_quorid"))
+            .servers(1)
+            .start()
+            .await
+            .expect("a cluster");
+        Self { cluster }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.cluster.directory().join(name)
+    }
+
+    /// Runs a command as the operator.
+    fn run(&self, arguments: &[&str]) -> Output {
+        let files = self.cluster.operator_files();
+        let home = self.file("home");
+        Command::new(env!("CARGO_BIN_EXE_quorid"))
+            .args(arguments)
+            .env_clear()
+            .env("QUORID_SERVERS", self.cluster.client_addresses().join(","))
+            .env("QUORID_CA", self.cluster.authority())
+            .env("QUORID_CERT", files.certificate)
+            .env("QUORID_KEY", files.key)
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            .output()
+            .expect("the command runs")
+    }
+
+    fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    fn lookup(&self, login_name: &str) -> Value {
+        let json = self.succeed(&["lookup", login_name, "--output", "json"]);
+        serde_json::from_str(&json).expect("JSON")
+    }
+
+    /// The exit code of a command that fails, and the reason that it gives programs.
+    fn refuse(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.run(&[arguments, &["--output", "json"]].concat());
+        let error: Value = serde_json::from_slice(&output.stderr).expect("an error as JSON");
+        let reason = error["reason"].as_str().expect("a reason");
+        (output.status.code(), reason.to_owned())
+    }
+}
+
+/// Values in their normal form: two where there may be several.
+fn samples(attribute: &Attribute) -> Vec<String> {
+    let samples = match attribute.syntax {
+        Syntax::LoginName => ["ana", "ana"],
+        Syntax::RealName => ["Ana Lima", "Ana Lima"],
+        Syntax::Line { .. } => ["a line, with a comma", "another"],
+        Syntax::Text { .. } => ["two\nlines", "one"],
+        Syntax::Mail => ["Ana.Lima@example.org", "ana+b@example.org"],
+        Syntax::Phone => ["+351 21 000 0000", "112"],
+        Syntax::Language => ["pt-BR", "en"],
+        Syntax::Zone => ["Europe/Lisbon", "UTC"],
+        Syntax::SshKey => [SSH_KEY, SSH_KEY.split_at(80).0],
+    };
+    let number = if attribute.values_max == 1 { 1 } else { 2 };
+    let samples = samples.iter().take(number);
+    samples.map(|sample| (*sample).to_owned()).collect()
+}
+
+/// What `lookup` shows of an attribute in JSON.
+fn shown(account: &Value, attribute: &Attribute) -> Value {
+    match account.get(attribute.name) {
+        Some(Value::String(value)) => Value::from(vec![value.clone()]),
+        Some(other) => panic!("{}: {other}", attribute.name),
+        None => account["attributes"][attribute.name].clone(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attribute_of_the_schema_goes_through_every_door() {
+    let directory = Directory::start().await;
+    directory.succeed(&["create", "ana", "Ana Lima"]);
+    for attribute in ATTRIBUTES {
+        for value in samples(attribute) {
+            let assignment = format!("{}={value}", attribute.name);
+            directory.succeed(&["modify", "ana", "--add", &assignment]);
+        }
+        let account = directory.lookup("ana");
+        let expected = Value::from(samples(attribute));
+        assert_eq!(shown(&account, attribute), expected, "{}", attribute.name);
+    }
+    let text = directory.succeed(&["lookup", "ana"]);
+    for value in ATTRIBUTES.iter().flat_map(samples) {
+        let first_line = value.lines().next().expect("a line");
+        assert!(text.contains(first_line), "{first_line} in {text}");
+    }
+
+    let before = directory.lookup("ana");
+    for format in ["csv", "jsonl"] {
+        let file = directory.file(&format!("accounts.{format}"));
+        export(&directory, &file);
+        directory.succeed(&["import", &file.to_string_lossy()]);
+        directory.succeed(&["delete", "ana"]);
+        directory.succeed(&["import", &file.to_string_lossy()]);
+        let after = directory.lookup("ana");
+        for attribute in ATTRIBUTES {
+            let (after, before) = (shown(&after, attribute), shown(&before, attribute));
+            assert_eq!(after, before, "{} in {format}", attribute.name);
+        }
+    }
+
+    for attribute in ATTRIBUTES.iter().filter(|attribute| !attribute.required) {
+        directory.succeed(&["modify", "ana", "--clear", attribute.name]);
+        let account = directory.lookup("ana");
+        assert_eq!(
+            shown(&account, attribute),
+            Value::Null,
+            "{}",
+            attribute.name
+        );
+    }
+}
+
+fn export(directory: &Directory, file: &Path) {
+    directory.succeed(&["export", "--out", &file.to_string_lossy()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_replace_add_and_remove_and_a_new_account_may_have_attributes() {
+    let directory = Directory::start().await;
+    directory.succeed(&[
+        "create",
+        "ana",
+        "Ana",
+        "--set",
+        "mail=a@example.org",
+        "--set",
+        "mail=b@example.org",
+    ]);
+    for (options, mails) in [
+        (vec!["--add", "mail=c@example.org"], vec!["a", "b", "c"]),
+        (vec!["--remove", "mail=B@EXAMPLE.org"], vec!["a", "c"]),
+        (
+            vec!["--set", "mail=d@example.org", "--set", "mail=e@example.org"],
+            vec!["d", "e"],
+        ),
+        (
+            vec![
+                "--remove",
+                "mail=d@example.org",
+                "--add",
+                "mail=f@example.org",
+            ],
+            vec!["e", "f"],
+        ),
+    ] {
+        directory.succeed(&[&["modify", "ana"], options.as_slice()].concat());
+        let expected: Vec<_> = mails.iter().map(|it| format!("{it}@example.org")).collect();
+        assert_eq!(
+            directory.lookup("ana")["attributes"]["mail"],
+            Value::from(expected)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_refused_by_its_own_reason_and_changes_nothing() {
+    let directory = Directory::start().await;
+    directory.succeed(&["create", "ana", "Ana", "--set", "mail=ana@example.org"]);
+    directory.succeed(&["create", "ben", "Ben"]);
+    let before = directory.lookup("ben");
+    let many: Vec<_> = (10..27).map(|n| format!("phone={n}")).collect();
+    let many: Vec<_> = many.iter().flat_map(|it| ["--add", it.as_str()]).collect();
+    for (options, exit, reason) in [
+        (
+            vec!["--set", "title=x", "--set", "mail=ana"],
+            1,
+            "INVALID_VALUE",
+        ),
+        (
+            vec!["--set", "title=x", "--set", "mail=ANA@example.org"],
+            1,
+            "VALUE_TAKEN",
+        ),
+        (
+            vec!["--set", "title=x", "--set", "title=y"],
+            1,
+            "SCHEMA_VIOLATION",
+        ),
+        (many, 1, "SCHEMA_VIOLATION"),
+        (vec!["--clear", "real_name"], 1, "SCHEMA_VIOLATION"),
+        (vec!["--set", "login_name=ana"], 1, "LOGIN_NAME_TAKEN"),
+        (vec!["--set", "login_name=a b"], 1, "INVALID_LOGIN_NAME"),
+        (vec!["--set", "title="], 1, "INVALID_VALUE"),
+    ] {
+        let refused = directory.refuse(&[&["modify", "ben"], options.as_slice()].concat());
+        assert_eq!(refused, (Some(exit), reason.to_owned()), "{options:?}");
+        assert_eq!(
+            directory.lookup("ben")["etag"],
+            before["etag"],
+            "{options:?}"
+        );
+    }
+    // What is no attribute is seen before any server is asked.
+    for option in ["--set", "--add", "--remove", "--clear"] {
+        let output = directory.run(&["modify", "ben", option, "shoe_size=41"]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains("employee_number"), "{errors}");
+    }
+}

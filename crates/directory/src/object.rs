@@ -1,0 +1,183 @@
+//! An object and its parts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::edit::{Edit, EditAction};
+use crate::id::AccountId;
+use crate::model::{Revision, Stamp};
+use crate::schema::{ATTRIBUTES, Attribute, AttributeNumber, LOGIN_NAME};
+use crate::value::Value;
+
+/// What an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Somebody who logs in.
+    Person,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Person => "account",
+        })
+    }
+}
+
+/// An object as it is at one revision.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Object {
+    /// Never changes.
+    pub id: AccountId,
+    /// Never changes.
+    pub kind: Kind,
+    /// Its creation.
+    pub created: Stamp,
+    /// Its last change, or its creation.
+    pub changed: Stamp,
+    /// The revision of its last change.
+    pub version: Revision,
+    /// The revision that gave it its password; none: it has no password.
+    pub password_version: Option<Revision>,
+    /// The values of each attribute that it has, in the order in which they were added. Attributes
+    /// that this program does not know are kept as they are.
+    pub attributes: BTreeMap<AttributeNumber, Vec<Value>>,
+}
+
+/// A value that no two objects may have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UniqueKey {
+    /// Of which attribute.
+    pub attribute: AttributeNumber,
+    /// What [`Syntax::key`](crate::Syntax::key) gives.
+    pub key: Vec<u8>,
+}
+
+impl UniqueKey {
+    /// The key of a login name.
+    pub fn login_name(name: &crate::LoginName) -> Self {
+        Self {
+            attribute: LOGIN_NAME,
+            key: name.as_str().as_bytes().to_vec(),
+        }
+    }
+}
+
+/// Why an edit does not fit an object: by the schema, whatever else is in the directory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// A newer program's attribute.
+    #[error("this server does not know it; update the servers first")]
+    Unknown,
+    /// Not an attribute of this kind of objects.
+    #[error("objects of this kind do not have it")]
+    Kind,
+    /// Every object of the kind has a value.
+    #[error("it must have a value")]
+    Required,
+    /// Too many values.
+    #[error("it may have {values_max} values at most")]
+    TooMany {
+        /// The most.
+        values_max: usize,
+    },
+    /// A value of another type, or too long.
+    #[error("a value has the wrong type or length")]
+    Value,
+}
+
+impl Object {
+    /// The values of an attribute; none if the object does not have it.
+    pub fn values(&self, attribute: AttributeNumber) -> &[Value] {
+        self.attributes.get(&attribute).map_or(&[], Vec::as_slice)
+    }
+
+    /// The text of an attribute that has one value; empty if the object does not have it.
+    pub fn text(&self, attribute: AttributeNumber) -> &str {
+        let value = self.values(attribute).first();
+        value.and_then(Value::as_text).unwrap_or_default()
+    }
+
+    /// Its login name.
+    pub fn login_name(&self) -> &str {
+        self.text(LOGIN_NAME)
+    }
+
+    /// What it has that no other object may have.
+    pub fn unique_keys(&self) -> impl Iterator<Item = (UniqueKey, &Value)> {
+        let known = self.attributes.iter().filter_map(|(number, values)| {
+            let attribute = number.attribute().filter(|attribute| attribute.unique)?;
+            Some((attribute, values))
+        });
+        known.flat_map(|(attribute, values)| {
+            values.iter().map(|value| {
+                let key = UniqueKey {
+                    attribute: attribute.number,
+                    key: attribute.syntax.key(value),
+                };
+                (key, value)
+            })
+        })
+    }
+
+    /// Makes the edits, in their order: all of them, or none.
+    pub(crate) fn edit(&mut self, edits: &[Edit]) -> Result<(), (AttributeNumber, Violation)> {
+        let mut attributes = self.attributes.clone();
+        for edit in edits {
+            let attribute = self.editable(edit).map_err(|why| (edit.attribute, why))?;
+            let mut values = attributes.remove(&edit.attribute).unwrap_or_default();
+            apply(attribute, &mut values, &edit.action);
+            if values.len() > attribute.values_max {
+                let values_max = attribute.values_max;
+                return Err((edit.attribute, Violation::TooMany { values_max }));
+            }
+            if !values.is_empty() {
+                attributes.insert(edit.attribute, values);
+            }
+        }
+        let lacks = |row: &&Attribute| {
+            row.required && row.kinds.contains(&self.kind) && !attributes.contains_key(&row.number)
+        };
+        if let Some(row) = ATTRIBUTES.iter().find(lacks) {
+            return Err((row.number, Violation::Required));
+        }
+        self.attributes = attributes;
+        Ok(())
+    }
+
+    fn editable(&self, edit: &Edit) -> Result<&'static Attribute, Violation> {
+        let attribute = edit.attribute.attribute().ok_or(Violation::Unknown)?;
+        if !attribute.kinds.contains(&self.kind) {
+            return Err(Violation::Kind);
+        }
+        let fits = |value| attribute.syntax.takes(value);
+        match edit.action.values().iter().all(fits) {
+            true => Ok(attribute),
+            false => Err(Violation::Value),
+        }
+    }
+}
+
+/// Values are a set with an order: one that is there already is not added, one that is not there
+/// need not be removed.
+fn apply(attribute: &Attribute, values: &mut Vec<Value>, action: &EditAction) {
+    let same = |a: &Value, b: &Value| attribute.syntax.key(a) == attribute.syntax.key(b);
+    let add = |values: &mut Vec<Value>, added: &[Value]| {
+        for value in added {
+            if !values.iter().any(|there| same(there, value)) {
+                values.push(value.clone());
+            }
+        }
+    };
+    match action {
+        EditAction::Add(added) => add(values, added),
+        EditAction::Remove(removed) => {
+            values.retain(|there| !removed.iter().any(|value| same(there, value)));
+        }
+        EditAction::Replace(replacing) => {
+            values.clear();
+            add(values, replacing);
+        }
+        EditAction::Clear => values.clear(),
+    }
+}

@@ -1,0 +1,215 @@
+//! The attributes that objects have: one row says everything of one of them.
+//!
+//! To add an attribute is to add a row here. Storage, the API, the command line, import and export
+//! know attributes by this table alone.
+
+use std::fmt;
+
+use crate::object::Kind;
+use crate::syntax::Syntax;
+
+/// Which attribute. Numbers are stored: one that was used keeps its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeNumber(pub u32);
+
+impl AttributeNumber {
+    /// The row of the attribute, where this program knows it.
+    pub fn attribute(self) -> Option<&'static Attribute> {
+        let row = ATTRIBUTES.binary_search_by_key(&self, |attribute| attribute.number);
+        row.ok().map(|row| &ATTRIBUTES[row])
+    }
+}
+
+/// The attribute's name in sentences, such as `login name`.
+impl fmt::Display for AttributeNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.attribute() {
+            Some(attribute) => f.write_str(&attribute.name.replace('_', " ")),
+            None => write!(f, "attribute {}", self.0),
+        }
+    }
+}
+
+/// What is said of one attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its number in the state and in the log.
+    pub number: AttributeNumber,
+    /// Its name in the API, in options, in files and in JSON.
+    pub name: &'static str,
+    /// The kinds of objects that may have it.
+    pub kinds: &'static [Kind],
+    /// Whether every object of these kinds has it.
+    pub required: bool,
+    /// What its values look like.
+    pub syntax: Syntax,
+    /// The most values that one object has.
+    pub values_max: usize,
+    /// Whether no two objects may have the same value. Values that [`Syntax::key`] gives the same
+    /// key are the same.
+    pub unique: bool,
+    /// Who changes it.
+    pub changed_by: ChangedBy,
+}
+
+/// Who may change an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangedBy {
+    /// The account itself, and operators.
+    Owner,
+    /// Operators only.
+    Operator,
+}
+
+/// The name by which an account is found.
+pub const LOGIN_NAME: AttributeNumber = AttributeNumber(1);
+/// The name of a person, as it is to be shown.
+pub const REAL_NAME: AttributeNumber = AttributeNumber(2);
+
+const PERSON: &[Kind] = &[Kind::Person];
+
+/// The built-in attributes, in the order of their numbers.
+pub const ATTRIBUTES: &[Attribute] = &[
+    Attribute {
+        required: true,
+        unique: true,
+        ..owners(1, "login_name", Syntax::LoginName)
+    },
+    Attribute {
+        required: true,
+        ..owners(2, "real_name", Syntax::RealName)
+    },
+    operators(3, "given_name", Syntax::Line { bytes_max: 128 }),
+    operators(4, "family_name", Syntax::Line { bytes_max: 128 }),
+    Attribute {
+        values_max: 16,
+        unique: true,
+        ..operators(5, "mail", Syntax::Mail)
+    },
+    Attribute {
+        values_max: 16,
+        ..owners(6, "phone", Syntax::Phone)
+    },
+    operators(7, "title", Syntax::Line { bytes_max: 256 }),
+    operators(8, "department", Syntax::Line { bytes_max: 256 }),
+    Attribute {
+        unique: true,
+        ..operators(9, "employee_number", Syntax::Line { bytes_max: 64 })
+    },
+    owners(10, "locale", Syntax::Language),
+    owners(11, "zone", Syntax::Zone),
+    Attribute {
+        values_max: 64,
+        ..owners(12, "ssh_public_key", Syntax::SshKey)
+    },
+    operators(13, "description", Syntax::Text { bytes_max: 4096 }),
+];
+
+/// A single value that its owner may change.
+const fn owners(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
+    Attribute {
+        number: AttributeNumber(number),
+        name,
+        kinds: PERSON,
+        required: false,
+        syntax,
+        values_max: 1,
+        unique: false,
+        changed_by: ChangedBy::Owner,
+    }
+}
+
+/// A single value that operators change.
+const fn operators(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
+    Attribute {
+        changed_by: ChangedBy::Operator,
+        ..owners(number, name, syntax)
+    }
+}
+
+/// The attribute of a name, such as `mail`.
+pub fn attribute(name: &str) -> Result<&'static Attribute, UnknownAttribute> {
+    let found = ATTRIBUTES.iter().find(|attribute| attribute.name == name);
+    found.ok_or_else(|| UnknownAttribute {
+        name: name.chars().take(UnknownAttribute::SHOWN_CHARS).collect(),
+    })
+}
+
+/// No attribute has the name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no attribute `{}`; there are {}", name.escape_debug(), names())]
+pub struct UnknownAttribute {
+    /// The name that was asked for, cut if it is long.
+    pub name: String,
+}
+
+impl UnknownAttribute {
+    const SHOWN_CHARS: usize = 64;
+}
+
+fn names() -> String {
+    let names: Vec<_> = ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_found_by_number_and_by_name() {
+        for row in ATTRIBUTES {
+            assert_eq!(row.number.attribute(), Some(row));
+            assert_eq!(attribute(row.name), Ok(row));
+        }
+        let names: BTreeSet<_> = ATTRIBUTES.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), ATTRIBUTES.len());
+    }
+
+    #[test]
+    fn the_reference_lists_every_attribute_as_it_is() {
+        let page = include_str!("../../../docs/reference/attributes.md");
+        let listed: Vec<_> = page
+            .lines()
+            .filter(|line| line.starts_with("| `") && line.matches('|').count() == 6)
+            .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
+            .map(|cells| [cells[1], cells[2], cells[4], cells[5]].map(str::to_owned))
+            .collect();
+        let expected: Vec<_> = ATTRIBUTES
+            .iter()
+            .map(|row| {
+                let values = match (row.values_max, row.required) {
+                    (1, true) => "1, required".to_owned(),
+                    (1, false) => "1".to_owned(),
+                    (most, _) => format!("up to {most}"),
+                };
+                let changed_by = match row.changed_by {
+                    ChangedBy::Owner => "owner",
+                    ChangedBy::Operator => "operator",
+                };
+                let unique = if row.unique { "yes" } else { "" };
+                let name = format!("`{}`", row.name);
+                [name, values, unique.to_owned(), changed_by.to_owned()]
+            })
+            .collect();
+        assert_eq!(listed, expected);
+    }
+
+    #[test]
+    fn unknown_name_is_an_error_that_lists_the_known_ones() {
+        let error = attribute("e-mail\n").expect_err("unknown").to_string();
+        assert!(
+            error.contains("`e-mail\\n`") && error.contains("employee_number"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn unique_attributes_have_values_that_can_be_keys() {
+        for row in ATTRIBUTES.iter().filter(|row| row.unique) {
+            assert!(row.syntax.bytes_max() <= 512, "{}", row.name);
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! What values look like: text to value, and back by way of `Display`.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::invalid_name::{InvalidName, NameKind};
+use crate::name::{LoginName, RealName};
+use crate::value::Value;
+
+/// How the values of an attribute are written and compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// See [`LoginName`].
+    LoginName,
+    /// See [`RealName`].
+    RealName,
+    /// Text of one line, in Unicode's form C, without spaces at its ends. Compared without regard
+    /// to the case of ASCII letters.
+    Line {
+        /// The most bytes.
+        bytes_max: usize,
+    },
+    /// Text that may have line breaks and tabs; otherwise as a line.
+    Text {
+        /// The most bytes.
+        bytes_max: usize,
+    },
+    /// A mail address: what stands before `@` is kept as it is, the domain in lower case. Compared
+    /// without regard to the case of ASCII letters.
+    Mail,
+    /// A telephone number: digits, `+` at the beginning, spaces and `-.()/` between.
+    Phone,
+    /// A language tag (BCP 47), such as `pt-BR`.
+    Language,
+    /// A name of the IANA time zone database, such as `Europe/Lisbon`.
+    Zone,
+    /// A line of an `authorized_keys` file, without options: type, key, comment.
+    SshKey,
+}
+
+/// The text is no value of the attribute. Messages never contain the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidValue {
+    /// Not a name.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// Nothing in it.
+    #[error("it is empty; to have none, clear the attribute")]
+    Empty,
+    /// Too many bytes.
+    #[error("it has {bytes} bytes; it may have {bytes_max} at most: shorten it")]
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+        /// How many it may have.
+        bytes_max: usize,
+    },
+    /// A character that it cannot have.
+    #[error("the character at position {position} does not belong there; give {expected}")]
+    Character {
+        /// Where, in characters, from 1.
+        position: usize,
+        /// What is right.
+        expected: &'static str,
+    },
+    /// Another shape.
+    #[error("it does not look right; give {expected}")]
+    Shape {
+        /// What is right.
+        expected: &'static str,
+    },
+}
+
+const LINE: &str = "text of one line";
+const TEXT: &str = "text without control characters";
+const MAIL: &str = "a mail address such as ana@example.org";
+const PHONE: &str = "a telephone number such as +351 21 000 0000";
+const LANGUAGE: &str = "a language tag such as pt-BR";
+const ZONE: &str = "a time zone such as Europe/Lisbon";
+const SSH_KEY: &str = "a public key such as `ssh-ed25519 AAAA... ana@laptop`, without options";
+
+impl Syntax {
+    /// The value that the text means, in its normal form. Its text, parsed again, gives the same.
+    pub fn parse(self, text: &str) -> Result<Value, InvalidValue> {
+        let line = || plain(text, self.bytes_max(), LINE, |c| !c.is_control());
+        let text = match self {
+            Self::LoginName => LoginName::parse(text)?.as_str().to_owned(),
+            Self::RealName => RealName::parse(text)?.as_str().to_owned(),
+            Self::Line { .. } => line()?,
+            Self::Text { bytes_max } => plain(text, bytes_max, TEXT, |c| {
+                !c.is_control() || matches!(c, '\n' | '\t')
+            })?,
+            Self::Mail => mail(&line()?)?,
+            Self::Phone => phone(line()?)?,
+            Self::Language => language(&line()?)?,
+            Self::Zone => zone(line()?)?,
+            Self::SshKey => ssh_key(line()?)?,
+        };
+        Ok(Value::Text(text))
+    }
+
+    /// The most bytes of a value.
+    pub fn bytes_max(self) -> usize {
+        match self {
+            Self::LoginName => NameKind::Login.bytes_max(),
+            Self::RealName => NameKind::Real.bytes_max(),
+            Self::Line { bytes_max } | Self::Text { bytes_max } => bytes_max,
+            Self::Mail => 254,
+            Self::Phone => 64,
+            Self::Language => 35,
+            Self::Zone => 64,
+            Self::SshKey => 8192,
+        }
+    }
+
+    /// Whether a value has the type and the length of this syntax. More is not asked of a value
+    /// that comes from the log: it was parsed before, perhaps by another version's rules.
+    pub fn takes(self, value: &Value) -> bool {
+        match value {
+            Value::Text(text) => (1..=self.bytes_max()).contains(&text.len()),
+        }
+    }
+
+    /// What values are compared by: those with the same key are the same. All servers must have
+    /// the same keys, whatever their Unicode tables: so only the case of ASCII is looked through.
+    pub fn key(self, value: &Value) -> Vec<u8> {
+        match value {
+            Value::Text(text) => match self {
+                Self::Line { .. } | Self::Text { .. } | Self::Mail => {
+                    text.to_ascii_lowercase().into_bytes()
+                }
+                Self::LoginName
+                | Self::RealName
+                | Self::Phone
+                | Self::Language
+                | Self::Zone
+                | Self::SshKey => text.clone().into_bytes(),
+            },
+        }
+    }
+}
+
+/// Text in form C, without spaces at its ends.
+fn plain(
+    text: &str,
+    bytes_max: usize,
+    expected: &'static str,
+    fits: impl Fn(char) -> bool,
+) -> Result<String, InvalidValue> {
+    let within = |bytes: usize, bytes_max: usize| match bytes {
+        0 => Err(InvalidValue::Empty),
+        1.. if bytes <= bytes_max => Ok(()),
+        1.. => Err(InvalidValue::TooLong { bytes, bytes_max }),
+    };
+    let text = text.trim();
+    // Form C may be shorter, but never to less than a quarter.
+    within(text.len(), bytes_max.saturating_mul(4))?;
+    let text: String = text.nfc().collect();
+    within(text.len(), bytes_max)?;
+    all(&text, expected, fits)?;
+    Ok(text)
+}
+
+/// Every character fits, or the error says which one does not.
+fn all(
+    text: &str,
+    expected: &'static str,
+    fits: impl Fn(char) -> bool,
+) -> Result<(), InvalidValue> {
+    match text.chars().position(|c| !fits(c)) {
+        None => Ok(()),
+        Some(index) => Err(InvalidValue::Character {
+            position: index + 1,
+            expected,
+        }),
+    }
+}
+
+fn shape(fits: bool, expected: &'static str) -> Result<(), InvalidValue> {
+    fits.then_some(()).ok_or(InvalidValue::Shape { expected })
+}
+
+/// RFC 5321's Mailbox without quoted strings and address literals, with RFC 6531's letters.
+fn mail(text: &str) -> Result<String, InvalidValue> {
+    let local = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.@".contains(c);
+    all(text, MAIL, local)?;
+    let (local, domain) = text.rsplit_once('@').unwrap_or_default();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let atoms = local.split('.').all(|atom| !atom.is_empty());
+    let fits = local.len() <= 64 && atoms && !local.contains('@') && domain.split('.').all(label);
+    shape(fits, MAIL)?;
+    Ok(format!("{local}@{}", domain.to_lowercase()))
+}
+
+fn phone(text: String) -> Result<String, InvalidValue> {
+    all(&text, PHONE, |c| {
+        c.is_ascii_digit() || "+ -.()/".contains(c)
+    })?;
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let plus = text.rfind('+').is_none_or(|position| position == 0);
+    shape(digits >= 2 && plus, PHONE)?;
+    Ok(text)
+}
+
+/// The form of RFC 5646, 2.1.1: the language in small letters, a region of two letters in capitals,
+/// a script of four with its first one capital.
+fn language(text: &str) -> Result<String, InvalidValue> {
+    all(text, LANGUAGE, |c| c.is_ascii_alphanumeric() || c == '-')?;
+    let mut subtags = text.split('-');
+    let first = subtags.next().unwrap_or_default().to_ascii_lowercase();
+    let letters = first.chars().all(|c| c.is_ascii_alphabetic());
+    shape((2..=8).contains(&first.len()) && letters, LANGUAGE)?;
+    let mut tag = first;
+    for subtag in subtags {
+        shape((1..=8).contains(&subtag.len()), LANGUAGE)?;
+        let small = subtag.to_ascii_lowercase();
+        let alphabetic = small.chars().all(|c| c.is_ascii_alphabetic());
+        tag.push('-');
+        match small.len() {
+            2 if alphabetic => tag.push_str(&small.to_ascii_uppercase()),
+            4 if alphabetic => {
+                tag.push_str(&small[..1].to_ascii_uppercase());
+                tag.push_str(&small[1..]);
+            }
+            _ => tag.push_str(&small),
+        }
+    }
+    Ok(tag)
+}
+
+fn zone(text: String) -> Result<String, InvalidValue> {
+    all(&text, ZONE, |c| {
+        c.is_ascii_alphanumeric() || "_+-/".contains(c)
+    })?;
+    let begins = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic());
+    shape(text.split('/').all(begins), ZONE)?;
+    Ok(text)
+}
+
+/// RFC 4253, 6.6: the key repeats its type.
+fn ssh_key(text: String) -> Result<String, InvalidValue> {
+    let mut fields = text.split_ascii_whitespace();
+    let (name, key) = (
+        fields.next().unwrap_or_default(),
+        fields.next().unwrap_or_default(),
+    );
+    let blob = STANDARD.decode(key).unwrap_or_default();
+    let inner = blob
+        .split_first_chunk::<4>()
+        .and_then(|(length, rest)| rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?));
+    shape(!name.is_empty() && inner == Some(name.as_bytes()), SSH_KEY)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+
+    #[test]
+    fn values_have_one_normal_form() {
+        let line = Syntax::Line { bytes_max: 20 };
+        for (syntax, text, normal) in [
+            (Syntax::LoginName, "Ana", "ana"),
+            (Syntax::RealName, " Ana  Lima ", "Ana Lima"),
+            (line, "  Head of IT ", "Head of IT"),
+            (line, "Joa\u{303}o", "Jo\u{e3}o"),
+            (Syntax::Text { bytes_max: 20 }, "one\ntwo\n", "one\ntwo"),
+            (
+                Syntax::Mail,
+                "Ana.Lima+a@Example.ORG",
+                "Ana.Lima+a@example.org",
+            ),
+            (Syntax::Mail, "jo\u{e3}o@exemplo.pt", "jo\u{e3}o@exemplo.pt"),
+            (Syntax::Mail, "root@localhost", "root@localhost"),
+            (
+                Syntax::Phone,
+                "+351 (21) 000-00.00/1",
+                "+351 (21) 000-00.00/1",
+            ),
+            (Syntax::Language, "PT-br", "pt-BR"),
+            (Syntax::Language, "zh-hANT-tw", "zh-Hant-TW"),
+            (
+                Syntax::Zone,
+                "America/Argentina/Ushuaia",
+                "America/Argentina/Ushuaia",
+            ),
+            (Syntax::Zone, "Etc/GMT+1", "Etc/GMT+1"),
+            (
+                Syntax::SshKey,
+                &format!("{KEY} ana@laptop"),
+                &format!("{KEY} ana@laptop"),
+            ),
+        ] {
+            let value = syntax.parse(text).expect(text);
+            assert_eq!(value.to_string(), normal, "{text:?}");
+            assert_eq!(syntax.parse(normal), Ok(value.clone()), "{normal:?} again");
+            assert!(syntax.takes(&value), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_value_is_refused_with_what_would_be_one() {
+        let line = Syntax::Line { bytes_max: 20 };
+        for (syntax, text, part) in [
+            (Syntax::LoginName, "a b", "a space"),
+            (line, "", "empty"),
+            (line, "   ", "empty"),
+            (line, "123456789012345678901", "21 bytes; it may have 20"),
+            (line, "one\ntwo", "position 4"),
+            (Syntax::Text { bytes_max: 20 }, "a\u{1b}[2J", "position 2"),
+            (Syntax::Mail, "ana", "ana@example.org"),
+            (Syntax::Mail, "@example.org", "ana@example.org"),
+            (Syntax::Mail, "ana@", "ana@example.org"),
+            (Syntax::Mail, "ana@b@example.org", "ana@example.org"),
+            (Syntax::Mail, "a..b@example.org", "ana@example.org"),
+            (Syntax::Mail, "ana@-example.org", "ana@example.org"),
+            (Syntax::Mail, "ana lima@example.org", "position 4"),
+            (Syntax::Phone, "+", "telephone"),
+            (Syntax::Phone, "+351x", "position 5"),
+            (Syntax::Language, "p", "pt-BR"),
+            (Syntax::Language, "pt--BR", "pt-BR"),
+            (Syntax::Language, "pt_BR", "position 3"),
+            (Syntax::Zone, "Europe//Lisbon", "Europe/Lisbon"),
+            (Syntax::SshKey, "ssh-rsa AAAA", "without options"),
+            (
+                Syntax::SshKey,
+                &format!("command=\"x\" {KEY}"),
+                "without options",
+            ),
+        ] {
+            let error = syntax.parse(text).expect_err(text).to_string();
+            assert!(error.contains(part), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn values_that_differ_in_case_only_are_the_same_mail_but_not_the_same_key() {
+        let mail = |text| Syntax::Mail.key(&Syntax::Mail.parse(text).expect("mail"));
+        assert_eq!(mail("Ana@example.org"), mail("ana@EXAMPLE.org"));
+        assert_ne!(mail("ana@example.org"), mail("ben@example.org"));
+    }
+}

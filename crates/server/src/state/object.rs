@@ -1,0 +1,136 @@
+//! Objects, by their ids. A UUID of version 7 begins with its time, so new objects are added at
+//! the end.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use quorid_directory::{AccountId, AttributeNumber, Kind, Object, Revision, Stamp, Time};
+use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
+
+use super::{
+    field::{account_id, client_address, decode_value, missing, value},
+    proto,
+};
+
+/// Object id (16 bytes, UUID, big-endian) to `Object`.
+pub(super) const TABLE: Table = Table {
+    number: 2,
+    name: "objects",
+    shape: Shape::IdToBytes,
+    digested: Digested::Rows,
+    check_row,
+    check_whole: |_: &StoreView| Ok(()),
+};
+
+fn check_row(_: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+    if decode(value)?.id.as_bytes().as_slice() != key {
+        return Err(Fault::new(
+            "storing a received snapshot",
+            "an object isn't that of its id",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn find(rows: &impl Rows, id: &AccountId) -> Result<Option<Object>, Fault> {
+    rows.get(&TABLE, id.as_bytes(), decode)
+}
+
+pub(super) fn put(batch: &mut Batch<'_>, object: &Object) -> Result<(), Fault> {
+    batch.insert(&TABLE, object.id.as_bytes(), &encode(object))
+}
+
+pub(super) fn remove(batch: &mut Batch<'_>, id: &AccountId) -> Result<(), Fault> {
+    batch.remove(&TABLE, id.as_bytes())
+}
+
+/// At most `limit` objects in the order of their ids, from the first one after `after`.
+pub(super) fn list(
+    rows: &impl Rows,
+    after: Option<AccountId>,
+    limit: usize,
+) -> Result<Vec<Object>, Fault> {
+    let mut objects = Vec::new();
+    if limit == 0 {
+        return Ok(objects);
+    }
+    let after = after.as_ref().map(|id| id.as_bytes().as_slice());
+    rows.scan(&TABLE, after, |_, value| {
+        objects.push(decode(value)?);
+        Ok(objects.len() < limit)
+    })?;
+    Ok(objects)
+}
+
+pub(super) fn encode(object: &Object) -> Vec<u8> {
+    to_message(object).encode_to_vec()
+}
+
+pub(super) fn decode(bytes: &[u8]) -> Result<Object, Fault> {
+    from_message(proto::Object::decode(bytes).or_fault("reading a stored object")?)
+}
+
+pub(super) fn to_message(object: &Object) -> proto::Object {
+    proto::Object {
+        id: object.id.as_bytes().to_vec(),
+        kind: kind_message(object.kind).into(),
+        created: Some(stamp_message(&object.created)),
+        changed: Some(stamp_message(&object.changed)),
+        version: object.version.0,
+        password_version: object.password_version.map(|version| version.0),
+        attributes: object
+            .attributes
+            .iter()
+            .map(|(number, values)| proto::Attribute {
+                number: number.0,
+                values: values.iter().map(value).collect(),
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn from_message(message: proto::Object) -> Result<Object, Fault> {
+    let mut attributes = BTreeMap::new();
+    for attribute in message.attributes {
+        let values = attribute.values.into_iter().map(decode_value);
+        let number = AttributeNumber(attribute.number);
+        attributes.insert(number, values.collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok(Object {
+        id: account_id(&message.id)?,
+        kind: kind(message.kind)?,
+        created: stamp(message.created)?,
+        changed: stamp(message.changed)?,
+        version: Revision(message.version),
+        password_version: message.password_version.map(Revision),
+        attributes,
+    })
+}
+
+pub(super) fn kind_message(kind: Kind) -> proto::Kind {
+    match kind {
+        Kind::Person => proto::Kind::Person,
+    }
+}
+
+pub(super) fn kind(number: i32) -> Result<Kind, Fault> {
+    match proto::Kind::try_from(number).or_fault("reading a stored kind of object")? {
+        proto::Kind::Person => Ok(Kind::Person),
+        proto::Kind::Unspecified => Err(missing("object.kind")),
+    }
+}
+
+fn stamp_message(stamp: &Stamp) -> proto::Stamp {
+    proto::Stamp {
+        time_ms: stamp.time.0,
+        client: stamp.client.as_str().to_owned(),
+    }
+}
+
+fn stamp(message: Option<proto::Stamp>) -> Result<Stamp, Fault> {
+    let message = message.ok_or_else(|| missing("stamp"))?;
+    Ok(Stamp {
+        time: Time(message.time_ms),
+        client: client_address(&message.client)?,
+    })
+}
