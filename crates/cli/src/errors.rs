@@ -1,7 +1,7 @@
 //! The one place where whatever went wrong becomes a message, hints and an exit code.
 
 mod cause;
-mod hints;
+pub(crate) mod hints;
 
 use std::{collections::BTreeMap, fmt, io};
 

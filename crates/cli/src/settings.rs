@@ -11,7 +11,7 @@ use quorid_api::{Endpoint, InvalidServer, Password};
 use serde::Deserialize;
 
 use super::{
-    errors::Failure,
+    errors::{Failure, hints},
     options::{ClientOptions, parse_duration},
     terminal::{Color, Format},
 };
@@ -205,9 +205,9 @@ fn servers(
         .map(str::to_owned)
         .collect();
     for server in &servers {
-        server
-            .parse::<Endpoint>()
-            .map_err(|error: InvalidServer| Failure::usage(format!("{source}: {error}")))?;
+        server.parse::<Endpoint>().map_err(|error: InvalidServer| {
+            Failure::usage(format!("{source}: {error}")).hint(hints::ADDRESS)
+        })?;
     }
     Ok(servers)
 }

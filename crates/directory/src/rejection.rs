@@ -35,9 +35,7 @@ pub enum Rejection {
         attribute: AttributeNumber,
     },
     /// No account has the id or login name.
-    #[error(
-        "no {account}; it may have been renamed or deleted: list the accounts: quorid get users"
-    )]
+    #[error("no {account}; it may have been renamed or deleted")]
     AccountNotFound {
         /// As the request named it.
         account: Selector,

@@ -4,7 +4,12 @@ use clap::Args;
 use quorid_api::{ClusterView, Endpoint, NewServer, Replacement};
 use serde_json::{Value, json};
 
-use crate::{context::Context, errors::Failure, table::Table, terminal::escape};
+use crate::{
+    context::Context,
+    errors::{Failure, hints},
+    table::Table,
+    terminal::escape,
+};
 
 pub(crate) const ADD_EXAMPLES: &str = "\
 Examples:
@@ -158,7 +163,7 @@ pub(crate) fn view_table(view: &ClusterView) -> String {
 fn address(text: &str) -> Result<String, String> {
     text.parse::<Endpoint>()
         .map(|_| text.to_owned())
-        .map_err(|error| error.to_string())
+        .map_err(|error| format!("{error}; try: {}", hints::ADDRESS))
 }
 
 #[cfg(test)]

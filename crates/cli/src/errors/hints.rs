@@ -25,8 +25,8 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
             let holder = rejected.metadata.get("account_id")?;
             return Some(format!("quorid reverse-lookup {holder}"));
         }
-        Reason::AccountNotFound
-        | Reason::EtagMismatch
+        Reason::AccountNotFound => "quorid get users lists the accounts",
+        Reason::EtagMismatch
         | Reason::WrongPassword
         | Reason::RequestExpired
         | Reason::RequestReused

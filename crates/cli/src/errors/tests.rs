@@ -83,6 +83,8 @@ fn hints_name_this_programs_options() {
     assert!(text.contains("--password-stdin"), "{text}");
     let text = rejected(Code::PermissionDenied, "OPERATOR_NEEDED").to_text();
     assert!(text.contains("--cert"), "{text}");
+    let text = rejected(Code::NotFound, "ACCOUNT_NOT_FOUND").to_text();
+    assert!(text.contains("quorid get users"), "{text}");
 }
 
 #[test]
