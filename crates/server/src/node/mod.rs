@@ -326,8 +326,8 @@ impl Node {
     /// Puts a command through the log. Returns once its outcome is on the disks of a
     /// majority; a command that was executed before returns its first outcome.
     pub async fn propose(&self, command: Command) -> Result<Outcome, Unavailable> {
-        let proposal = Proposal(encode_command(&command).into());
         self.leading()?;
+        let proposal = Proposal(encode_command(&command).into());
         let write = self.inner.raft.client_write(proposal);
         let write = self.while_led(write, || Unavailable::OutcomeUnknown);
         match timeout(self.inner.config.write_timeout, write).await {
