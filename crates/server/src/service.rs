@@ -17,7 +17,7 @@ use quorid_directory::{
 };
 
 pub use self::{
-    cluster::StatusReport,
+    cluster::{Replacement, StatusReport},
     error::Error,
     requests::{
         AccountChange, AccountRemoval, Answer, Caller, Consistency, Login, NewAccount, Page,

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{Caller, Error, Service, require_operator};
 use crate::{
     elsewhere::elsewhere,
-    node::{ClusterState, NewServer, ServerStatus},
+    node::{ClusterState, MembershipError, NewServer, ServerStatus},
 };
 
 /// How a server is doing.
@@ -19,6 +19,19 @@ pub struct StatusReport {
     pub status: ServerStatus,
     /// Digest of the replicated state, and the revision of that state; where it was asked for.
     pub digest: Option<([u8; 32], Revision)>,
+}
+
+/// A new server in the place of a lost one.
+#[derive(Debug)]
+pub struct Replacement {
+    /// Name of the server that is lost.
+    pub lost: String,
+    /// Name of the new one.
+    pub name: Option<String>,
+    /// `host:port` for clients.
+    pub client_address: Option<String>,
+    /// `host:port` for the other servers.
+    pub peer_address: Option<String>,
 }
 
 impl Service {
@@ -84,15 +97,29 @@ impl Service {
         Ok(self.now())
     }
 
-    /// Puts a new server in the place of a lost one.
+    /// Puts a new server in the place of a lost one. What is not said of the new one is as it was
+    /// with the lost one, its vote among it.
     pub async fn replace_server(
         &self,
         caller: &Caller,
-        name: &str,
-        new: NewServer,
+        replacement: Replacement,
     ) -> Result<Arc<ClusterState>, Error> {
         self.operate(caller)?;
-        self.node.replace_server(name, new).await?;
+        let lost = &replacement.lost;
+        let cluster = self.now();
+        let member = cluster.named(lost);
+        let member = member.ok_or_else(|| MembershipError::NotFound(lost.clone()))?;
+        let new = NewServer {
+            name: replacement.name.unwrap_or_else(|| member.name.clone()),
+            client_address: replacement
+                .client_address
+                .unwrap_or_else(|| member.client_address.clone()),
+            peer_address: replacement
+                .peer_address
+                .unwrap_or_else(|| member.peer_address.clone()),
+            learner: !member.voter,
+        };
+        self.node.replace_server(lost, new).await?;
         Ok(self.now())
     }
 

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 use super::{Invalid, answer, caller, errors};
 use crate::{
     frontend::{Frontend, Phase},
-    service::{self, ClusterState, Member, NewServer, StatusReport},
+    service::{self, ClusterState, Member, NewServer, Replacement, StatusReport},
 };
 
 pub(super) struct ClusterApi(pub(super) Arc<Frontend>);
@@ -101,20 +101,14 @@ impl Cluster for ClusterApi {
     ) -> Result<Response<ClusterView>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        let name = needed("server_name", request.server_name)?;
-        let cluster = Arc::clone(&self.0.service.cluster().borrow());
-        let lost = cluster.servers.iter().find(|server| server.name == name);
-        let or_lost = |given: String, of_lost: fn(&Member) -> &String| match lost {
-            Some(lost) if given.is_empty() => of_lost(lost).clone(),
-            Some(_) | None => given,
+        let given = |field: String| Some(field).filter(|field| !field.is_empty());
+        let replacement = Replacement {
+            lost: needed("server_name", request.server_name)?,
+            name: given(request.new_server_name),
+            client_address: given(request.client_address),
+            peer_address: given(request.peer_address),
         };
-        let new = NewServer {
-            name: or_lost(request.new_server_name, |lost| &lost.name),
-            client_address: or_lost(request.client_address, |lost| &lost.client_address),
-            peer_address: or_lost(request.peer_address, |lost| &lost.peer_address),
-            learner: lost.is_some_and(|lost| !lost.voter),
-        };
-        Ok(self.changed(&*self.0.service.replace_server(&caller, &name, new).await?))
+        Ok(self.changed(&*self.0.service.replace_server(&caller, replacement).await?))
     }
 
     async fn transfer_leadership(
