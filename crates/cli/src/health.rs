@@ -1,11 +1,11 @@
 //! `quorid health`: whether the server on this machine is ready.
 
-use clap::Args;
-use quorid_server::{
-    config::{Config, ServeArgs},
-    health::{self, HealthError},
-};
+mod probe;
 
+use clap::Args;
+use quorid_server::config::{Config, ServeArgs};
+
+use self::probe::HealthError;
 use super::{
     errors::{Cause, Failure},
     terminal::Output,
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &HealthArgs, out: Output) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::io("can't start", &error))?;
-    match runtime.block_on(health::check(&config)) {
+    match runtime.block_on(probe::check(&config)) {
         Ok(()) => out.line(format!("{} is ready", config.name)),
         Err(HealthError::Tls(error)) => Err(Failure::usage(error.to_string())),
         Err(HealthError::NotReady(why)) => Err(Failure::unavailable(Cause::NotReady, why)),

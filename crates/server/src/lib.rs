@@ -8,7 +8,6 @@ mod elsewhere;
 pub mod frontend;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-pub mod health;
 pub mod logging;
 pub mod metrics;
 pub mod node;

@@ -7,17 +7,16 @@ use http::{Request, StatusCode, header::HOST};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use quorid_server::{
+    config::Config,
+    tls::{Identity, TlsError, peer_server_name},
+};
 use rustls_pki_types::ServerName;
 use tokio::{
     net::{TcpStream, lookup_host},
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
-
-use crate::{
-    config::Config,
-    tls::{Identity, TlsError, peer_server_name},
-};
 
 /// Time for the whole answer.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -26,7 +25,7 @@ const ANSWER_MAX: usize = 4096;
 
 /// Why a server doesn't count as ready.
 #[derive(Debug, thiserror::Error)]
-pub enum HealthError {
+pub(super) enum HealthError {
     /// It answers, and says why not.
     #[error("{0}")]
     NotReady(String),
@@ -47,7 +46,7 @@ pub enum HealthError {
 
 /// Returns if the server that runs with this configuration on this machine knows a leader and
 /// serves clients, as `/readyz` has it.
-pub async fn check(config: &Config) -> Result<(), HealthError> {
+pub(super) async fn check(config: &Config) -> Result<(), HealthError> {
     let identity = Identity::load(&config.tls)?;
     let tls = TlsConnector::from(identity.client_config_own()?);
     let no_answer = |reason: String| HealthError::NoAnswer {
