@@ -12,6 +12,7 @@ pub mod logging;
 pub mod metrics;
 pub mod node;
 pub mod passwords;
+pub mod ports;
 pub mod seams;
 pub mod serve;
 pub mod service;

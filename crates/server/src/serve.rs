@@ -18,11 +18,12 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::{Config, ServeArgs},
-    frontend::{Frontend, Phase, http::Door, listener},
+    frontend::{Frontend, http::Door},
     logging,
     metrics::Metrics,
     node::{ClusterState, Node, NodeConfig, StartError, Starting, World},
     passwords::Passwords,
+    ports::{self, Phase, Port},
     seams::{Clock, Entropy, Listener, Network, SystemClock, SystemEntropy, TcpNetwork},
     service::Service,
     tls::Identity,
@@ -179,7 +180,7 @@ impl Server {
         let metrics = Arc::new(Metrics::new());
         let (phase, phases) = watch::channel(Phase::Serving);
         let door = Door::default();
-        let peers = listener::Port {
+        let peers = Port {
             name: "peer",
             listener: peer_listener,
             tls: identity.server_config_peers()?,
@@ -189,8 +190,8 @@ impl Server {
             connections: None,
             refused: None,
         };
-        let peers = tokio::spawn(listener::serve(peers, phases.clone()));
-        let clients = listener::Port {
+        let peers = tokio::spawn(ports::serve(peers, phases.clone()));
+        let clients = Port {
             name: "client",
             listener: client_listener,
             tls: identity.server_config_clients()?,
@@ -199,7 +200,7 @@ impl Server {
             connections: Some(metrics.connections.clone()),
             refused: Some(metrics.connections_refused.clone()),
         };
-        let clients = tokio::spawn(listener::serve(clients, phases.clone()));
+        let clients = tokio::spawn(ports::serve(clients, phases.clone()));
         info!(
             event = "listening",
             client = %client_port,

@@ -225,6 +225,11 @@ fn layers_name_only_those_below_them() {
             &["quorid_api", "axum"],
         ),
         (
+            "ports",
+            &["serve", "frontend", "service", "node", "state"],
+            &["quorid_api", "quorid_storage", "tonic"],
+        ),
+        (
             "state",
             &["serve", "frontend", "service", "node"],
             &["quorid_api", "axum", "rustls"],

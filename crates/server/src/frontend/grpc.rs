@@ -22,9 +22,10 @@ use tonic::{
 };
 
 use self::errors::Invalid;
-use super::{Connection, Frontend};
+use super::Frontend;
 use crate::{
     access::Denied,
+    ports::Connection,
     service::{Caller, Error},
     tls::Role,
 };

@@ -12,8 +12,8 @@ use http::{StatusCode, header};
 use tonic::Status;
 use tower::ServiceExt as _;
 
-use super::{Frontend, Phase, grpc::errors};
-use crate::service::Error;
+use super::{Frontend, grpc::errors};
+use crate::{ports::Phase, service::Error};
 
 const PATHS: &str = "there is nothing at this path; try: /healthz, /readyz, /metrics\n";
 

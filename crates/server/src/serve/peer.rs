@@ -9,8 +9,8 @@ use axum::{
 use tonic::{Status, service::Routes};
 
 use crate::{
-    frontend::Connection,
     node::{Gate, PeerName},
+    ports::Connection,
     tls::Role,
 };
 

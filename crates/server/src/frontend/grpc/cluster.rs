@@ -14,7 +14,8 @@ use tonic::{Request, Response, Status};
 
 use super::{Invalid, answer, caller, errors};
 use crate::{
-    frontend::{Frontend, Phase},
+    frontend::Frontend,
+    ports::Phase,
     service::{self, ClusterState, Member, NewServer, Replacement, StatusReport},
 };
 

@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use tracing::debug;
 
 use super::{REVISION_HEADER, errors};
-use crate::frontend::{Connection, Frontend};
+use crate::{frontend::Frontend, ports::Connection};
 
 /// For callers that name no deadline, or a longer one.
 pub(super) const DEADLINE_MAX: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use tonic_health::{
     server::HealthReporter,
 };
 
-use crate::frontend::{Frontend, Phase};
+use crate::{frontend::Frontend, ports::Phase};
 
 /// Names that can be asked for; the empty one is the whole server.
 const SERVICES: [&str; 3] = ["", "quorid.v1.Accounts", "quorid.v1.Cluster"];

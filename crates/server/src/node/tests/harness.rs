@@ -20,11 +20,8 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    frontend::{
-        Phase,
-        listener::{self, Port},
-    },
     node::{InitialServer, Node, NodeConfig, StartError, Starting, Timing, World},
+    ports::{self, Phase, Port},
     seams::{Clock as _, Network as _, SystemClock, SystemEntropy, TcpNetwork},
     serve::peer,
     tls::{Identity, TlsFiles, peer_server_name},
@@ -196,7 +193,7 @@ impl Cluster {
             };
             let (phase, phases) = watch::channel(Phase::Serving);
             tokio::spawn(async move {
-                listener::serve(port, phases).await;
+                ports::serve(port, phases).await;
                 drop(phase);
             });
             starting.start().await

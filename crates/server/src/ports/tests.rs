@@ -1,8 +1,21 @@
 //! What a TLS port does with connections that are none.
 
-use std::sync::LazyLock;
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
-use super::*;
+use axum::Router;
+use prometheus::IntCounter;
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::{Semaphore, watch},
+    time::{Instant, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Phase, Port, http::OPENING_TIMEOUT, line_limit::LineLimit, serve, tls_port::Shared};
 
 fn tls() -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());

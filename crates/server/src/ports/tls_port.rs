@@ -1,37 +1,22 @@
-//! A TLS port: accepts, shakes hands, serves HTTP/2 and HTTP/1.1 on the connection.
+//! A TLS port: accepts connections and shakes hands.
 //!
 //! A handshake runs in its connection's own task, so that a slow one holds up nobody. What is
 //! refused is logged with its reason, a few times in ten seconds at most.
 
-mod limit;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use std::{
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
-
-use axum::{Extension, Router};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
+use axum::Router;
 use prometheus::{IntCounter, IntGauge};
 use rustls::ServerConfig;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{debug, info, warn};
 
-use self::limit::LineLimit;
-use super::{Connection, Phase};
+use super::{Connection, Phase, begun::Begun, http, line_limit::LineLimit};
 use crate::{
     seams::{BoxedIo, Listener},
     tls::{Role, handshake_failure, role_of},
@@ -39,20 +24,8 @@ use crate::{
 
 /// Connections of one port.
 const CONNECTIONS_MAX: usize = 8192;
-/// Requests under way on one connection.
-const STREAMS_MAX: u32 = 1024;
-/// Headers of one request, bytes.
-const HEADERS_BYTES_MAX: u32 = 16 * 1024;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// From the handshake until it is known whether HTTP/2 is spoken. The HTTP library waits for
-/// that without end.
-const OPENING_TIMEOUT: Duration = Duration::from_secs(20);
-/// A client that is gone without a word is noticed after twice this.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
-
-/// What a client of HTTP/2 says first (RFC 9113, 3.4).
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// First byte of a TLS connection: a handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -145,15 +118,15 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 }
 
 /// What all connections of a port share.
-struct Shared {
-    name: &'static str,
-    acceptor: TlsAcceptor,
-    handshake_timeout: Duration,
-    router: Router,
-    connections: Option<IntGauge>,
-    refused: Option<IntCounter>,
-    lines: LineLimit,
-    phase: watch::Receiver<Phase>,
+pub(super) struct Shared {
+    pub(super) name: &'static str,
+    pub(super) acceptor: TlsAcceptor,
+    pub(super) handshake_timeout: Duration,
+    pub(super) router: Router,
+    pub(super) connections: Option<IntGauge>,
+    pub(super) refused: Option<IntCounter>,
+    pub(super) lines: LineLimit,
+    pub(super) phase: watch::Receiver<Phase>,
 }
 
 /// Why a connection was not served.
@@ -164,7 +137,7 @@ enum Unserved {
 }
 
 impl Shared {
-    async fn connection(
+    pub(super) async fn connection(
         self: Arc<Self>,
         io: BoxedIo,
         address: SocketAddr,
@@ -193,7 +166,9 @@ impl Shared {
             .map_or(Role::Other, role_of);
         debug!("{address} connected to the {} port as {role}", self.name);
         let _counted = self.connections.as_ref().map(Counted::one);
-        self.serve(stream, Connection { address, role }).await;
+        let connection = Connection { address, role };
+        let (router, phase) = (self.router.clone(), self.phase.clone());
+        http::serve(stream, connection, router, self.name, phase).await;
         debug!("{address} disconnected from the {} port", self.name);
     }
 
@@ -213,58 +188,6 @@ impl Shared {
         };
         let accepted = self.acceptor.accept(begun).await;
         accepted.map_err(|error| Unserved::Refused(handshake_failure(&error)))
-    }
-
-    async fn serve(&self, stream: TlsStream<Begun<BoxedIo>>, connection: Connection) {
-        let address = connection.address;
-        let mut phase = self.phase.clone();
-        let opened = tokio::select! {
-            opened = timeout(OPENING_TIMEOUT, opening(stream)) => opened,
-            () = Phase::Closing.reached(&mut phase) => return,
-        };
-        let stream = match opened {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                debug!("{address} said nothing on the {} port: {error}", self.name);
-                return;
-            }
-            Err(_) => {
-                let seconds = OPENING_TIMEOUT.as_secs();
-                debug!(
-                    "{address} said too little on the {} port within {seconds} s",
-                    self.name
-                );
-                return;
-            }
-        };
-        let service = TowerToHyperService::new(self.router.clone().layer(Extension(connection)));
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(KEEP_ALIVE);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS_MAX)
-            .max_header_list_size(HEADERS_BYTES_MAX)
-            .keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE);
-        let serving = builder.serve_connection(TokioIo::new(stream), service);
-        let mut serving = std::pin::pin!(serving);
-        let ended = tokio::select! {
-            ended = serving.as_mut() => ended,
-            () = Phase::Closing.reached(&mut phase) => {
-                serving.as_mut().graceful_shutdown();
-                serving.as_mut().await
-            }
-        };
-        if let Err(error) = ended {
-            debug!(
-                "the connection of {address} to the {} port ended: {error}",
-                self.name
-            );
-        }
     }
 
     fn refuse(&self, address: SocketAddr, reason: &str) {
@@ -313,72 +236,3 @@ async fn answer_plainly(mut io: BoxedIo) {
         }
     }
 }
-
-/// Reads as much as it takes to tell HTTP/2 from HTTP/1.1.
-async fn opening<I: AsyncRead + Unpin>(mut io: I) -> io::Result<Begun<I>> {
-    let mut read = Vec::with_capacity(HTTP2_PREFACE.len());
-    while read.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&read) {
-        let mut rest = (&mut io).take((HTTP2_PREFACE.len() - read.len()) as u64);
-        if rest.read_buf(&mut read).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    Ok(Begun { read, io })
-}
-
-/// A connection whose first bytes have been read already.
-struct Begun<I> {
-    /// Those that are still to be given.
-    read: Vec<u8>,
-    io: I,
-}
-
-impl<I: AsyncRead + Unpin> AsyncRead for Begun<I> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if buffer.remaining() > 0 && !self.read.is_empty() {
-            let count = self.read.len().min(buffer.remaining());
-            buffer.put_slice(&self.read[..count]);
-            self.read.drain(..count);
-            return Poll::Ready(Ok(()));
-        }
-        Pin::new(&mut self.io).poll_read(context, buffer)
-    }
-}
-
-impl<I: AsyncWrite + Unpin> AsyncWrite for Begun<I> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
-    }
-}
-
-#[cfg(test)]
-#[path = "listener_tests.rs"]
-mod tests;

@@ -1,0 +1,102 @@
+//! HTTP/2 and HTTP/1.1 on a connection.
+
+use std::{io, pin::pin, time::Duration};
+
+use axum::{Extension, Router};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    sync::watch,
+    time::timeout,
+};
+use tracing::debug;
+
+use super::{Connection, Phase, begun::Begun};
+
+/// Requests under way on one connection.
+const STREAMS_MAX: u32 = 1024;
+/// Headers of one request, bytes.
+const HEADERS_BYTES_MAX: u32 = 16 * 1024;
+/// From the handshake until it is known whether HTTP/2 is spoken. The HTTP library waits for
+/// that without end.
+pub(super) const OPENING_TIMEOUT: Duration = Duration::from_secs(20);
+/// A client that is gone without a word is noticed after twice this.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// What a client of HTTP/2 says first (RFC 9113, 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Answers the requests of a connection by a router, until the connection ends or `Closing` asks it
+/// to. Requests carry their [`Connection`] as an extension.
+pub(super) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    connection: Connection,
+    router: Router,
+    port: &str,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let address = connection.address;
+    let opened = tokio::select! {
+        opened = timeout(OPENING_TIMEOUT, opening(stream)) => opened,
+        () = Phase::Closing.reached(&mut phase) => return,
+    };
+    let stream = match opened {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            debug!("{address} said nothing on the {} port: {error}", port);
+            return;
+        }
+        Err(_) => {
+            let seconds = OPENING_TIMEOUT.as_secs();
+            debug!(
+                "{address} said too little on the {} port within {seconds} s",
+                port
+            );
+            return;
+        }
+    };
+    let service = TowerToHyperService::new(router.layer(Extension(connection)));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(KEEP_ALIVE);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADERS_BYTES_MAX)
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE);
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    let mut serving = pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = Phase::Closing.reached(&mut phase) => {
+            serving.as_mut().graceful_shutdown();
+            serving.as_mut().await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(
+            "the connection of {address} to the {} port ended: {error}",
+            port
+        );
+    }
+}
+
+/// Reads as much as it takes to tell HTTP/2 from HTTP/1.1.
+async fn opening<I: AsyncRead + Unpin>(mut io: I) -> io::Result<Begun<I>> {
+    let mut read = Vec::with_capacity(HTTP2_PREFACE.len());
+    while read.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&read) {
+        let mut rest = (&mut io).take((HTTP2_PREFACE.len() - read.len()) as u64);
+        if rest.read_buf(&mut read).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(Begun { read, io })
+}
