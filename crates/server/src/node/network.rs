@@ -256,7 +256,7 @@ impl PeerConnection {
             self.call(RPCTypes::Vote, option.soft_ttl(), client.vote(message))
                 .await?
         };
-        let vote = wire::vote_from(response.vote).map_err(garbled)?;
+        let vote = wire::vote_from(response.vote)?;
         let last = response.last_log_id.map(wire::log_id_from);
         Ok(VoteResponse::new(vote, last, response.vote_granted))
     }
@@ -287,8 +287,10 @@ fn rpc_error(status: &Status) -> RpcError {
     }
 }
 
-fn garbled(malformed: wire::Malformed) -> RpcError {
-    RPCError::Network(NetworkError::from_string(malformed))
+impl From<wire::Malformed> for RpcError {
+    fn from(malformed: wire::Malformed) -> Self {
+        Self::Network(NetworkError::from_string(malformed))
+    }
 }
 
 impl RaftNetworkV2<TypeConfig> for PeerConnection {
@@ -308,7 +310,7 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
                 client.append(message),
             )
             .await?;
-        Ok(wire::append_result_from(response).map_err(garbled)?.into())
+        Ok(wire::append_result_from(response)?.into())
     }
 
     fn stream_append<'s, S>(
@@ -447,7 +449,7 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
         if response.accepted {
             return Ok(Ok(()));
         }
-        let actual = wire::vote_from(response.vote).map_err(garbled)?;
+        let actual = wire::vote_from(response.vote)?;
         Ok(Err(TransferLeaderError::VoteChanged {
             expected: *request.from_leader(),
             actual,
@@ -482,7 +484,7 @@ impl Answers {
             match timeout(self.patience, self.responses.message()).await {
                 Ok(Ok(Some(response))) => {
                     self.received += 1;
-                    return Some(wire::append_result_from(response).map_err(garbled));
+                    return Some(wire::append_result_from(response).map_err(RpcError::from));
                 }
                 Ok(Ok(None)) => {
                     let answered = self.sent.requests.load(Ordering::Relaxed) == self.received;
