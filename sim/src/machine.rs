@@ -9,7 +9,8 @@ use quorid_history::chance::Chance;
 use quorid_server::{
     access::Access,
     config::{Config, InitialServer, PasswordFlags, Settings as ServerSettings, TlsSettings},
-    serve::{Outside, Server},
+    seams::Outside,
+    serve::Server,
     tls::Identity,
 };
 

@@ -237,7 +237,7 @@ fn permitted<V: View>(
     expected_version: Option<Revision>,
     proof: Proof,
 ) -> Result<Object, Refused<V::Error>> {
-    let Some(object) = select(view, target).map_err(Refused::Unreadable)? else {
+    let Some(object) = find(view, target).map_err(Refused::Unreadable)? else {
         let account = target.clone();
         return Err(Rejection::AccountNotFound { account }.into());
     };
@@ -246,7 +246,7 @@ fn permitted<V: View>(
     Ok(object)
 }
 
-fn select<V: View>(view: &V, target: &Selector) -> Result<Option<Object>, V::Error> {
+fn find<V: View>(view: &V, target: &Selector) -> Result<Option<Object>, V::Error> {
     match target {
         Selector::Id(id) => view.object(id),
         Selector::LoginName(name) => {

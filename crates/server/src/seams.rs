@@ -9,14 +9,29 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use quorid_directory::Time;
+use quorid_storage::Disk;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpSocket, TcpStream},
 };
+
+/// What a server reaches the world through.
+#[derive(Clone)]
+pub struct Outside {
+    /// Log, state and identity.
+    pub disk: Arc<dyn Disk>,
+    /// Clients and other servers.
+    pub network: Arc<dyn Network>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Ids, salts and keys.
+    pub entropy: Arc<dyn Entropy>,
+}
 
 /// A future that a trait object returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -6,7 +6,7 @@ mod service_manager;
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use quorid_storage::{DataDirectory, Disk, LogOptions, OpenError, StoreOptions};
+use quorid_storage::{DataDirectory, LogOptions, OpenError, StoreOptions};
 use rustix::fs::Mode;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -21,10 +21,10 @@ use crate::{
     frontend::{Frontend, http::Door},
     logging,
     metrics::Metrics,
-    node::{ClusterState, Node, NodeConfig, StartError, Starting, World},
+    node::{ClusterState, Node, NodeConfig, StartError, Starting},
     passwords::Passwords,
     ports::{self, Phase, Port},
-    seams::{Clock, Entropy, Listener, Network, SystemClock, SystemEntropy, TcpNetwork},
+    seams::{Listener, Network, Outside, SystemClock, SystemEntropy, TcpNetwork},
     service::Service,
     tls::Identity,
 };
@@ -126,19 +126,6 @@ async fn serve(
     }
 }
 
-/// What a server reaches the world through.
-#[derive(Clone)]
-pub struct Outside {
-    /// Log, state and identity.
-    pub disk: Arc<dyn Disk>,
-    /// Clients and other servers.
-    pub network: Arc<dyn Network>,
-    /// The time of day.
-    pub clock: Arc<dyn Clock>,
-    /// Ids, salts and keys.
-    pub entropy: Arc<dyn Entropy>,
-}
-
 /// A running server: a member of its cluster, with both ports open.
 pub struct Server {
     config: Config,
@@ -157,25 +144,18 @@ impl Server {
         outside: Outside,
         opened: impl FnOnce(),
     ) -> anyhow::Result<Self> {
-        let Outside {
-            disk,
-            network,
-            clock,
-            entropy,
-        } = outside;
         let (client_listener, client_port) =
-            bind(&*network, "client", &config.client_listen).await?;
-        let (peer_listener, peer_port) = bind(&*network, "peer", &config.peer_listen).await?;
+            bind(&*outside.network, "client", &config.client_listen).await?;
+        let (peer_listener, peer_port) =
+            bind(&*outside.network, "peer", &config.peer_listen).await?;
         config.take_ports(client_port.port(), peer_port.port());
 
-        let peer_tls = identity.client_config_peers()?;
-        let world = World {
-            disk,
-            network,
-            entropy: Arc::clone(&entropy),
-            peer_tls,
-        };
-        let starting = Starting::new(node_config(&config), world)?;
+        let starting = Starting::new(
+            node_config(&config),
+            outside.clone(),
+            identity.client_config_peers()?,
+        )?;
+        let Outside { clock, entropy, .. } = outside;
 
         let metrics = Arc::new(Metrics::new());
         let (phase, phases) = watch::channel(Phase::Serving);

@@ -34,9 +34,9 @@ pub use log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Paylo
 #[cfg(feature = "planted-bugs")]
 #[doc(hidden)]
 pub use planted::{StorageBug, plant};
-pub use position::Durable;
+pub use position::Position;
 pub use rows::Rows;
-pub use snapshot::{Chunk, Loaded, Loader, SnapshotReader, SnapshotTotals, Totals};
+pub use snapshot::{Loaded, Loader, SnapshotChunk, SnapshotReader, SnapshotTotals, Totals};
 pub use state_file::StateFile;
 pub use store::{Store, StoreOptions};
 pub use table::{CheckRow, Digested, Shape, Table, Tables};

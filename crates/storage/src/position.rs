@@ -9,16 +9,16 @@ pub(crate) const APPLIED: &str = "applied";
 /// Name of the membership: the last one applied, as it was given.
 pub(crate) const MEMBERSHIP: &str = "membership";
 
-/// What a checkpoint or an opened state holds.
+/// How far a state is, and the membership in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Durable {
+pub struct Position {
     /// The last entry whose effect is in it.
     pub applied: Option<LogPos>,
     /// The last membership in it, encoded.
     pub membership: Vec<u8>,
 }
 
-/// A position on disk; the same message as `quorid.state.v1.LogId`.
+/// A place in the log on disk; the same message as `quorid.state.v1.LogId`.
 #[derive(Clone, PartialEq, prost::Message)]
 struct LogId {
     #[prost(uint64, tag = "1")]
@@ -32,9 +32,9 @@ pub(crate) fn encode(at: LogPos) -> Vec<u8> {
     LogId { term, index }.encode_to_vec()
 }
 
-pub(crate) fn read_durable(rows: &impl Rows) -> Result<Durable, Fault> {
+pub(crate) fn read_position(rows: &impl Rows) -> Result<Position, Fault> {
     let membership = rows.value(MEMBERSHIP, |bytes| Ok(bytes.to_vec()))?;
-    Ok(Durable {
+    Ok(Position {
         applied: read_applied(rows)?,
         membership: membership.unwrap_or_default(),
     })

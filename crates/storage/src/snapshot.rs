@@ -15,7 +15,7 @@ use super::{
     database::StateDatabase,
     disk::Disk,
     planted::{StorageBug, is_planted},
-    position::Durable,
+    position::Position,
     rows::Rows as _,
     store::StoreOptions,
     table::{Table, Tables},
@@ -30,7 +30,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// Rows of one table in the order of their keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chunk {
+pub struct SnapshotChunk {
     /// Number of the table.
     pub table: u32,
     /// Keys, ascending.
@@ -41,7 +41,7 @@ pub struct Chunk {
     pub crc32: u32,
 }
 
-impl Chunk {
+impl SnapshotChunk {
     /// A chunk with its checksum.
     pub fn of(table: u32, keys: Vec<Bytes>, values: Vec<Bytes>) -> Self {
         let crc32 = Self::checksum(table, &keys, &values);
@@ -82,7 +82,7 @@ pub struct Totals {
 
 impl Totals {
     /// Counts the next chunk.
-    pub fn add(&mut self, chunk: &Chunk) {
+    pub fn add(&mut self, chunk: &SnapshotChunk) {
         self.rows += chunk.keys.len() as u64;
         self.hash.update(&chunk.crc32.to_be_bytes());
     }
@@ -99,7 +99,7 @@ impl Totals {
 /// Reads a state chunk by chunk.
 pub struct SnapshotReader {
     view: StoreView,
-    durable: Durable,
+    position: Position,
     /// The tables to go on with, and the last key that was read of the first one.
     rest: Tables,
     after: Option<Vec<u8>>,
@@ -109,30 +109,30 @@ pub struct SnapshotReader {
 impl fmt::Debug for SnapshotReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SnapshotReader")
-            .field("applied", &self.durable.applied)
+            .field("applied", &self.position.applied)
             .finish()
     }
 }
 
 impl SnapshotReader {
     pub(super) fn of(view: StoreView) -> Result<Self, Fault> {
-        let durable = view.durable()?;
+        let position = view.position()?;
         Ok(Self {
             rest: view.tables(),
             after: None,
             view,
-            durable,
+            position,
             totals: Totals::default(),
         })
     }
 
     /// Position and membership of the snapshot.
-    pub fn durable(&self) -> &Durable {
-        &self.durable
+    pub fn position(&self) -> &Position {
+        &self.position
     }
 
     /// The next chunk, or none when all were read.
-    pub fn next_chunk(&mut self) -> Result<Option<Chunk>, Fault> {
+    pub fn next_chunk(&mut self) -> Result<Option<SnapshotChunk>, Fault> {
         while let [table, rest @ ..] = self.rest {
             let forgotten = rest.is_empty() && is_planted(StorageBug::SnapshotForgetsATable);
             let rows = match forgotten {
@@ -162,7 +162,7 @@ fn read_rows(
     view: &StoreView,
     table: &Table,
     after: Option<&[u8]>,
-) -> Result<Option<Chunk>, Fault> {
+) -> Result<Option<SnapshotChunk>, Fault> {
     let (mut keys, mut values, mut bytes) = (Vec::new(), Vec::new(), 0);
     view.scan(table, after, |key, value| {
         keys.push(Bytes::copy_from_slice(key));
@@ -170,7 +170,7 @@ fn read_rows(
         bytes += key.len() + value.len();
         Ok(bytes < CHUNK_BYTES)
     })?;
-    Ok((!keys.is_empty()).then(|| Chunk::of(table.number, keys, values)))
+    Ok((!keys.is_empty()).then(|| SnapshotChunk::of(table.number, keys, values)))
 }
 
 /// The file that a snapshot is loaded into: removed, unless it was put in the state's place.
@@ -225,7 +225,7 @@ impl Loader {
 
     /// Takes the next chunk in. Its rows must be what a server makes: what is found out here
     /// is the sender's fault, and what isn't would stop this server later.
-    pub fn add(&mut self, chunk: &Chunk) -> Result<(), Fault> {
+    pub fn add(&mut self, chunk: &SnapshotChunk) -> Result<(), Fault> {
         let refused = |why: String| Fault::new("receiving a snapshot", why);
         let known = |table: &&&'static Table| table.number == chunk.table;
         let table = (self.tables.iter().find(known))
@@ -235,7 +235,7 @@ impl Loader {
                 "a chunk has more keys than values, or fewer".to_owned(),
             ));
         }
-        if Chunk::checksum(chunk.table, &chunk.keys, &chunk.values) != chunk.crc32 {
+        if SnapshotChunk::checksum(chunk.table, &chunk.keys, &chunk.values) != chunk.crc32 {
             return Err(refused("a chunk's checksum doesn't fit".to_owned()));
         }
         for key in &chunk.keys {
@@ -250,7 +250,7 @@ impl Loader {
         Ok(())
     }
 
-    fn store(&self, table: &Table, chunk: &Chunk) -> Result<(), Fault> {
+    fn store(&self, table: &Table, chunk: &SnapshotChunk) -> Result<(), Fault> {
         const STORING: &str = "storing a received snapshot";
         let mut transaction = self.database.begin_write().or_fault(STORING)?;
         transaction
@@ -283,11 +283,11 @@ impl Loader {
             }
             let view = StoreView::of(&self.database, self.tables)?;
             view.check()?;
-            let durable = view.durable()?;
+            let position = view.position()?;
             Ok(Loaded {
                 database: self.database,
                 file: self.file,
-                durable,
+                position,
             })
         })
     }
@@ -297,30 +297,30 @@ impl Loader {
 pub struct Loaded {
     database: StateDatabase,
     file: Incoming,
-    durable: Durable,
+    position: Position,
 }
 
 impl fmt::Debug for Loaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loaded")
-            .field("applied", &self.durable.applied)
+            .field("applied", &self.position.applied)
             .finish()
     }
 }
 
 impl Loaded {
     /// Position and membership of the snapshot.
-    pub fn durable(&self) -> &Durable {
-        &self.durable
+    pub fn position(&self) -> &Position {
+        &self.position
     }
 
     /// Gives the file its new name, on the disk too. The database stays open under it.
-    pub(super) fn put_in_place(mut self, name: &str) -> Result<(StateDatabase, Durable), Fault> {
+    pub(super) fn put_in_place(mut self, name: &str) -> Result<(StateDatabase, Position), Fault> {
         self.file
             .disk
             .rename(&self.file.name, name)
             .or_fault("putting a snapshot in place")?;
         self.file.in_place = true;
-        Ok((self.database, self.durable))
+        Ok((self.database, self.position))
     }
 }

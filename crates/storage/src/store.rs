@@ -18,7 +18,7 @@ use super::{
     blocking::blocking,
     database::StateDatabase,
     disk::Disk,
-    position::{Durable, read_durable},
+    position::{Position, read_position},
     snapshot::{Loaded, Loader, SnapshotReader, SnapshotTotals},
     table::Tables,
     view::StoreView,
@@ -55,7 +55,7 @@ pub struct Store {
     /// A view of the state as it is, until the next change: most reads share one.
     view: Mutex<Option<Arc<StoreView>>>,
     /// The last checkpoint.
-    durable: Mutex<Durable>,
+    durable: Mutex<Position>,
     /// Snapshots that were begun to be loaded; each gets a file of its own.
     loads: AtomicU64,
     /// Bytes of the commands applied since the last checkpoint.
@@ -84,7 +84,7 @@ impl Store {
         disk.remove_all(super::snapshot::INCOMING)
             .or_fault("removing half-received snapshots")?;
         let database = open_or_make(&disk, tables, &options)?;
-        let durable = StoreView::of(&database, tables)?.durable()?;
+        let durable = StoreView::of(&database, tables)?.position()?;
         Ok(Self {
             disk,
             tables,
@@ -155,12 +155,12 @@ impl Store {
 
     /// Puts every change made so far on the disk. Returns what is there then. Waits for a
     /// batch that is being made, and holds up the next one for as long as the disk takes.
-    pub fn checkpoint(&self) -> Result<Durable, Fault> {
+    pub fn checkpoint(&self) -> Result<Position, Fault> {
         let database = self.database();
         database.explained(blocking(|| self.write_checkpoint(&database)))
     }
 
-    fn write_checkpoint(&self, database: &StateDatabase) -> Result<Durable, Fault> {
+    fn write_checkpoint(&self, database: &StateDatabase) -> Result<Position, Fault> {
         let mut transaction = database.begin_write().or_fault("beginning a checkpoint")?;
         transaction
             .set_durability(Durability::Immediate)
@@ -170,7 +170,7 @@ impl Store {
         self.bytes.store(0, Ordering::Relaxed);
         let durable = {
             let state = Batch::of(&transaction, self.tables)?;
-            read_durable(&state)?
+            read_position(&state)?
         };
         transaction.commit().or_fault("writing a checkpoint")?;
         self.forget_view();
@@ -188,7 +188,7 @@ impl Store {
     }
 
     /// What the last checkpoint holds.
-    pub fn durable(&self) -> Durable {
+    pub fn durable(&self) -> Position {
         self.lock_durable().clone()
     }
 
@@ -206,7 +206,7 @@ impl Store {
 
     /// Puts a loaded snapshot in the place of the state. Readers of the old state finish
     /// with the old state.
-    pub fn install(&self, loaded: Loaded) -> Result<Durable, Fault> {
+    pub fn install(&self, loaded: Loaded) -> Result<Position, Fault> {
         let mut database = self
             .database
             .write()
@@ -228,7 +228,7 @@ impl Store {
         Arc::clone(&self.database.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn lock_durable(&self) -> std::sync::MutexGuard<'_, Durable> {
+    fn lock_durable(&self) -> std::sync::MutexGuard<'_, Position> {
         self.durable.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Fault, OrFault as _,
     blocking::blocking,
     log::LogPos,
-    position::{Durable, read_applied, read_durable},
+    position::{Position, read_applied, read_position},
     rows::{Rows, place},
     table::{self, Digested, Opened, ReadTable, Table, Tables, for_any, open_to_read},
 };
@@ -35,8 +35,8 @@ impl StoreView {
     }
 
     /// Position and membership of the view.
-    pub fn durable(&self) -> Result<Durable, Fault> {
-        read_durable(self)
+    pub fn position(&self) -> Result<Position, Fault> {
+        read_position(self)
     }
 
     /// SHA-256 of everything that is replicated: the rows of the tables, in order, then the

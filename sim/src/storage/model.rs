@@ -123,7 +123,7 @@ impl StateModel {
     pub(super) fn compare(&self, store: &State) -> Result<(), String> {
         let view = store.read().map_err(|fault| fault.to_string())?;
         let differs = |what: &str| Err(format!("{what} at {:?}", self.applied));
-        let durable = view.durable().map_err(|fault| fault.to_string())?;
+        let durable = view.position().map_err(|fault| fault.to_string())?;
         if durable.applied != self.applied {
             return differs(&format!("the state is at {:?}, and not", durable.applied));
         }

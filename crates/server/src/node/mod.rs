@@ -28,7 +28,7 @@ use openraft::{
     errors::{ClientWriteError, InitializeError, RaftError},
 };
 use quorid_directory::{Command, Outcome, PlantedBug, Revision, is_planted};
-use quorid_storage::{Disk, Fault, LogEngine, OrFault as _};
+use quorid_storage::{Fault, LogEngine, OrFault as _};
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinSet},
@@ -53,22 +53,9 @@ use self::{
     types::{Applied, Proposal, Raft, TypeConfig},
 };
 use crate::{
-    seams::{Entropy, Network},
+    seams::Outside,
     state::{ReadView, State, encode_command},
 };
-
-/// What a node reaches the world through.
-#[derive(Clone)]
-pub struct World {
-    /// Log, state and identity.
-    pub disk: Arc<dyn Disk>,
-    /// The other servers.
-    pub network: Arc<dyn Network>,
-    /// The cluster's id comes from here.
-    pub entropy: Arc<dyn Entropy>,
-    /// For connections to other servers.
-    pub peer_tls: Arc<rustls::ClientConfig>,
-}
 
 /// Why a node didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -150,21 +137,28 @@ struct Inner {
 /// open before [`start`](Starting::start) is awaited: the servers have to find each other.
 pub struct Starting {
     config: NodeConfig,
-    world: World,
+    outside: Outside,
+    /// For connections to other servers.
+    peer_tls: Arc<rustls::ClientConfig>,
     gate: Gate,
 }
 
 impl Starting {
     /// Reads who this server is, if it is anybody yet.
-    pub fn new(config: NodeConfig, world: World) -> Result<Self, Fault> {
-        let identity = world
+    pub fn new(
+        config: NodeConfig,
+        outside: Outside,
+        peer_tls: Arc<rustls::ClientConfig>,
+    ) -> Result<Self, Fault> {
+        let identity = outside
             .disk
             .identity()
             .or_fault("reading the server's identity")?;
-        let gate = Gate::new(&config, Arc::clone(&world.disk), identity);
+        let gate = Gate::new(&config, Arc::clone(&outside.disk), identity);
         Ok(Self {
             config,
-            world,
+            outside,
+            peer_tls,
             gate,
         })
     }
@@ -180,21 +174,28 @@ impl Starting {
     pub async fn start(self) -> Result<Node, StartError> {
         let Self {
             config,
-            world,
+            outside,
+            peer_tls,
             gate,
         } = self;
         let dialer = PeerDialer::new(
-            Arc::clone(&world.network),
-            Arc::clone(&world.peer_tls),
+            Arc::clone(&outside.network),
+            peer_tls,
             Duration::from_millis(config.timing.election_max_ms),
         );
-        let log = world.disk.open_log(&config.log).map_err(StartError::Log)?;
+        let log = outside
+            .disk
+            .open_log(&config.log)
+            .map_err(StartError::Log)?;
         let state = log.state();
         let empty = state.last.is_none() && state.vote.is_none();
         let start =
-            bootstrap::find_cluster(&gate, &config, &dialer, &*world.entropy, empty).await?;
+            bootstrap::find_cluster(&gate, &config, &dialer, &*outside.entropy, empty).await?;
         let identity = start.identity;
-        let store = Arc::new(State::open(Arc::clone(&world.disk), config.store.clone())?);
+        let store = Arc::new(State::open(
+            Arc::clone(&outside.disk),
+            config.store.clone(),
+        )?);
         if let Some(last) = state.last {
             let checkpoint = store.durable().applied.map_or(0, |at| at.index);
             let last_log = last.index;

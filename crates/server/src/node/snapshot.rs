@@ -1,6 +1,8 @@
 //! What a snapshot is while the engine holds it, and how one from another server is taken in.
 
-use quorid_storage::{Chunk, FORMAT_VERSION, Loaded, Loader, SnapshotReader, SnapshotTotals};
+use quorid_storage::{
+    FORMAT_VERSION, Loaded, Loader, SnapshotChunk, SnapshotReader, SnapshotTotals,
+};
 use tonic::Status;
 
 use super::{
@@ -58,7 +60,7 @@ impl SnapshotReceiver {
             values,
             crc32,
         } = chunk;
-        let chunk = Chunk {
+        let chunk = SnapshotChunk {
             table,
             keys,
             values,
@@ -74,7 +76,7 @@ impl SnapshotReceiver {
             crc32: tail.crc32,
         };
         let loaded = self.loader.finish(totals).map_err(internal)?;
-        let (last_log_id, last_membership) = position(loaded.durable()).map_err(internal)?;
+        let (last_log_id, last_membership) = position(loaded.position()).map_err(internal)?;
         if last_log_id != self.meta.last_log_id || last_membership != self.meta.last_membership {
             return Err(Status::data_loss("the snapshot isn't what its head says"));
         }
@@ -86,8 +88,8 @@ impl SnapshotReceiver {
     }
 }
 
-impl From<Chunk> for proto::SnapshotChunk {
-    fn from(chunk: Chunk) -> Self {
+impl From<SnapshotChunk> for proto::SnapshotChunk {
+    fn from(chunk: SnapshotChunk) -> Self {
         Self {
             table: chunk.table,
             keys: chunk.keys,

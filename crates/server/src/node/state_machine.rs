@@ -8,7 +8,7 @@ use openraft::{
     storage::{EntryResponder, RaftStateMachine},
 };
 use quorid_directory::{PlantedBug, RequestId, is_planted};
-use quorid_storage::{Durable, Fault, OrFault as _, blocking};
+use quorid_storage::{Fault, OrFault as _, Position, blocking};
 use tracing::info;
 
 use super::{
@@ -40,7 +40,7 @@ impl StateMachine {
         };
         let (first, last) = (index(batch.first()), index(batch.last()));
         let again = is_planted(PlantedBug::CommandAppliedTwice)
-            && self.store.durable().applied == self.store.read()?.durable()?.applied;
+            && self.store.durable().applied == self.store.read()?.position()?.applied;
         self.store.write(|state| {
             for (entry, responder) in batch {
                 let at = wire::log_pos(&entry.log_id);
@@ -83,7 +83,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     type SnapshotBuilder = Checkpointer;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
-        let durable = self.store.read()?.durable()?;
+        let durable = self.store.read()?.position()?;
         Ok(position(&durable)?)
     }
 
@@ -148,7 +148,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
         let reader = self.store.snapshot()?;
-        let (last_log_id, last_membership) = position(reader.durable())?;
+        let (last_log_id, last_membership) = position(reader.position())?;
         if last_log_id.is_none() {
             return Ok(None);
         }
@@ -183,7 +183,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {
     }
 }
 
-pub(super) fn position(durable: &Durable) -> Result<(Option<LogId>, StoredMembership), Fault> {
+pub(super) fn position(durable: &Position) -> Result<(Option<LogId>, StoredMembership), Fault> {
     let membership = wire::decode_stored_membership(&durable.membership)?;
     Ok((durable.applied.map(wire::log_id), membership))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorid_directory::{AccountId, Object, Outcome, RequestId, Revision, UniqueKey, Verifier};
-use quorid_storage::{Durable, Fault, Rows as _, StoreView};
+use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
 use super::{numbers::SERVER_ID_MAX, object, outcome, unique, verifier};
 
@@ -63,7 +63,7 @@ impl ReadView {
     }
 
     /// Position and membership of the view.
-    pub fn durable(&self) -> Result<Durable, Fault> {
-        self.0.durable()
+    pub fn position(&self) -> Result<Position, Fault> {
+        self.0.position()
     }
 }

@@ -10,7 +10,7 @@ use quorid_directory::{
     VerifierChange, attribute,
 };
 use quorid_storage::{
-    Chunk, DataDirectory, Disk, Fault, Loaded, LogPos, Rows as _, SnapshotTotals, Store,
+    DataDirectory, Disk, Fault, Loaded, LogPos, Rows as _, SnapshotChunk, SnapshotTotals, Store,
     StoreOptions, Totals,
 };
 use tempfile::TempDir;
@@ -201,7 +201,7 @@ fn filled(folder: &TempDir, accounts: u8) -> State {
     store
 }
 
-fn chunks(store: &Store) -> (Vec<Chunk>, SnapshotTotals) {
+fn chunks(store: &Store) -> (Vec<SnapshotChunk>, SnapshotTotals) {
     let mut reader = store.snapshot().expect("a snapshot");
     let mut chunks = Vec::new();
     while let Some(chunk) = reader.next_chunk().expect("a chunk") {
@@ -210,7 +210,7 @@ fn chunks(store: &Store) -> (Vec<Chunk>, SnapshotTotals) {
     (chunks, reader.totals())
 }
 
-fn load(store: &Store, chunks: &[Chunk], totals: SnapshotTotals) -> Result<Loaded, Fault> {
+fn load(store: &Store, chunks: &[SnapshotChunk], totals: SnapshotTotals) -> Result<Loaded, Fault> {
     let mut loader = store.loader()?;
     for chunk in chunks {
         loader.add(chunk)?;
@@ -338,7 +338,7 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
                     values[0].clone_from(value);
                 }
             }
-            Chunk::of(chunk.table, keys, values)
+            SnapshotChunk::of(chunk.table, keys, values)
         });
         assert!(load_all(&receiver, bad).is_err(), "{what}");
     }
@@ -358,9 +358,12 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
 }
 
 /// Loads chunks, with the totals that fit them.
-fn load_all(store: &Store, chunks: impl IntoIterator<Item = Chunk>) -> Result<Loaded, Fault> {
+fn load_all(
+    store: &Store,
+    chunks: impl IntoIterator<Item = SnapshotChunk>,
+) -> Result<Loaded, Fault> {
     let mut totals = Totals::default();
-    let chunks: Vec<Chunk> = chunks
+    let chunks: Vec<SnapshotChunk> = chunks
         .into_iter()
         .inspect(|chunk| totals.add(chunk))
         .collect();

@@ -8,8 +8,8 @@ use quorid_api::proto::{accounts_client::AccountsClient, cluster_client::Cluster
 use quorid_server::{
     access::Access,
     config::{Config, InitialServer, PasswordFlags, Settings, TlsSettings},
-    seams::{SystemClock, SystemEntropy, TcpNetwork},
-    serve::{Outside, Server},
+    seams::{Outside, SystemClock, SystemEntropy, TcpNetwork},
+    serve::Server,
     tls::{Identity, TlsFiles},
 };
 use quorid_storage::DataDirectory;

@@ -2,7 +2,7 @@
 
 use quorid_directory::Outcome;
 use quorid_server::state::State;
-use quorid_storage::{Durable, Fault, LogPos, LogVote, Payload};
+use quorid_storage::{Fault, LogPos, LogVote, Payload, Position};
 
 use super::{Cut, End, Machine, Opened};
 use crate::disk::Record;
@@ -172,7 +172,7 @@ impl Machine {
         self.is_durable(&durable)
     }
 
-    fn is_durable(&mut self, durable: &Durable) -> Result<(), End> {
+    fn is_durable(&mut self, durable: &Position) -> Result<(), End> {
         if durable.applied != self.state.applied {
             let (said, applied) = (durable.applied, self.state.applied);
             return Err(format!("durable is {said:?}, and the state at {applied:?}").into());

@@ -9,7 +9,7 @@ use quorid_directory::{
     AccountId, Command, Edit, Kind, LoginName, Operation, Proof, RealName, Selector, VerifierChange,
 };
 use quorid_storage::{
-    Chunk, LogPos, LogVote, SnapshotReader, SnapshotTotals, StoreOptions, Totals,
+    LogPos, LogVote, SnapshotChunk, SnapshotReader, SnapshotTotals, StoreOptions, Totals,
     fuzzing::MemoryDisk,
 };
 use tonic::Status;
@@ -112,7 +112,8 @@ fn mend(parts: &mut [Part]) {
         match part {
             Part::Head(_) => {}
             Part::Chunk(chunk) => {
-                let mended = Chunk::of(chunk.table, chunk.keys.clone(), chunk.values.clone());
+                let mended =
+                    SnapshotChunk::of(chunk.table, chunk.keys.clone(), chunk.values.clone());
                 totals.add(&mended);
                 chunk.crc32 = mended.crc32;
             }
@@ -186,7 +187,7 @@ fn send_on(store: &State) {
         loader.add(&chunk).expect("what was taken in is given out");
     }
     let loaded = loader.finish(reader.totals()).expect("all of it");
-    assert_eq!(loaded.durable(), reader.durable());
+    assert_eq!(loaded.position(), reader.position());
 }
 
 fn login_name(text: &str) -> LoginName {
@@ -262,7 +263,7 @@ fn sent(mut reader: SnapshotReader) -> Vec<u8> {
         candidate: 1,
         committed: true,
     });
-    let last = reader.durable().applied.unwrap_or_default();
+    let last = reader.position().applied.unwrap_or_default();
     let mut parts = vec![Part::Head(snapshot_head_of(vote, wire::log_id(last)))];
     while let Some(chunk) = reader.next_chunk().expect("a chunk") {
         parts.push(Part::Chunk(chunk.into()));

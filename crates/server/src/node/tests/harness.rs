@@ -20,9 +20,9 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    node::{InitialServer, Node, NodeConfig, StartError, Starting, Timing, World},
+    node::{InitialServer, Node, NodeConfig, StartError, Starting, Timing},
     ports::{self, Phase, Port},
-    seams::{Clock as _, Network as _, SystemClock, SystemEntropy, TcpNetwork},
+    seams::{Clock as _, Network as _, Outside, SystemClock, SystemEntropy, TcpNetwork},
     serve::peer,
     tls::{Identity, TlsFiles, peer_server_name},
 };
@@ -163,12 +163,13 @@ impl Cluster {
             DataDirectory::open(&path(config.name.clone())).ok()
         })
         .await;
-        let world = World {
+        let outside = Outside {
             disk: Arc::new(disk),
             network: Arc::new(TcpNetwork),
+            clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
-            peer_tls: identity.client_config_peers().expect("TLS"),
         };
+        let peer_tls = identity.client_config_peers().expect("TLS");
         let tls = identity.server_config_peers().expect("TLS");
         let runtime = Killable::new();
         let node = runtime.get().spawn(async move {
@@ -180,7 +181,7 @@ impl Cluster {
                 }
                 sleep(Duration::from_millis(5)).await;
             };
-            let starting = Starting::new(config, world).expect("a start");
+            let starting = Starting::new(config, outside, peer_tls).expect("a start");
             let gate = starting.gate();
             let port = Port {
                 name: "peer",

@@ -80,7 +80,7 @@ async fn install(raft: &Raft, folder: &TempDir, last: u64) -> Vote {
     });
     written.expect("a state of the leader");
     let reader = store.snapshot().expect("a snapshot");
-    let (last_log_id, last_membership) = position(reader.durable()).expect("its position");
+    let (last_log_id, last_membership) = position(reader.position()).expect("its position");
     let snapshot = Snapshot {
         meta: SnapshotMeta {
             last_log_id,
