@@ -14,8 +14,8 @@ use tracing::{info, warn};
 
 use super::{
     InitialServer, NodeConfig,
-    gate::Gate,
     network::PeerDialer,
+    own_identity::OwnIdentity,
     types::Peer,
     wire::proto::{self, peer_client::PeerClient},
 };
@@ -186,13 +186,13 @@ pub(super) struct Start {
 
 /// Finds out who this server is. Waits for as long as the other servers need.
 pub(super) async fn find_cluster(
-    gate: &Gate,
+    own: &OwnIdentity,
     config: &NodeConfig,
     dialer: &PeerDialer,
     entropy: &dyn Entropy,
     log_is_empty: bool,
 ) -> Result<Start, Refused> {
-    let known = gate.identity().borrow().clone();
+    let known = own.known().clone();
     if let Some(identity) = known {
         if identity.name != config.name {
             return Err(Refused::OtherName {
@@ -208,7 +208,7 @@ pub(super) async fn find_cluster(
             });
         }
         // The first server died between making up the cluster and beginning its log.
-        return form(gate, config, dialer, identity).await;
+        return form(own, config, dialer, identity).await;
     }
     if config.join {
         info!(
@@ -217,7 +217,7 @@ pub(super) async fn find_cluster(
             config.name, config.client_address, config.peer_address
         );
         return Ok(Start {
-            identity: enlisted(gate).await,
+            identity: own.enlisted().await,
             form: None,
         });
     }
@@ -239,32 +239,18 @@ pub(super) async fn find_cluster(
         // In this order: once the first server has enlisted this one, what the others say of
         // a cluster that knows it is no surprise.
         biased;
-        identity = enlisted(gate) => Ok(Start { identity, form: None }),
+        identity = own.enlisted() => Ok(Start { identity, form: None }),
         agreed = agree(config, dialer) => {
             agreed?;
             if !config.is_first() {
-                return Ok(Start { identity: enlisted(gate).await, form: None });
+                return Ok(Start { identity: own.enlisted().await, form: None });
             }
             let mut random = [0; 16];
             entropy.fill(&mut random);
             let cluster_id = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
-            gate.enlist(&cluster_id, 1).map_err(Refused::Identity)?;
-            let identity = enlisted(gate).await;
-            form(gate, config, dialer, identity).await
-        }
-    }
-}
-
-/// The identity, once there is one.
-async fn enlisted(gate: &Gate) -> Identity {
-    let mut identity = gate.identity();
-    loop {
-        if let Some(identity) = identity.borrow_and_update().clone() {
-            return identity;
-        }
-        // The gate outlives its own start.
-        if identity.changed().await.is_err() {
-            std::future::pending::<()>().await;
+            own.enlist(&cluster_id, 1).map_err(Refused::Identity)?;
+            let identity = own.enlisted().await;
+            form(own, config, dialer, identity).await
         }
     }
 }
@@ -357,15 +343,12 @@ pub(super) fn check(
 
 /// Enlists every other initial server.
 async fn form(
-    gate: &Gate,
+    own: &OwnIdentity,
     config: &NodeConfig,
     dialer: &PeerDialer,
     identity: Identity,
 ) -> Result<Start, Refused> {
-    debug_assert!(
-        gate.identity().borrow().is_some(),
-        "the first server is enlisted itself"
-    );
+    debug_assert!(own.known().is_some(), "the first server is enlisted itself");
     for (id, other) in (1_u64..).zip(&config.initial_servers) {
         if other.name == config.name {
             continue;

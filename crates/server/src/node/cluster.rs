@@ -12,7 +12,7 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    gate::Gate,
+    leader_contact::LeaderContact,
     types::{Raft, TypeConfig},
 };
 
@@ -145,7 +145,7 @@ pub(super) struct LeaseWatch {
 /// a line for each election, step-down, loss of the majority and change of members.
 pub(super) async fn watch_cluster(
     raft: Raft,
-    gate: Gate,
+    contact: Arc<LeaderContact>,
     cluster_id: String,
     lease: LeaseWatch,
     state: watch::Sender<Arc<ClusterState>>,
@@ -171,11 +171,11 @@ pub(super) async fn watch_cluster(
             if !new.votes_alone() && !has_majority(&raft, since, lease.lease) {
                 new.leader = None;
             }
-        } else if gate.silence() >= lease.silence {
+        } else if contact.silence() >= lease.silence {
             new.leader = None;
         }
         let before = Arc::clone(&state.borrow());
-        tell_role(&before, &new, role, new_role, || gate.handed_over());
+        tell_role(&before, &new, role, new_role, || contact.handed_over());
         tell_members(&before, &new);
         role = Some(new_role);
         state.send_if_modified(|current| {

@@ -3,48 +3,35 @@
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, OnceLock},
 };
 
 use futures_util::{Stream, StreamExt as _};
 use openraft::{
     async_runtime::watch::WatchReceiver as _,
     errors::{Fatal, RaftError},
-    raft::{
-        AppendEntriesResponse, SnapshotResponse, StreamAppendError, TransferLeaderRequest,
-        VoteRequest,
-    },
+    raft::{AppendEntriesResponse, StreamAppendError, TransferLeaderRequest, VoteRequest},
 };
 use quorid_storage::{Disk, FORMAT_VERSION, Identity, LogPos};
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout},
-};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::{
     NodeConfig,
+    leader_contact::LeaderContact,
     network::{CLUSTER_HEADER, FROM_HEADER, MESSAGE_BYTES_MAX, TO_HEADER},
-    snapshot::SnapshotReceiver,
-    types::{AppendRequest, Raft, Snapshot, TypeConfig, Vote},
+    own_identity::OwnIdentity,
+    receive_snapshot,
+    types::{Raft, TypeConfig},
     wire::{
         self,
         proto::{
             self,
             peer_server::{Peer, PeerServer},
-            snapshot_part::Part,
         },
     },
 };
 use crate::state::State;
-
-/// A part of a snapshot that doesn't come by then ends the transfer.
-const SNAPSHOT_PART_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The name in the certificate of the server at the other end. Put into each request's
 /// extensions by the peer port's listener, which has checked the certificate.
@@ -60,15 +47,9 @@ pub struct Gate {
 struct Inner {
     name: String,
     initial_servers: Vec<proto::InitialServer>,
-    disk: Arc<dyn Disk>,
-    identity: watch::Sender<Option<Identity>>,
-    /// Serialises changes of the identity.
-    enlisting: Mutex<()>,
+    identity: Arc<OwnIdentity>,
+    leader: Arc<LeaderContact>,
     running: OnceLock<Running>,
-    /// The leader is giving leadership away.
-    handing_over: AtomicBool,
-    /// When a leader was heard last; at first, when this server began to listen.
-    heard: Mutex<Instant>,
 }
 
 struct Running {
@@ -87,12 +68,9 @@ impl Gate {
         let inner = Inner {
             name: config.name.clone(),
             initial_servers: config.initial_messages(),
-            disk,
-            identity: watch::Sender::new(identity),
-            enlisting: Mutex::new(()),
+            identity: Arc::new(OwnIdentity::new(config.name.clone(), disk, identity)),
+            leader: Arc::new(LeaderContact::new()),
             running: OnceLock::new(),
-            handing_over: AtomicBool::new(false),
-            heard: Mutex::new(Instant::now()),
         };
         Self {
             inner: Arc::new(inner),
@@ -120,88 +98,14 @@ impl Gate {
         );
     }
 
-    pub(super) fn identity(&self) -> watch::Receiver<Option<Identity>> {
-        self.inner.identity.subscribe()
+    /// Who this server is.
+    pub(super) fn identity(&self) -> &Arc<OwnIdentity> {
+        &self.inner.identity
     }
 
-    /// Makes this server a member of a cluster for good, or says why not.
-    pub(super) fn enlist(&self, cluster_id: &str, server_id: u64) -> Result<(), String> {
-        let _one = self
-            .inner
-            .enlisting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = self.inner.identity.borrow().as_ref() {
-            if known.cluster_id == cluster_id && known.server_id == server_id {
-                return Ok(());
-            }
-            return Err(format!(
-                "{} already belongs to cluster {} as server {}; \
-                 try: give it an empty data directory",
-                known.name, known.cluster_id, known.server_id
-            ));
-        }
-        let identity = Identity {
-            format_version: FORMAT_VERSION,
-            cluster_id: cluster_id.to_owned(),
-            server_id,
-            name: self.inner.name.clone(),
-            formed: false,
-        };
-        self.inner
-            .disk
-            .save_identity(&identity)
-            .map_err(|error| format!("cannot write the identity: {error}"))?;
-        info!(
-            event = "enlisted",
-            cluster_id, server_id, "enlisted as server {server_id}"
-        );
-        self.inner.identity.send_replace(Some(identity));
-        Ok(())
-    }
-
-    /// Notes that log and state were begun.
-    pub(super) fn mark_formed(&self) -> std::io::Result<()> {
-        let _one = self
-            .inner
-            .enlisting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(mut identity) = self.inner.identity.borrow().clone() else {
-            return Ok(());
-        };
-        if identity.formed {
-            return Ok(());
-        }
-        identity.formed = true;
-        self.inner.disk.save_identity(&identity)?;
-        self.inner.identity.send_replace(Some(identity));
-        Ok(())
-    }
-
-    /// For how long no leader was heard.
-    pub(super) fn silence(&self) -> Duration {
-        let heard = self.inner.heard.lock();
-        heard.unwrap_or_else(PoisonError::into_inner).elapsed()
-    }
-
-    /// Notes that a leader was heard, unless it is one of an earlier term.
-    fn hear(&self, raft: &Raft, leader: &Vote) {
-        let term = raft.server_metrics().borrow_watched().vote.leader_id.term;
-        if leader.leader_id.term < term {
-            return;
-        }
-        let mut heard = self
-            .inner
-            .heard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *heard = Instant::now();
-    }
-
-    /// Whether the leader was heard giving leadership away since this was last asked.
-    pub(super) fn handed_over(&self) -> bool {
-        self.inner.handing_over.swap(false, Ordering::Relaxed)
+    /// What is heard of leaders.
+    pub(super) fn leader(&self) -> &Arc<LeaderContact> {
+        &self.inner.leader
     }
 
     /// The engine, for a message that is meant for this server and comes from its cluster.
@@ -211,7 +115,7 @@ impl Gate {
             .running
             .get()
             .ok_or_else(|| Status::unavailable("this server is still starting"))?;
-        let identity = self.inner.identity.borrow();
+        let identity = self.inner.identity.known();
         let identity = identity
             .as_ref()
             .ok_or_else(|| Status::unavailable("this server is still starting"))?;
@@ -241,98 +145,6 @@ impl Gate {
         }
         Ok(running)
     }
-
-    async fn receive_snapshot(
-        &self,
-        running: &Running,
-        mut parts: Streaming<proto::SnapshotPart>,
-    ) -> Result<SnapshotResponse<TypeConfig>, Status> {
-        let one = Arc::clone(&running.receiving).lock_owned().await;
-        let Some(Part::Head(head)) = next_part(&mut parts).await? else {
-            return Err(Status::invalid_argument("a snapshot begins with its head"));
-        };
-        let mut receiver = SnapshotReceiver::begin(&running.store, head)?;
-        info!(
-            event = "snapshot_receiving",
-            revision = receiver.revision(),
-            "receiving a snapshot: the leader's log no longer has what this server lacks"
-        );
-        let tail = loop {
-            match next_part(&mut parts).await? {
-                Some(Part::Chunk(chunk)) => receiver.add(chunk)?,
-                Some(Part::Tail(tail)) => break tail,
-                Some(Part::Head(_)) | None => {
-                    return Err(Status::data_loss("the snapshot ended before its tail"));
-                }
-            }
-        };
-        let (vote, snapshot) = receiver.finish(tail)?;
-        // What the engine was handed is installed even if the leader gives up the call; the
-        // next snapshot waits for that.
-        let raft = running.raft.clone();
-        let install = tokio::spawn(async move {
-            let response = install(&raft, vote, snapshot).await;
-            drop(one);
-            response
-        });
-        install.await.map_err(internal)?
-    }
-}
-
-/// Installs a snapshot, unless the log has all that is in it.
-///
-/// A snapshot that was long on its way may come when the log is past it already. To install that
-/// one too would take the engine's note of what was written to the log back to the snapshot's end
-/// (openraft 0.10.0-alpha.37), and what comes after it would be applied late. But all that a
-/// leader sends in a snapshot is committed: the log can be told just that, by an append of
-/// nothing. An append that comes between the two calls does no harm: the first one has told the
-/// engine what is committed, and it then skips the snapshot by itself.
-pub(super) async fn install(
-    raft: &Raft,
-    vote: Vote,
-    snapshot: Snapshot,
-) -> Result<SnapshotResponse<TypeConfig>, Status> {
-    let last = snapshot.meta.last_log_id;
-    let committed = AppendRequest {
-        vote,
-        prev_log_id: last,
-        entries: Vec::new(),
-        leader_commit: last,
-    };
-    match raft.append_entries(committed).await.map_err(stopped)? {
-        AppendEntriesResponse::Success => {
-            let revision = last.map_or(0, |last| last.index);
-            info!(
-                event = "snapshot_skipped",
-                revision, "snapshot not needed: the log has all up to revision {revision} by now"
-            );
-            Ok(SnapshotResponse::new(vote))
-        }
-        AppendEntriesResponse::HigherVote(vote) => Ok(SnapshotResponse::new(vote)),
-        AppendEntriesResponse::Conflict | AppendEntriesResponse::PartialSuccess(_) => raft
-            .install_full_snapshot(vote, snapshot)
-            .await
-            .map_err(fatal),
-    }
-}
-
-async fn next_part(parts: &mut Streaming<proto::SnapshotPart>) -> Result<Option<Part>, Status> {
-    match timeout(SNAPSHOT_PART_TIMEOUT, parts.message()).await {
-        Ok(part) => Ok(part?.and_then(|part| part.part)),
-        Err(_) => Err(Status::deadline_exceeded("the snapshot stopped coming")),
-    }
-}
-
-pub(super) fn internal(error: impl std::fmt::Display) -> Status {
-    Status::internal(error.to_string())
-}
-
-fn fatal(error: Fatal<TypeConfig>) -> Status {
-    Status::unavailable(error.to_string())
-}
-
-fn stopped(error: RaftError<TypeConfig>) -> Status {
-    Status::unavailable(error.to_string())
 }
 
 #[tonic::async_trait]
@@ -354,7 +166,7 @@ impl Peer for Gate {
                 self.inner.name, hello.to
             )));
         }
-        let identity = self.inner.identity.borrow().clone();
+        let identity = self.inner.identity.known().clone();
         let (leader_id, asker_id) = self.inner.running.get().map_or((0, 0), |running| {
             let metrics = running.raft.metrics();
             let metrics = metrics.borrow_watched();
@@ -400,7 +212,9 @@ impl Peer for Gate {
                 self.inner.name, order.name
             )));
         }
-        Gate::enlist(self, &order.cluster_id, order.server_id)
+        self.inner
+            .identity
+            .enlist(&order.cluster_id, order.server_id)
             .map_err(Status::failed_precondition)?;
         Ok(Response::new(proto::EnlistResponse {}))
     }
@@ -413,15 +227,15 @@ impl Peer for Gate {
         request: Request<Streaming<proto::AppendRequest>>,
     ) -> Result<Response<Self::AppendStreamStream>, Status> {
         let raft = self.engine(request.metadata())?.raft.clone();
-        // A stream that breaks, or a message that can't be read, ends the appends; the
+        // A stream that breaks, or a message that cannot be read, ends the appends; the
         // leader begins anew with what the last answer said.
-        let (gate, engine) = (self.clone(), raft.clone());
+        let (leader, engine) = (Arc::clone(&self.inner.leader), raft.clone());
         let requests = request.into_inner().scan((), move |(), message| {
             let request = message
                 .ok()
                 .and_then(|message| wire::append_from(message).ok());
             if let Some(request) = &request {
-                gate.hear(&engine, &request.vote);
+                leader.hear(&engine, &request.vote);
             }
             std::future::ready(request)
         });
@@ -438,7 +252,7 @@ impl Peer for Gate {
     ) -> Result<Response<proto::AppendResponse>, Status> {
         let raft = &self.engine(request.metadata())?.raft;
         let request = wire::append_from(request.into_inner())?;
-        self.hear(raft, &request.vote);
+        self.inner.leader.hear(raft, &request.vote);
         let (previous, last) = (
             request.prev_log_id,
             request
@@ -474,7 +288,7 @@ impl Peer for Gate {
         let raft = &self.engine(request.metadata())?.raft;
         let request = vote_request(request.into_inner())?;
         if request.leadership_transfer {
-            self.inner.handing_over.store(true, Ordering::Relaxed);
+            self.inner.leader.hear_handing_over();
         }
         let response = raft.vote(request).await;
         Ok(Response::new(vote_response(&response.map_err(stopped)?)))
@@ -489,7 +303,7 @@ impl Peer for Gate {
         let from = wire::vote_from(message.from_leader)?;
         let last = message.last_log_id.map(wire::log_id_from);
         let request = TransferLeaderRequest::new(from, message.to, last);
-        self.inner.handing_over.store(true, Ordering::Relaxed);
+        self.inner.leader.hear_handing_over();
         let response = raft.handle_transfer_leader(request).await.map_err(fatal)?;
         let vote = raft.metrics().borrow_watched().vote;
         Ok(Response::new(proto::TransferLeaderResponse {
@@ -503,7 +317,13 @@ impl Peer for Gate {
         request: Request<Streaming<proto::SnapshotPart>>,
     ) -> Result<Response<proto::SnapshotResponse>, Status> {
         let running = self.engine(request.metadata())?;
-        let response = self.receive_snapshot(running, request.into_inner()).await;
+        let received = receive_snapshot::receive(
+            running.raft.clone(),
+            &running.store,
+            &running.receiving,
+            request.into_inner(),
+        );
+        let response = received.await;
         if let Err(status) = &response {
             warn!(
                 event = "snapshot_failed",
@@ -529,4 +349,16 @@ fn vote_response(response: &openraft::raft::VoteResponse<TypeConfig>) -> proto::
         vote_granted: response.vote_granted,
         last_log_id: response.last_log_id.as_ref().map(wire::log_id_message),
     }
+}
+
+pub(super) fn internal(error: impl std::fmt::Display) -> Status {
+    Status::internal(error.to_string())
+}
+
+pub(super) fn fatal(error: Fatal<TypeConfig>) -> Status {
+    Status::unavailable(error.to_string())
+}
+
+pub(super) fn stopped(error: RaftError<TypeConfig>) -> Status {
+    Status::unavailable(error.to_string())
 }

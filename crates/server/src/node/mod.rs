@@ -7,10 +7,13 @@ mod config;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod gate;
+mod leader_contact;
 mod log_store;
 mod membership;
 mod network;
+mod own_identity;
 mod read_barrier;
+mod receive_snapshot;
 mod snapshot;
 mod state_machine;
 mod tasks;
@@ -190,7 +193,8 @@ impl Starting {
         let state = log.state();
         let empty = state.last.is_none() && state.vote.is_none();
         let start =
-            bootstrap::find_cluster(&gate, &config, &dialer, &*outside.entropy, empty).await?;
+            bootstrap::find_cluster(gate.identity(), &config, &dialer, &*outside.entropy, empty)
+                .await?;
         let identity = start.identity;
         let store = Arc::new(State::open(
             Arc::clone(&outside.disk),
@@ -287,14 +291,14 @@ impl Node {
         let mut tasks = JoinSet::new();
         tasks.spawn(watch_cluster(
             raft.clone(),
-            gate.clone(),
+            Arc::clone(gate.leader()),
             cluster_id.to_owned(),
             lease,
             state,
         ));
         tasks.spawn(tasks::note_formed(
             raft.clone(),
-            gate.clone(),
+            Arc::clone(gate.identity()),
             fault.clone(),
         ));
         tasks.spawn(tasks::watch_engine(raft.clone(), fault.clone()));

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tracing::{debug, error};
 
-use super::{gate::Gate, types::Raft};
+use super::{own_identity::OwnIdentity, types::Raft};
 use crate::state::State;
 
 /// Puts changes on the disk: at most `every` after they were made, or when they are many.
@@ -54,14 +54,18 @@ pub(super) async fn make_checkpoints(
 }
 
 /// Notes in the identity that log and state were begun, once they are.
-pub(super) async fn note_formed(raft: Raft, gate: Gate, fault: watch::Sender<Option<Fault>>) {
+pub(super) async fn note_formed(
+    raft: Raft,
+    own: Arc<OwnIdentity>,
+    fault: watch::Sender<Option<Fault>>,
+) {
     let mut metrics = raft.metrics();
     while metrics.borrow_watched().last_log_index.is_none() {
         if metrics.changed().await.is_err() {
             return;
         }
     }
-    if let Err(error) = gate.mark_formed() {
+    if let Err(error) = own.mark_formed() {
         fault.send_replace(Some(Fault::new("writing the server's identity", error)));
     }
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::{network, open};
 use crate::{
     node::{
-        gate,
+        receive_snapshot,
         snapshot::StateSnapshot,
         state_machine::position,
         types::{
@@ -88,7 +88,7 @@ async fn install(raft: &Raft, folder: &TempDir, last: u64) -> Vote {
         },
         snapshot: StateSnapshot::Outgoing(Box::new(reader)),
     };
-    let response = gate::install(raft, vote(), snapshot).await;
+    let response = receive_snapshot::install(raft, vote(), snapshot).await;
     response.expect("an answer").vote
 }
 
