@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{
     InitialServer, NodeConfig,
-    network::PeerDialer,
+    dialer::PeerDialer,
     own_identity::OwnIdentity,
     types::Peer,
     wire::proto::{self, peer_client::PeerClient},

@@ -4,6 +4,7 @@
 mod bootstrap;
 mod cluster;
 mod config;
+mod dialer;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod gate;
@@ -14,6 +15,7 @@ mod network;
 mod own_identity;
 mod read_barrier;
 mod receive_snapshot;
+mod send_snapshot;
 mod snapshot;
 mod state_machine;
 mod tasks;
@@ -49,8 +51,9 @@ pub use self::{
 };
 use self::{
     cluster::{LeaseWatch, watch_cluster},
+    dialer::PeerDialer,
     log_store::LogStore,
-    network::{PeerDialer, PeerNetwork},
+    network::PeerNetwork,
     read_barrier::ReadBarrier,
     state_machine::StateMachine,
     types::{Applied, Proposal, Raft, TypeConfig},

@@ -1,19 +1,19 @@
 //! How the engine's messages reach the other servers: gRPC over mutual TLS, one connection
 //! each for replication, for heartbeats and for snapshots, so that none waits for another.
 
+mod answers;
+
 use std::{
     future::Future,
-    io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::Poll,
     time::Duration,
 };
 
-use futures_util::{FutureExt as _, Stream, StreamExt as _, future, stream};
-use hyper_util::rt::TokioIo;
+use futures_util::{Stream, StreamExt as _, future, stream};
 use openraft::{
     OptionalSend,
     base::{BoxFuture, BoxStream},
@@ -27,103 +27,31 @@ use openraft::{
         TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
-use quorid_storage::SnapshotReader;
-use rustls_pki_types::ServerName;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tonic::{
     Code, Request, Status,
     metadata::MetadataValue,
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
+    transport::Channel,
 };
 
+use self::answers::{Answers, Sent};
 use super::{
+    dialer::PeerDialer,
+    send_snapshot::{SNAPSHOT_STEP_TIMEOUT, snapshot_parts, stalled},
     snapshot::StateSnapshot,
     types::{AppendRequest, Peer, Snapshot, StreamAppendResult, TypeConfig, Vote},
     wire::{self, proto, proto::peer_client::PeerClient},
 };
-use crate::{
-    seams::{BoxedIo, Network},
-    tls::peer_server_name,
-};
 
 /// The largest message between servers. The largest batch of entries comes nowhere near it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
-
-/// A server that doesn't end the TLS handshake by then is taken for unreachable.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// A connection over which nothing comes back for this long is given up, after a ping that
-/// went unanswered for as long again.
-const KEEP_ALIVE: Duration = Duration::from_secs(1);
-
-/// A whole chunk of a snapshot is stored by then, or the transfer is given up.
-const SNAPSHOT_STEP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Headers that say which cluster a message belongs to, from whom it comes and for whom it
 /// is meant.
 pub(crate) const CLUSTER_HEADER: &str = "quorid-cluster";
 pub(crate) const FROM_HEADER: &str = "quorid-from";
 pub(crate) const TO_HEADER: &str = "quorid-to";
-
-/// Opens connections to other servers' peer ports.
-#[derive(Clone)]
-pub(crate) struct PeerDialer {
-    network: Arc<dyn Network>,
-    tls: TlsConnector,
-    patience: Duration,
-}
-
-impl PeerDialer {
-    /// A server that doesn't accept a connection within `patience` is asked anew. The system
-    /// itself would ask again later and later, and be late when a cut link is back.
-    pub(crate) fn new(
-        network: Arc<dyn Network>,
-        tls: Arc<rustls::ClientConfig>,
-        patience: Duration,
-    ) -> Self {
-        Self {
-            network,
-            tls: TlsConnector::from(tls),
-            patience,
-        }
-    }
-
-    /// A connection that is made at the first use, and again after it broke. The server at
-    /// the address must have the certificate of `name`.
-    pub(crate) fn channel(&self, name: &str, address: &str) -> Channel {
-        let dialer = self.clone();
-        let (name, address): (Arc<str>, Arc<str>) = (name.into(), address.into());
-        let connector = tower::service_fn(move |_uri: http::Uri| {
-            let (dialer, name, address) = (dialer.clone(), name.clone(), address.clone());
-            async move { dialer.connect(&name, &address).await.map(TokioIo::new) }
-        });
-        Endpoint::from_static("http://peer")
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .keep_alive_timeout(KEEP_ALIVE)
-            .keep_alive_while_idle(true)
-            .initial_connection_window_size(8 << 20)
-            .initial_stream_window_size(4 << 20)
-            .connect_with_connector_lazy(connector)
-    }
-
-    async fn connect(
-        &self,
-        name: &str,
-        address: &str,
-    ) -> io::Result<tokio_rustls::client::TlsStream<BoxedIo>> {
-        let server_name = ServerName::try_from(peer_server_name(name)).map_err(io::Error::other)?;
-        let late = |what| {
-            let reason = format!("{address} doesn't {what}");
-            move |_| io::Error::new(io::ErrorKind::TimedOut, reason)
-        };
-        let connected = timeout(self.patience, self.network.connect(address)).await;
-        let stream = connected.map_err(late("answer"))??;
-        let shaken = timeout(HANDSHAKE_TIMEOUT, self.tls.connect(server_name, stream)).await;
-        shaken.map_err(late("end the TLS handshake"))?
-    }
-}
 
 /// Labels each message with the cluster, its sender and its receiver.
 #[derive(Clone)]
@@ -271,7 +199,7 @@ fn has_gap(request: &AppendRequest) -> bool {
     first.is_some_and(|first| first.log_id.index != next)
 }
 
-/// A server that can't be reached is left alone for a while; other errors are tried again
+/// A server that cannot be reached is left alone for a while; other errors are tried again
 /// at once.
 fn rpc_error(status: &Status) -> RpcError {
     let away = [
@@ -454,110 +382,5 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             expected: *request.from_leader(),
             actual,
         }))
-    }
-}
-
-/// The answers to a stream of appends, with a bound on how long one is waited for.
-struct Answers {
-    responses: tonic::Streaming<proto::AppendResponse>,
-    sent: Arc<Sent>,
-    received: u64,
-    patience: Duration,
-}
-
-/// What the other side has to answer.
-#[derive(Default)]
-struct Sent {
-    requests: AtomicU64,
-    /// No more will come.
-    all: AtomicBool,
-}
-
-impl Answers {
-    async fn next(
-        &mut self,
-        this: u64,
-        target: u64,
-    ) -> Option<Result<StreamAppendResult, RpcError>> {
-        loop {
-            let waiting = self.sent.requests.load(Ordering::Relaxed) > self.received;
-            match timeout(self.patience, self.responses.message()).await {
-                Ok(Ok(Some(response))) => {
-                    self.received += 1;
-                    return Some(wire::append_result_from(response).map_err(RpcError::from));
-                }
-                Ok(Ok(None)) => {
-                    let answered = self.sent.requests.load(Ordering::Relaxed) == self.received;
-                    if answered && self.sent.all.load(Ordering::Relaxed) {
-                        return None;
-                    }
-                    // Only an error makes the engine wait before it begins anew, and lets it
-                    // cut the log that a server which is away would need.
-                    let what = "the server ended the stream of appends";
-                    return Some(Err(RPCError::Unreachable(Unreachable::from_string(what))));
-                }
-                Ok(Err(status)) => return Some(Err(rpc_error(&status))),
-                // With nothing outstanding at the start of the wait, silence is no failure.
-                Err(_) if !waiting => {}
-                Err(_) => {
-                    return Some(Err(RPCError::Timeout(RpcTimeout {
-                        action: RPCTypes::AppendEntries,
-                        id: this,
-                        target,
-                        timeout: self.patience,
-                    })));
-                }
-            }
-        }
-    }
-}
-
-/// A snapshot as a stream of messages. Ends early, without a tail, if the state can't be
-/// read; the receiver then refuses what it has.
-fn snapshot_parts(
-    head: proto::SnapshotHead,
-    reader: SnapshotReader,
-    progress: Arc<AtomicU64>,
-) -> impl Stream<Item = proto::SnapshotPart> + Send + 'static {
-    let part = |part| proto::SnapshotPart { part: Some(part) };
-    let head = part(proto::snapshot_part::Part::Head(head));
-    let rest = stream::unfold(Some(reader), move |reader| {
-        progress.fetch_add(1, Ordering::Relaxed);
-        let Some(mut reader) = reader else {
-            return future::ready(None);
-        };
-        let next = match reader.next_chunk() {
-            Ok(Some(chunk)) => Some((
-                part(proto::snapshot_part::Part::Chunk(chunk.into())),
-                Some(reader),
-            )),
-            Ok(None) => {
-                let totals = reader.totals();
-                let tail = proto::SnapshotTail {
-                    rows: totals.rows,
-                    crc32: totals.crc32,
-                };
-                Some((part(proto::snapshot_part::Part::Tail(tail)), None))
-            }
-            Err(fault) => {
-                tracing::error!(%fault, "sending a snapshot failed");
-                None
-            }
-        };
-        future::ready(next)
-    });
-    stream::once(future::ready(head)).chain(rest)
-}
-
-/// Ends once no chunk was asked for within the time for one.
-async fn stalled(progress: Arc<AtomicU64>) {
-    let mut before = progress.load(Ordering::Relaxed);
-    loop {
-        tokio::time::sleep(SNAPSHOT_STEP_TIMEOUT).map(drop).await;
-        let now = progress.load(Ordering::Relaxed);
-        if now == before {
-            return;
-        }
-        before = now;
     }
 }

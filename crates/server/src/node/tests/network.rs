@@ -20,7 +20,8 @@ use tokio::time::timeout;
 
 use crate::{
     node::{
-        network::{PeerConnection, PeerDialer, PeerNetwork},
+        dialer::PeerDialer,
+        network::{PeerConnection, PeerNetwork},
         types::{AppendRequest, Peer},
         wire,
     },

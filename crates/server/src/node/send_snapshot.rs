@@ -1,0 +1,67 @@
+//! How a snapshot is sent: as a stream of messages, whose progress is watched.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{FutureExt as _, Stream, StreamExt as _, future, stream};
+use quorid_storage::SnapshotReader;
+
+use super::wire::proto;
+
+/// A whole chunk of a snapshot is stored by then, or the transfer is given up.
+pub(super) const SNAPSHOT_STEP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A snapshot as a stream of messages. Ends early, without a tail, if the state cannot be
+/// read; the receiver then refuses what it has.
+pub(super) fn snapshot_parts(
+    head: proto::SnapshotHead,
+    reader: SnapshotReader,
+    progress: Arc<AtomicU64>,
+) -> impl Stream<Item = proto::SnapshotPart> + Send + 'static {
+    let part = |part| proto::SnapshotPart { part: Some(part) };
+    let head = part(proto::snapshot_part::Part::Head(head));
+    let rest = stream::unfold(Some(reader), move |reader| {
+        progress.fetch_add(1, Ordering::Relaxed);
+        let Some(mut reader) = reader else {
+            return future::ready(None);
+        };
+        let next = match reader.next_chunk() {
+            Ok(Some(chunk)) => Some((
+                part(proto::snapshot_part::Part::Chunk(chunk.into())),
+                Some(reader),
+            )),
+            Ok(None) => {
+                let totals = reader.totals();
+                let tail = proto::SnapshotTail {
+                    rows: totals.rows,
+                    crc32: totals.crc32,
+                };
+                Some((part(proto::snapshot_part::Part::Tail(tail)), None))
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "sending a snapshot failed");
+                None
+            }
+        };
+        future::ready(next)
+    });
+    stream::once(future::ready(head)).chain(rest)
+}
+
+/// Ends once no chunk was asked for within the time for one.
+pub(super) async fn stalled(progress: Arc<AtomicU64>) {
+    let mut before = progress.load(Ordering::Relaxed);
+    loop {
+        tokio::time::sleep(SNAPSHOT_STEP_TIMEOUT).map(drop).await;
+        let now = progress.load(Ordering::Relaxed);
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}
