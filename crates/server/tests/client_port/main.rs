@@ -1,8 +1,8 @@
 //! The client port of a whole server, as seen from the wire: TLS, gRPC, HTTP.
 
-mod access;
+mod accounts;
 mod bad_input;
 mod certificates;
-mod retries;
 mod services;
+mod stories;
 mod support;

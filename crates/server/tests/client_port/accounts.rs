@@ -1,0 +1,78 @@
+//! What an account looks like on the wire.
+
+use quorid_api::proto::{
+    Account, CheckPasswordRequest, CreateAccountRequest, GetAccountRequest, UpdateAccountRequest,
+};
+use quorid_server::access::Access;
+use tonic::Code;
+
+use crate::support::{TestServer, accounts, metadata, refusal, revision};
+
+fn create(login_name: &str) -> CreateAccountRequest {
+    CreateAccountRequest {
+        account: Some(Account {
+            login_name: login_name.to_owned(),
+            real_name: "Somebody".to_owned(),
+            ..Account::default()
+        }),
+        password: "secret".to_owned(),
+        request_id: String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_answered_as_it_was_created() {
+    let server = TestServer::start(Access::Closed).await;
+    let mut operator = accounts(&server.operator().await);
+    let created = operator.create_account(create("ana")).await;
+    let created = created.expect("created");
+    let at = revision(created.metadata());
+    let ana = created.into_inner();
+    assert!(ana.has_password);
+    assert_eq!(ana.etag, format!("{at:x}"));
+
+    let get = GetAccountRequest {
+        name: "accounts/login:ANA".to_owned(),
+        read: None,
+    };
+    let read = operator.get_account(get).await.expect("read");
+    assert_eq!(read.into_inner(), ana);
+    let check = CheckPasswordRequest {
+        name: ana.name,
+        password: "secret".to_owned(),
+        read: None,
+    };
+    let checked = operator.check_password(check).await.expect("right");
+    assert_eq!(checked.into_inner().id, ana.id);
+    let taken = metadata(operator.create_account(create("ANA")).await);
+    assert_eq!(taken["account_id"], ana.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_with_the_etag_of_an_older_version_is_refused() {
+    let server = TestServer::start(Access::Closed).await;
+    let mut operator = accounts(&server.operator().await);
+    let created = operator
+        .create_account(create("ana"))
+        .await
+        .expect("created")
+        .into_inner();
+    let rename = |etag: &str, to: &str| UpdateAccountRequest {
+        account: Some(Account {
+            name: created.name.clone(),
+            login_name: to.to_owned(),
+            etag: etag.to_owned(),
+            ..Account::default()
+        }),
+        ..UpdateAccountRequest::default()
+    };
+    let quoted = format!("\"{}\"", created.etag);
+    let renamed = operator
+        .update_account(rename(&quoted, "anna"))
+        .await
+        .expect("renamed");
+    assert_ne!(renamed.get_ref().etag, created.etag);
+    assert_eq!(renamed.get_ref().id, created.id);
+    let stale = refusal(operator.update_account(rename(&created.etag, "eve")).await);
+    assert_eq!(stale, (Code::Aborted, "ETAG_MISMATCH".to_owned()));
+}
