@@ -1,11 +1,14 @@
-//! Members that join, leave and are replaced, and servers that don't agree on the members.
+//! Members that join, leave and are replaced, and servers that do not agree on the members.
 
 use std::{future::Future, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
 
 use super::harness::{Cluster, DEADLINE, write};
-use crate::node::{InitialServer, MembershipError, NewServer, Node, NodeConfig};
+use crate::node::{InitialServer, MembershipError, NewServer, Node, NodeConfig, StartError};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn servers_that_were_given_different_lists_are_refused() {
@@ -27,78 +30,83 @@ async fn servers_that_were_given_different_lists_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_server_is_added_removed_and_replaced_while_the_cluster_runs() {
+async fn a_server_is_added_and_removed_while_the_cluster_runs() {
     let mut cluster = Cluster::new(4).await;
     let fourth = cluster.servers.pop().expect("four servers");
     cluster.start(&[0, 1, 2]).await;
+    let (_, leader) = cluster.leader().await;
+    write(&leader, 0..20).await;
+
+    let (_runtime, start) = cluster.starting(joining(&fourth, &cluster)).await;
+    eventually(|| leader.add_server(new(&fourth))).await;
+    let node = started(start).await;
+    let revision = write(&leader, 20..40).await;
+    node.wait_applied(revision).await.expect("applied");
+    let state = leader.state();
+    assert!(state.named("s4").is_some_and(|member| member.voter));
+
+    let again = leader.add_server(new(&fourth)).await;
+    let again = again.expect_err("there already");
+    assert!(matches!(again, MembershipError::Exists(_)), "{again}");
+    let alive = leader.replace_server("s4", new(&fourth)).await;
+    let alive = alive.expect_err("it is alive");
+    assert!(matches!(alive, MembershipError::NotReady { .. }), "{alive}");
+
+    eventually(|| leader.remove_server("s4")).await;
+    assert_eq!(leader.state().named("s4"), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_that_lost_its_disk_is_replaced_under_its_name_by_a_new_id() {
+    let mut cluster = Cluster::new(3).await;
+    cluster.start(&[0, 1, 2]).await;
     let (number, leader) = cluster.leader().await;
     write(&leader, 0..20).await;
-    let joining = |server: &InitialServer, cluster: &Cluster| NodeConfig {
+    let lost = (number + 1) % 3;
+    let old = cluster.servers[lost].clone();
+    cluster.kill(lost);
+    std::fs::remove_dir_all(cluster.folder.path().join(&old.name)).expect("removed");
+
+    let (_runtime, start) = cluster.starting(joining(&old, &cluster)).await;
+    eventually(|| leader.replace_server(&old.name, new(&old))).await;
+    let node = started(start).await;
+    let revision = write(&leader, 20..40).await;
+    node.wait_applied(revision).await.expect("applied");
+    let state = leader.state();
+    let ids: Vec<u64> = state.servers.iter().map(|member| member.id).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids.contains(&4), "{ids:?}");
+    assert_eq!(digest(&node), digest(&leader));
+}
+
+/// The configuration of a server that waits until a cluster takes it in.
+fn joining(server: &InitialServer, cluster: &Cluster) -> NodeConfig {
+    NodeConfig {
         name: server.name.clone(),
         peer_address: server.peer_address.clone(),
         client_address: server.client_address.clone(),
         join: true,
         ..cluster.config(0)
-    };
-    let new = |server: &InitialServer| NewServer {
+    }
+}
+
+fn new(server: &InitialServer) -> NewServer {
+    NewServer {
         name: server.name.clone(),
         client_address: server.client_address.clone(),
         peer_address: server.peer_address.clone(),
         learner: false,
-    };
+    }
+}
 
-    let (_runtime, start) = cluster.starting(joining(&fourth, &cluster)).await;
-    eventually(|| leader.add_server(new(&fourth))).await;
-    let node = timeout(DEADLINE, start)
-        .await
-        .expect("in time")
-        .expect("no panic");
-    let node = node.expect("started");
-    let revision = write(&leader, 20..40).await;
-    node.wait_applied(revision).await.expect("applied");
-    assert!(
-        leader
-            .state()
-            .named("s4")
-            .is_some_and(|member| member.voter)
-    );
-    let again = leader
-        .add_server(new(&fourth))
-        .await
-        .expect_err("there already");
-    assert!(matches!(again, MembershipError::Exists(_)), "{again}");
-    let alive = leader
-        .replace_server("s4", new(&fourth))
-        .await
-        .expect_err("it is alive");
-    assert!(matches!(alive, MembershipError::NotReady { .. }), "{alive}");
-    eventually(|| leader.remove_server("s4")).await;
-    assert_eq!(leader.state().named("s4"), None);
+async fn started(start: JoinHandle<Result<Node, StartError>>) -> Node {
+    let node = timeout(DEADLINE, start).await.expect("in time");
+    node.expect("no panic").expect("started")
+}
 
-    // A member loses its disk, and comes back empty under its old name and a new id.
-    let lost = (number + 1) % 3;
-    let old = cluster.servers[lost].clone();
-    cluster.kill(lost);
-    std::fs::remove_dir_all(cluster.folder.path().join(&old.name)).expect("removed");
-    let (_again, start) = cluster.starting(joining(&old, &cluster)).await;
-    eventually(|| leader.replace_server(&old.name, new(&old))).await;
-    let node = timeout(DEADLINE, start)
-        .await
-        .expect("in time")
-        .expect("no panic");
-    let node = node.expect("started");
-    let revision = write(&leader, 40..60).await;
-    node.wait_applied(revision).await.expect("applied");
-    let state = leader.state();
-    let ids: Vec<u64> = state.servers.iter().map(|member| member.id).collect();
-    assert_eq!(ids.len(), 3);
-    assert!(ids.contains(&5), "{ids:?}");
-    let digest = |node: &Node| {
-        node.read()
-            .and_then(|view| view.digest())
-            .expect("a digest")
-    };
-    assert_eq!(digest(&node), digest(&leader));
+fn digest(node: &Node) -> [u8; 32] {
+    let digest = node.read().and_then(|view| view.digest());
+    digest.expect("a digest")
 }
 
 /// As an operator does it: asked again while the server starts, or the leader is busy.
