@@ -1,6 +1,7 @@
-//! The layers: what depends on what, where Cargo.toml says it and where only the source does.
+//! What is read from Cargo.toml and from the source: the layers, and what the log may say.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -259,4 +260,23 @@ fn only_the_node_names_the_consensus_engine() {
     for source in others {
         assert!(!source.names("openraft"), "{}", source.path);
     }
+}
+
+#[test]
+fn operators_find_every_event_of_the_log_in_its_table() {
+    let mut source = String::new();
+    for name in ["server", "storage"] {
+        for path in files(crates().join(name).join("src")) {
+            source += &fs::read_to_string(path).expect("a file of source");
+        }
+    }
+    let page = crates().with_file_name("docs/operations/monitoring.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let table = page.split("| Event |").nth(1).expect("a table");
+    let first_column = table.lines().filter_map(|line| line.split('|').nth(1));
+    let documented = first_column.flat_map(|names| names.split('`').skip(1).step_by(2));
+    let documented: BTreeSet<_> = documented.collect();
+    let logged = source.split("event = \"").skip(1);
+    let logged: BTreeSet<_> = logged.filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(logged, documented);
 }

@@ -82,6 +82,7 @@ async fn nothing_acknowledged_is_lost_when_the_leader_is_killed_again_and_again(
     let mut moments = Vec::new();
     for _ in 0..kills {
         let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
+        workload.more(20, PATIENCE).await;
         // Not a wait for something: the moment of the kill is to be any.
         sleep(Duration::from_millis(random.random_range(200..1000))).await;
         cluster.kill9(leader).await.expect("killed");
@@ -108,10 +109,7 @@ async fn nothing_acknowledged_is_lost_when_the_leader_is_killed_again_and_again(
         gaps[gaps.len() / 2],
         gaps[gaps.len() - 1]
     );
-    assert!(
-        changes > 20 && lookups > 20,
-        "the clients did next to nothing"
-    );
+    assert!(lookups > 20, "the clients looked next to nothing up");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +118,6 @@ async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
         .start()
         .await
         .expect("a cluster");
-    let mut all = Vec::new();
     for round in 0..3 {
         // Names of a round of their own; what was there before must stay too.
         let workload = Workload::start(clients(&cluster, CLIENTS), round * 1000);
@@ -130,7 +127,6 @@ async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
         workload.more(50, PATIENCE).await;
         let told = workload.finish().await;
         check(&mut cluster, &told).await;
-        all.push(told);
         if round < 2 {
             // The next round's clients begin with an empty directory again.
             empty(&cluster).await;
