@@ -249,6 +249,5 @@ impl Variables<'_> {
 }
 
 #[cfg(test)]
-#[path = "settings_tests.rs"]
 #[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 mod tests;

@@ -388,5 +388,4 @@ fn refused(error: impl std::fmt::Display) -> TlsError {
 }
 
 #[cfg(test)]
-#[path = "tls_tests.rs"]
 mod tests;

@@ -157,7 +157,7 @@ fn imports_are_read_in_full() {
     );
 }
 
-/// All files below a folder.
+/// All files below a folder, but for what was built there.
 fn files(folder: PathBuf) -> Vec<PathBuf> {
     let (mut files, mut folders) = (Vec::new(), vec![folder]);
     while let Some(folder) = folders.pop() {
@@ -187,6 +187,29 @@ fn sources(name: &str) -> Vec<Source> {
 fn is_in(path: &str, layer: &str) -> bool {
     path.strip_prefix(layer)
         .is_some_and(|rest| rest.starts_with('/') || rest.starts_with('.'))
+}
+
+#[test]
+fn modules_are_laid_out_one_way() {
+    let top = crates().parent().expect("the repository").to_owned();
+    let mut seen = 0;
+    for folder in ["crates", "sim", "fuzz"] {
+        for path in files(top.join(folder)) {
+            if path.extension().is_none_or(|end| end != "rs") {
+                continue;
+            }
+            seen += 1;
+            let place = path.display();
+            assert!(
+                !path.ends_with("mod.rs"),
+                "{place}: write foo.rs beside foo/"
+            );
+            let text = fs::read_to_string(&path).expect("a file of source");
+            let moved = text.lines().any(|line| line.trim().starts_with("#[path"));
+            assert!(!moved, "{place}: a module stands where its name says");
+        }
+    }
+    assert!(seen > 200, "{seen} files");
 }
 
 /// What opens files. Clippy could refuse functions one by one, but not a module.

@@ -431,6 +431,5 @@ fn bad_json(text: &[u8], error: &serde_json::Error) -> BadLine {
 }
 
 #[cfg(test)]
-#[path = "lines_tests.rs"]
 #[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 mod tests;

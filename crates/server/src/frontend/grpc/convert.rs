@@ -426,5 +426,4 @@ fn timestamp(time: Time) -> Timestamp {
 }
 
 #[cfg(test)]
-#[path = "convert_tests.rs"]
 mod tests;

@@ -357,5 +357,4 @@ fn build(code: Code, reason: Reason, message: String, metadata: Metadata) -> Sta
 }
 
 #[cfg(test)]
-#[path = "errors_tests.rs"]
 mod tests;
