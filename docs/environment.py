@@ -1,6 +1,6 @@
 """Runs a script of the documentation in a virtual environment of its own.
 
-What is installed there is exactly what a requirements.txt with hashes names. A script that can't run
+What is installed there is exactly what a requirements.txt with hashes names. A script that cannot run
 here, for want of Python's venv or of a package index, ends with 77.
 """
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 
-# What pip says of an index, or of its files, that can't be reached.
+# What pip says of an index, or of its files, that cannot be reached.
 UNREACHABLE = ("Could not find a version", "Max retries exceeded", "timed out")
 
 

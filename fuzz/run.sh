@@ -16,7 +16,7 @@ Feeds the decoders of outside bytes with inputs that libFuzzer makes up, and pri
 
 Runs write to target/ only: inputs to target/scratch, crashes to target/artifacts, logs to
 target/logs. The exit code is 1 if an input crashed, took longer than 10 s or more than 2 GiB;
-77 if it can't run here; 2 for wrong usage.
+77 if it cannot run here; 2 for wrong usage.
 END
 }
 
@@ -53,7 +53,7 @@ check_machine() {
 }
 
 cannot() { # why
-    echo "error: run.sh can't run here: $1" >&2
+    echo "error: run.sh cannot run here: $1" >&2
     exit 77
 }
 

@@ -13,7 +13,7 @@ Usage: demo.sh                   runs the demonstration
 
 $QUORID_PROFILE  dev (unless given) or release: how quorid is built
 
-It ends with 77 if this machine can't run it, and says what is missing.
+It ends with 77 if this machine cannot run it, and says what is missing.
 END
 }
 
@@ -75,7 +75,7 @@ check() {
     [[ $endpoint == unix://* ]] || cannot "the docker engine at $endpoint is on another machine"
     case $info in
         linux*Desktop* | linux*rootless*)
-            cannot "this docker engine's containers can't be reached by their addresses" ;;
+            cannot "this docker engine's containers cannot be reached by their addresses" ;;
         linux*) ;;
         *) cannot "the docker engine doesn't run Linux containers" ;;
     esac
@@ -113,7 +113,7 @@ check
 stage=quorid-demo-$$-$(od -An -N4 -tx4 /dev/urandom | tr -d " ")
 dir=$(directory_of "$stage")
 mkdir -m 0700 "$dir" ||
-    fail "$dir can't be made" "$here/demo.sh --remove $stage, if it is a leftover"
+    fail "$dir cannot be made" "$here/demo.sh --remove $stage, if it is a leftover"
 tour=
 leave() {
     local code=$?

@@ -53,7 +53,7 @@ state() {
 
 stop() {
     local code
-    [[ $(state "$1") == running ]] || fail "$server is not running, so it can't be stopped"
+    [[ $(state "$1") == running ]] || fail "$server is not running, so it cannot be stopped"
     quietly docker stop --time 20 "$1"
     code=$(docker inspect --format '{{.State.ExitCode}}' "$1")
     ((code == 0)) || fail "$server ended with exit code $code, not 0" "docker logs $1"
@@ -81,7 +81,7 @@ heal() {
 
 # The image has no rm: container and volume are removed and made anew.
 wipe() {
-    [[ $(state "$1") == stopped ]] || fail "$server runs, so its data can't be removed" "stop it"
+    [[ $(state "$1") == stopped ]] || fail "$server runs, so its data cannot be removed" "stop it"
     quietly docker rm "$1"
     quietly docker volume rm "${QUORID_STAGE}_$server"
     quietly compose up --no-start --no-recreate --no-deps "$server"

@@ -30,7 +30,7 @@ cut it off, by dropping packets
   cut S peers        nothing between S and the other servers; clients still reach S
   cut S in           S hears nothing from the other servers, they hear S
   cut S out          the other servers hear nothing from S, S hears them
-  part S T           S and T can't talk to each other
+  part S T           S and T cannot talk to each other
   heal               undoes all cuts on all hosts
 use the cluster, as its operator
   status             quorid cluster status
@@ -169,7 +169,7 @@ on() { # server, verb, arguments
     done
     "${reach[@]}" "${words[@]}" || status=$?
     if [[ $status == 255 ]]; then
-        fail "host $1 can't be reached by ssh" \
+        fail "host $1 cannot be reached by ssh" \
             "ssh ${ssh_options:+$ssh_options }${destination[$1]} true"
     fi
     return "$status"
@@ -195,7 +195,7 @@ log() { # server
 need_program() {
     program=${QUORID:-$(command -v quorid || true)}
     [[ $program ]] || fail "no program quorid in PATH" "QUORID=target/release/quorid hosts.sh ..."
-    [[ -x $program ]] || fail "QUORID=$program can't be run" "make"
+    [[ -x $program ]] || fail "QUORID=$program cannot be run" "make"
 }
 
 prepare() {
@@ -283,13 +283,13 @@ cut_off() { # server, all|peers|in|out
     case ${2-} in
         all) if is_lab "$1"; then
             # Its end at the switch has the host's name.
-            ip link set "$1" down || fail "the link of lab host $1 can't be taken down" "ip link"
+            ip link set "$1" down || fail "the link of lab host $1 cannot be taken down" "ip link"
         else
             on "$1" cut all "$peer_port" "$client_port" </dev/null
             [[ ! -t 2 ]] || echo "note: on $1 only Quorid's ports are cut; ssh goes on" >&2
         fi ;;
         peers | in | out) on "$1" cut "$2" "$peer_port" "$client_port" "${others[@]}" </dev/null ;;
-        *) fail "cut can't do \"${2-}\"" "cut $1 all, peers, in or out" ;;
+        *) fail "cut cannot do \"${2-}\"" "cut $1 all, peers, in or out" ;;
     esac
 }
 

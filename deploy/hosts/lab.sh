@@ -22,7 +22,7 @@ the inventory of the hosts for hosts.sh:
 Nothing outlives the lab: when COMMAND or this script ends, in whatever way, the kernel takes away
 processes, interfaces and mounts. Only after kill -9 is a directory left in $TMPDIR (/tmp).
 
-The exit code is COMMAND's; 77 if a lab can't be made here; 2 for wrong usage.
+The exit code is COMMAND's; 77 if a lab cannot be made here; 2 for wrong usage.
 END
 }
 
@@ -32,7 +32,7 @@ fail() { # what; what to try
 }
 
 cannot() { # why
-    echo "error: lab.sh can't run here: $1" >&2
+    echo "error: lab.sh cannot run here: $1" >&2
     exit 77
 }
 

@@ -2,7 +2,7 @@
 # Tries every verb of hosts.sh on real servers, in a lab, and says what held.
 #     test.sh          the hosts are reached by nsenter, as lab.sh gives them
 #     test.sh --ssh    each host runs an sshd of its own, and is reached by ssh
-# The exit code is 1 if something didn't hold, and 77 if it can't be tried here.
+# The exit code is 1 if something didn't hold, and 77 if it cannot be tried here.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -11,7 +11,7 @@ export QUORID=${QUORID:-$here/../../target/debug/quorid}
 
 if [[ ! ${LAB_INVENTORY-} ]]; then
     if [[ ${1-} == --ssh ]] && ! command -v /usr/sbin/sshd >/dev/null; then
-        echo "error: test.sh --ssh can't run here: no sshd; try: apt-get install openssh-server" >&2
+        echo "error: test.sh --ssh cannot run here: no sshd; try: apt-get install openssh-server" >&2
         exit 77
     fi
     exec "$here/lab.sh" -- "$here/test.sh" "$@"

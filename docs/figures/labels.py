@@ -85,7 +85,7 @@ class Placed:
 
 def place(labels, left, right, above, below, boxes=(), lines=()):
     """Places for all labels, with so many rows above and below their points; None if there is
-    no way to do it. Boxes are never covered; lines only where it can't be helped."""
+    no way to do it. Boxes are never covered; lines only where it cannot be helped."""
     labels = sorted(labels, key=lambda label: (label.x, label.text))
     choices = []
     for label in labels:

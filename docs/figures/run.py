@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 class TraceError(Exception):
-    """A trace that can't be drawn; says which part of it, and why."""
+    """A trace that cannot be drawn; says which part of it, and why."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@
 
 What it needs is in requirements.txt; the first run installs that into a virtual environment,
 target/whitepaper/venv. It ends with 1 if the paper is longer than --pages, or has a number missing,
-and with 77 if it can't run here: no Python that fits, or no package index.
+and with 77 if it cannot run here: no Python that fits, or no package index.
 """
 
 import argparse

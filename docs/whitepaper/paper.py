@@ -15,7 +15,7 @@ COLUMNS_OF_A_WIDE_TABLE = 4
 
 
 class PaperError(Exception):
-    """The document can't be made into a paper; says why."""
+    """The document cannot be made into a paper; says why."""
 
 
 def make(document, out, work, png=False):

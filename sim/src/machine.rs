@@ -105,7 +105,7 @@ impl Machine {
         note!("{} ends: {ended:#}", self.name);
         self.lives.store(false, Ordering::Relaxed);
         if !self.disk.gave_reason_to_end() {
-            let why = format!("{} can't go on, with nothing wrong: {ended:#}", self.name);
+            let why = format!("{} cannot go on, with nothing wrong: {ended:#}", self.name);
             self.observer.saw_violation(why);
         }
         // The nemesis takes the machine down, and brings it back.

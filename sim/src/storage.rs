@@ -37,7 +37,7 @@ pub(crate) fn storage(
 ) -> anyhow::Result<ExitCode> {
     if let Some(mutant) = mutant {
         let planted = mutant::OF_STORAGE.contains(&mutant);
-        ensure!(planted, "storage alone can't have the bug {mutant:?}");
+        ensure!(planted, "storage alone cannot have the bug {mutant:?}");
     }
     let begun = uptime_s()?;
     let seeds = Seeds::new(first, first + cuts.div_ceil(CUTS_A_SEED).max(1) - 1);

@@ -49,7 +49,7 @@ pub(crate) fn sum() -> (String, u64) {
 /// One line of the simulation's own.
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     let mut line = Vec::new();
-    // Writing to memory can't fail.
+    // Writing to memory cannot fail.
     let _ = writeln!(line, "{} {text}", Now);
     put(&line);
 }

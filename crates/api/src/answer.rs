@@ -1,4 +1,4 @@
-//! Answers as they come over HTTP, without what the gRPC library can't take.
+//! Answers as they come over HTTP, without what the gRPC library cannot take.
 
 use std::{
     pin::Pin,

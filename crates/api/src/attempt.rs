@@ -35,7 +35,7 @@ const SUSPECT_AFTER: Duration = Duration::from_millis(250);
 pub(crate) enum Target {
     Leader,
     Any,
-    /// This one. Where it can't be reached, the call fails at once.
+    /// This one. Where it cannot be reached, the call fails at once.
     One(Arc<KnownServer>),
 }
 

@@ -84,7 +84,7 @@ impl Client {
 
     /// How the server at this address is doing, once it has applied `min_revision`. With
     /// `digest` it also computes the digest of its whole directory. Fails at once if the
-    /// server can't be reached.
+    /// server cannot be reached.
     pub async fn server_status(
         &self,
         address: &str,

@@ -146,7 +146,7 @@ fn split(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Lines `name:value`; what can't be a header is left out, as HTTP would refuse it.
+/// Lines `name:value`; what cannot be a header is left out, as HTTP would refuse it.
 fn headers(lines: &[u8]) -> HeaderMap {
     let header = |line: &[u8]| {
         let colon = line.iter().position(|byte| *byte == b':')?;

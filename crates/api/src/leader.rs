@@ -37,7 +37,7 @@ pub(crate) struct LeaderFinder {
     dialer: Arc<Dialer>,
     seeds: Vec<Arc<KnownServer>>,
     /// The members, then the seeds that aren't among them: a member's address may be one
-    /// that can't be reached from here, as with forwarded ports.
+    /// that cannot be reached from here, as with forwarded ports.
     servers: RwLock<Arc<[Arc<KnownServer>]>>,
     /// Serialises changes of what is below.
     changes: Mutex<()>,

@@ -57,7 +57,7 @@ pub enum Remedy {
     Operator,
 }
 
-/// Why TLS can't be spoken.
+/// Why TLS cannot be spoken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing, unreadable, or not what it should be.

@@ -73,7 +73,7 @@ impl Failure {
         }
     }
 
-    /// The command was given something that can't be meant.
+    /// The command was given something that cannot be meant.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, Code::InvalidArgument, Cause::Usage, message)
     }
@@ -84,7 +84,7 @@ impl Failure {
         Self::new(Exit::Fault, Code::Internal, Cause::Io, message)
     }
 
-    /// A file that was asked for can't be read: the caller's to mend.
+    /// A file that was asked for cannot be read: the caller's to mend.
     pub(crate) fn input(what: impl fmt::Display, error: &io::Error) -> Self {
         let message = format!("{what}: {error}");
         Self::new(Exit::Usage, Code::InvalidArgument, Cause::Input, message)
@@ -100,7 +100,7 @@ impl Failure {
         Self::new(Exit::Rejected, Code::FailedPrecondition, cause, message)
     }
 
-    /// Can't be told or done now.
+    /// Cannot be told or done now.
     pub(crate) fn unavailable(cause: impl Into<Cause>, message: impl Into<String>) -> Self {
         Self::new(Exit::Unavailable, Code::Unavailable, cause, message)
     }

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: ExportArgs, context: &Context) -> Result<(), Failu
         return Ok(());
     };
     let failed =
-        |error: io::Error| Failure::io(format_args!("can't write `{}`", path.display()), &error);
+        |error: io::Error| Failure::io(format_args!("cannot write `{}`", path.display()), &error);
     let dir = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
@@ -110,23 +110,23 @@ async fn write_all<W: Write>(
 
 /// Values exactly as they are, also those that a spreadsheet would take for a formula.
 pub(super) fn csv_line(values: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, Failure> {
-    let fault = |error: csv::Error| Failure::fault(format!("can't write CSV: {error}"));
+    let fault = |error: csv::Error| Failure::fault(format!("cannot write CSV: {error}"));
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(values).map_err(fault)?;
     writer
         .into_inner()
-        .map_err(|error| Failure::fault(format!("can't write CSV: {error}")))
+        .map_err(|error| Failure::fault(format!("cannot write CSV: {error}")))
 }
 
 pub(super) fn json_line(record: &Record) -> Result<Vec<u8>, Failure> {
     let mut line = serde_json::to_vec(record)
-        .map_err(|error| Failure::fault(format!("can't write JSON: {error}")))?;
+        .map_err(|error| Failure::fault(format!("cannot write JSON: {error}")))?;
     line.push(b'\n');
     Ok(line)
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
     use crate::record::tests::account;

@@ -82,7 +82,7 @@ impl Kept {
         match write(&path, &content) {
             Ok(()) => tracing::debug!(path = %path.display(), "kept the list of servers"),
             Err(error) => {
-                tracing::info!(path = %path.display(), %error, "can't keep the list of servers");
+                tracing::info!(path = %path.display(), %error, "cannot keep the list of servers");
             }
         }
     }
@@ -130,7 +130,7 @@ fn write(path: &Path, content: &Content) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

@@ -220,7 +220,7 @@ fn run_client(
     };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return ended(out, Err(Failure::io("can't start", &error))),
+        Err(error) => return ended(out, Err(Failure::io("cannot start", &error))),
     };
     let result = runtime.block_on(async {
         let context = Context::open(&settings)?;
@@ -283,7 +283,7 @@ fn usage(error: &clap::Error) -> ExitCode {
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     if shows_help || !json_is_asked_for() {
-        // Nobody is left to be told if this can't be written.
+        // Nobody is left to be told if this cannot be written.
         let _ = error.print();
         return if error.use_stderr() {
             ExitCode::from(Exit::Usage as u8)

@@ -133,7 +133,7 @@ pub(crate) fn ask(text: &str, others: &str) -> Result<Password, Failure> {
         Ok(password) => not_empty(password, "the terminal"),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Failure::interrupted()),
         Err(error) => Err(
-            Failure::input("can't ask for the password without a terminal", &error).hint(others),
+            Failure::input("cannot ask for the password without a terminal", &error).hint(others),
         ),
     }
 }
@@ -148,7 +148,7 @@ pub(crate) fn from_file(path: &Path) -> Result<Password, Failure> {
     let name = path.display();
     let failed = |error| {
         Failure::input(
-            format_args!("can't read the password file `{name}`"),
+            format_args!("cannot read the password file `{name}`"),
             &error,
         )
     };
@@ -166,7 +166,7 @@ pub(super) fn from_line(input: &mut impl BufRead) -> Result<Password, Failure> {
     let mut line = String::new();
     io::Read::take(input, BYTES_MAX)
         .read_line(&mut line)
-        .map_err(|error| Failure::input("can't read the password from standard input", &error))?;
+        .map_err(|error| Failure::input("cannot read the password from standard input", &error))?;
     not_empty(without_line_break(&line).to_owned(), "standard input")
 }
 
@@ -187,7 +187,7 @@ fn not_empty(password: String, source: &str) -> Result<Password, Failure> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use clap::Parser;
 

@@ -163,7 +163,7 @@ fn read_config(
         }
         Err(error) => {
             return Err(Failure::input(
-                format_args!("can't read the configuration file `{}`", path.display()),
+                format_args!("cannot read the configuration file `{}`", path.display()),
                 &error,
             ));
         }
@@ -249,5 +249,5 @@ impl Variables<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests;

@@ -117,7 +117,7 @@ impl Output {
     }
 }
 
-/// Standard output can't be written.
+/// Standard output cannot be written.
 pub(crate) fn stdout_failed(error: io::Error) -> Failure {
     LabError::Output(error).into()
 }

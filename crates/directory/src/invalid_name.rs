@@ -1,4 +1,4 @@
-//! Why a text can't be a name.
+//! Why a text cannot be a name.
 
 use std::fmt;
 
@@ -71,7 +71,7 @@ impl fmt::Display for CharacterFault {
     }
 }
 
-/// The text can't be a name. Messages never contain the text, only numbers of it.
+/// The text cannot be a name. Messages never contain the text, only numbers of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
     /// Nothing in it, or nothing but spaces.
@@ -102,7 +102,7 @@ pub enum InvalidName {
         /// After normalising.
         chars: usize,
     },
-    /// A character that it can't have.
+    /// A character that it cannot have.
     #[error(
         "the {kind} has U+{code_point:04X} at position {position}, which is {fault}; {}",
         remedy(*.kind)

@@ -54,7 +54,7 @@ impl fmt::Display for ClientAddress {
     }
 }
 
-/// The text can't be a client's address.
+/// The text cannot be a client's address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidClientAddress {
     /// Empty or too long.
@@ -112,7 +112,7 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// The text can't be a verifier. The messages don't repeat it.
+/// The text cannot be a verifier. The messages don't repeat it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidVerifier {
     /// Empty or too long.

@@ -19,7 +19,7 @@ impl LoginName {
     /// `,` and the like part lists, CSV files, LDAP names and filters, and URLs.
     pub const RESERVED: &str = "/:,;\"\\<>()*?#%&=`|";
 
-    /// Normalises the text, or says why it can't be a login name. What it gives, parsed again,
+    /// Normalises the text, or says why it cannot be a login name. What it gives, parsed again,
     /// gives itself.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         if is_planted(PlantedBug::NameNotNormalised) {
@@ -56,7 +56,7 @@ impl fmt::Display for LoginName {
 pub struct RealName(String);
 
 impl RealName {
-    /// Normalises the text, or says why it can't be a real name. What it gives, parsed again,
+    /// Normalises the text, or says why it cannot be a real name. What it gives, parsed again,
     /// gives itself.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         profile::real_name(text).map(Self)

@@ -21,7 +21,7 @@ impl Password {
     /// The most bytes that are looked at: normalising may shorten a password.
     const INPUT_BYTES_MAX: usize = 4 * Self::BYTES_MAX;
 
-    /// Normalises the text, or says why it can't be a password. Strength isn't judged here.
+    /// Normalises the text, or says why it cannot be a password. Strength isn't judged here.
     pub fn parse(text: &str) -> Result<Self, InvalidPassword> {
         if text.len() > Self::INPUT_BYTES_MAX {
             return Err(InvalidPassword::TooLong { bytes: text.len() });
@@ -51,7 +51,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// The text can't be a password. The messages don't repeat any of it.
+/// The text cannot be a password. The messages don't repeat any of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPassword {
     /// Nothing in it.
@@ -66,7 +66,7 @@ pub enum InvalidPassword {
         /// How many it has.
         bytes: usize,
     },
-    /// A character that it can't have.
+    /// A character that it cannot have.
     #[error(
         "the password has a control character, or one that Unicode tables don't know or hide, at \
          position {position}; use visible characters and spaces"

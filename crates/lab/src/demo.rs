@@ -78,7 +78,7 @@ pub struct DemoArgs {
 
 /// Does what `quorid demo` was asked for.
 pub fn run(args: DemoArgs, out: Screen) -> Result<(), LabError> {
-    let runtime = tokio::runtime::Runtime::new().or_fail("can't start")?;
+    let runtime = tokio::runtime::Runtime::new().or_fail("cannot start")?;
     let result = runtime.block_on(demonstrate(args, out));
     // Not to wait for requests that nobody waits for any more.
     runtime.shutdown_background();
@@ -86,7 +86,7 @@ pub fn run(args: DemoArgs, out: Screen) -> Result<(), LabError> {
 }
 
 async fn demonstrate(args: DemoArgs, out: Screen) -> Result<(), LabError> {
-    let program = env::current_exe().or_fail("can't tell which program this is")?;
+    let program = env::current_exe().or_fail("cannot tell which program this is")?;
     let mut builder = Testbed::builder(&program)
         .servers(usize::from(args.servers))
         .setting("access", args.access.to_string());

@@ -16,13 +16,13 @@ pub enum LabError {
     /// The user ended it.
     #[error("interrupted")]
     Interrupted,
-    /// Standard output can't be written. A reader that has gone is a broken pipe.
-    #[error("can't write to standard output: {0}")]
+    /// Standard output cannot be written. A reader that has gone is a broken pipe.
+    #[error("cannot write to standard output: {0}")]
     Output(io::Error),
     /// A file or a process failed.
     #[error("{what}: {error}")]
     Io {
-        /// As in `can't write record.json`.
+        /// As in `cannot write record.json`.
         what: String,
         /// What the system said.
         error: io::Error,
@@ -85,7 +85,7 @@ impl LabError {
 
 /// Says what failed.
 pub(crate) trait OrFail<T> {
-    /// The value, or what failed, such as `can't write record.json`.
+    /// The value, or what failed, such as `cannot write record.json`.
     fn or_fail(self, what: impl fmt::Display) -> Result<T, LabError>;
 }
 

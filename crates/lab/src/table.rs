@@ -11,7 +11,7 @@ impl Table {
     /// No rows yet.
     pub fn new(columns: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
-        // Wrapped cells can't be read by `awk`; a terminal wraps the line itself.
+        // Wrapped cells cannot be read by `awk`; a terminal wraps the line itself.
         table
             .load_preset(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled)

@@ -49,7 +49,7 @@ impl Screen {
 /// JSON on one line, safe to show on a terminal.
 pub fn to_json(value: &impl Serialize) -> Result<String, LabError> {
     let text = serde_json::to_string(value)
-        .map_err(|error| LabError::fault(format!("can't write the result as JSON: {error}")))?;
+        .map_err(|error| LabError::fault(format!("cannot write the result as JSON: {error}")))?;
     Ok(escape_json(text))
 }
 
@@ -95,7 +95,7 @@ pub fn acts_on_terminals(c: char) -> bool {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

@@ -221,7 +221,7 @@ impl Testbed {
         self.machines.operator()
     }
 
-    /// How a `quorid` command is run as a client, where this program can't do it itself.
+    /// How a `quorid` command is run as a client, where this program cannot do it itself.
     pub fn command(&self) -> Option<&[String]> {
         match &self.machines {
             Machines::Here(_) => None,

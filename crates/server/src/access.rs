@@ -89,7 +89,7 @@ pub enum Denied {
          certificate"
     )]
     LoginNeeded,
-    /// An `authorization` header that can't be read.
+    /// An `authorization` header that cannot be read.
     #[error("the authorization header must be `Basic` and the base64 of `login name:password`")]
     MalformedLogin,
     /// Only operators may.

@@ -335,5 +335,5 @@ fn write_file(path: &Path, content: &str, mode: u32, force: bool) -> Result<(), 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests;

@@ -18,7 +18,7 @@ const LATENCIES: [f64; 16] = [
 ];
 
 /// Methods that are told apart; whatever else is called counts as `other`, so that callers
-/// can't make labels.
+/// cannot make labels.
 const METHODS: [&str; 14] = [
     "/quorid.v1.Accounts/GetAccount",
     "/quorid.v1.Accounts/ListAccounts",

@@ -474,7 +474,7 @@ impl Node {
         Ok(())
     }
 
-    /// Ends if the node can't go on: its disk failed, or it met a bug. The process should
+    /// Ends if the node cannot go on: its disk failed, or it met a bug. The process should
     /// end then; its log has all that it acknowledged.
     pub fn fatal(&self) -> impl Future<Output = Fault> + Send + 'static {
         let mut faults = self.inner.fault.clone();

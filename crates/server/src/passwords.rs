@@ -63,7 +63,7 @@ pub enum PasswordError {
         /// How many may wait.
         queue: usize,
     },
-    /// A stored verifier can't be used, or the settings can't.
+    /// A stored verifier cannot be used, or the settings cannot.
     #[error("{0}")]
     Unusable(String),
 }
@@ -190,7 +190,9 @@ fn hash(params: &Params, password: &[u8], salt: &SaltString) -> Result<Verifier,
 
 fn verify(password: &[u8], verifier: &Verifier) -> Result<bool, PasswordError> {
     let unusable = |error: &dyn fmt::Display| {
-        PasswordError::Unusable(format!("a stored password verifier can't be used: {error}"))
+        PasswordError::Unusable(format!(
+            "a stored password verifier cannot be used: {error}"
+        ))
     };
     let phc = PasswordHash::new(verifier.as_str()).map_err(|error| unusable(&error))?;
     let params = Params::try_from(&phc).map_err(|error| unusable(&error))?;

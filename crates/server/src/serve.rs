@@ -225,7 +225,7 @@ impl Server {
         self.node.cluster()
     }
 
-    /// Returns if the server can't go on.
+    /// Returns if the server cannot go on.
     pub async fn failed(&mut self) -> anyhow::Error {
         tokio::select! {
             fault = self.node.fatal() => fault.into(),

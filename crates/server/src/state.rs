@@ -62,7 +62,7 @@ impl State {
     }
 
     /// A consistent view of the state as it is now. Keep it only as long as it takes to
-    /// answer: old pages can't be used again while somebody may read them.
+    /// answer: old pages cannot be used again while somebody may read them.
     pub fn read(&self) -> Result<ReadView, Fault> {
         self.store.view().map(ReadView::of)
     }

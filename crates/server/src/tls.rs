@@ -48,10 +48,10 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// Why TLS can't be set up.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file can't be read, or isn't PEM.
+    /// A file cannot be read, or isn't PEM.
     #[error("cannot read {what} {}: {reason}", path.display())]
     Unreadable {
         /// CA, certificate or private key.
@@ -204,7 +204,7 @@ impl Identity {
         let dns_name = peer_server_name(name);
         let server_name = ServerName::try_from(dns_name.clone()).map_err(|_| {
             unfit(format!(
-                "can't be verified: `{name}` isn't part of a host name"
+                "cannot be verified: `{name}` isn't part of a host name"
             ))
         })?;
         verifier

@@ -37,7 +37,7 @@ pub struct Identity {
     pub formed: bool,
 }
 
-/// Why a data directory can't be used.
+/// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another server uses it.
@@ -56,7 +56,7 @@ pub enum OpenError {
         /// The version that the program knows.
         known: u32,
     },
-    /// Something in it can't be read or written.
+    /// Something in it cannot be read or written.
     #[error("data directory {path}: cannot {action}: {error}")]
     Io {
         /// The data directory.

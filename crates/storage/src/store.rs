@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// A consistent view of the state as it is now. Keep it only as long as it takes to
-    /// answer: old pages can't be used again while somebody may read them.
+    /// answer: old pages cannot be used again while somebody may read them.
     pub fn view(&self) -> Result<Arc<StoreView>, Fault> {
         let mut shared = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(view) = &*shared {
@@ -242,7 +242,7 @@ fn open_or_make(
         .open_state(STATE, false)
         .or_fault("opening the state")?;
     if file.size().or_fault("opening the state")? == 0 {
-        // Made beside its place, like a snapshot: redb can't open a file that it was making when
+        // Made beside its place, like a snapshot: redb cannot open a file that it was making when
         // the power went.
         drop(file);
         let made = Loader::new(disk, 0, tables, options)?.finish(SnapshotTotals::default())?;

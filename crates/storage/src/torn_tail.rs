@@ -32,7 +32,7 @@ struct Chunk {
     bytes: Vec<u8>,
 }
 
-/// The first record of a file that can't be read.
+/// The first record of a file that cannot be read.
 struct Damage {
     at: usize,
     /// The end of what was looked at.
@@ -127,7 +127,7 @@ impl Chunk {
     }
 
     /// Whatever reads as a record behind a place, checksum included. Where the next one begins
-    /// isn't known, as the one there can't be read.
+    /// isn't known, as the one there cannot be read.
     fn records_after(&self, at: usize) -> impl Iterator<Item = RaftLogRecord<WalTypes>> {
         (at + 1..self.bytes.len()).filter_map(|from| {
             let rest = &self.bytes[from..];

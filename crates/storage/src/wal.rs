@@ -36,7 +36,7 @@ impl raft_log::Types for WalTypes {
     type Vote = WalVote;
     type Callback = Done;
     /// Everything before this place of the log was on the disk when the note was made. A
-    /// record before it that can't be read was damaged later, not by a power cut.
+    /// record before it that cannot be read was damaged later, not by a power cut.
     type UserData = u64;
 
     fn log_index(log_id: &Self::LogId) -> u64 {
@@ -107,7 +107,7 @@ impl Decode for WalPayload {
 pub(super) struct WalVote(pub(super) LogVote);
 
 impl PartialOrd for WalVote {
-    /// Votes of one term for two candidates can't be compared: a server has one vote a term.
+    /// Votes of one term for two candidates cannot be compared: a server has one vote a term.
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         let (a, b) = (&self.0, &other.0);
         if a.term == b.term && a.candidate != b.candidate && a.committed == b.committed {

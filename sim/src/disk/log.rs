@@ -255,7 +255,7 @@ impl LogEngine for OpenLog {
         for (at, _) in &entries {
             // As the real log does.
             if last.is_some_and(|last| at.index != last.index + 1) {
-                let why = format!("entry {at} can't follow {last:?}");
+                let why = format!("entry {at} cannot follow {last:?}");
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
             }
             last = Some(*at);

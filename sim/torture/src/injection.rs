@@ -57,7 +57,7 @@ impl Injection {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .context("strace can't be run")?;
+            .context("strace cannot be run")?;
         let said = strace.stderr.take().context("strace's words")?;
         let mut lines = BufReader::new(said).lines();
         let attached = async {
@@ -68,7 +68,7 @@ impl Injection {
                 }
                 all.push_str(&line);
             }
-            bail!("strace can't attach: {all}")
+            bail!("strace cannot attach: {all}")
         };
         timeout(PATIENCE, attached)
             .await

@@ -32,7 +32,7 @@ impl Kind {
         format!("fault: {self}")
     }
 
-    /// Why it can't be done to servers here; None if it can.
+    /// Why it cannot be done to servers here; None if it can.
     pub(crate) async fn obstacle(self, on_stage: bool, directory: &Path) -> Option<String> {
         let elsewhere = || Some("the servers of a stage aren't processes of ours".to_owned());
         match self {

@@ -64,7 +64,7 @@ struct Options {
     /// Clients at work
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=16))]
     workers: u64,
-    /// What can't be done here is a failure
+    /// What cannot be done here is a failure
     #[arg(long)]
     require_all: bool,
     /// Write the table there too

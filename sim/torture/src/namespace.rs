@@ -11,7 +11,7 @@ use std::{
 pub(crate) const INSIDE: &str = "--inside";
 
 /// Runs this program once more, with the same arguments, in namespaces of its own. Returns only
-/// if that can't be done, and says why.
+/// if that cannot be done, and says why.
 pub(crate) fn enter() -> String {
     let tried = unshare()
         .arg("true")
@@ -19,7 +19,7 @@ pub(crate) fn enter() -> String {
         .stdout(Stdio::null())
         .output();
     match tried {
-        Err(error) => return format!("unshare can't be run: {error}"),
+        Err(error) => return format!("unshare cannot be run: {error}"),
         Ok(output) if !output.status.success() => {
             let said = String::from_utf8_lossy(&output.stderr);
             return format!("no namespaces here: {}", said.trim());

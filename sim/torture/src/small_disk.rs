@@ -101,7 +101,7 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
     let program = program.display();
     let output = command
         .output()
-        .with_context(|| format!("{program} can't be run"))?;
+        .with_context(|| format!("{program} cannot be run"))?;
     if output.status.success() {
         return Ok(());
     }

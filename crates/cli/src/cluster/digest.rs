@@ -171,7 +171,7 @@ impl Digests {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use quorid_api::ServerStatus;
 

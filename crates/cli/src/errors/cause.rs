@@ -35,13 +35,13 @@ macro_rules! causes {
 }
 
 causes! {
-    /// The command was given something that can't be meant.
+    /// The command was given something that cannot be meant.
     Usage = "USAGE",
-    /// A file that was asked for can't be read.
+    /// A file that was asked for cannot be read.
     Input = "INPUT",
     /// No server is trusted, or none trusts this client.
     Tls = "TLS",
-    /// A certificate can't be made or shown.
+    /// A certificate cannot be made or shown.
     Certificate = "CERTIFICATE",
     /// A file or the terminal failed.
     Io = "IO",

@@ -23,7 +23,7 @@ pub fn check(data: &[u8]) {
     let Some((kind, bytes)) = data.split_first() else {
         return;
     };
-    // An answer that can't be decoded is an error of the call.
+    // An answer that cannot be decoded is an error of the call.
     let _ = decode(*kind, bytes);
 }
 

@@ -39,7 +39,7 @@ pub(super) enum HealthError {
         /// What happened instead.
         reason: String,
     },
-    /// The certificates can't be used.
+    /// The certificates cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }

@@ -1,7 +1,7 @@
 //! CSV by RFC 4180, strictly enough to notice a file that was cut off.
 //!
 //! The `csv` crate takes a quote that is never closed for a long last field; an import must
-//! not. Fields are kept byte for byte. Records are bounded, so that a stray quote can't take
+//! not. Fields are kept byte for byte. Records are bounded, so that a stray quote cannot take
 //! all memory.
 
 use std::io::{self, BufRead};
@@ -212,7 +212,7 @@ impl Building {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

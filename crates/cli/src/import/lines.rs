@@ -60,7 +60,7 @@ impl BadLine {
     }
 }
 
-/// Why the file can't be read on from a line.
+/// Why the file cannot be read on from a line.
 #[derive(Debug)]
 pub(super) struct Unreadable {
     pub(super) line: u64,
@@ -87,12 +87,12 @@ impl Unreadable {
         Self {
             line,
             cause: Cause::Io,
-            message: format!("can't be read: {error}"),
+            message: format!("cannot be read: {error}"),
         }
     }
 }
 
-/// The lines behind the header, to the end or to where the file can't be read on.
+/// The lines behind the header, to the end or to where the file cannot be read on.
 pub(super) struct Lines<R> {
     format: Format<R>,
     ended: bool,
@@ -431,5 +431,5 @@ fn bad_json(text: &[u8], error: &serde_json::Error) -> BadLine {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests;

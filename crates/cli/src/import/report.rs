@@ -192,11 +192,11 @@ fn progress(bytes: Option<u64>) -> ProgressBar {
 }
 
 fn cannot_write(path: &std::path::Path, error: impl std::fmt::Display) -> Failure {
-    Failure::fault(format!("can't write `{}`: {error}", path.display()))
+    Failure::fault(format!("cannot write `{}`: {error}", path.display()))
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use quorid_api::Reason;
 

@@ -13,7 +13,7 @@ use crate::errors::Failure;
 pub(super) struct Source {
     pub(super) input: Box<dyn BufRead + Send>,
     pub(super) format: FileFormat,
-    /// Its size; None where it can't be known.
+    /// Its size; None where it cannot be known.
     pub(super) bytes: Option<u64>,
     /// How messages name it.
     pub(super) name: String,
@@ -31,11 +31,11 @@ pub(super) fn open(path: &Path, format: Option<FileFormat>) -> Result<Source, Fa
     let name = format!("`{}`", path.display());
     let Some(format) = format.or_else(|| FileFormat::of(path)) else {
         return Err(
-            Failure::usage(format!("the format of {name} can't be told from its name"))
+            Failure::usage(format!("the format of {name} cannot be told from its name"))
                 .hint("--format csv or --format jsonl"),
         );
     };
-    let failed = |error| Failure::input(format_args!("can't read {name}"), &error);
+    let failed = |error| Failure::input(format_args!("cannot read {name}"), &error);
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {

@@ -1,5 +1,5 @@
 //! Cut wires, on a stage with a real network: three servers, 16 clients, and a leader that
-//! can't reach a majority, can't be heard, can't hear, or sees one of two followers only.
+//! cannot reach a majority, cannot be heard, cannot hear, or sees one of two followers only.
 //!
 //! `make hosts-test` makes the stage, runs these tests on it and removes it.
 //! `QUORID_TEST_CUTS` says how often each way of cutting is tried.
@@ -223,7 +223,7 @@ async fn again_and_again(way: Way) {
 }
 
 /// From before a cut on: creates an account, and as soon as that is acknowledged asks the server
-/// that led before the cut for it. Once another leads, the old one can't know of it: it must
+/// that led before the cut for it. Once another leads, the old one cannot know of it: it must
 /// refuse. If it answered, it would say that there is no such account.
 struct Prober {
     stop: watch::Sender<bool>,

@@ -53,7 +53,7 @@ impl Commands {
 
     /// Runs `quorid` with a file as standard input, which the last argument, `-`, stands for.
     pub(super) async fn run_on(&self, arguments: &[&str], file: &Path) -> Result<Said, LabError> {
-        let input = File::open(file).or_fail(format_args!("can't read {}", file.display()))?;
+        let input = File::open(file).or_fail(format_args!("cannot read {}", file.display()))?;
         let mut said = self.run_with(arguments, input.into()).await?;
         said.line
             .push_str(&format!(" < {}", quoted(&file.to_string_lossy())));
@@ -78,7 +78,7 @@ impl Commands {
             .kill_on_drop(true)
             .output()
             .await
-            .or_fail(format_args!("can't run {}", program.display()))?;
+            .or_fail(format_args!("cannot run {}", program.display()))?;
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.push_str(&String::from_utf8_lossy(&output.stderr));
         let words = arguments.iter().map(|argument| quoted(argument));

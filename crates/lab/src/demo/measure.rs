@@ -130,7 +130,7 @@ fn kill9(process: Option<u32>) -> Result<(), LabError> {
         .and_then(rustix::process::Pid::from_raw)
         .ok_or_else(|| LabError::fault("the leader has no process"))?;
     rustix::process::kill_process(process, rustix::process::Signal::KILL)
-        .map_err(|error| LabError::fault(format!("can't kill the leader: {error}")))
+        .map_err(|error| LabError::fault(format!("cannot kill the leader: {error}")))
 }
 
 /// Time until the cluster answers a linearizable read.

@@ -113,7 +113,7 @@ impl Record {
         let written = serde_json::to_vec_pretty(self).map_err(std::io::Error::other);
         written
             .and_then(|text| fs::write(file, text))
-            .or_fail(format_args!("can't write {}", file.display()))
+            .or_fail(format_args!("cannot write {}", file.display()))
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) async fn run(builder: Builder, file: &Path, out: Screen) -> Result<()
         "failover": failover,
     });
     let text = format!("{trace:#}\n");
-    fs::write(file, text).or_fail(format_args!("can't write {}", file.display()))?;
+    fs::write(file, text).or_fail(format_args!("cannot write {}", file.display()))?;
     out.line(format!("written: {}", file.display()))
 }
 

@@ -19,14 +19,14 @@ pub enum TestbedError {
         error: io::Error,
     },
     /// The directory holds something else.
-    #[error("{} can't be used: {reason}", path.display())]
+    #[error("{} cannot be used: {reason}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
-    /// The stage file can't be used.
+    /// The stage file cannot be used.
     #[error("{} is no stage: {reason}", path.display())]
     Stage {
         /// The file.
@@ -45,7 +45,7 @@ pub enum TestbedError {
         said: String,
     },
     /// Only a stage with a driver can do this.
-    #[error("servers on loopback can't be cut off from each other")]
+    #[error("servers on loopback cannot be cut off from each other")]
     NoNetwork,
     /// A certificate couldn't be made.
     #[error(transparent)]

@@ -15,7 +15,7 @@ pub enum CertError {
     },
     /// A server's name must be a host name's label, because the other servers verify it as such.
     #[error(
-        "`{name}` can't be a server's name: it takes 1 to 63 of the characters a-z, 0-9 and `-`, \
+        "`{name}` cannot be a server's name: it takes 1 to 63 of the characters a-z, 0-9 and `-`, \
          doesn't begin or end with `-`, and isn't `ca`; for example `s1`"
     )]
     ServerName {
@@ -24,7 +24,7 @@ pub enum CertError {
     },
     /// An operator's name is also a file's name.
     #[error(
-        "`{name}` can't be an operator's name: it takes 1 to 63 of the characters A-Z, a-z, 0-9, \
+        "`{name}` cannot be an operator's name: it takes 1 to 63 of the characters A-Z, a-z, 0-9, \
          `.`, `_`, `@` and `-`, begins with a letter or digit, and isn't `ca`; for example `admin`"
     )]
     OperatorName {
@@ -76,7 +76,7 @@ pub enum CertError {
         reason: String,
     },
     /// A file couldn't be read.
-    #[error("can't read `{path}`: {error}{remedy}")]
+    #[error("cannot read `{path}`: {error}{remedy}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum CertError {
         remedy: &'static str,
     },
     /// A file couldn't be written.
-    #[error("can't write `{path}`: {error}")]
+    #[error("cannot write `{path}`: {error}")]
     Write {
         /// The file.
         path: PathBuf,
@@ -94,7 +94,7 @@ pub enum CertError {
         error: io::Error,
     },
     /// The certificate couldn't be signed.
-    #[error("can't make the certificate of `{name}`: {reason}")]
+    #[error("cannot make the certificate of `{name}`: {reason}")]
     Sign {
         /// Whose certificate.
         name: String,

@@ -30,7 +30,7 @@ pub(super) fn check_name(key: &'static str, name: &str) -> Result<(), ConfigErro
     Err(invalid(
         key,
         format!(
-            "`{name}` can't name a server; use 1 to 63 lower-case letters, digits and hyphens, \
+            "`{name}` cannot name a server; use 1 to 63 lower-case letters, digits and hyphens, \
              no hyphen first or last"
         ),
     ))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// Why a configuration isn't valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The file can't be read.
+    /// The file cannot be read.
     #[error("cannot read configuration file {}: {reason}", file.display())]
     Unreadable {
         /// The file.
@@ -43,7 +43,7 @@ pub enum ConfigError {
         /// The environment variable.
         variable: String,
     },
-    /// A value that can't be.
+    /// A value that cannot be.
     #[error("setting `{key}`: {reason}")]
     Invalid {
         /// The key in a file.

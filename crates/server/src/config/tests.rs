@@ -147,7 +147,7 @@ fn what_is_refused_is_refused_by_its_key_and_with_the_reason() {
         (&["--initial-servers=n1=a:5,a:6"], "`n1` is there twice"),
         (
             &["--initial-servers=N4=a:5,a:6"],
-            "`N4` can't name a server",
+            "`N4` cannot name a server",
         ),
         (
             &["--initial-servers=n4=0.0.0.0:5,a:6"],

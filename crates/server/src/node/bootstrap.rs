@@ -91,7 +91,7 @@ pub enum Refused {
         cluster_id: String,
     },
     /// A server went elsewhere while the cluster was being formed.
-    #[error("{other} can't be enlisted in the new cluster {cluster_id}: {why}")]
+    #[error("{other} cannot be enlisted in the new cluster {cluster_id}: {why}")]
     NotEnlisted {
         /// The server.
         other: String,
@@ -132,7 +132,7 @@ pub enum Refused {
         /// This server.
         name: String,
     },
-    /// The identity can't be written.
+    /// The identity cannot be written.
     #[error("cannot become a member: {0}")]
     Identity(String),
 }

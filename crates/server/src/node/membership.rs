@@ -56,7 +56,7 @@ pub enum MembershipError {
     /// There is a member of that name.
     #[error("the cluster has a server named {0} already")]
     Exists(String),
-    /// The new server can't be taken in.
+    /// The new server cannot be taken in.
     #[error("cannot take in {name}: {why}")]
     NotReady {
         /// The new server.

@@ -1,4 +1,4 @@
-//! Why a server can't do now what it is asked.
+//! Why a server cannot do now what it is asked.
 
 use quorid_directory::Revision;
 
@@ -19,7 +19,7 @@ pub enum Unavailable {
         /// The term that the server is in.
         term: u64,
     },
-    /// The leader can't reach a majority.
+    /// The leader cannot reach a majority.
     #[error("no majority of the servers answers this one")]
     NoQuorum,
     /// The write was taken in, and what became of it isn't known yet.

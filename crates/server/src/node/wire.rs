@@ -38,7 +38,7 @@ pub(crate) mod proto {
     pub use peer::v1::*;
 }
 
-/// A message that lacks what it must have, or says what can't be.
+/// A message that lacks what it must have, or says what cannot be.
 #[derive(Debug, thiserror::Error)]
 #[error("malformed {0}")]
 pub(crate) struct Malformed(&'static str);

@@ -46,6 +46,10 @@ fn status(cluster: &ClusterState) -> String {
 fn tell(states: &[NotifyState<'_>]) {
     // Without a service manager there is nobody to tell, and no error.
     if let Err(error) = sd_notify::notify(states) {
-        warn!(event = "service_manager", %error, "the service manager can't be told how it is going");
+        warn!(
+            event = "service_manager",
+            %error,
+            "the service manager cannot be told how it is going"
+        );
     }
 }

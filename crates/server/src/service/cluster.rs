@@ -46,7 +46,7 @@ impl Service {
         Ok(self.node.status()?)
     }
 
-    /// The revision that this server has got to. 0 if it can't even tell that.
+    /// The revision that this server has got to. 0 if it cannot even tell that.
     #[must_use]
     pub fn revision(&self) -> Revision {
         let revision = self.node.read().and_then(|view| view.revision());

@@ -29,7 +29,7 @@ pub enum Error {
     /// Not now, or not here.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// The cluster can't be changed like that.
+    /// The cluster cannot be changed like that.
     #[error(transparent)]
     Membership(#[from] MembershipError),
     /// A bug or a disk.

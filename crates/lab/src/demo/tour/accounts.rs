@@ -36,7 +36,7 @@ async fn import(tour: &mut Tour<'_>, samples: Option<PathBuf>) -> Result<(), Lab
         Some(file) => file,
         None => {
             let file = tour.cluster.directory().join("accounts.csv");
-            fs::write(&file, SAMPLES).or_fail(format_args!("can't write {}", file.display()))?;
+            fs::write(&file, SAMPLES).or_fail(format_args!("cannot write {}", file.display()))?;
             file
         }
     };

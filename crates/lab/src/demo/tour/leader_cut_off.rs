@@ -21,7 +21,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), LabError> {
     tour.narrator
         .chapter("leader_cut_off", "The leader's network is cut")?;
     tour.narrator.say(&format!(
-        "The leader keeps running, but nothing it sends arrives and nothing reaches it. It can't \
+        "The leader keeps running, but nothing it sends arrives and nothing reaches it. It cannot \
          know whether it still leads, so once no majority has answered it for the length of its \
          lease, it stops serving changes and linearizable reads. By then the others elect \
          another. {WRITERS} clients go on creating accounts."

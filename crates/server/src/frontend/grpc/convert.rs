@@ -187,7 +187,7 @@ fn password(field: &mut String) -> Result<Option<Password>, Invalid> {
         .map_err(|error| Invalid::Password(error.to_string()))
 }
 
-/// A password in whose place there can't be none.
+/// A password in whose place there cannot be none.
 pub(super) fn needed_password(field: &mut String) -> Result<Password, Invalid> {
     password(field)?.ok_or_else(|| Invalid::Password("the password is missing".to_owned()))
 }
@@ -372,7 +372,7 @@ pub(super) fn login(header: &str) -> Result<Login, Denied> {
         Some((login_name.to_owned(), Zeroizing::new(password.to_owned())))
     };
     let (login_name, password) = decode().ok_or(Denied::MalformedLogin)?;
-    // What can't be a name or a password can't be those of an account either.
+    // What cannot be a name or a password cannot be those of an account either.
     match (LoginName::parse(&login_name), Password::parse(&password)) {
         (Ok(login_name), Ok(password)) => Ok(Login {
             login_name,

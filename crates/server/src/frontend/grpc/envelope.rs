@@ -1,5 +1,5 @@
 //! What goes around every gRPC call: its deadline, its metrics, the revision in its answer,
-//! and the errors that the gRPC library makes of messages it can't decode.
+//! and the errors that the gRPC library makes of messages it cannot decode.
 
 use std::{sync::Arc, time::Duration};
 

@@ -20,7 +20,7 @@ pub const DOMAIN: &str = "quorid";
 /// When a client that was told BUSY may ask again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// A request that can't be understood: the caller has to change it.
+/// A request that cannot be understood: the caller has to change it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(
     missing_docs,

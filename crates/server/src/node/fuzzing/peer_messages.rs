@@ -25,7 +25,7 @@ pub fn check(data: &[u8]) {
     let Some((kind, bytes)) = data.split_first() else {
         return;
     };
-    // A message that can't be decoded is refused by the gRPC library.
+    // A message that cannot be decoded is refused by the gRPC library.
     let _ = decode(*kind, bytes);
 }
 
