@@ -43,13 +43,13 @@ struct Platter {
     fuse: Option<u64>,
     /// The next flush of the log fails.
     sync_fails: bool,
-    /// One did, and the server was told.
+    /// A sync failed, and the server got the error.
     sync_failed: bool,
     /// No flush of the log comes to an end.
     stalled: bool,
     /// There is no space left.
     full: bool,
-    /// The server was told that there is none.
+    /// The server got an error that there is no space.
     found_full: bool,
     flush_ms: (u64, u64),
     stored: Stored,
@@ -156,7 +156,7 @@ impl SimDisk {
         self.lock().sync_fails = true;
     }
 
-    /// Whether the server was told that a sync failed.
+    /// Whether the server got an error from a sync.
     pub(crate) fn sync_failed(&self) -> bool {
         self.lock().sync_failed
     }
@@ -219,7 +219,7 @@ impl Platter {
         match &mut self.fuse {
             Some(0) => {
                 self.cuts.in_operation += 1;
-                // Whoever waits for a flush is never told.
+                // Whoever waits for a flush never gets an answer.
                 drop(self.cut());
                 Err(no_power())
             }
@@ -248,7 +248,8 @@ impl Platter {
         }
     }
 
-    /// A sync fails. Returns who has to be told: nobody, if it was only noted what is committed.
+    /// A sync fails. Returns who has to get the error: nobody, if only a note of what is committed
+    /// was written.
     fn fail_sync(&mut self) -> Vec<quorid_storage::FlushDone> {
         let waiting = self.cut();
         self.cuts.syncs_failed += 1;

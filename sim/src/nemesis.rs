@@ -15,7 +15,7 @@ use crate::{
 
 /// A fuse that nothing burns down: the power goes anyway, ms.
 const FUSE_MS: u64 = 1500;
-/// A server that is told that a sync failed ends by then, ms.
+/// A server whose sync failed has ended after this time, ms.
 const ENDING_MS: u64 = 300;
 
 /// Makes the plan come true.

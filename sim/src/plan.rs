@@ -78,7 +78,7 @@ pub(crate) const KINDS: [&str; 18] = [
 ];
 
 impl Fault {
-    /// For the report.
+    /// The name of the fault in the report.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::PowerCut { .. } => "power cut",

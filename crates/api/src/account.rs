@@ -9,9 +9,9 @@ use crate::proto::{self, Attribute, AttributeEdit, attribute_edit::Action};
 /// Which account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountName {
-    /// By its id, which never changes.
+    /// The account with this id, which never changes.
     Id(Uuid),
-    /// By its login name, in any case.
+    /// The account with this login name, in upper or lower case.
     Login(String),
 }
 
@@ -129,7 +129,7 @@ pub enum PasswordChange {
 /// A change of an account. What is None stays as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateAccount {
-    /// Which account.
+    /// The account that is changed or deleted.
     pub account: AccountName,
     /// Change nothing unless the account still has this `etag`.
     pub etag: Option<String>,
@@ -196,7 +196,7 @@ impl AttributeEdit {
 /// An account to be removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeleteAccount {
-    /// Which account.
+    /// The account that is changed or deleted.
     pub account: AccountName,
     /// Remove nothing unless the account still has this `etag`.
     pub etag: Option<String>,

@@ -237,7 +237,7 @@ impl Caller {
     }
 }
 
-/// The term that a refusal tells of, 0 if none, and its leader, where there is one.
+/// The term that a refusal names, 0 if none, and its leader, where there is one.
 pub(crate) fn leader_told(refusal: &Rejected) -> (u64, Option<Endpoint>) {
     let said = |key| refusal.metadata.get(key);
     let term = said("term").and_then(|term| term.parse().ok());

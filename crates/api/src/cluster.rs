@@ -51,7 +51,7 @@ impl Client {
 
     /// The newest view of the cluster, and again after every change of leader, term or
     /// members. Outlives the server it hears from; never ends, and is silent while no
-    /// server is reached. Changes in quick succession may be told as one. Must be polled in
+    /// server is reached. Changes in quick succession may arrive as one. Must be polled in
     /// a tokio runtime.
     pub fn watch_cluster(&self) -> impl Stream<Item = ClusterView> + Send + use<> {
         let mut views = self.inner.caller.finder.views();

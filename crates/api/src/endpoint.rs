@@ -28,7 +28,7 @@ impl Endpoint {
         self.port
     }
 
-    /// As it was written.
+    /// The address as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
     }

@@ -37,7 +37,7 @@ pub(crate) struct Lost {
 }
 
 impl Failure {
-    /// For people, without the server's name.
+    /// The reason for people, without the server's name.
     pub(crate) fn problem(&self) -> &str {
         match self {
             Self::Final(answer) | Self::Busy(answer) | Self::NotLeader(answer) => &answer.message,

@@ -43,7 +43,7 @@ pub(crate) struct LeaderFinder {
     changes: Mutex<()>,
     leadership: watch::Sender<Leadership>,
     view: watch::Sender<Option<Arc<ClusterView>>>,
-    /// Of the first accepted view that had one.
+    /// Id of the cluster, from the first accepted view that had one.
     cluster_id: OnceLock<String>,
     turn: AtomicUsize,
     /// Somebody waits for the leader, and has for long.

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) trait Rpc: Clone + Send + Sync {
     /// What a server answers.
     type Answer: Send;
-    /// For logs.
+    /// Name of the method, for logs.
     const NAME: &'static str;
 
     /// Asks the server at the other end of the connection.

@@ -1,4 +1,4 @@
-//! Hearing of elections: one server tells of every change of leader or members, and where
+//! Hearing of elections: one server reports every change of leader or members, and where
 //! it is lost, another takes its place.
 
 use std::{pin::pin, sync::Arc, time::Duration};

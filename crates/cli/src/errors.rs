@@ -32,9 +32,9 @@ pub(crate) enum Exit {
     Fault = 6,
     /// Some of it was done.
     PartlyDone = 7,
-    /// As a shell tells of SIGINT.
+    /// The exit code that a shell gives for SIGINT.
     Interrupted = 130,
-    /// As a shell tells of SIGPIPE: who read the output has gone.
+    /// The exit code that a shell gives for SIGPIPE: the reader of the output has gone.
     ClosedPipe = 141,
 }
 
@@ -142,7 +142,7 @@ impl Failure {
         self
     }
 
-    /// For standard error, with `--output json`.
+    /// The error as JSON, for standard error with `--output json`.
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "code": code_name(self.code),

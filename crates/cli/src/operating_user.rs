@@ -7,7 +7,7 @@ use super::errors::Failure;
 /// The user's full name, or the login where the system knows none.
 ///
 /// Asks the passwd file first and then `getent`, which also knows users of a directory
-/// service; the environment tells the login where neither knows the user.
+/// service; the environment names the login where neither knows the user.
 pub(crate) fn real_name() -> Result<String, Failure> {
     let uid = rustix::process::getuid().as_raw();
     fs::read_to_string("/etc/passwd")

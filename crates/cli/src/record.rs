@@ -126,7 +126,7 @@ impl Record {
         out.line(self.to_text())
     }
 
-    /// As a block of lines.
+    /// The record as a block of lines.
     pub(crate) fn to_text(&self) -> String {
         let stamp =
             |time: &str, address: &str| format!("{} from {}", escape(time), escape(address));

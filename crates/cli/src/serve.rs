@@ -1,4 +1,4 @@
-//! `quorid serve`: this process is a server, until it is told to end.
+//! `quorid serve`: this process is a server, until it is asked to end.
 
 use std::io::{self, ErrorKind};
 

@@ -130,7 +130,7 @@ impl Settings {
     }
 }
 
-/// The format that errors are told in while the settings aren't known yet.
+/// The format of errors while the settings are not known yet.
 pub(crate) fn early_format(options: &ClientOptions, environment: Environment<'_>) -> Format {
     let from_environment = || Variables(environment).word("QUORID_OUTPUT").ok().flatten();
     options
@@ -140,7 +140,7 @@ pub(crate) fn early_format(options: &ClientOptions, environment: Environment<'_>
         .unwrap_or_default()
 }
 
-/// Where the configuration file is looked for, unless told.
+/// Where the configuration file is looked for, unless it is named.
 fn usual_config(env: &Variables<'_>) -> Option<PathBuf> {
     env.path("XDG_CONFIG_HOME")
         .filter(|path| path.is_absolute())

@@ -66,7 +66,7 @@ impl Output {
         self.format == Format::Json
     }
 
-    /// The same for what the demonstration tells.
+    /// The same for what the demonstration prints.
     pub(crate) fn screen(self) -> Screen {
         Screen {
             json: self.is_json(),

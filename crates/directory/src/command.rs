@@ -20,18 +20,18 @@ pub struct Command {
     pub time: Time,
     /// The address of the client.
     pub client: ClientAddress,
-    /// What to do.
+    /// The operation that the command asks for.
     pub operation: Operation,
 }
 
-/// What to do.
+/// A change that a command can ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// A new object.
     Create {
         /// Made by the leader: never used before.
         id: AccountId,
-        /// What it is, for ever.
+        /// The kind of the object, which never changes.
         kind: Kind,
         /// Why the client may.
         proof: Proof,
@@ -42,7 +42,7 @@ pub enum Operation {
     },
     /// Other attributes or another password of an object; what is not named stays.
     Change {
-        /// Which object.
+        /// The object that is meant.
         target: Selector,
         /// Only if it is still at this version; None: whatever its version.
         expected_version: Option<Revision>,
@@ -55,7 +55,7 @@ pub enum Operation {
     },
     /// No such object any more; what was unique of it is free again.
     Delete {
-        /// Which object.
+        /// The object that is meant.
         target: Selector,
         /// Only if it is still at this version; None: whatever its version.
         expected_version: Option<Revision>,
@@ -67,7 +67,7 @@ pub enum Operation {
 /// How a request names an account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Selector {
-    /// By its id.
+    /// The account with this id.
     Id(AccountId),
     /// By its login name, as of when the command is executed.
     LoginName(LoginName),
@@ -93,7 +93,7 @@ pub enum Proof {
     NotNeeded,
     /// The password was right.
     Password {
-        /// For the password that this revision set.
+        /// A proof of the password that this revision set.
         version: Revision,
     },
 }
@@ -106,7 +106,7 @@ impl Proof {
     };
 }
 
-/// What becomes of the verifier.
+/// Whether the password verifier is kept, set or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VerifierChange {
     /// Stays as it is.
@@ -117,8 +117,8 @@ pub enum VerifierChange {
     Remove,
 }
 
-/// What a client asked for, in 16 bytes (of SHA-256): tells a retry from another request that
-/// was given the same request id.
+/// What a client asked for, in 16 bytes (of SHA-256). It distinguishes a retry from another request
+/// that was given the same request id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 16]);
 
@@ -186,7 +186,7 @@ impl Command {
     }
 }
 
-/// Fields are told apart by tags and lengths, so that no two lists of fields hash the same
+/// Tags and lengths separate the fields, so that no two lists of fields hash the same
 /// bytes. Outcomes are persisted with fingerprints: neither order nor tags may change.
 struct FieldHash(Sha256);
 

@@ -14,7 +14,7 @@ use crate::view::View;
 pub struct Decision {
     /// The answer.
     pub outcome: Outcome,
-    /// To be stored together, in this order.
+    /// Events to store together, in this order.
     pub events: Vec<Event>,
 }
 

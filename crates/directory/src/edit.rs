@@ -7,13 +7,13 @@ use crate::value::Value;
 /// A change of one attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Edit {
-    /// Which attribute.
+    /// The attribute that is edited.
     pub attribute: AttributeNumber,
-    /// What becomes of its values.
+    /// The change of its values.
     pub action: EditAction,
 }
 
-/// What becomes of the values of an attribute.
+/// A change of the values of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EditAction {
     /// It has these as well.

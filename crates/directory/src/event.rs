@@ -31,9 +31,9 @@ pub enum Done {
 /// The answer to a command, the same for each of its retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// Of what was asked.
+    /// Fingerprint of what the client asked for.
     pub fingerprint: Fingerprint,
-    /// Of the first execution.
+    /// Revision of the first execution.
     pub revision: Revision,
     /// What was done, or why nothing was.
     pub result: Result<Change, Rejection>,
@@ -63,26 +63,26 @@ pub enum Event {
     },
     /// The password of an account is checked against this verifier.
     VerifierStored {
-        /// Which account.
+        /// The account that is meant.
         id: AccountId,
         /// The verifier.
         verifier: Verifier,
     },
     /// An account has no password any more.
     VerifierRemoved {
-        /// Which account.
+        /// The account that is meant.
         id: AccountId,
     },
     /// The outcome to answer a retry with.
     OutcomeRecorded {
-        /// Of which request.
+        /// The request that has this outcome.
         request: RequestId,
         /// The answer.
         outcome: Outcome,
     },
     /// A retry of the request cannot be answered any more; see [`Event::FloorRaised`].
     OutcomeForgotten {
-        /// Which request.
+        /// The request whose outcome is forgotten.
         request: RequestId,
     },
     /// Unknown requests made at this time or before are refused: they may have been executed.

@@ -31,7 +31,7 @@ impl AccountId {
         self.0.as_bytes()
     }
 
-    /// As a UUID.
+    /// The id as a UUID.
     pub const fn uuid(&self) -> Uuid {
         self.0
     }
@@ -91,7 +91,7 @@ impl RequestId {
         &self.0
     }
 
-    /// As a UUID.
+    /// The id as a UUID.
     pub const fn uuid(&self) -> Uuid {
         Uuid::from_bytes(self.0)
     }

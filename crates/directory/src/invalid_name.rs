@@ -77,7 +77,7 @@ pub enum InvalidName {
     /// Nothing in it, or nothing but spaces.
     #[error("the {kind} is empty; give 1 to {} characters", .kind.chars_max())]
     Empty {
-        /// Which name.
+        /// The kind of name that was given.
         kind: NameKind,
     },
     /// Too long to be looked at.
@@ -86,9 +86,9 @@ pub enum InvalidName {
         .kind.chars_max()
     )]
     Oversized {
-        /// Which name.
+        /// The kind of name that was given.
         kind: NameKind,
-        /// As given.
+        /// The length of the text as it was given.
         bytes: usize,
     },
     /// Too many characters.
@@ -97,7 +97,7 @@ pub enum InvalidName {
         .kind.chars_max()
     )]
     TooLong {
-        /// Which name.
+        /// The kind of name that was given.
         kind: NameKind,
         /// After normalising.
         chars: usize,
@@ -108,9 +108,9 @@ pub enum InvalidName {
         remedy(*.kind)
     )]
     Character {
-        /// Which name.
+        /// The kind of name that was given.
         kind: NameKind,
-        /// Which character.
+        /// The character that is wrong.
         code_point: u32,
         /// Where, in characters, from 1.
         position: usize,
@@ -124,7 +124,7 @@ pub enum InvalidName {
          kinds of digits; use one script"
     )]
     Direction {
-        /// Which name.
+        /// The kind of name that was given.
         kind: NameKind,
     },
     /// A login name in the form of a UUID.
@@ -136,7 +136,7 @@ pub enum InvalidName {
     /// Each normalising gives another text (RFC 8264, 7).
     #[error("the {kind} has no stable normal form; use fewer unusual characters")]
     Unstable {
-        /// Which name.
+        /// The kind of name that was given.
         kind: NameKind,
     },
 }

@@ -42,7 +42,7 @@ impl ClientAddress {
         }
     }
 
-    /// As text.
+    /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -63,7 +63,7 @@ pub enum InvalidClientAddress {
         ClientAddress::BYTES_MAX
     )]
     Length {
-        /// How many it has.
+        /// The number of bytes that it has.
         bytes: usize,
     },
     /// Not printable ASCII.
@@ -100,7 +100,7 @@ impl Verifier {
         }
     }
 
-    /// As a PHC string.
+    /// The verifier as a PHC string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -121,7 +121,7 @@ pub enum InvalidVerifier {
         Verifier::BYTES_MAX
     )]
     Length {
-        /// How many it has.
+        /// The number of bytes that it has.
         bytes: usize,
     },
     /// Not a PHC string.

@@ -47,7 +47,7 @@ pub struct Object {
 /// A value that no two objects may have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniqueKey {
-    /// Of which attribute.
+    /// The attribute that has the value.
     pub attribute: AttributeNumber,
     /// What [`Syntax::key`](crate::Syntax::key) gives.
     pub key: Vec<u8>,

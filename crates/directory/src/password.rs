@@ -63,7 +63,7 @@ pub enum InvalidPassword {
         Password::BYTES_MAX
     )]
     TooLong {
-        /// How many it has.
+        /// The number of bytes that it has.
         bytes: usize,
     },
     /// A character that it cannot have.

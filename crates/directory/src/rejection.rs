@@ -13,7 +13,7 @@ pub enum Rejection {
     /// Another object has a value that no two may have.
     #[error("{attribute} `{value}` already belongs to account {holder}; choose another one")]
     ValueTaken {
-        /// Of which attribute.
+        /// The attribute that has the value.
         attribute: AttributeNumber,
         /// The value that was asked for.
         value: Value,
@@ -23,7 +23,7 @@ pub enum Rejection {
     /// The schema does not allow it.
     #[error("{attribute} cannot be changed like that: {violation}")]
     SchemaViolation {
-        /// Which attribute.
+        /// The attribute that is meant.
         attribute: AttributeNumber,
         /// What is wrong.
         violation: Violation,
@@ -31,13 +31,13 @@ pub enum Rejection {
     /// Only operators change the attribute.
     #[error("{attribute} is changed by operators only")]
     NotPermitted {
-        /// Which attribute.
+        /// The attribute that is meant.
         attribute: AttributeNumber,
     },
     /// No account has the id or login name.
     #[error("no {account}; it may have been renamed or deleted")]
     AccountNotFound {
-        /// As the request named it.
+        /// The account as the request named it.
         account: Selector,
     },
     /// The account was changed since the client read it.
@@ -46,7 +46,7 @@ pub enum Rejection {
          read it again and decide again"
     )]
     VersionMismatch {
-        /// Which account.
+        /// The account that is meant.
         account: AccountId,
         /// The version that the client knows.
         expected: Revision,
@@ -56,13 +56,13 @@ pub enum Rejection {
     /// The account has a password, and none was given.
     #[error("account {account} is protected by a password; give its password")]
     PasswordNeeded {
-        /// Which account.
+        /// The account that is meant.
         account: AccountId,
     },
     /// The password was right when it was checked, but has been changed or removed since.
     #[error("the password of account {account} was changed meanwhile; give the new one")]
     PasswordChanged {
-        /// Which account.
+        /// The account that is meant.
         account: AccountId,
     },
     /// Too old to tell whether it was executed before.

@@ -30,7 +30,7 @@ impl fmt::Display for AttributeNumber {
     }
 }
 
-/// What is said of one attribute.
+/// The properties of one attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attribute {
     /// Its number in the state and in the log.

@@ -18,7 +18,7 @@ impl Value {
     }
 }
 
-/// As people and programs read and write it.
+/// The value as people and programs read and write it.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::error::LabError;
 
-/// Longest latency that is told apart, microseconds: five minutes.
+/// Longest latency that the histogram distinguishes, microseconds: five minutes.
 const LATENCY_MAX_US: u64 = 300_000_000;
 /// After an error, so that a cluster that is down isn't hammered.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
@@ -110,7 +110,7 @@ impl Pace {
 
 /// What came out.
 pub struct Measured {
-    /// From the first request to the last answer.
+    /// Time from the first request to the last answer.
     pub elapsed: Duration,
     /// Latencies of what succeeded, microseconds.
     pub latency: Histogram<u64>,

@@ -20,7 +20,7 @@ pub const BAD: Style = AnsiColor::Red.on_default().bold();
 /// Where results go, and remarks on them.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
-    /// For programs, not for people.
+    /// Results are for programs, not for people.
     pub json: bool,
 }
 

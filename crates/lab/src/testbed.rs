@@ -395,7 +395,7 @@ impl Testbed {
         }
     }
 
-    /// Everything the servers told in their logs since a moment, in the order of time.
+    /// All events that the servers logged since a moment, in the order of time.
     pub fn events_since(&self, since: SystemTime) -> Result<Vec<LogEvent>, TestbedError> {
         let mut events = Vec::new();
         for server in 0..self.len() {
@@ -407,7 +407,7 @@ impl Testbed {
         Ok(events)
     }
 
-    /// The first event since a moment that is as wanted, once it is told.
+    /// The first event since a moment that is as wanted, once it is logged.
     pub async fn wait_event(
         &self,
         since: SystemTime,
@@ -432,7 +432,7 @@ impl Testbed {
         }
     }
 
-    /// What is told in the logs from now on.
+    /// What the servers log from now on.
     pub fn follow_logs(&self) -> Result<LogTail, TestbedError> {
         LogTail::at_end((0..self.len()).map(|server| self.log(server).to_owned()))
     }

@@ -1,6 +1,6 @@
 //! The cluster's certificates: an authority, and what it signs for servers and operators.
 //!
-//! One authority per cluster. What a certificate is for is told by its organisational unit:
+//! Each cluster has one CA. The organisational unit of a certificate says what it is for:
 //! `quorid-server` or `quorid-operator`. A server's certificate carries the hosts under which
 //! clients reach it and `<server name>.server.quorid`, which the other servers verify.
 //!

@@ -205,7 +205,7 @@ impl Config {
 }
 
 impl Config {
-    /// Puts the real ports into the addresses that others are told, where they were left to
+    /// Puts the real ports into the addresses that others get, where they were left to
     /// the system to choose.
     pub fn take_ports(&mut self, client: u16, peer: u16) {
         let with = |address: &mut String, port: u16| {

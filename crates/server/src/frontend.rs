@@ -25,7 +25,7 @@ pub struct Frontend {
 }
 
 impl Frontend {
-    /// Everything on the clients' port: gRPC and HTTP, told apart by their paths.
+    /// Everything on the clients' port: gRPC and HTTP, which differ by their paths.
     pub fn router(self: &Arc<Self>) -> axum::Router {
         http::add_routes(grpc::router(self), self)
     }

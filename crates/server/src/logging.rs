@@ -12,8 +12,8 @@ use tracing_subscriber::{
 use crate::config::LogFormat;
 
 /// What the libraries may say. The consensus engine reports each attempt to reach a server
-/// that is down, and each message that came while it stopped; `node` tells of the first once,
-/// and gives the second to whoever asked. A refused handshake is told by the listener.
+/// that is down, and each message that came while it stopped; `node` logs the first once,
+/// and gives the second to whoever asked. The listener logs a refused handshake.
 const LIBRARIES: &str = "warn,rustls=error,openraft=error,openraft::raft=off,\
     openraft::replication=off,openraft::network=off";
 

@@ -17,7 +17,7 @@ const LATENCIES: [f64; 16] = [
     10.0, 30.0,
 ];
 
-/// Methods that are told apart; whatever else is called counts as `other`, so that callers
+/// Methods that have a label of their own; all others count as `other`, so that callers
 /// cannot make labels.
 const METHODS: [&str; 14] = [
     "/quorid.v1.Accounts/GetAccount",

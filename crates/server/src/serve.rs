@@ -36,7 +36,7 @@ const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 /// After that the outcome of a write is unknown to its client, who may ask again.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs a server until it is told to end, or checks its configuration.
+/// Runs a server until it is asked to end, or checks its configuration.
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     let config = Config::load(&args)?;
     let identity = Identity::load(&config.tls)?;

@@ -146,7 +146,7 @@ impl std::fmt::Debug for Identity {
 }
 
 impl Identity {
-    /// Reads the files. `check` tells whether they fit.
+    /// Reads the files. `check` says whether they fit.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         for certificate in read_certificates("the CA certificate", &files.ca)? {

@@ -43,7 +43,7 @@ impl DiskError {
 }
 
 impl StateDatabase {
-    /// With all tables, empty where they are new.
+    /// Opens a database with all tables; new ones are empty.
     pub(super) fn open(
         file: Box<dyn StateFile>,
         tables: Tables,
@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    /// Has no room once it is told so.
+    /// A backend that has no room once the test says so.
     #[derive(Debug)]
     struct Full(InMemoryBackend, Arc<AtomicBool>);
 

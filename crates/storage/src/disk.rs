@@ -24,7 +24,7 @@ pub const FORMAT_VERSION: u32 = 2;
 /// [`formed`](Identity::formed) changes later, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Of the data directory.
+    /// Format version of the data directory.
     pub format_version: u32,
     /// UUID of the cluster.
     pub cluster_id: String,
@@ -61,11 +61,11 @@ pub enum OpenError {
     Io {
         /// The data directory.
         path: String,
-        /// What was tried.
+        /// The operation that was tried.
         action: &'static str,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
-        /// What helps, most of the time.
+        /// What usually helps.
         remedy: &'static str,
     },
 }
@@ -96,7 +96,7 @@ pub trait Disk: Send + Sync + 'static {
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Removes every file whose name begins so.
     fn remove_all(&self, beginning: &str) -> io::Result<()>;
-    /// What the server was told to be, if it was.
+    /// The identity that the server was given, if it was given one.
     fn identity(&self) -> io::Result<Option<Identity>>;
     /// Notes it; on disk when it returns.
     fn save_identity(&self, identity: &Identity) -> io::Result<()>;
@@ -172,7 +172,7 @@ impl DataDirectory {
         }
     }
 
-    /// A full disk is told at the start, not by the first write of a client.
+    /// A full disk is reported at the start, and not by the first write of a client.
     fn check_room(&self) -> io::Result<()> {
         let name = "room-check";
         let mut file = private()

@@ -37,7 +37,7 @@ pub struct SnapshotChunk {
     pub keys: Vec<Bytes>,
     /// The value of each key.
     pub values: Vec<Bytes>,
-    /// Of all of the above.
+    /// Checksum of all of the above.
     pub crc32: u32,
 }
 
@@ -69,7 +69,7 @@ impl SnapshotChunk {
 pub struct SnapshotTotals {
     /// In all tables.
     pub rows: u64,
-    /// Of the chunks' checksums, in order.
+    /// Checksum of the chunks' checksums, in order.
     pub crc32: u32,
 }
 

@@ -23,7 +23,7 @@ pub struct Table {
     pub name: &'static str,
     /// Which keys and values it takes.
     pub shape: Shape,
-    /// What of it counts in a digest.
+    /// The part of it that a digest covers.
     pub digested: Digested,
     /// Refuses a received row that no server makes. The tables before this one are complete then.
     pub check_row: CheckRow,
@@ -50,7 +50,7 @@ pub enum Shape {
     TextToBytes,
 }
 
-/// What of a table counts in a digest.
+/// The part of a table that a digest covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Digested {
     /// All rows.

@@ -181,7 +181,7 @@ impl Records {
         self.end = last.end().0;
     }
 
-    /// Has all written so far synced. `done` is told when it is on the disk.
+    /// Has everything synced that was written so far. `done` is called when it is on the disk.
     fn sync(
         &mut self,
         synced: &Arc<AtomicU64>,

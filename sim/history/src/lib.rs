@@ -1,4 +1,4 @@
-//! Clients that get in each other's way, what they asked and were told, and the checks of it:
+//! Clients that get in each other's way, what they asked and were answered, and the checks of it:
 //! by the committed log (the [witness](witness)), and by a search for a linear order that
 //! knows of no log ([linearizability]). The simulator and the torture of real servers share it.
 

@@ -1,4 +1,4 @@
-//! What clients asked, and what they were told.
+//! What clients asked, and what they were answered.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ pub enum Asked {
     Rename {
         /// The same for each retry.
         request: RequestId,
-        /// Which account.
+        /// The account that is meant.
         account: Which,
         /// The new name.
         to: Name,
@@ -51,12 +51,12 @@ pub enum Asked {
     Delete {
         /// The same for each retry.
         request: RequestId,
-        /// Which account.
+        /// The account that is meant.
         account: Which,
     },
     /// Look an account up.
     Look {
-        /// Which account.
+        /// The account that is meant.
         account: Which,
         /// How old the answer may be.
         freshness: Freshness,
@@ -66,9 +66,9 @@ pub enum Asked {
 /// A login name, and how the client spells it: there are many ways to write the same one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Name {
-    /// As the directory has it.
+    /// The value as the directory has it.
     pub login_name: LoginName,
-    /// As it is sent.
+    /// The value as it is sent.
     pub spelled: String,
 }
 
@@ -81,9 +81,9 @@ impl fmt::Debug for Name {
 /// How an operation names its account.
 #[derive(Debug, Clone)]
 pub enum Which {
-    /// By the text of its UUID.
+    /// The account with this UUID, as text.
     Id(String),
-    /// By its login name.
+    /// The account with this login name.
     Name(Name),
 }
 
@@ -110,7 +110,7 @@ pub enum Answer {
     },
     /// The account was deleted.
     Deleted {
-        /// By this revision.
+        /// The revision of the change.
         revision: u64,
     },
     /// The rules of the directory speak against it.
@@ -136,7 +136,7 @@ pub struct Shown {
     pub login_name: String,
     /// Its real name.
     pub real_name: String,
-    /// The revision of its last change, as its etag tells it.
+    /// The revision of its last change, from its etag.
     pub version: String,
 }
 
@@ -151,7 +151,7 @@ pub fn shown(account: quorid_api::Account) -> Shown {
 }
 
 impl Asked {
-    /// For the report.
+    /// The name of this in the report.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create",
@@ -177,7 +177,7 @@ impl Asked {
 }
 
 impl Answer {
-    /// The revision that the answer tells.
+    /// The revision that the answer carries.
     pub fn revision(&self) -> Option<u64> {
         match self {
             Self::Account { revision, .. }
@@ -187,7 +187,7 @@ impl Answer {
         }
     }
 
-    /// For the report.
+    /// The name of this in the report.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Account { .. } | Self::Deleted { .. } => "done",

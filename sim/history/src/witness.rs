@@ -428,7 +428,7 @@ fn shown(account: &Object) -> Shown {
     }
 }
 
-/// What a client is told.
+/// What a client is answered.
 fn reason(rejection: &Rejection) -> Reason {
     match rejection {
         Rejection::ValueTaken {

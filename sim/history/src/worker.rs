@@ -29,7 +29,7 @@ pub trait World {
     /// Index of the last entry that any server took for committed; the largest number where
     /// nobody can see that.
     fn highest_committed(&self) -> u64;
-    /// Which names there are now: those of one cell are told apart from those of all others.
+    /// Which names there are now: those of one cell differ from those of all others.
     fn cell(&self) -> u64;
     /// An operation came to its end.
     fn record(&self, operation: Operation);
@@ -235,7 +235,7 @@ impl<W: World> Worker<W> {
 
     async fn call(&mut self, asked: &Asked) -> Answer {
         let patience = *self.chance.one_of(self.patience_ms);
-        // A session of its own tells the revision of just this answer.
+        // A session of its own has the revision of just this answer.
         let client = self.client.with_new_session();
         let client = client.with_deadline(Duration::from_millis(patience));
         let result = match asked {
@@ -308,7 +308,7 @@ pub struct Prober<W> {
     reader: Worker<W>,
 }
 
-/// What a prober was told by the server that it asked.
+/// What a prober got from the server that it asked.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Probed {
     /// Look-ups that were answered.

@@ -38,7 +38,7 @@ pub(crate) enum Record {
     Committed(LogPos),
     Truncate(u64),
     Purge(LogPos),
-    /// Nothing to write, but to be told when all before is on the disk.
+    /// Nothing to write; it is answered when everything before it is on the disk.
     Nothing,
 }
 
@@ -194,7 +194,7 @@ impl OpenLog {
 /// How often a disk that stands still is looked at, ms.
 const STALL_MS: u64 = 5;
 
-/// Writes what is waiting, all of it at once, and tells who waits, in order.
+/// Writes what is waiting, all of it at once, and answers who waits, in order.
 async fn flush(disk: SimDisk, power: u64, written: Arc<Notify>) {
     loop {
         written.notified().await;

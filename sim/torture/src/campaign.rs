@@ -1,4 +1,4 @@
-//! A cluster, from its first election to the check of all that its clients were told.
+//! A cluster, from its first election to the check of all answers that its clients got.
 
 use std::{
     fs,

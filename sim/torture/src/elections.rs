@@ -9,7 +9,7 @@ use crate::record::unix_ms;
 /// The elections of one cluster.
 pub(crate) struct Elections {
     tail: LogTail,
-    /// What was told before is about another cluster.
+    /// What was logged before is about another cluster.
     since: SystemTime,
     /// By term.
     won: BTreeMap<u64, Won>,
@@ -30,7 +30,7 @@ impl Elections {
         })
     }
 
-    /// Reads what was told since the last time. Returns what must never be.
+    /// Reads what was logged since the last time. Returns what must never be.
     pub(crate) fn look(&mut self) -> Result<Vec<String>, TestbedError> {
         let mut violations = Vec::new();
         for event in self.tail.new_events()? {

@@ -1,5 +1,5 @@
 //! Torture of real servers: three processes on real disks, struck again and again while clients
-//! work, and all that clients were told is checked by what the servers committed.
+//! work, and every answer that clients got is checked by what the servers committed.
 
 #![allow(
     clippy::print_stdout,

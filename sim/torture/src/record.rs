@@ -1,4 +1,4 @@
-//! What clients asked and were told, of one campaign.
+//! What clients asked and were answered in one campaign.
 
 use std::{
     fmt,

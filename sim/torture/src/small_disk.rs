@@ -15,7 +15,7 @@ use rustix::{
 
 /// Room for the whole log of a campaign. What isn't used takes no space.
 const BYTES: u64 = 512 << 20;
-/// Of the file system.
+/// Size of a block of the file system.
 const BLOCK: u64 = 4096;
 const BALLAST: &str = "ballast";
 

@@ -82,7 +82,7 @@ causes! {
 }
 
 impl Cause {
-    /// How an error of the client library is counted and told.
+    /// How an error of the client library is counted and printed.
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::Rejected(rejected) => Self::of_refusal(rejected),

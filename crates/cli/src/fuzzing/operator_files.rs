@@ -77,7 +77,7 @@ fn client_config(text: &str) {
     }
 }
 
-/// As it stands in a data directory.
+/// identity.json, as it stands in a data directory.
 fn identity(bytes: &[u8]) {
     if let Ok(identity) = serde_json::from_slice::<Identity>(bytes) {
         let written = serde_json::to_vec_pretty(&identity).expect("JSON has every text");

@@ -25,7 +25,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// One line.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// From 1, the header counted.
+    /// Number of the line, from 1, the header included.
     pub(super) number: u64,
     /// Bytes of the file up to its end.
     pub(super) bytes: u64,
@@ -44,7 +44,7 @@ pub(super) struct NewLine {
 /// Why a line was rejected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadLine {
-    /// As far as it could be read.
+    /// The login name, as far as it could be read.
     pub(super) login_name: String,
     pub(super) cause: Cause,
     pub(super) message: String,

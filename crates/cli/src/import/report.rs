@@ -11,7 +11,7 @@ use crate::{
     terminal::{Output, escape},
 };
 
-/// Counts what became of the lines and tells of it.
+/// Counts what became of the lines, and reports it.
 pub(super) struct Report {
     out: Output,
     progress: ProgressBar,

@@ -13,7 +13,7 @@ pub(crate) fn account_id(number: u8) -> AccountId {
     AccountId::from_bytes([number; 16])
 }
 
-/// A request made `ms` after the start; `salt` tells those of one time apart.
+/// A request made `ms` after the start; requests of one time differ by `salt`.
 pub(crate) fn request_at(ms: u64, salt: u8) -> RequestId {
     let mut bytes = [0; 16];
     bytes[..6].copy_from_slice(&(START + ms).to_be_bytes()[2..]);

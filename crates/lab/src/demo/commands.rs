@@ -102,7 +102,7 @@ pub(super) fn variables(cluster: &Testbed) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// As a shell takes it for one word.
+/// The text as one word of a shell.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-:,=@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -21,7 +21,7 @@ use crate::{
 /// How often the servers' logs are looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What is told of the servers: who leads, and who went.
+/// The events of the servers that are printed: who leads, and who went.
 const TOLD: [&str; 6] = [
     "leader_lost",
     "candidate",

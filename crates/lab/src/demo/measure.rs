@@ -140,7 +140,7 @@ async fn restart(cluster: &mut Testbed) -> Result<Duration, LabError> {
     Ok(began.elapsed())
 }
 
-/// What a server needs.
+/// Memory and disk space of a server.
 struct Footprint {
     name: String,
     leads: bool,

@@ -1,4 +1,4 @@
-//! How a tour is told: chapters, sentences, facts, time lines, and checks with their figures.
+//! How a tour is printed: chapters, sentences, facts, time lines, and checks with their figures.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(super) struct Moment {
     pub(super) what: String,
     /// The term that it is about, where it is about one.
     pub(super) term: Option<u64>,
-    /// The server that told a client of it, where one did.
+    /// The server that informed a client of it, if one did.
     pub(super) told_by: Option<String>,
 }
 

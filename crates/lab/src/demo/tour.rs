@@ -179,7 +179,7 @@ impl Tour<'_> {
         )
     }
 
-    /// What the servers told in their logs since, as far as it is of these kinds.
+    /// Events of these kinds that the servers logged since then.
     fn told(&self, since: Beginning, kinds: &[&str]) -> Result<Vec<LogEvent>, LabError> {
         let mut events = self.cluster.events_since(since.wall)?;
         events.retain(|event| kinds.contains(&event.event.as_str()));

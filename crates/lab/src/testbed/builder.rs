@@ -28,13 +28,13 @@ impl Builder {
         }
     }
 
-    /// How many servers: 3, unless told.
+    /// How many servers: 3, unless set.
     pub fn servers(mut self, servers: usize) -> Self {
         self.servers = servers;
         self
     }
 
-    /// Where everything is kept; a temporary directory, unless told. In a directory that was
+    /// Where everything is kept; a temporary directory, unless set. In a directory that was
     /// used before, the same cluster is started again.
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());

@@ -15,7 +15,7 @@ pub enum TestbedError {
         what: &'static str,
         /// Which file, directory or program.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// The directory holds something else.
@@ -93,7 +93,7 @@ pub enum TestbedError {
 }
 
 impl TestbedError {
-    /// For a server that ended without being told to, or badly.
+    /// The error of a server that ended without being stopped, or badly.
     pub(super) fn ended(place: &Place, status: ExitStatus) -> Self {
         Self::Ended {
             server: place.name.clone(),

@@ -17,7 +17,7 @@ use super::{OrCannot as _, TestbedError};
 pub struct LogEvent {
     /// When, by the clock of this machine.
     pub at: SystemTime,
-    /// Which server told it.
+    /// The server that logged it.
     pub server: usize,
     /// `elected`, `follows`, `leader_lost`, `candidate`, `stepped_down`, `snapshot_installed`...
     pub event: String,
@@ -38,7 +38,7 @@ impl LogEvent {
         }
     }
 
-    /// Reads a line of a JSON log; None if it is none, or tells of no event.
+    /// Reads a line of a JSON log; None if it is none, or has no event.
     pub fn parse(server: usize, line: &str) -> Option<Self> {
         let Value::Object(mut fields) = serde_json::from_str(line).ok()? else {
             return None;
@@ -89,7 +89,7 @@ impl LogTail {
         Ok(tail)
     }
 
-    /// What was told since the last call, in the order of time.
+    /// What was logged since the last call, in the order of time.
     pub fn new_events(&mut self) -> Result<Vec<LogEvent>, TestbedError> {
         let mut events = Vec::new();
         for (server, (log, read)) in self.logs.iter_mut().enumerate() {

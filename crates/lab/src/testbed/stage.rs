@@ -1,5 +1,5 @@
 //! Servers that run somewhere else, on hosts or in containers, and a program that starts,
-//! kills and cuts them off there: the stage's driver. `deploy/README.md` tells what a driver
+//! kills and cuts them off there: the stage's driver. `deploy/README.md` describes what a driver
 //! has to do.
 
 use std::{

@@ -101,7 +101,7 @@ impl ThisMachine {
             .or_cannot("signal", program)
     }
 
-    /// Waits for the end of a server that was told to stop.
+    /// Waits for the end of a server that was asked to stop.
     pub(super) async fn wait_stopped(
         &mut self,
         server: usize,

@@ -66,7 +66,7 @@ pub(super) fn check_address(key: &'static str, address: &str) -> Result<(), Conf
     ))
 }
 
-/// The address that others are told: given, or by the list of initial servers.
+/// The address that others get: as given, or from the list of initial servers.
 pub(super) fn advertised(
     key: &'static str,
     given: Option<String>,

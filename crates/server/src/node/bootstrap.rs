@@ -40,9 +40,9 @@ pub enum Refused {
          must not come back under its old id"
     )]
     Emptied {
-        /// Of the cluster.
+        /// Id of the cluster.
         cluster_id: String,
-        /// Of this server.
+        /// Name of this server.
         name: String,
         /// Its old id.
         server_id: u64,
@@ -54,14 +54,14 @@ pub enum Refused {
          acknowledged"
     )]
     LogGone {
-        /// Of the cluster.
+        /// Id of the cluster.
         cluster_id: String,
-        /// Of this server.
+        /// Name of this server.
         name: String,
         /// Its id.
         server_id: u64,
     },
-    /// The servers were told different things.
+    /// The servers were given different lists.
     #[error(
         "{other} was given other initial servers than this one\nthis one: {ours}\n\
          {other}: {theirs}"

@@ -1,4 +1,4 @@
-//! What a node is told at its start.
+//! The settings of a node.
 
 use std::{fmt, time::Duration};
 

@@ -88,7 +88,7 @@ async fn barrier(raft: &Raft) -> Result<Revision, BarrierError> {
 }
 
 impl BarrierError {
-    /// What the caller is told, given the member list that finds the leader's address.
+    /// What the caller is answered, given the member list that finds the leader's address.
     pub(crate) fn unavailable(
         self,
         leader: impl FnOnce(Option<u64>) -> Unavailable,

@@ -37,7 +37,7 @@ const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
 
 /// A port to serve.
 pub struct Port {
-    /// For the log: `client` or `peer`.
+    /// The name in the log: `client` or `peer`.
     pub name: &'static str,
     /// Where connections come in.
     pub listener: Box<dyn Listener>,
@@ -45,7 +45,7 @@ pub struct Port {
     pub tls: Arc<ServerConfig>,
     /// What requests are answered by. They carry their [`Connection`] as an extension.
     pub router: Router,
-    /// From this phase on, no new connections.
+    /// From this phase on, the port takes no new connections.
     pub until: Phase,
     /// Open connections, where they are counted.
     pub connections: Option<IntGauge>,

@@ -15,7 +15,7 @@ use crate::{
 /// How a server is doing.
 #[derive(Debug)]
 pub struct StatusReport {
-    /// As the node tells it.
+    /// The status as the node reports it.
     pub status: ServerStatus,
     /// Digest of the replicated state, and the revision of that state; where it was asked for.
     pub digest: Option<([u8; 32], Revision)>,

@@ -17,7 +17,7 @@ pub enum Error {
     Rejected {
         /// Why.
         rejection: Rejection,
-        /// Of the state that says so.
+        /// Revision of the state that says so.
         revision: Revision,
     },
     /// The caller may not.
@@ -41,7 +41,7 @@ impl Error {
     /// A rejection, by the state as of this revision.
     #[must_use]
     pub fn rejected(rejection: Rejection, revision: Revision) -> Self {
-        // What concerns the password is told as it would be by the service itself.
+        // Rejections about the password are the same as those of the service itself.
         match rejection {
             Rejection::PasswordNeeded { .. } => Self::Denied(Denied::PasswordNeeded),
             Rejection::PasswordChanged { .. } => Self::Denied(Denied::PasswordChanged),

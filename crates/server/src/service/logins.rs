@@ -113,7 +113,7 @@ impl Logins {
 
     fn remembers(&self, account: AccountId, digest: LoginDigest, now: Instant) -> bool {
         let remembered = self.lock().get(&account).copied();
-        // Digests are keyed, so comparing them in varying time tells nothing of passwords.
+        // Digests are keyed, so comparing them in varying time reveals nothing of passwords.
         remembered.is_some_and(|known| known.digest == digest && now < known.until)
     }
 

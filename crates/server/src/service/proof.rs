@@ -12,7 +12,7 @@
 //! - the *new* password of the request must (a change of password: who knows the account's
 //!   new password may know about the account); or
 //! - where the request removed the password, there is none to check. The request id, 74 random
-//!   bits made by the client and told to nobody else, is proof enough for an answer that only
+//!   bits made by the client and sent to nobody else, is proof enough for an answer that only
 //!   repeats what was done: replaying executes nothing.
 //!
 //! That the request is the same otherwise is checked by its fingerprint, in the rules. A
@@ -21,7 +21,7 @@
 //! # Missing accounts
 //! That an account is missing is for the log to say, even though a read has shown it: an
 //! earlier try of the request may still be on its way to the log, behind a creation of that
-//! account, and would act after its client was told that it didn't. An outcome in the log
+//! account, and would act after its client got the answer that it did not. An outcome in the log
 //! settles all tries. A request without an id has no other tries.
 
 use quorid_directory::{
@@ -139,7 +139,7 @@ impl Service {
             PasswordChange::Set(_) | PasswordChange::Keep | PasswordChange::Remove => None,
         };
         if current.is_none() {
-            // To be asked for its password tells that the account exists.
+            // To be asked for its password reveals that the account exists.
             if !self.access.names_are_public() {
                 self.prove_reader(caller, claim).await?;
             }

@@ -40,7 +40,7 @@ pub enum Consistency {
 pub struct Answer<T> {
     /// What was asked for.
     pub value: T,
-    /// Of the read, or of the change.
+    /// Revision of the read, or of the change.
     pub revision: Revision,
 }
 
@@ -69,7 +69,7 @@ pub enum PasswordChange {
 /// A change of an account; what is not named stays.
 #[derive(Debug)]
 pub struct AccountChange {
-    /// Which account.
+    /// The account that is meant.
     pub account: Selector,
     /// Only if it is still at this version.
     pub expected_version: Option<Revision>,
@@ -79,20 +79,20 @@ pub struct AccountChange {
     pub password: PasswordChange,
     /// The password as it is now.
     pub current_password: Option<Password>,
-    /// As in [`NewAccount`].
+    /// The same as in [`NewAccount`].
     pub request: Option<RequestId>,
 }
 
 /// The removal of an account.
 #[derive(Debug)]
 pub struct AccountRemoval {
-    /// Which account.
+    /// The account that is meant.
     pub account: Selector,
     /// Only if it is still at this version.
     pub expected_version: Option<Revision>,
     /// Its password.
     pub current_password: Option<Password>,
-    /// As in [`NewAccount`].
+    /// The same as in [`NewAccount`].
     pub request: Option<RequestId>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path};
 
-/// Why a handshake failed, as the side that accepted the connection tells it.
+/// Why a handshake failed, as the side that accepted the connection describes it.
 #[must_use]
 pub fn handshake_failure(error: &io::Error) -> String {
     use rustls::{AlertDescription as Alert, CertificateError as E, Error};

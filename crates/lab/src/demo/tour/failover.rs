@@ -20,9 +20,9 @@ pub(super) struct Failover {
     pub(super) harmed: &'static str,
     pub(super) old: usize,
     pub(super) new: usize,
-    /// What the servers told in their logs of it.
+    /// What the servers logged of it.
     pub(super) events: Vec<LogEvent>,
-    /// What a client was told.
+    /// What a listening client heard.
     pub(super) heard: Heard,
 }
 

@@ -168,11 +168,11 @@ impl ClusterApi {
 struct Watch {
     cluster: watch::Receiver<Arc<ClusterState>>,
     phase: watch::Receiver<Phase>,
-    /// What the client was told last.
+    /// The view that the client got last.
     told: Option<ClusterView>,
 }
 
-/// The next view that differs from the last one told; at the server's end, an error that
+/// The next view that differs from the last one sent; at the server's end, an error that
 /// sends the client to another server.
 async fn next_view(watch: Option<Watch>) -> Option<(Result<ClusterView, Status>, Option<Watch>)> {
     let mut watch = watch?;

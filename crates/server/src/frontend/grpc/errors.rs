@@ -17,7 +17,7 @@ use crate::{
 /// Domain of all reasons.
 pub const DOMAIN: &str = "quorid";
 
-/// When a client that was told BUSY may ask again.
+/// When a client that got BUSY may ask again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// A request that cannot be understood: the caller has to change it.

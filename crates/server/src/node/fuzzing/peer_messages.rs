@@ -126,7 +126,7 @@ fn assert_sound(membership: &Membership) {
     }
 }
 
-/// Only a server that was told the same, and belongs to no cluster, forms one with this one.
+/// Only a server that was given the same list, and belongs to no cluster, forms one with this one.
 fn hello(answer: &proto::HelloResponse) {
     let config = config();
     match bootstrap::check(&config, &config.initial_servers[1], answer) {

@@ -68,7 +68,7 @@ struct Story {
     cluster: Cluster,
     /// Servers by the names that the story gave them, and s1, s2 and so on.
     roles: BTreeMap<String, usize>,
-    /// Of the last write.
+    /// Revision of the last write.
     revision: Revision,
     remembered: Option<(Command, Outcome)>,
 }

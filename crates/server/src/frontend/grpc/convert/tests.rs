@@ -1,4 +1,4 @@
-//! What a client can get wrong in a message, and what it is told.
+//! What a client can get wrong in a message, and what it is answered.
 
 use super::*;
 
