@@ -15,6 +15,7 @@ mod network;
 mod own_identity;
 mod read_barrier;
 mod receive_snapshot;
+mod refused;
 mod send_snapshot;
 mod snapshot;
 mod state_machine;
@@ -42,11 +43,11 @@ use tokio::{
 use tracing::{info, warn};
 
 pub use self::{
-    bootstrap::Refused,
     cluster::{ClusterState, Member, Role},
     config::{InitialServer, NodeConfig, Timing},
     gate::{Gate, PeerName},
     membership::{MembershipError, NewServer},
+    refused::Refused,
     unavailable::Unavailable,
 };
 use self::{
