@@ -26,14 +26,10 @@ use rcgen::{
 pub use error::CertError;
 pub use inspect::{CertificateFacts, Role, facts, inspect, inspect_pem};
 
+use crate::tls::{OPERATOR_UNIT, SERVER_UNIT, is_host_label, peer_server_name};
+
 /// Organisational unit of a cluster's certificate authority.
 pub const AUTHORITY_UNIT: &str = "quorid-ca";
-/// Organisational unit of a server's certificate.
-pub const SERVER_UNIT: &str = "quorid-server";
-/// Organisational unit of an operator's certificate.
-pub const OPERATOR_UNIT: &str = "quorid-operator";
-/// What follows a server's name in the host name that the other servers verify.
-pub const PEER_DOMAIN: &str = "server.quorid";
 /// Days that an authority is valid where nothing else is asked for: ten years.
 pub const AUTHORITY_DAYS: u32 = 3_653;
 /// Days that a server's or operator's certificate is valid where nothing else is asked for.
@@ -127,7 +123,7 @@ pub fn make_server(
     hosts: &[String],
     options: &LeafOptions,
 ) -> Result<CertificateFiles, CertError> {
-    if !is_label(name) || name == AUTHORITY_NAME {
+    if !is_host_label(name) || name == AUTHORITY_NAME {
         return Err(CertError::ServerName {
             name: name.to_owned(),
         });
@@ -141,7 +137,7 @@ pub fn make_server(
         .iter()
         .map(|host| host_name(host))
         .collect::<Result<Vec<_>, _>>()?;
-    alternatives.push(host_name(&format!("{name}.{PEER_DOMAIN}"))?);
+    alternatives.push(host_name(&peer_server_name(name))?);
     make_leaf(name, SERVER_UNIT, options, |params| {
         params.subject_alt_names = alternatives;
         params.extended_key_usages = vec![
@@ -256,15 +252,6 @@ fn expiry(days: u32) -> u64 {
     now() + u64::from(days.clamp(1, DAYS_MAX)) * 86_400
 }
 
-fn is_label(name: &str) -> bool {
-    (1..=63).contains(&name.len())
-        && !name.starts_with('-')
-        && !name.ends_with('-')
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
 fn host_name(host: &str) -> Result<SanType, CertError> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(SanType::IpAddress(address));
@@ -275,7 +262,7 @@ fn host_name(host: &str) -> Result<SanType, CertError> {
     let lower = host.to_ascii_lowercase();
     // All digits and dots, yet no address: a mistyped one rather than a host name.
     let numeric = lower.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    if lower.len() > 253 || numeric || !lower.split('.').all(is_label) {
+    if lower.len() > 253 || numeric || !lower.split('.').all(is_host_label) {
         return Err(invalid());
     }
     lower

@@ -114,6 +114,17 @@ pub fn role_of(certificate: &CertificateDer<'_>) -> Role {
     }
 }
 
+/// Whether this may stand between the dots of a host name, in lower case. A server's name must:
+/// its peers verify it as part of one.
+pub(crate) fn is_host_label(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
 /// The DNS name in a server's certificate that its peers verify.
 #[must_use]
 pub fn peer_server_name(name: &str) -> String {

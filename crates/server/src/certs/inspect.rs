@@ -8,7 +8,8 @@ use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _, x509::X509Name,
 };
 
-use super::{CertError, OPERATOR_UNIT, SERVER_UNIT};
+use super::CertError;
+use crate::tls::{OPERATOR_UNIT, SERVER_UNIT};
 
 /// What a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use super::{ConfigError, INITIAL_SERVERS_MAX, InitialServer, PasswordFlags, Timing};
-use crate::passwords::{ITERATIONS_MAX, MEMORY_KIB_MAX, PARALLELISM_MAX, PasswordSettings};
+use crate::{
+    passwords::{ITERATIONS_MAX, MEMORY_KIB_MAX, PARALLELISM_MAX, PasswordSettings},
+    tls::is_host_label,
+};
 
 pub(super) fn missing(key: &'static str) -> ConfigError {
     ConfigError::Missing {
@@ -20,11 +23,8 @@ fn invalid(key: &'static str, reason: impl Into<String>) -> ConfigError {
     }
 }
 
-/// A server's name is part of the host name that its peers verify.
 pub(super) fn check_name(key: &'static str, name: &str) -> Result<(), ConfigError> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let fits = (1..=63).contains(&name.len()) && name.chars().all(allowed);
-    if fits && !name.starts_with('-') && !name.ends_with('-') {
+    if is_host_label(name) {
         return Ok(());
     }
     Err(invalid(
