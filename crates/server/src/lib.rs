@@ -9,6 +9,7 @@ pub mod frontend;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod logging;
+mod methods;
 pub mod metrics;
 pub mod node;
 pub mod passwords;

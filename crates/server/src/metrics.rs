@@ -9,31 +9,15 @@ use prometheus::{
 use tokio::sync::watch;
 use tonic::Code;
 
-use crate::node::{ClusterState, Role, ServerStatus};
+use crate::{
+    methods::METHODS,
+    node::{ClusterState, Role, ServerStatus},
+};
 
 /// Bounds of the latency histogram, s.
 const LATENCIES: [f64; 16] = [
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0, 30.0,
-];
-
-/// Methods that have a label of their own; all others count as `other`, so that callers
-/// cannot make labels.
-const METHODS: [&str; 14] = [
-    "/quorid.v1.Accounts/GetAccount",
-    "/quorid.v1.Accounts/ListAccounts",
-    "/quorid.v1.Accounts/CreateAccount",
-    "/quorid.v1.Accounts/UpdateAccount",
-    "/quorid.v1.Accounts/DeleteAccount",
-    "/quorid.v1.Accounts/CheckPassword",
-    "/quorid.v1.Cluster/GetCluster",
-    "/quorid.v1.Cluster/WatchCluster",
-    "/quorid.v1.Cluster/GetServer",
-    "/quorid.v1.Cluster/AddServer",
-    "/quorid.v1.Cluster/RemoveServer",
-    "/quorid.v1.Cluster/ReplaceServer",
-    "/quorid.v1.Cluster/TransferLeadership",
-    "/grpc.health.v1.Health/Check",
 ];
 
 /// A method's name as a label.
@@ -150,15 +134,12 @@ impl Metrics {
         }
     }
 
-    /// The label for the method at this path.
+    /// The label for the method at this path. Whatever is not a method of this server counts as
+    /// `other`, so that callers cannot make labels.
     #[must_use]
     pub fn method(&self, path: &str) -> Method {
-        let known = METHODS.iter().find(|method| **method == path);
-        Method(
-            known
-                .and_then(|method| method.strip_prefix('/'))
-                .unwrap_or("other"),
-        )
+        let known = path.strip_prefix('/').and_then(|name| METHODS.get(name));
+        Method(known.map_or("other", String::as_str))
     }
 
     /// Counts a request.

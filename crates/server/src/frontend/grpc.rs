@@ -20,11 +20,13 @@ use tonic::{
     metadata::{AsciiMetadataValue, MetadataMap},
     service::Routes,
 };
+use tonic_reflection::server as reflection;
 
 use self::errors::Invalid;
 use super::Frontend;
 use crate::{
     access::Denied,
+    methods::DESCRIPTORS,
     ports::Connection,
     service::{Caller, Error},
     tls::Role,
@@ -47,9 +49,10 @@ pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
         .add_service(cluster)
         .add_service(health::service(frontend));
     let described = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(quorid_api::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        DESCRIPTORS.into_iter().fold(
+            reflection::Builder::configure(),
+            reflection::Builder::register_encoded_file_descriptor_set,
+        )
     };
     routes = routes
         .add_service(

@@ -8,10 +8,10 @@ use tonic_health::{
     server::HealthReporter,
 };
 
-use crate::{frontend::Frontend, ports::Phase};
+use crate::{frontend::Frontend, methods::API_SERVICES, ports::Phase};
 
-/// Names that can be asked for; the empty one is the whole server.
-const SERVICES: [&str; 3] = ["", "quorid.v1.Accounts", "quorid.v1.Cluster"];
+/// The name under which the whole server can be asked for.
+const WHOLE_SERVER: &str = "";
 
 /// The health service. A task of its own keeps it up to date for as long as the node runs.
 pub(super) fn service(frontend: &Arc<Frontend>) -> HealthServer<impl Health> {
@@ -31,7 +31,8 @@ async fn follow(frontend: Arc<Frontend>, reporter: HealthReporter) {
         } else {
             ServingStatus::NotServing
         };
-        for name in SERVICES {
+        let services = API_SERVICES.iter().map(String::as_str);
+        for name in services.chain([WHOLE_SERVER]) {
             reporter.set_service_status(name, status).await;
         }
         let ended = tokio::select! {
