@@ -105,31 +105,18 @@ impl DisplayOptions {
     }
 }
 
+/// Longest time span that an option takes.
+const SPAN_MAX: Duration = Duration::from_secs(24 * 3_600);
+
 /// A time span as people write it: `500ms`, `10s`, `2m`, or seconds as a plain number.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let seconds_per_unit = match unit.trim() {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3_600.0,
-        _ => {
-            return Err(format!(
-                "`{text}` has no known unit: ms, s, m or h, as in 10s"
-            ));
-        }
-    };
-    let number: f64 = number
-        .parse()
-        .map_err(|_| format!("`{text}` is no time span: write it as in 500ms, 10s or 2m"))?;
-    let seconds = number * seconds_per_unit;
-    if !(0.001..=86_400.0).contains(&seconds) {
+    let unit = if text.parse::<f64>().is_ok() { "s" } else { "" };
+    let span = humantime::parse_duration(&format!("{text}{unit}"))
+        .map_err(|_| format!("`{text}` is no time span: write it as in 500ms, 10s, 2m or 1h"))?;
+    if !(Duration::from_millis(1)..=SPAN_MAX).contains(&span) {
         return Err(format!("`{text}` isn't between 1ms and 24h"));
     }
-    Ok(Duration::from_secs_f64(seconds))
+    Ok(span)
 }
 
 #[cfg(test)]
@@ -146,6 +133,7 @@ mod tests {
             ("1.5s", 1_500),
             ("2m", 120_000),
             ("1h", 3_600_000),
+            ("1h 30m", 5_400_000),
         ] {
             assert_eq!(
                 parse_duration(text).unwrap(),
@@ -153,7 +141,7 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "s", "-1s", "0", "1 year", "1e9", "25h", "1.2.3s"] {
+        for text in ["", "s", "-1s", "0", "1 year", "1e9", "inf", "25h", "1.2.3s"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -40,6 +40,7 @@ impl fmt::Display for Table {
 }
 
 /// Bytes as people read them: `512 B`, `1.5 MiB`.
+// Own code, because `bytesize` shows 1048575 as `1024.0 KiB` and knows units beyond TiB.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if bytes < 1_024 {
