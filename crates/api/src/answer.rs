@@ -22,6 +22,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// The library panics over an error whose details aren't base64. Here they are left out, be it
 /// in the headers or in the trailers: the error counts without them.
+/// Upstream: <https://github.com/grpc/grpc-rust/pull/2618>.
 pub(crate) fn readable<B>(answer: Response<B>) -> Response<Readable<B>> {
     let mut answer = answer.map(Readable);
     drop_unreadable(answer.headers_mut());

@@ -16,7 +16,8 @@ use super::{
 };
 
 /// redb's database, and what its disk said when it failed. After most errors redb takes nothing
-/// more, and each refusal says only that there was an error before.
+/// more, and each refusal says only that there was an error before: see
+/// <https://github.com/cberner/redb/pull/836>.
 pub(super) struct StateDatabase {
     database: Database,
     disk_error: DiskError,

@@ -243,7 +243,8 @@ fn open_or_make(
         .or_fault("opening the state")?;
     if file.size().or_fault("opening the state")? == 0 {
         // Made beside its place, like a snapshot: redb cannot open a file that it was making when
-        // the power went.
+        // the power went, since its magic number was not written yet:
+        // https://github.com/cberner/redb/pull/914.
         drop(file);
         let made = Loader::new(disk, 0, tables, options)?.finish(SnapshotTotals::default())?;
         return Ok(made.put_in_place(STATE)?.0);
