@@ -1,0 +1,249 @@
+//! How a server becomes a running member: opens what it has, finds its cluster, starts the engine.
+
+use std::{sync::Arc, time::Duration};
+
+use openraft::{
+    async_runtime::watch::WatchReceiver as _,
+    errors::{InitializeError, RaftError},
+};
+use quorid_storage::{Fault, LogEngine, OrFault as _};
+use tokio::{sync::watch, task::JoinSet};
+use tracing::info;
+
+use super::{
+    ClusterState, Inner, Node, NodeConfig, bootstrap,
+    cluster::{LeaseWatch, watch_cluster},
+    dialer::PeerDialer,
+    gate::Gate,
+    log_store::LogStore,
+    network::PeerNetwork,
+    read_barrier::ReadBarrier,
+    refused::Refused,
+    state_machine::StateMachine,
+    tasks,
+    types::Raft,
+};
+use crate::{seams::Outside, state::State};
+
+/// Why a node didn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It may not.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Its disk failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Its log is damaged.
+    #[error("cannot open the log: {0}")]
+    Log(std::io::Error),
+}
+
+impl StartError {
+    /// What the operator of this server can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused(refused) => refused.hint(),
+            Self::Fault(_) => None,
+            Self::Log(_) => Some(
+                "empty the data directory, start this server with --join, and then run: quorid \
+                 cluster replace"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// The part of a node that answers other servers from the beginning. The peer port must be
+/// open before [`start`](Starting::start) is awaited: the servers have to find each other.
+pub struct Starting {
+    config: NodeConfig,
+    outside: Outside,
+    /// For connections to other servers.
+    peer_tls: Arc<rustls::ClientConfig>,
+    gate: Gate,
+}
+
+impl Starting {
+    /// Reads who this server is, if it is anybody yet.
+    pub fn new(
+        config: NodeConfig,
+        outside: Outside,
+        peer_tls: Arc<rustls::ClientConfig>,
+    ) -> Result<Self, Fault> {
+        let identity = outside
+            .disk
+            .identity()
+            .or_fault("reading the server's identity")?;
+        let gate = Gate::new(&config, Arc::clone(&outside.disk), identity);
+        Ok(Self {
+            config,
+            outside,
+            peer_tls,
+            gate,
+        })
+    }
+
+    /// What other servers are answered by.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        self.gate.clone()
+    }
+
+    /// Finds the cluster or forms it, and becomes a running member. Waits for the other
+    /// servers for as long as it takes.
+    pub async fn start(self) -> Result<Node, StartError> {
+        let Self {
+            config,
+            outside,
+            peer_tls,
+            gate,
+        } = self;
+        let dialer = PeerDialer::new(
+            Arc::clone(&outside.network),
+            peer_tls,
+            Duration::from_millis(config.timing.election_max_ms),
+        );
+        let log = outside
+            .disk
+            .open_log(&config.log)
+            .map_err(StartError::Log)?;
+        let state = log.state();
+        let empty = state.last.is_none() && state.vote.is_none();
+        let start =
+            bootstrap::find_cluster(gate.identity(), &config, &dialer, &*outside.entropy, empty)
+                .await?;
+        let identity = start.identity;
+        let store = Arc::new(State::open(
+            Arc::clone(&outside.disk),
+            config.store.clone(),
+        )?);
+        if let Some(last) = state.last {
+            let checkpoint = store.durable().applied.map_or(0, |at| at.index);
+            let last_log = last.index;
+            info!(
+                event = "opened",
+                checkpoint,
+                last_log,
+                "opened: checkpoint at revision {checkpoint}, log up to entry {last_log}"
+            );
+        }
+        if identity.formed && empty {
+            let (cluster_id, name) = (identity.cluster_id, identity.name);
+            let server_id = identity.server_id;
+            return Err(Refused::LogGone {
+                cluster_id,
+                name,
+                server_id,
+            }
+            .into());
+        }
+        let network = PeerNetwork::new(
+            dialer.clone(),
+            &identity.cluster_id,
+            identity.server_id,
+            Duration::from_millis(config.timing.election_max_ms),
+        )
+        .ok_or_else(|| Fault::new("reading the cluster's id", "it is no UUID"))?;
+        let engine = config
+            .engine(&identity.cluster_id)
+            .validate()
+            .or_fault("configuring the engine")?;
+        let raft = Raft::new(
+            identity.server_id,
+            Arc::new(engine),
+            network,
+            LogStore::new(Arc::clone(&log)),
+            StateMachine::new(Arc::clone(&store)),
+        )
+        .await
+        .or_fault("starting the engine")?;
+        gate.open(raft.clone(), Arc::clone(&store));
+
+        let begin = start.form.filter(|_| empty);
+        if let Some(members) = begin {
+            info!(
+                event = "forming",
+                cluster_id = identity.cluster_id,
+                "forming the cluster with {} servers",
+                members.len()
+            );
+            match raft.initialize(members).await {
+                // Another server became the leader of a log that this one began before it
+                // crashed: it is formed.
+                Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
+                Err(error) => return Err(Fault::new("beginning the log", error).into()),
+            }
+        }
+        Ok(Node::run(
+            config,
+            raft,
+            store,
+            log,
+            dialer,
+            &identity.cluster_id,
+            &gate,
+        ))
+    }
+}
+
+impl Node {
+    fn run(
+        config: NodeConfig,
+        raft: Raft,
+        store: Arc<State>,
+        log: Arc<dyn LogEngine>,
+        dialer: PeerDialer,
+        cluster_id: &str,
+        gate: &Gate,
+    ) -> Self {
+        let state = ClusterState::of(cluster_id, &raft.server_metrics().borrow_watched());
+        let (state, cluster) = watch::channel(Arc::new(state));
+        let (fault, faults) = watch::channel(None);
+        let patience = Duration::from_millis(2 * config.timing.election_max_ms);
+        let lease = LeaseWatch {
+            lease: Duration::from_millis(config.timing.election_max_ms),
+            silence: Duration::from_millis(2 * config.timing.election_max_ms),
+            every: Duration::from_millis(config.timing.heartbeat_ms),
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch_cluster(
+            raft.clone(),
+            Arc::clone(gate.leader()),
+            cluster_id.to_owned(),
+            lease,
+            state,
+        ));
+        tasks.spawn(tasks::note_formed(
+            raft.clone(),
+            Arc::clone(gate.identity()),
+            fault.clone(),
+        ));
+        tasks.spawn(tasks::watch_engine(raft.clone(), fault.clone()));
+        tasks.spawn(tasks::make_checkpoints(
+            Arc::clone(&store),
+            raft.clone(),
+            config.checkpoint_interval,
+            fault.clone(),
+        ));
+        let (barrier, rounds) = ReadBarrier::new(raft.clone(), patience);
+        tasks.spawn(rounds);
+        let supervisor = tokio::spawn(tasks::supervise(tasks, fault)).abort_handle();
+        let inner = Inner {
+            config,
+            raft,
+            store,
+            log,
+            dialer,
+            barrier,
+            cluster,
+            changing: tokio::sync::Mutex::new(()),
+            fault: faults,
+            supervisor,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+}
