@@ -2,43 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, Settings};
-
-/// Keys at the top of the file. `tls` and `password` are tables.
-const TOP_KEYS: &[&str] = &[
-    "name",
-    "data_dir",
-    "client_listen",
-    "client_address",
-    "peer_listen",
-    "peer_address",
-    "initial_servers",
-    "join",
-    "form_alone",
-    "tls",
-    "access",
-    "timing",
-    "heartbeat_ms",
-    "election_min_ms",
-    "election_max_ms",
-    "checkpoint_interval_ms",
-    "checkpoint_bytes",
-    "log_keep_entries",
-    "snapshot_after_entries",
-    "cache_bytes",
-    "log_cache_bytes",
-    "password",
-    "log_format",
-    "verbose",
-];
-const TLS_KEYS: &[&str] = &["ca", "cert", "key"];
-const PASSWORD_KEYS: &[&str] = &[
-    "memory_kib",
-    "iterations",
-    "parallelism",
-    "threads",
-    "queue",
-];
+use super::{ConfigError, PasswordFlags, Settings, TlsSettings};
 
 /// Reads the settings of a file. Paths in it count from the file's directory.
 pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
@@ -68,8 +32,11 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
         reason: error.to_string().trim_end().to_owned(),
     };
     let table: toml::Table = toml::from_str(text).map_err(malformed)?;
-    refuse_unknown(path, "", &table, TOP_KEYS)?;
-    for (name, known) in [("tls", TLS_KEYS), ("password", PASSWORD_KEYS)] {
+    refuse_unknown(path, "", &table, Settings::KEYS)?;
+    for (name, known) in [
+        ("tls", TlsSettings::KEYS),
+        ("password", PasswordFlags::KEYS),
+    ] {
         if let Some(inner) = table.get(name).and_then(toml::Value::as_table) {
             refuse_unknown(path, &format!("{name}."), inner, known)?;
         }
@@ -108,6 +75,8 @@ fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Args as _;
+
     use super::*;
 
     fn error(text: &str) -> String {
@@ -160,29 +129,63 @@ mod tests {
         let table: toml::Table = toml::from_str(text).expect("valid");
         assert_eq!(
             table.len(),
-            TOP_KEYS.len(),
+            Settings::KEYS.len(),
             "a key is missing from this test"
         );
     }
 
+    /// One row for each setting, with its key, flag and variable.
     #[test]
-    fn every_key_is_in_the_reference() {
+    fn the_reference_has_the_settings_and_no_others() {
         const PAGE: &str = include_str!("../../../../docs/reference/configuration.md");
-        let of = |table: &'static str, keys: &[&str]| -> Vec<String> {
-            keys.iter()
-                .map(|key| format!("| `{table}{key}` | `--"))
+        let of = |table: &str, args: clap::Command| -> Vec<String> {
+            args.get_arguments()
+                .map(|arg| {
+                    let flag = arg.get_long().expect("every setting has a flag");
+                    let flag = match arg.get_short() {
+                        Some(short) => format!("`--{flag}`, `-{short}`"),
+                        None => format!("`--{flag}`"),
+                    };
+                    let variable = arg.get_env().expect("every setting has a variable");
+                    let key = arg.get_id();
+                    format!("| `{table}{key}` | {flag} | `{}` |", variable.display())
+                })
                 .collect()
         };
-        let mut rows = of("", TOP_KEYS);
-        rows.retain(|row| !row.contains("`tls`") && !row.contains("`password`"));
-        rows.extend(of("tls.", TLS_KEYS));
-        rows.extend(of("password.", PASSWORD_KEYS));
-        for row in rows {
+        let mut rows = of("", Settings::augment_args(clap::Command::new("all")));
+        let tables = [
+            ("tls.", TlsSettings::augment_args(clap::Command::new("tls"))),
+            (
+                "password.",
+                PasswordFlags::augment_args(clap::Command::new("password")),
+            ),
+        ];
+        for (table, args) in tables {
+            let inner: Vec<_> = args
+                .get_arguments()
+                .map(|arg| arg.get_id().clone())
+                .collect();
+            rows.retain(|row| {
+                !inner
+                    .iter()
+                    .any(|id| row.starts_with(&format!("| `{id}` ")))
+            });
+            rows.extend(of(table, args));
+        }
+        for row in &rows {
             assert!(
-                PAGE.contains(&row),
+                PAGE.contains(row),
                 "{row} isn't in docs/reference/configuration.md"
             );
         }
+        let documented = PAGE
+            .lines()
+            .filter(|line| line.starts_with("| `") && line.contains("` | `--"));
+        assert_eq!(
+            documented.count(),
+            rows.len(),
+            "rows for what is no setting"
+        );
     }
 
     #[test]
