@@ -1,6 +1,6 @@
 //! How a server becomes a running member: opens what it has, finds its cluster, starts the engine.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use openraft::{
     async_runtime::watch::WatchReceiver as _,
@@ -21,7 +21,7 @@ use super::{
     refused::Refused,
     state_machine::StateMachine,
     tasks,
-    types::Raft,
+    types::{Peer, Raft},
 };
 use crate::{seams::Outside, state::State};
 
@@ -161,20 +161,8 @@ impl Starting {
         .or_fault("starting the engine")?;
         gate.open(raft.clone(), Arc::clone(&store));
 
-        let begin = start.form.filter(|_| empty);
-        if let Some(members) = begin {
-            info!(
-                event = "forming",
-                cluster_id = identity.cluster_id,
-                "forming the cluster with {} servers",
-                members.len()
-            );
-            match raft.initialize(members).await {
-                // Another server became the leader of a log that this one began before it
-                // crashed: it is formed.
-                Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-                Err(error) => return Err(Fault::new("beginning the log", error).into()),
-            }
+        if let Some(members) = start.form.filter(|_| empty) {
+            form(&raft, &identity.cluster_id, members).await?;
         }
         Ok(Node::run(
             config,
@@ -185,6 +173,26 @@ impl Starting {
             &identity.cluster_id,
             &gate,
         ))
+    }
+}
+
+/// Begins the log of a new cluster.
+async fn form(
+    raft: &Raft,
+    cluster_id: &str,
+    members: BTreeMap<u64, Peer>,
+) -> Result<(), StartError> {
+    info!(
+        event = "forming",
+        cluster_id,
+        "forming the cluster with {} servers",
+        members.len()
+    );
+    match raft.initialize(members).await {
+        // Another server became the leader of a log that this one began before it crashed: it is
+        // formed.
+        Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => Ok(()),
+        Err(error) => Err(Fault::new("beginning the log", error).into()),
     }
 }
 

@@ -35,13 +35,25 @@ fn member() -> Member {
     }
 }
 
+/// Each error with its code and its reason, as they are on the wire.
+fn assert_on_the_wire<E: Into<Error>>(table: impl IntoIterator<Item = (E, Code, Reason)>) {
+    for (error, code, reason) in table {
+        let error = error.into();
+        let said = format!("{error:?}");
+        let (actual_code, actual_reason, _) = wire(error);
+        assert_eq!((actual_code, actual_reason), (code, reason), "{said}");
+    }
+}
+
+fn of_rejections<const N: usize>(
+    table: [(Rejection, Code, Reason); N],
+) -> [(Error, Code, Reason); N] {
+    table.map(|(rejection, code, reason)| (error_of(rejection), code, reason))
+}
+
 #[test]
-fn every_error_has_its_code_and_reason() {
+fn each_rejection_of_a_change_has_its_code_and_reason() {
     let name = LoginName::parse("ana").expect("valid");
-    let request: RequestId = "01890a5d-ac96-774b-bcce-b302099a8057"
-        .parse()
-        .expect("valid");
-    let (early, late) = (Time(1), Time(2));
     let account = id();
     let mail = attribute("mail").expect("an attribute").number;
     let rejections = [
@@ -102,6 +114,17 @@ fn every_error_has_its_code_and_reason() {
             Code::Unauthenticated,
             Reason::WrongPassword,
         ),
+    ];
+    assert_on_the_wire(of_rejections(rejections));
+}
+
+#[test]
+fn each_rejection_of_a_request_has_its_code_and_reason() {
+    let request: RequestId = "01890a5d-ac96-774b-bcce-b302099a8057"
+        .parse()
+        .expect("valid");
+    let (early, late) = (Time(1), Time(2));
+    let rejections = [
         (
             Rejection::RequestExpired {
                 time: early,
@@ -124,6 +147,11 @@ fn every_error_has_its_code_and_reason() {
             Reason::RequestFromFuture,
         ),
     ];
+    assert_on_the_wire(of_rejections(rejections));
+}
+
+#[test]
+fn each_denial_has_its_code_and_reason() {
     let denials = [
         (
             Denied::LoginNeeded,
@@ -156,6 +184,11 @@ fn every_error_has_its_code_and_reason() {
             Reason::WrongPassword,
         ),
     ];
+    assert_on_the_wire(denials);
+}
+
+#[test]
+fn what_may_be_asked_elsewhere_or_again_has_its_code_and_reason() {
     let behind = Unavailable::Behind {
         wanted: Revision(9),
         applied: Revision(8),
@@ -199,17 +232,8 @@ fn every_error_has_its_code_and_reason() {
             Reason::Fault,
         ),
     ];
-    let table = rejections
-        .map(|(rejection, code, reason)| (error_of(rejection), code, reason))
-        .into_iter()
-        .chain(denials.map(|(error, code, reason)| (Error::from(error), code, reason)))
-        .chain(unavailable.map(|(error, code, reason)| (Error::from(error), code, reason)))
-        .chain(own);
-    for (error, code, reason) in table {
-        let said = format!("{error:?}");
-        let (actual_code, actual_reason, _) = wire(error);
-        assert_eq!((actual_code, actual_reason), (code, reason), "{said}");
-    }
+    assert_on_the_wire(unavailable);
+    assert_on_the_wire(own);
 }
 
 #[test]
