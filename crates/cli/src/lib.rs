@@ -1,6 +1,6 @@
 //! The command line: one file per verb or noun.
 //!
-//! Parsed here, run there; whatever fails comes back as a [`Failure`], which `errors.rs` turns
+//! Parsed here, run there; whatever fails comes back as a `Failure`, which `errors.rs` turns
 //! into a message and an exit code.
 
 mod assignment;
