@@ -125,6 +125,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         update_address: "[::1]:50001".to_owned(),
         has_password: true,
         etag: "1f".to_owned(),
+        attributes: vec![quorid_api::Attribute {
+            name: "mail".to_owned(),
+            values: vec!["ana@example.org".to_owned(), "a\u{1b}".to_owned()],
+        }],
     };
     seeds.push(seed(3, &account));
     seeds

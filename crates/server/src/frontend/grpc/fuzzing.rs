@@ -4,9 +4,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 use prost::{DecodeError, Message};
 use quorid_api::proto::{
-    AddServerRequest, CheckPasswordRequest, CreateAccountRequest, DeleteAccountRequest,
-    GetAccountRequest, GetServerRequest, ListAccountsRequest, RemoveServerRequest,
-    ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
+    AddServerRequest, AttributeEdit, CheckPasswordRequest, CreateAccountRequest,
+    DeleteAccountRequest, GetAccountRequest, GetServerRequest, ListAccountsRequest,
+    RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
 use quorid_directory::{AccountId, Selector};
 use tonic::Status;
@@ -91,11 +91,7 @@ fn list(request: &ListAccountsRequest) -> Result<(), Status> {
 fn change(request: UpdateAccountRequest) -> Result<(), Status> {
     let asked = request.account.clone().unwrap_or_default();
     let change = convert::account_change(request)?;
-    assert!(
-        change.login_name.is_some()
-            || change.real_name.is_some()
-            || !matches!(change.password, PasswordChange::Keep)
-    );
+    assert!(!change.edits.is_empty() || !matches!(change.password, PasswordChange::Keep));
     match change.expected_version {
         None => assert_eq!(asked.etag, ""),
         Some(version) => {
@@ -196,6 +192,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         current_password: "old one".to_owned(),
         new_password: "new one".to_owned(),
         request_id: ID.to_owned(),
+        edits: vec![
+            AttributeEdit::add("mail", ["Ana@example.ORG".to_owned()]),
+            AttributeEdit::clear("title"),
+        ],
     };
     let server = || "s4".to_owned();
     let address = || "10.0.0.4:7400".to_owned();

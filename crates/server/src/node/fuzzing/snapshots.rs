@@ -151,8 +151,9 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
         index: view.revision().expect("a revision").0,
     };
     for account in &accounts {
-        let holder = view.account_id(&account.login_name).expect("a login name");
-        assert_eq!(holder, Some(account.id));
+        for (key, _) in account.unique_keys() {
+            assert_eq!(view.holder(&key).expect("a unique value"), Some(account.id));
+        }
         assert_eq!(
             view.object(&account.id).expect("an account").as_ref(),
             Some(account)
