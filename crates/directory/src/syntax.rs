@@ -5,6 +5,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::invalid_name::{InvalidName, NameKind};
 use crate::name::{LoginName, RealName};
+use crate::profile::within_bounds;
 use crate::value::Value;
 
 /// How the values of an attribute are written and compared.
@@ -116,8 +117,17 @@ impl Syntax {
     /// Whether a value has the type and the length of this syntax. More is not asked of a value
     /// that comes from the log: it was parsed before, perhaps by another version's rules.
     pub fn takes(self, value: &Value) -> bool {
-        match value {
-            Value::Text(text) => (1..=self.bytes_max()).contains(&text.len()),
+        let Value::Text(text) = value;
+        match self {
+            Self::LoginName => within_bounds(NameKind::Login, text).is_ok(),
+            Self::RealName => within_bounds(NameKind::Real, text).is_ok(),
+            Self::Line { .. }
+            | Self::Text { .. }
+            | Self::Mail
+            | Self::Phone
+            | Self::Language
+            | Self::Zone
+            | Self::SshKey => within(text, self.bytes_max()).is_ok(),
         }
     }
 
@@ -147,18 +157,21 @@ fn plain(
     expected: &'static str,
     fits: impl Fn(char) -> bool,
 ) -> Result<String, InvalidValue> {
-    let within = |bytes: usize, bytes_max: usize| match bytes {
-        0 => Err(InvalidValue::Empty),
-        1.. if bytes <= bytes_max => Ok(()),
-        1.. => Err(InvalidValue::TooLong { bytes, bytes_max }),
-    };
     let text = text.trim();
     // Form C may be shorter, but never to less than a quarter.
-    within(text.len(), bytes_max.saturating_mul(4))?;
+    within(text, bytes_max.saturating_mul(4))?;
     let text: String = text.nfc().collect();
-    within(text.len(), bytes_max)?;
+    within(&text, bytes_max)?;
     all(&text, expected, fits)?;
     Ok(text)
+}
+
+fn within(text: &str, bytes_max: usize) -> Result<(), InvalidValue> {
+    match text.len() {
+        0 => Err(InvalidValue::Empty),
+        bytes if bytes <= bytes_max => Ok(()),
+        bytes => Err(InvalidValue::TooLong { bytes, bytes_max }),
+    }
 }
 
 /// Every character fits, or the error says which one does not.
@@ -181,9 +194,15 @@ fn shape(fits: bool, expected: &'static str) -> Result<(), InvalidValue> {
 }
 
 /// RFC 5321's Mailbox without quoted strings and address literals, with RFC 6531's letters.
+/// The domain is judged in its normal form: in lower case it may be longer, or have other characters.
 fn mail(text: &str) -> Result<String, InvalidValue> {
+    let text = match text.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain.to_lowercase().nfc()),
+        None => return Err(InvalidValue::Shape { expected: MAIL }),
+    };
+    within(&text, Syntax::Mail.bytes_max())?;
     let local = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.@".contains(c);
-    all(text, MAIL, local)?;
+    all(&text, MAIL, local)?;
     let (local, domain) = text.rsplit_once('@').unwrap_or_default();
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -194,7 +213,7 @@ fn mail(text: &str) -> Result<String, InvalidValue> {
     let atoms = local.split('.').all(|atom| !atom.is_empty());
     let fits = local.len() <= 64 && atoms && !local.contains('@') && domain.split('.').all(label);
     shape(fits, MAIL)?;
-    Ok(format!("{local}@{}", domain.to_lowercase()))
+    Ok(text)
 }
 
 fn phone(text: String) -> Result<String, InvalidValue> {
@@ -281,6 +300,11 @@ mod tests {
             (Syntax::Mail, "jo\u{e3}o@exemplo.pt", "jo\u{e3}o@exemplo.pt"),
             (Syntax::Mail, "root@localhost", "root@localhost"),
             (
+                Syntax::Mail,
+                "ana@\u{c9}COLE.example",
+                "ana@\u{e9}cole.example",
+            ),
+            (
                 Syntax::Phone,
                 "+351 (21) 000-00.00/1",
                 "+351 (21) 000-00.00/1",
@@ -321,6 +345,8 @@ mod tests {
             (Syntax::Mail, "ana@", "ana@example.org"),
             (Syntax::Mail, "ana@b@example.org", "ana@example.org"),
             (Syntax::Mail, "a..b@example.org", "ana@example.org"),
+            // In lower case this is an i and a combining dot.
+            (Syntax::Mail, "ana@\u{130}.example", "position 6"),
             (Syntax::Mail, "ana@-example.org", "ana@example.org"),
             (Syntax::Mail, "ana lima@example.org", "position 4"),
             (Syntax::Phone, "+", "telephone"),
@@ -339,6 +365,19 @@ mod tests {
             let error = syntax.parse(text).expect_err(text).to_string();
             assert!(error.contains(part), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_mail_address_that_is_longer_in_lower_case_is_within_its_bound_or_refused() {
+        // Two bytes, and three in lower case.
+        let long = format!(
+            "{}@{}",
+            "a".repeat(64),
+            ["\u{23a}".repeat(21).as_str(); 4].join(".")
+        );
+        assert!(long.len() < Syntax::Mail.bytes_max());
+        let error = Syntax::Mail.parse(&long).expect_err("too long").to_string();
+        assert!(error.contains("254 at most"), "{error}");
     }
 
     #[test]
