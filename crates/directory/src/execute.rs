@@ -189,21 +189,15 @@ fn move_unique<V: View>(
     before: Option<&Object>,
     after: &Object,
 ) -> Result<Vec<Event>, Refused<V::Error>> {
-    let keys = |object: &Object| {
-        object
-            .unique_keys()
-            .map(|(key, _)| key)
-            .collect::<BTreeSet<_>>()
-    };
-    let had = before.map(keys).unwrap_or_default();
-    let has = keys(after);
-    let mut events: Vec<_> = had
-        .difference(&has)
-        .map(|key| Event::UniqueFreed { key: key.clone() })
+    let mut freed: BTreeSet<_> = before
+        .into_iter()
+        .flat_map(Object::unique_keys)
+        .map(|(key, _)| key)
         .collect();
+    let mut taken = Vec::new();
     for (key, value) in after.unique_keys() {
-        if had.contains(&key) {
-            continue;
+        if freed.remove(&key) {
+            continue; // It has it already.
         }
         let renamed = before.is_some() && key.attribute == LOGIN_NAME;
         if !(renamed && is_planted(PlantedBug::RenameSkipsUniqueness))
@@ -217,9 +211,10 @@ fn move_unique<V: View>(
             .into());
         }
         let holder = after.id;
-        events.push(Event::UniqueTaken { key, holder });
+        taken.push(Event::UniqueTaken { key, holder });
     }
-    Ok(events)
+    let freed = freed.into_iter().map(|key| Event::UniqueFreed { key });
+    Ok(freed.chain(taken).collect())
 }
 
 /// Read only where there is one.
