@@ -120,29 +120,56 @@ impl Object {
         })
     }
 
-    /// Makes the edits, in their order: all of them, or none.
+    /// What the schema forbids of it. Nothing, for an object that edits made.
+    pub fn violation(&self) -> Option<(AttributeNumber, Violation)> {
+        let of = |(number, values): (&AttributeNumber, &Vec<Value>)| {
+            let violation = match number.attribute() {
+                None => values.is_empty().then_some(Violation::Value),
+                Some(attribute) => self.violates(attribute, values),
+            };
+            violation.map(|violation| (*number, violation))
+        };
+        self.attributes.iter().find_map(of).or_else(|| self.lacks())
+    }
+
+    fn violates(&self, attribute: &Attribute, values: &[Value]) -> Option<Violation> {
+        let values_max = attribute.values_max;
+        if !attribute.kinds.contains(&self.kind) {
+            return Some(Violation::Kind);
+        }
+        if values.len() > values_max {
+            return Some(Violation::TooMany { values_max });
+        }
+        let fits = |value| attribute.syntax.takes(value);
+        (values.is_empty() || !values.iter().all(fits)).then_some(Violation::Value)
+    }
+
+    /// What it must have and does not.
+    fn lacks(&self) -> Option<(AttributeNumber, Violation)> {
+        let lacks = |row: &&Attribute| {
+            row.required
+                && row.kinds.contains(&self.kind)
+                && !self.attributes.contains_key(&row.number)
+        };
+        let row = ATTRIBUTES.iter().find(lacks)?;
+        Some((row.number, Violation::Required))
+    }
+
+    /// Makes the edits, in their order: all of them. After an error it is of no use.
     pub(crate) fn edit(&mut self, edits: &[Edit]) -> Result<(), (AttributeNumber, Violation)> {
-        let mut attributes = self.attributes.clone();
         for edit in edits {
             let attribute = self.editable(edit).map_err(|why| (edit.attribute, why))?;
-            let mut values = attributes.remove(&edit.attribute).unwrap_or_default();
+            let mut values = self.attributes.remove(&edit.attribute).unwrap_or_default();
             apply(attribute, &mut values, &edit.action);
             if values.len() > attribute.values_max {
                 let values_max = attribute.values_max;
                 return Err((edit.attribute, Violation::TooMany { values_max }));
             }
             if !values.is_empty() {
-                attributes.insert(edit.attribute, values);
+                self.attributes.insert(edit.attribute, values);
             }
         }
-        let lacks = |row: &&Attribute| {
-            row.required && row.kinds.contains(&self.kind) && !attributes.contains_key(&row.number)
-        };
-        if let Some(row) = ATTRIBUTES.iter().find(lacks) {
-            return Err((row.number, Violation::Required));
-        }
-        self.attributes = attributes;
-        Ok(())
+        self.lacks().map_or(Ok(()), Err)
     }
 
     fn editable(&self, edit: &Edit) -> Result<&'static Attribute, Violation> {

@@ -23,13 +23,18 @@ pub(super) const TABLE: Table = Table {
 };
 
 fn check_row(_: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
-    if decode(value)?.id.as_bytes().as_slice() != key {
-        return Err(Fault::new(
-            "storing a received snapshot",
-            "an object isn't that of its id",
-        ));
+    const STORING: &str = "storing a received snapshot";
+    let object = decode(value)?;
+    if object.id.as_bytes().as_slice() != key {
+        return Err(Fault::new(STORING, "an object isn't that of its id"));
     }
-    Ok(())
+    match object.violation() {
+        Some((attribute, violation)) => {
+            let why = format!("{attribute} of {}: {violation}", object.id);
+            Err(Fault::new(STORING, why))
+        }
+        None => Ok(()),
+    }
 }
 
 pub(super) fn find(rows: &impl Rows, id: &AccountId) -> Result<Option<Object>, Fault> {

@@ -286,14 +286,47 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
         TempDir::new().expect("folder"),
         TempDir::new().expect("folder"),
     );
-    let (good, _) = chunks(&filled(&from, 3));
+    let sender = filled(&from, 3);
+    let (good, _) = chunks(&sender);
     let receiver = filled(&to, 1);
     let before = receiver.read().expect("view").digest().expect("digest");
     // (table, its first row's new key, its new value)
+    let first = sender.read().expect("view").object(&account_id(0));
+    let first = first.expect("read").expect("an object");
+    let number = |name| attribute(name).expect("an attribute").number;
+    let without = |name| {
+        let mut object = first.clone();
+        object.attributes.remove(&number(name));
+        Bytes::from(object::encode(&object))
+    };
+    let with = |name, text: &str| {
+        let mut object = first.clone();
+        let values = vec![Value::Text(text.to_owned())];
+        object.attributes.insert(number(name), values);
+        Bytes::from(object::encode(&object))
+    };
     let other = || Bytes::copy_from_slice(account_id(99).as_bytes());
     let junk = || Bytes::from_static(b"junk");
     for (what, table, key, value) in [
         ("unreadable object", object::TABLE, None, Some(junk())),
+        (
+            "object without names",
+            object::TABLE,
+            None,
+            Some(without("login_name")),
+        ),
+        (
+            "object with an empty name",
+            object::TABLE,
+            None,
+            Some(with("login_name", "")),
+        ),
+        (
+            "object with a long title",
+            object::TABLE,
+            None,
+            Some(with("title", &"x".repeat(257))),
+        ),
         (
             "object of another id",
             object::TABLE,

@@ -161,15 +161,14 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
     }
     send_on(store);
 
-    let names = accounts
-        .iter()
-        .map(|account| login_name(account.login_name()));
-    let selectors = names.chain([login_name("ana"), login_name("ben")]);
+    let ids = accounts.iter().map(|account| Selector::Id(account.id));
+    let names = ["ana", "ben"].map(|name| Selector::LoginName(login_name(name)));
+    let selectors = ids.chain(names);
     let result = store.write(|state| {
-        for (number, name) in (1..).zip(selectors) {
+        for (number, target) in (1..).zip(selectors) {
             at.index = at.index.saturating_add(1);
             let removal = Operation::Delete {
-                target: Selector::LoginName(name),
+                target,
                 expected_version: None,
                 proof: Proof::Operator,
             };
