@@ -37,6 +37,10 @@ use crate::{
     state::ReadView,
 };
 
+/// What the accounts of a page may have as they are stored, bytes: half of what gRPC's libraries take
+/// in one message, as names of attributes and the like come on top.
+const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// What a server does for its clients.
 pub struct Service {
     node: Node,
@@ -164,7 +168,7 @@ impl Service {
         }
     }
 
-    /// Up to `limit` accounts after the one of id `after`.
+    /// Up to `limit` accounts after the one of id `after`, and no more than an answer should hold.
     pub async fn list(
         &self,
         caller: &Caller,
@@ -173,9 +177,7 @@ impl Service {
         consistency: Consistency,
     ) -> Result<Answer<Page>, Error> {
         let view = self.reader(caller, consistency).await?;
-        let mut accounts = view.list(after, limit + 1)?;
-        let more = accounts.len() > limit;
-        accounts.truncate(limit);
+        let (accounts, more) = view.list(after, limit, PAGE_BYTES_MAX)?;
         Ok(Answer {
             value: Page { accounts, more },
             revision: view.revision()?,

@@ -130,8 +130,8 @@ impl StateModel {
         if durable.membership != self.membership {
             return differs("the state has another membership");
         }
-        let accounts = view
-            .list(None, usize::MAX)
+        let (accounts, _) = view
+            .list(None, usize::MAX, usize::MAX)
             .map_err(|fault| fault.to_string())?;
         if !accounts.iter().eq(self.directory.objects().values()) {
             return differs("the state has other objects");

@@ -49,22 +49,25 @@ pub(super) fn remove(batch: &mut Batch<'_>, id: &AccountId) -> Result<(), Fault>
     batch.remove(&TABLE, id.as_bytes())
 }
 
-/// At most `limit` objects in the order of their ids, from the first one after `after`.
+/// Objects in the order of their ids, from the first one after `after`, and whether there are more:
+/// at most `limit`, and one at least but otherwise no more than `bytes_max` as they are stored.
 pub(super) fn list(
     rows: &impl Rows,
     after: Option<AccountId>,
     limit: usize,
-) -> Result<Vec<Object>, Fault> {
-    let mut objects = Vec::new();
-    if limit == 0 {
-        return Ok(objects);
-    }
+    bytes_max: usize,
+) -> Result<(Vec<Object>, bool), Fault> {
+    let (mut objects, mut bytes, mut more) = (Vec::new(), 0, false);
     let after = after.as_ref().map(|id| id.as_bytes().as_slice());
     rows.scan(&TABLE, after, |_, value| {
-        objects.push(decode(value)?);
-        Ok(objects.len() < limit)
+        bytes += value.len();
+        more = objects.len() == limit || (bytes > bytes_max && !objects.is_empty());
+        if !more {
+            objects.push(decode(value)?);
+        }
+        Ok(!more)
     })?;
-    Ok(objects)
+    Ok((objects, more))
 }
 
 pub(super) fn encode(object: &Object) -> Vec<u8> {

@@ -41,9 +41,16 @@ impl ReadView {
         outcome::find(&*self.0, request)
     }
 
-    /// At most `limit` objects in the order of their ids, from the first one after `after`.
-    pub fn list(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<Object>, Fault> {
-        object::list(&*self.0, after, limit)
+    /// Objects in the order of their ids, from the first one after `after`, and whether there are
+    /// more: at most `limit`, and one at least but otherwise no more than `bytes_max` as they are
+    /// stored.
+    pub fn list(
+        &self,
+        after: Option<AccountId>,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<Object>, bool), Fault> {
+        object::list(&*self.0, after, limit, bytes_max)
     }
 
     /// Number of objects.

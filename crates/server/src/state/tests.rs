@@ -148,7 +148,7 @@ proptest! {
             }
         }
         let view = store.read().expect("a view");
-        let accounts = view.list(None, 1000).expect("listed");
+        let accounts = view.list(None, 1000, usize::MAX).expect("listed").0;
         prop_assert_eq!(memory.objects().values().cloned().collect::<Vec<_>>(), accounts);
         for (key, id) in memory.unique() {
             prop_assert_eq!(view.holder(key).expect("read"), Some(*id));

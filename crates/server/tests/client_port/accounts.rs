@@ -1,7 +1,9 @@
 //! What an account looks like on the wire.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use quorid_api::proto::{
-    Account, CheckPasswordRequest, CreateAccountRequest, GetAccountRequest, UpdateAccountRequest,
+    Account, Attribute, CheckPasswordRequest, CreateAccountRequest, GetAccountRequest,
+    ListAccountsRequest, UpdateAccountRequest,
 };
 use quorid_server::access::Access;
 use tonic::Code;
@@ -75,4 +77,47 @@ async fn an_update_with_the_etag_of_an_older_version_is_refused() {
     assert_eq!(renamed.get_ref().id, created.id);
     let stale = refusal(operator.update_account(rename(&created.etag, "eve")).await);
     assert_eq!(stale, (Code::Aborted, "ETAG_MISMATCH".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_with_long_attributes_come_in_pages_that_a_client_takes() {
+    let server = TestServer::start(Access::Closed).await;
+    let mut operator = accounts(&server.operator().await);
+    let keys: Vec<_> = (0..7).map(ssh_key).collect();
+    for number in 0..80 {
+        let mut request = create(&format!("name{number}"));
+        request.password.clear();
+        let account = request.account.as_mut().expect("given");
+        account.attributes.push(Attribute {
+            name: "ssh_public_key".to_owned(),
+            values: keys.clone(),
+        });
+        operator.create_account(request).await.expect("created");
+    }
+    let (mut listed, mut pages, mut token) = (0, 0, String::new());
+    loop {
+        let request = ListAccountsRequest {
+            page_token: token,
+            ..ListAccountsRequest::default()
+        };
+        let page = operator.list_accounts(request).await.expect("a page");
+        let page = page.into_inner();
+        listed += page.accounts.len();
+        pages += 1;
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert!(pages > 1, "all of it is more than a message may be");
+    assert_eq!(listed, 80);
+}
+
+/// As long as one may be.
+fn ssh_key(number: u8) -> String {
+    let name = "ssh-test";
+    let mut blob = vec![0, 0, 0, 8];
+    blob.extend(name.bytes());
+    blob.resize(6000, number);
+    format!("{name} {}", STANDARD.encode(blob))
 }

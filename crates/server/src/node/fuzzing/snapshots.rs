@@ -144,7 +144,7 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
     let view = store.read().expect("a view");
     view.digest().expect("all of it can be read");
     view.server_id_max().expect("a number");
-    let accounts = view.list(None, usize::MAX).expect("accounts");
+    let accounts = view.list(None, usize::MAX, usize::MAX).expect("accounts").0;
     assert_eq!(view.count().expect("a number"), accounts.len() as u64);
     let mut at = LogPos {
         term: u64::MAX,

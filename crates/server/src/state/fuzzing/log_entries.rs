@@ -76,7 +76,7 @@ fn commands(mut bytes: &[u8]) {
     });
     assert_eq!(outcomes.expect("commands that can be decoded"), expected);
     let view = store.read().expect("a view");
-    let accounts = view.list(None, usize::MAX).expect("accounts");
+    let accounts = view.list(None, usize::MAX, usize::MAX).expect("accounts").0;
     assert!(accounts.iter().eq(memory.objects().values()));
     for (key, id) in memory.unique() {
         assert_eq!(view.holder(key).expect("a unique value"), Some(*id));
