@@ -24,7 +24,7 @@ pub(crate) fn assignment(text: &str) -> Result<Assignment, String> {
 
 /// The name of an attribute; hyphens may stand for underscores.
 pub(crate) fn attribute_name(text: &str) -> Result<String, String> {
-    let known = attribute(&text.replace('-', "_"));
+    let known = attribute(&text.replace('-', "_")).or_else(|_| attribute(text));
     known
         .map(|attribute| attribute.name.to_owned())
         .map_err(|unknown| unknown.to_string())
@@ -47,7 +47,7 @@ mod tests {
         assert!(error.contains("mail=ana@example.org"), "{error}");
         let error = assignment("e-mail=x").expect_err("no such attribute");
         assert!(
-            error.contains("`e_mail`") && error.contains(" mail,"),
+            error.contains("`e-mail`") && error.contains(" mail,"),
             "{error}"
         );
     }

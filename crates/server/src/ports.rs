@@ -1,5 +1,5 @@
-//! The ports: connections are accepted, shake hands, and are told what to speak. Which requests they
-//! bring is the front ends' matter.
+//! The ports: connections are accepted, shake hands, and speak HTTP. Which requests they bring is the
+//! front ends' matter.
 
 mod begun;
 mod http;

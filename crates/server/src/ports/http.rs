@@ -47,15 +47,12 @@ pub(super) async fn serve(
     let stream = match opened {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
-            debug!("{address} said nothing on the {} port: {error}", port);
+            debug!("{address} said nothing on the {port} port: {error}");
             return;
         }
         Err(_) => {
             let seconds = OPENING_TIMEOUT.as_secs();
-            debug!(
-                "{address} said too little on the {} port within {seconds} s",
-                port
-            );
+            debug!("{address} said too little on the {port} port within {seconds} s");
             return;
         }
     };
@@ -82,10 +79,7 @@ pub(super) async fn serve(
         }
     };
     if let Err(error) = ended {
-        debug!(
-            "the connection of {address} to the {} port ended: {error}",
-            port
-        );
+        debug!("the connection of {address} to the {port} port ended: {error}");
     }
 }
 
