@@ -3,7 +3,7 @@
 use std::{fmt::Debug, str::FromStr};
 
 use quorid_directory::{
-    ATTRIBUTES, AccountId, ClientAddress, LoginName, Password, RealName, RequestId, Verifier,
+    ATTRIBUTES, ObjectId, ClientAddress, LoginName, Password, RealName, RequestId, Verifier,
 };
 
 const LOGIN_CHARS_MAX: usize = 64;
@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
         4 => as_given(text, Verifier::parse(text), Verifier::as_str, 256),
         7 => attribute(text),
         _ => {
-            id::<AccountId>(text);
+            id::<ObjectId>(text);
             id::<RequestId>(text);
         }
     }
@@ -49,7 +49,7 @@ fn login_name(text: &str) {
         Ok(&name)
     );
     assert!(
-        normal.parse::<AccountId>().is_err(),
+        normal.parse::<ObjectId>().is_err(),
         "it is taken for an id"
     );
 }
@@ -128,7 +128,7 @@ fn id_of_bytes(bytes: &[u8]) {
     let Ok(bytes) = <[u8; 16]>::try_from(bytes) else {
         return;
     };
-    let account = AccountId::from_bytes(bytes);
+    let account = ObjectId::from_bytes(bytes);
     assert_eq!(account.to_string().parse(), Ok(account));
     if let Ok(request) = RequestId::from_bytes(bytes) {
         assert_eq!(request.as_bytes(), &bytes);

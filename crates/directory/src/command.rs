@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::edit::{Edit, EditAction};
-use crate::id::{AccountId, RequestId};
+use crate::id::{ObjectId, RequestId};
 use crate::model::{ClientAddress, Revision, Time, Verifier};
 use crate::name::LoginName;
 use crate::object::Kind;
@@ -30,7 +30,7 @@ pub enum Operation {
     /// A new object.
     Create {
         /// Made by the leader: never used before.
-        id: AccountId,
+        id: ObjectId,
         /// The kind of the object, which never changes.
         kind: Kind,
         /// Why the client may.
@@ -68,7 +68,7 @@ pub enum Operation {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Selector {
     /// The account with this id.
-    Id(AccountId),
+    Id(ObjectId),
     /// By its login name, as of when the command is executed.
     LoginName(LoginName),
 }

@@ -1,7 +1,7 @@
 //! What a command did: what is answered, and what is stored.
 
 use crate::command::Fingerprint;
-use crate::id::{AccountId, RequestId};
+use crate::id::{ObjectId, RequestId};
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Object, UniqueKey};
 use crate::rejection::Rejection;
@@ -47,14 +47,14 @@ pub enum Event {
     /// An object is gone.
     ObjectRemoved {
         /// Which.
-        id: AccountId,
+        id: ObjectId,
     },
     /// A unique value has a holder.
     UniqueTaken {
         /// The value.
         key: UniqueKey,
         /// Whose it is.
-        holder: AccountId,
+        holder: ObjectId,
     },
     /// A unique value has no holder any more.
     UniqueFreed {
@@ -64,14 +64,14 @@ pub enum Event {
     /// The password of an account is checked against this verifier.
     VerifierStored {
         /// The account that is meant.
-        id: AccountId,
+        id: ObjectId,
         /// The verifier.
         verifier: Verifier,
     },
     /// An account has no password any more.
     VerifierRemoved {
         /// The account that is meant.
-        id: AccountId,
+        id: ObjectId,
     },
     /// The outcome to answer a retry with.
     OutcomeRecorded {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::command::{Operation, Proof, Selector, VerifierChange};
 use crate::edit::Edit;
 use crate::event::{Change, Done, Event};
-use crate::id::AccountId;
+use crate::id::ObjectId;
 use crate::model::{Revision, Stamp, Verifier};
 use crate::object::{Object, UniqueKey};
 use crate::planted::{PlantedBug, is_planted};
@@ -136,7 +136,7 @@ fn change<V: View>(
     }
     if is_planted(PlantedBug::UuidChanges) {
         let stamped = after.id.uuid().as_u128() ^ u128::from(revision.0);
-        after.id = AccountId::from_bytes(stamped.to_be_bytes());
+        after.id = ObjectId::from_bytes(stamped.to_be_bytes());
     }
     let mut events = vec![Event::ObjectStored(after.clone())];
     events.extend(move_unique(view, Some(&before), &after)?);

@@ -9,13 +9,13 @@ use crate::model::Time;
 
 const EXAMPLE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-/// Which account: a UUID that never changes and is never used for another account.
+/// Which object: a UUID that never changes and is never used for another object.
 ///
 /// Written in the hyphenated form, in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountId(Uuid);
+pub struct ObjectId(Uuid);
 
-impl AccountId {
+impl ObjectId {
     /// The id that is this UUID.
     pub const fn new(uuid: Uuid) -> Self {
         Self(uuid)
@@ -37,26 +37,26 @@ impl AccountId {
     }
 }
 
-impl fmt::Display for AccountId {
+impl fmt::Display for ObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_hyphenated().fmt(f)
     }
 }
 
-impl FromStr for AccountId {
-    type Err = InvalidAccountId;
+impl FromStr for ObjectId {
+    type Err = InvalidObjectId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         parse_hyphenated(text)
             .map(Self)
-            .map_err(|why| InvalidAccountId { why })
+            .map_err(|why| InvalidObjectId { why })
     }
 }
 
 /// The text isn't an account id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid account id: {why}; an account id is a UUID such as {EXAMPLE}")]
-pub struct InvalidAccountId {
+pub struct InvalidObjectId {
     why: String,
 }
 

@@ -132,7 +132,7 @@ pub enum InvalidName {
         "the login name has the form of an account id (a UUID) and would be taken for one; \
          choose another one"
     )]
-    AccountId,
+    ObjectId,
     /// Each normalising gives another text (RFC 8264, 7).
     #[error("the {kind} has no stable normal form; use fewer unusual characters")]
     Unstable {

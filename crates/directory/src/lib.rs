@@ -31,7 +31,7 @@ pub use command::{Command, Fingerprint, Operation, Proof, Selector, VerifierChan
 pub use decide::{Decision, Retention, decide, decide_with};
 pub use edit::{Edit, EditAction};
 pub use event::{Change, Done, Event, Outcome};
-pub use id::{AccountId, InvalidAccountId, InvalidRequestId, RequestId};
+pub use id::{InvalidObjectId, InvalidRequestId, ObjectId, RequestId};
 pub use invalid_name::{CharacterFault, InvalidName, NameKind};
 pub use memory::MemoryDirectory;
 pub use model::{

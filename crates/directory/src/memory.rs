@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use crate::command::Command;
 use crate::decide::decide;
 use crate::event::{Event, Outcome};
-use crate::id::{AccountId, RequestId};
+use crate::id::{ObjectId, RequestId};
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Object, UniqueKey};
 use crate::view::View;
@@ -14,9 +14,9 @@ use crate::view::View;
 /// All of the state, in maps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryDirectory {
-    objects: BTreeMap<AccountId, Object>,
-    unique: BTreeMap<UniqueKey, AccountId>,
-    verifiers: BTreeMap<AccountId, Verifier>,
+    objects: BTreeMap<ObjectId, Object>,
+    unique: BTreeMap<UniqueKey, ObjectId>,
+    verifiers: BTreeMap<ObjectId, Verifier>,
     outcomes: BTreeMap<RequestId, Outcome>,
     clock: Time,
     floor: Time,
@@ -85,17 +85,17 @@ impl MemoryDirectory {
     }
 
     /// All objects, by id.
-    pub fn objects(&self) -> &BTreeMap<AccountId, Object> {
+    pub fn objects(&self) -> &BTreeMap<ObjectId, Object> {
         &self.objects
     }
 
     /// Whose each unique value is.
-    pub fn unique(&self) -> &BTreeMap<UniqueKey, AccountId> {
+    pub fn unique(&self) -> &BTreeMap<UniqueKey, ObjectId> {
         &self.unique
     }
 
     /// The verifiers of those who have a password.
-    pub fn verifiers(&self) -> &BTreeMap<AccountId, Verifier> {
+    pub fn verifiers(&self) -> &BTreeMap<ObjectId, Verifier> {
         &self.verifiers
     }
 
@@ -135,15 +135,15 @@ impl MemoryDirectory {
 impl View for MemoryDirectory {
     type Error = Infallible;
 
-    fn object(&self, id: &AccountId) -> Result<Option<Object>, Infallible> {
+    fn object(&self, id: &ObjectId) -> Result<Option<Object>, Infallible> {
         Ok(self.objects.get(id).cloned())
     }
 
-    fn holder(&self, key: &UniqueKey) -> Result<Option<AccountId>, Infallible> {
+    fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Infallible> {
         Ok(self.unique.get(key).copied())
     }
 
-    fn verifier(&self, id: &AccountId) -> Result<Option<Verifier>, Infallible> {
+    fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Infallible> {
         Ok(self.verifiers.get(id).cloned())
     }
 

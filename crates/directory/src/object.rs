@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::edit::{Edit, EditAction};
-use crate::id::AccountId;
+use crate::id::ObjectId;
 use crate::model::{Revision, Stamp};
 use crate::schema::{ATTRIBUTES, Attribute, AttributeNumber, LOGIN_NAME};
 use crate::value::Value;
@@ -28,7 +28,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Object {
     /// Never changes.
-    pub id: AccountId,
+    pub id: ObjectId,
     /// Never changes.
     pub kind: Kind,
     /// Its creation.

@@ -37,7 +37,7 @@ pub(crate) fn login_name(text: &str) -> Result<String, InvalidName> {
     };
     within_bounds(KIND, &normal)?;
     if Uuid::try_parse(&normal).is_ok() {
-        return Err(InvalidName::AccountId);
+        return Err(InvalidName::ObjectId);
     }
     Ok(normal)
 }

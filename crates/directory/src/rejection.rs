@@ -1,7 +1,7 @@
 //! Why a command was refused.
 
 use crate::command::Selector;
-use crate::id::{AccountId, RequestId};
+use crate::id::{ObjectId, RequestId};
 use crate::model::{Revision, Time};
 use crate::object::Violation;
 use crate::schema::AttributeNumber;
@@ -18,7 +18,7 @@ pub enum Rejection {
         /// The value that was asked for.
         value: Value,
         /// Whose it is.
-        holder: AccountId,
+        holder: ObjectId,
     },
     /// The schema does not allow it.
     #[error("{attribute} cannot be changed like that: {violation}")]
@@ -47,7 +47,7 @@ pub enum Rejection {
     )]
     VersionMismatch {
         /// The account that is meant.
-        account: AccountId,
+        account: ObjectId,
         /// The version that the client knows.
         expected: Revision,
         /// The version that it has.
@@ -57,13 +57,13 @@ pub enum Rejection {
     #[error("account {account} is protected by a password; give its password")]
     PasswordNeeded {
         /// The account that is meant.
-        account: AccountId,
+        account: ObjectId,
     },
     /// The password was right when it was checked, but has been changed or removed since.
     #[error("the password of account {account} was changed meanwhile; give the new one")]
     PasswordChanged {
         /// The account that is meant.
-        account: AccountId,
+        account: ObjectId,
     },
     /// Too old to tell whether it was executed before.
     #[error(

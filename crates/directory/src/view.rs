@@ -1,7 +1,7 @@
 //! The reading side of the state.
 
 use crate::event::Outcome;
-use crate::id::{AccountId, RequestId};
+use crate::id::{ObjectId, RequestId};
 use crate::model::{Time, Verifier};
 use crate::object::{Object, UniqueKey};
 
@@ -11,13 +11,13 @@ pub trait View {
     type Error;
 
     /// The object of this id.
-    fn object(&self, id: &AccountId) -> Result<Option<Object>, Self::Error>;
+    fn object(&self, id: &ObjectId) -> Result<Option<Object>, Self::Error>;
 
     /// The id of the object that has this value.
-    fn holder(&self, key: &UniqueKey) -> Result<Option<AccountId>, Self::Error>;
+    fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Self::Error>;
 
     /// What the password of this account is checked against.
-    fn verifier(&self, id: &AccountId) -> Result<Option<Verifier>, Self::Error>;
+    fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Self::Error>;
 
     /// What was answered to this request.
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Self::Error>;

@@ -12,7 +12,7 @@ mod requests;
 use std::sync::Arc;
 
 use quorid_directory::{
-    AccountId, Command, Kind, Object, Operation, Password, Proof, Rejection, RequestId, Revision,
+    Command, Kind, Object, ObjectId, Operation, Password, Proof, Rejection, RequestId, Revision,
     Selector, UniqueKey, VerifierChange,
 };
 
@@ -83,7 +83,7 @@ impl Service {
             None => None,
         };
         let operation = Operation::Create {
-            id: self.new_account_id(),
+            id: self.new_object_id(),
             kind: Kind::Person,
             proof: match caller.operator {
                 Some(_) => Proof::Operator,
@@ -172,7 +172,7 @@ impl Service {
     pub async fn list(
         &self,
         caller: &Caller,
-        after: Option<AccountId>,
+        after: Option<ObjectId>,
         limit: usize,
         consistency: Consistency,
     ) -> Result<Answer<Page>, Error> {
@@ -267,8 +267,8 @@ impl Service {
         }
     }
 
-    fn new_account_id(&self) -> AccountId {
-        AccountId::new(self.new_uuid())
+    fn new_object_id(&self) -> ObjectId {
+        ObjectId::new(self.new_uuid())
     }
 
     fn new_request_id(&self) -> RequestId {

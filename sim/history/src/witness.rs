@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use quorid_api::Reason;
 use quorid_directory::{
-    AccountId, Change, Done, Event, LOGIN_NAME, MemoryDirectory, Object, Outcome, REAL_NAME,
+    Change, Done, Event, LOGIN_NAME, MemoryDirectory, Object, ObjectId, Outcome, REAL_NAME,
     Rejection, RequestId, Revision, UniqueKey, decide,
 };
 use quorid_server::state::decode_command;
@@ -75,8 +75,8 @@ struct Replay {
     /// How often a request changed an account.
     effects: BTreeMap<RequestId, u64>,
     /// Whose each unique value is.
-    unique: BTreeMap<UniqueKey, Timeline<AccountId>>,
-    objects: BTreeMap<AccountId, Timeline<Object>>,
+    unique: BTreeMap<UniqueKey, Timeline<ObjectId>>,
+    objects: BTreeMap<ObjectId, Timeline<Object>>,
 }
 
 /// From which revision on it is what; nothing before the first.
@@ -197,7 +197,7 @@ impl Replay {
     }
 
     fn note(&mut self, index: u64, event: &Event) {
-        let mut object = |id: AccountId, now: Option<&Object>| {
+        let mut object = |id: ObjectId, now: Option<&Object>| {
             let timeline = self.objects.entry(id).or_default();
             timeline.push((index, now.cloned()));
         };
@@ -222,7 +222,7 @@ impl Replay {
     /// The account as of a revision.
     fn at(&self, which: &Which, revision: u64) -> Option<&Object> {
         let id = match which {
-            Which::Id(id) => id.parse::<AccountId>().ok()?,
+            Which::Id(id) => id.parse::<ObjectId>().ok()?,
             Which::Name(name) => {
                 let key = UniqueKey::login_name(&name.login_name);
                 *as_of(self.unique.get(&key), revision)?

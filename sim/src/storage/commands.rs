@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quorid_directory::{
-    ATTRIBUTES, AccountId, ClientAddress, Command, Edit, EditAction, Kind, LoginName, Operation,
+    ATTRIBUTES, ClientAddress, Command, Edit, EditAction, Kind, LoginName, ObjectId, Operation,
     Proof, RealName, RequestId, Selector, Syntax, Time, Value, Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
@@ -151,8 +151,8 @@ impl Commands {
     }
 }
 
-fn random_id(chance: &mut Chance) -> AccountId {
+fn random_id(chance: &mut Chance) -> ObjectId {
     let mut bytes = [0; 16];
     chance.fill(&mut bytes);
-    AccountId::new(Uuid::from_bytes(bytes))
+    ObjectId::new(Uuid::from_bytes(bytes))
 }

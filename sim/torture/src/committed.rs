@@ -105,7 +105,7 @@ pub(crate) fn compare(logs: &[ServerLog], applied: u64) -> (CommittedLog, Vec<St
 mod tests {
     use bytes::Bytes;
     use quorid_directory::{
-        AccountId, ClientAddress, Command, Edit, Kind, LoginName, Operation as Change, Proof,
+        ClientAddress, Command, Edit, Kind, LoginName, ObjectId, Operation as Change, Proof,
         RealName, Time,
     };
     use quorid_history::{Answer, Asked, Operation, Shown, chance::Chance, request_id, witness};
@@ -127,7 +127,7 @@ mod tests {
             time: Time(NOW_MS),
             client: ClientAddress::parse("127.0.0.1:1").unwrap(),
             operation: Change::Create {
-                id: AccountId::from_bytes([number; 16]),
+                id: ObjectId::from_bytes([number; 16]),
                 kind: Kind::Person,
                 proof: Proof::Operator,
                 edits: vec![

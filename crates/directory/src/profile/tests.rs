@@ -212,7 +212,7 @@ fn uuids_are_no_login_names() {
         "{01890a5d-ac96-774b-bcce-b302099a8057}",
         "０1890a5d-ac96-774b-bcce-b302099a8057",
     ] {
-        assert_eq!(login_name(text), Err(InvalidName::AccountId), "{text:?}");
+        assert_eq!(login_name(text), Err(InvalidName::ObjectId), "{text:?}");
     }
     login("01890a5d-ac96-774b-bcce-b302099a805");
 }

@@ -7,7 +7,7 @@ use crate::support::{
 };
 use proptest::prelude::*;
 use quorid_directory::{
-    AccountId, Command, Done, Edit, EditAction, Event, Kind, MemoryDirectory, Operation, Outcome,
+    Command, Done, Edit, EditAction, Event, Kind, MemoryDirectory, ObjectId, Operation, Outcome,
     Proof, Rejection, RequestId, Retention, Revision, Selector, Time, VerifierChange, View,
 };
 
@@ -214,8 +214,8 @@ proptest! {
     #[test]
     fn directory_stays_whole(commands in commands()) {
         let mut log = Log::with(SMALL);
-        let mut ever: BTreeMap<AccountId, Time> = BTreeMap::new();
-        let mut gone: BTreeSet<AccountId> = BTreeSet::new();
+        let mut ever: BTreeMap<ObjectId, Time> = BTreeMap::new();
+        let mut gone: BTreeSet<ObjectId> = BTreeSet::new();
         let (mut clock, mut floor) = (Time(0), Time(0));
         for command in &commands {
             let before = log.directory.clone();

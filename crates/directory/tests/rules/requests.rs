@@ -6,7 +6,7 @@ use crate::support::{
     verifier,
 };
 use quorid_directory::{
-    AccountId, ClientAddress, Command, Edit, EditAction, Event, Operation, Proof, Rejection,
+    ClientAddress, Command, Edit, EditAction, Event, ObjectId, Operation, Proof, Rejection,
     RequestId, Retention, Revision, Selector, Time, VerifierChange,
 };
 
@@ -127,7 +127,7 @@ fn request_id_given_to_something_else_is_rejected_and_not_recorded() {
 
 /// Operations that no two of ask for the same.
 fn different_operations() -> Vec<Operation> {
-    let id = Selector::Id(AccountId::from_bytes(*b"fourfourfourfour"));
+    let id = Selector::Id(ObjectId::from_bytes(*b"fourfourfourfour"));
     let with = |edits| change(id.clone(), Proof::Operator, edits);
     let phone = |action: fn(_) -> EditAction| Edit {
         attribute: number("phone"),

@@ -1,16 +1,16 @@
 //! Short ways to make commands and to see what they do.
 
 use quorid_directory::{
-    AccountId, AttributeNumber, Change, ClientAddress, Command, Edit, Event, Kind, LOGIN_NAME,
-    LoginName, MemoryDirectory, Operation, Outcome, Proof, REAL_NAME, Rejection, RequestId,
+    AttributeNumber, Change, ClientAddress, Command, Edit, Event, Kind, LOGIN_NAME, LoginName,
+    MemoryDirectory, ObjectId, Operation, Outcome, Proof, REAL_NAME, Rejection, RequestId,
     Retention, Revision, Selector, Time, Value, Verifier, VerifierChange, attribute, decide_with,
 };
 
 /// When tests begin, ms.
 pub(crate) const START: u64 = 1_700_000_000_000;
 
-pub(crate) fn account_id(number: u8) -> AccountId {
-    AccountId::from_bytes([number; 16])
+pub(crate) fn account_id(number: u8) -> ObjectId {
+    ObjectId::from_bytes([number; 16])
 }
 
 /// A request made `ms` after the start; requests of one time differ by `salt`.
@@ -182,7 +182,7 @@ impl Log {
             .result
     }
 
-    pub(crate) fn login_names(&self) -> Vec<(&str, AccountId)> {
+    pub(crate) fn login_names(&self) -> Vec<(&str, ObjectId)> {
         let unique = self.directory.unique().iter();
         unique
             .filter(|(unique, _)| unique.attribute == LOGIN_NAME)

@@ -1,17 +1,17 @@
 //! Ids, addresses, verifiers and passwords are parsed once and say what is wrong.
 
 use quorid_directory::{
-    AccountId, ClientAddress, InvalidClientAddress, InvalidPassword, InvalidVerifier, LoginName,
+    ClientAddress, InvalidClientAddress, InvalidPassword, InvalidVerifier, LoginName, ObjectId,
     Password, RealName, RequestId, Time, Verifier,
 };
 
 #[test]
 fn account_ids_are_hyphenated_uuids() {
     let text = "01890a5d-ac96-774b-bcce-b302099a8057";
-    let id: AccountId = text.parse().expect("an id");
+    let id: ObjectId = text.parse().expect("an id");
     assert_eq!(id.to_string(), text);
     assert_eq!(text.to_uppercase().parse(), Ok(id));
-    assert_eq!(AccountId::from_bytes(*id.as_bytes()), id);
+    assert_eq!(ObjectId::from_bytes(*id.as_bytes()), id);
     for (text, why) in [
         ("", "0 bytes instead of 36"),
         ("ana", "3 bytes instead of 36"),
@@ -29,7 +29,7 @@ fn account_ids_are_hyphenated_uuids() {
             "no hexadecimal digit at position 1",
         ),
     ] {
-        let error = text.parse::<AccountId>().expect_err(text).to_string();
+        let error = text.parse::<ObjectId>().expect_err(text).to_string();
         assert!(error.contains(why), "{error}");
         assert!(error.contains("such as 01890a5d-"), "{error}");
     }

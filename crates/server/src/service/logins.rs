@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use quorid_directory::{AccountId, Revision, Selector};
+use quorid_directory::{ObjectId, Revision, Selector};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -60,7 +60,7 @@ impl Service {
 pub(super) struct Logins {
     /// Of this process only: a digest is worth nothing elsewhere.
     key: Zeroizing<[u8; 32]>,
-    remembered: Mutex<HashMap<AccountId, Remembered>>,
+    remembered: Mutex<HashMap<ObjectId, Remembered>>,
     stripes: Vec<tokio::sync::Mutex<()>>,
 }
 
@@ -93,7 +93,7 @@ impl Logins {
     }
 
     /// HMAC's construction, with the fields before the password of fixed length.
-    fn digest(&self, account: AccountId, verifier: Revision, password: &[u8]) -> LoginDigest {
+    fn digest(&self, account: ObjectId, verifier: Revision, password: &[u8]) -> LoginDigest {
         let inner = Sha256::new_with_prefix(b"quorid login inner")
             .chain_update(self.key.as_slice())
             .chain_update(account.as_bytes())
@@ -111,13 +111,13 @@ impl Logins {
         &self.stripes[usize::from(digest[0]) % STRIPES]
     }
 
-    fn remembers(&self, account: AccountId, digest: LoginDigest, now: Instant) -> bool {
+    fn remembers(&self, account: ObjectId, digest: LoginDigest, now: Instant) -> bool {
         let remembered = self.lock().get(&account).copied();
         // Digests are keyed, so comparing them in varying time reveals nothing of passwords.
         remembered.is_some_and(|known| known.digest == digest && now < known.until)
     }
 
-    fn remember(&self, account: AccountId, digest: LoginDigest, now: Instant) {
+    fn remember(&self, account: ObjectId, digest: LoginDigest, now: Instant) {
         let mut remembered = self.lock();
         if remembered.len() >= REMEMBERED_MAX && !remembered.contains_key(&account) {
             remembered.retain(|_, known| now < known.until);
@@ -130,7 +130,7 @@ impl Logins {
         remembered.insert(account, Remembered { digest, until });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, Remembered>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectId, Remembered>> {
         // The map is whole between any two statements: what a panic leaves can be used.
         self.remembered
             .lock()
@@ -143,10 +143,10 @@ mod tests {
     use super::*;
     use crate::seams::SystemEntropy;
 
-    fn account(n: u32) -> AccountId {
+    fn account(n: u32) -> ObjectId {
         let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&n.to_be_bytes());
-        AccountId::from_bytes(bytes)
+        ObjectId::from_bytes(bytes)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    AccountId, Event, Object, Outcome, RequestId, Revision, Time, UniqueKey, Verifier, View, decide,
+    Event, Object, ObjectId, Outcome, RequestId, Revision, Time, UniqueKey, Verifier, View, decide,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 
@@ -124,15 +124,15 @@ impl<'b, 't> Changes<'b, 't> {
 impl View for Changes<'_, '_> {
     type Error = Fault;
 
-    fn object(&self, id: &AccountId) -> Result<Option<Object>, Fault> {
+    fn object(&self, id: &ObjectId) -> Result<Option<Object>, Fault> {
         object::find(self.batch, id)
     }
 
-    fn holder(&self, key: &UniqueKey) -> Result<Option<AccountId>, Fault> {
+    fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Fault> {
         unique::find(self.batch, key)
     }
 
-    fn verifier(&self, id: &AccountId) -> Result<Option<Verifier>, Fault> {
+    fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Fault> {
         verifier::find(self.batch, id)
     }
 

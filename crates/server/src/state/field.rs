@@ -4,7 +4,7 @@
 //! Whatever is read was checked before it was written; text that no longer parses means a
 //! damaged file or a program older than the data, and is a [`Fault`].
 
-use quorid_directory::{AccountId, ClientAddress, LoginName, RequestId, Selector, Value, Verifier};
+use quorid_directory::{ClientAddress, LoginName, ObjectId, RequestId, Selector, Value, Verifier};
 use quorid_storage::{Fault, OrFault as _};
 
 use super::proto;
@@ -63,8 +63,8 @@ pub(super) fn client_address(text: &str) -> Result<ClientAddress, Fault> {
     ClientAddress::parse(text).or_fault("reading a stored client address")
 }
 
-pub(super) fn account_id(bytes: &[u8]) -> Result<AccountId, Fault> {
-    Ok(AccountId::from_bytes(sixteen(bytes, "account id")?))
+pub(super) fn account_id(bytes: &[u8]) -> Result<ObjectId, Fault> {
+    Ok(ObjectId::from_bytes(sixteen(bytes, "account id")?))
 }
 
 pub(super) fn request_id(bytes: &[u8]) -> Result<RequestId, Fault> {

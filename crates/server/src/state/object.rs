@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use prost::Message as _;
-use quorid_directory::{AccountId, AttributeNumber, Kind, Object, Revision, Stamp, Time};
+use quorid_directory::{AttributeNumber, Kind, Object, ObjectId, Revision, Stamp, Time};
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
@@ -37,7 +37,7 @@ fn check_row(_: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     }
 }
 
-pub(super) fn find(rows: &impl Rows, id: &AccountId) -> Result<Option<Object>, Fault> {
+pub(super) fn find(rows: &impl Rows, id: &ObjectId) -> Result<Option<Object>, Fault> {
     rows.get(&TABLE, id.as_bytes(), decode)
 }
 
@@ -45,7 +45,7 @@ pub(super) fn put(batch: &mut Batch<'_>, object: &Object) -> Result<(), Fault> {
     batch.insert(&TABLE, object.id.as_bytes(), &encode(object))
 }
 
-pub(super) fn remove(batch: &mut Batch<'_>, id: &AccountId) -> Result<(), Fault> {
+pub(super) fn remove(batch: &mut Batch<'_>, id: &ObjectId) -> Result<(), Fault> {
     batch.remove(&TABLE, id.as_bytes())
 }
 
@@ -53,7 +53,7 @@ pub(super) fn remove(batch: &mut Batch<'_>, id: &AccountId) -> Result<(), Fault>
 /// at most `limit`, and one at least but otherwise no more than `bytes_max` as they are stored.
 pub(super) fn list(
     rows: &impl Rows,
-    after: Option<AccountId>,
+    after: Option<ObjectId>,
     limit: usize,
     bytes_max: usize,
 ) -> Result<(Vec<Object>, bool), Fault> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorid_directory::{AccountId, Object, Outcome, RequestId, Revision, UniqueKey, Verifier};
+use quorid_directory::{Object, ObjectId, Outcome, RequestId, Revision, UniqueKey, Verifier};
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
 use super::{numbers::SERVER_ID_MAX, object, outcome, unique, verifier};
@@ -22,17 +22,17 @@ impl ReadView {
     }
 
     /// The object of an id.
-    pub fn object(&self, id: &AccountId) -> Result<Option<Object>, Fault> {
+    pub fn object(&self, id: &ObjectId) -> Result<Option<Object>, Fault> {
         object::find(&*self.0, id)
     }
 
     /// The id of the object that has a value.
-    pub fn holder(&self, key: &UniqueKey) -> Result<Option<AccountId>, Fault> {
+    pub fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Fault> {
         unique::find(&*self.0, key)
     }
 
     /// What the password of an account is checked against.
-    pub fn verifier(&self, id: &AccountId) -> Result<Option<Verifier>, Fault> {
+    pub fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Fault> {
         verifier::find(&*self.0, id)
     }
 
@@ -46,7 +46,7 @@ impl ReadView {
     /// stored.
     pub fn list(
         &self,
-        after: Option<AccountId>,
+        after: Option<ObjectId>,
         limit: usize,
         bytes_max: usize,
     ) -> Result<(Vec<Object>, bool), Fault> {

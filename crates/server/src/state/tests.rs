@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::MetadataExt as _, sync::Arc};
 use bytes::Bytes;
 use proptest::prelude::*;
 use quorid_directory::{
-    AccountId, ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory,
+    ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory, ObjectId,
     Operation, Proof, RealName, RequestId, Revision, Selector, Time, Value, Verifier,
     VerifierChange, attribute,
 };
@@ -35,8 +35,8 @@ fn request(number: u64) -> RequestId {
     RequestId::from_bytes(bytes).expect("version 7")
 }
 
-fn account_id(number: u8) -> AccountId {
-    AccountId::new(Uuid::from_u128(u128::from(number) + 1))
+fn account_id(number: u8) -> ObjectId {
+    ObjectId::new(Uuid::from_u128(u128::from(number) + 1))
 }
 
 fn login_name(number: u8) -> LoginName {

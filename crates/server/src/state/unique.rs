@@ -1,6 +1,6 @@
 //! Values that no two objects may have, each with the object that has it.
 
-use quorid_directory::{AccountId, UniqueKey};
+use quorid_directory::{ObjectId, UniqueKey};
 use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
 
 use super::{field::account_id, object};
@@ -48,11 +48,11 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn find(rows: &impl Rows, key: &UniqueKey) -> Result<Option<AccountId>, Fault> {
+pub(super) fn find(rows: &impl Rows, key: &UniqueKey) -> Result<Option<ObjectId>, Fault> {
     rows.get(&TABLE, &row_key(key), account_id)
 }
 
-pub(super) fn put(batch: &mut Batch<'_>, key: &UniqueKey, holder: AccountId) -> Result<(), Fault> {
+pub(super) fn put(batch: &mut Batch<'_>, key: &UniqueKey, holder: ObjectId) -> Result<(), Fault> {
     batch.insert(&TABLE, &row_key(key), holder.as_bytes())
 }
 

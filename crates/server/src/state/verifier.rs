@@ -1,7 +1,7 @@
 //! What passwords are checked against, by the ids of their accounts: apart from the objects, so
 //! that who reads objects never reads them.
 
-use quorid_directory::{AccountId, Verifier};
+use quorid_directory::{ObjectId, Verifier};
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{field::account_id, object};
@@ -46,15 +46,15 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn find(rows: &impl Rows, id: &AccountId) -> Result<Option<Verifier>, Fault> {
+pub(super) fn find(rows: &impl Rows, id: &ObjectId) -> Result<Option<Verifier>, Fault> {
     rows.get(&TABLE, id.as_bytes(), decode)
 }
 
-pub(super) fn put(batch: &mut Batch<'_>, id: &AccountId, verifier: &Verifier) -> Result<(), Fault> {
+pub(super) fn put(batch: &mut Batch<'_>, id: &ObjectId, verifier: &Verifier) -> Result<(), Fault> {
     batch.insert(&TABLE, id.as_bytes(), verifier.as_str().as_bytes())
 }
 
-pub(super) fn remove(batch: &mut Batch<'_>, id: &AccountId) -> Result<(), Fault> {
+pub(super) fn remove(batch: &mut Batch<'_>, id: &ObjectId) -> Result<(), Fault> {
     batch.remove(&TABLE, id.as_bytes())
 }
 

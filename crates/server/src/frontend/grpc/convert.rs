@@ -8,8 +8,8 @@ use base64::{
 use prost_types::{FieldMask, Timestamp};
 use quorid_api::proto;
 use quorid_directory::{
-    ATTRIBUTES, AccountId, Attribute, Edit, EditAction, InvalidValue, LOGIN_NAME, LoginName,
-    Object, Password, REAL_NAME, RequestId, Revision, Selector, Time, Value,
+    ATTRIBUTES, Attribute, Edit, EditAction, InvalidValue, LOGIN_NAME, LoginName, Object, ObjectId,
+    Password, REAL_NAME, RequestId, Revision, Selector, Time, Value,
 };
 use zeroize::Zeroizing;
 
@@ -258,7 +258,7 @@ pub(super) fn page_size(asked: i32) -> Result<usize, Invalid> {
 /// Where the page after this account begins.
 ///
 /// Version (1 byte), id (16), CRC-32 of both (4, big-endian), as unpadded base64url.
-pub(super) fn page_token(last: AccountId) -> String {
+pub(super) fn page_token(last: ObjectId) -> String {
     let mut bytes = Vec::with_capacity(PAGE_TOKEN_BYTES);
     bytes.push(PAGE_TOKEN_VERSION);
     bytes.extend_from_slice(last.as_bytes());
@@ -267,7 +267,7 @@ pub(super) fn page_token(last: AccountId) -> String {
 }
 
 /// The account that the page comes after; none for the first page.
-pub(super) fn page_start(token: &str) -> Result<Option<AccountId>, Invalid> {
+pub(super) fn page_start(token: &str) -> Result<Option<ObjectId>, Invalid> {
     if token.is_empty() {
         return Ok(None);
     }
@@ -285,7 +285,7 @@ pub(super) fn page_start(token: &str) -> Result<Option<AccountId>, Invalid> {
     }
     let (version, id) = content.split_first().ok_or_else(unknown)?;
     match <[u8; 16]>::try_from(id) {
-        Ok(id) if *version == PAGE_TOKEN_VERSION => Ok(Some(AccountId::from_bytes(id))),
+        Ok(id) if *version == PAGE_TOKEN_VERSION => Ok(Some(ObjectId::from_bytes(id))),
         Ok(_) | Err(_) => Err(unknown()),
     }
 }

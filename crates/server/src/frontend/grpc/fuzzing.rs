@@ -8,7 +8,7 @@ use quorid_api::proto::{
     DeleteAccountRequest, GetAccountRequest, GetServerRequest, ListAccountsRequest,
     RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
-use quorid_directory::{AccountId, Selector};
+use quorid_directory::{ObjectId, Selector};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
@@ -136,7 +136,7 @@ fn timeout(bytes: &[u8]) {
 /// The token of any page leads back to it.
 fn page_of(bytes: &[u8]) {
     if let Some(id) = bytes.first_chunk::<16>() {
-        let id = AccountId::from_bytes(*id);
+        let id = ObjectId::from_bytes(*id);
         assert_eq!(convert::page_start(&convert::page_token(id)), Ok(Some(id)));
     }
 }
@@ -170,7 +170,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     use quorid_api::proto::{Account, Consistency, ReadOptions};
 
     const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-    let id: AccountId = ID.parse().expect("an id");
+    let id: ObjectId = ID.parse().expect("an id");
     let read = |consistency: Consistency| {
         Some(ReadOptions {
             consistency: consistency.into(),

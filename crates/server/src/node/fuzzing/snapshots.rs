@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use openraft::storage::RaftStateMachine as _;
 use prost::Message as _;
 use quorid_directory::{
-    AccountId, Command, Edit, Kind, LoginName, Operation, Proof, RealName, Selector, VerifierChange,
+    Command, Edit, Kind, LoginName, ObjectId, Operation, Proof, RealName, Selector, VerifierChange,
 };
 use quorid_storage::{
     LogPos, LogVote, SnapshotChunk, SnapshotReader, SnapshotTotals, StoreOptions, Totals,
@@ -196,7 +196,7 @@ fn login_name(text: &str) -> LoginName {
 
 fn create(id: u8, name: &str) -> Operation {
     Operation::Create {
-        id: AccountId::from_bytes([id; 16]),
+        id: ObjectId::from_bytes([id; 16]),
         kind: Kind::Person,
         proof: Proof::NotNeeded,
         edits: vec![

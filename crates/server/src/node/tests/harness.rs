@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
 
 use quorid_directory::{
-    AccountId, ClientAddress, Command, Done, Edit, Kind, LoginName, Operation, Outcome, Proof,
+    ClientAddress, Command, Done, Edit, Kind, LoginName, ObjectId, Operation, Outcome, Proof,
     RealName, RequestId, Revision, Time,
 };
 use quorid_storage::{DataDirectory, LogOptions, StoreOptions};
@@ -277,7 +277,7 @@ pub(super) fn create(number: u64) -> Command {
         time: Time(now),
         client: ClientAddress::parse("192.0.2.1:4000").expect("valid"),
         operation: Operation::Create {
-            id: AccountId::new(Uuid::now_v7()),
+            id: ObjectId::new(Uuid::now_v7()),
             kind: Kind::Person,
             proof: Proof::NotNeeded,
             edits: vec![

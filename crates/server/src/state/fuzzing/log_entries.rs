@@ -5,7 +5,7 @@ use std::{fmt::Debug, sync::Arc};
 use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
-    AccountId, ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory,
+    ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory, ObjectId,
     Operation, Outcome, Proof, RealName, RequestId, Revision, Selector, Time, Value, Verifier,
     VerifierChange, attribute,
 };
@@ -96,7 +96,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let name = |text: &str| LoginName::parse(text).expect("a login name");
     let real_name = || RealName::parse("Some One").expect("a real name");
     let verifier = || Verifier::parse("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA").expect("valid");
-    let id = |number: u8| AccountId::from_bytes([number; 16]);
+    let id = |number: u8| ObjectId::from_bytes([number; 16]);
     let phone = |action: fn(Vec<Value>) -> EditAction| Edit {
         attribute: attribute("phone").expect("an attribute").number,
         action: action(vec![Value::Text("+351 21".to_owned())]),

@@ -4,7 +4,7 @@ use super::*;
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-fn id() -> AccountId {
+fn id() -> ObjectId {
     ID.parse().expect("valid")
 }
 

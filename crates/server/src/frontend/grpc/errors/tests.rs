@@ -1,7 +1,7 @@
 //! Each error of the domain, with its code and reason on the wire.
 
 use quorid_directory::{
-    AccountId, LOGIN_NAME, LoginName, RequestId, Revision, Selector, Time, Value, Violation,
+    LOGIN_NAME, LoginName, ObjectId, RequestId, Revision, Selector, Time, Value, Violation,
     attribute,
 };
 
@@ -21,8 +21,8 @@ fn error_of(rejection: Rejection) -> Error {
     Error::rejected(rejection, Revision(255))
 }
 
-fn id() -> AccountId {
-    AccountId::from_bytes([7; 16])
+fn id() -> ObjectId {
+    ObjectId::from_bytes([7; 16])
 }
 
 fn member() -> Member {
