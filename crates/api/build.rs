@@ -7,7 +7,11 @@ use prost::Message as _;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let files = protox::compile(
-        ["quorid/v1/accounts.proto", "quorid/v1/cluster.proto"],
+        [
+            "quorid/v1/accounts.proto",
+            "quorid/v1/cluster.proto",
+            "quorid/v1/groups.proto",
+        ],
         ["proto"],
     )?;
     let out = PathBuf::from(env::var("OUT_DIR")?);

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, str::FromStr};
 
 use quorid_directory::{
-    ATTRIBUTES, ObjectId, ClientAddress, LoginName, Password, RealName, RequestId, Verifier,
+    ATTRIBUTES, ClientAddress, LoginName, ObjectId, Password, RealName, RequestId, Verifier,
 };
 
 const LOGIN_CHARS_MAX: usize = 64;
@@ -48,10 +48,7 @@ fn login_name(text: &str) {
         LoginName::from_stored(normal.to_owned()).as_ref(),
         Ok(&name)
     );
-    assert!(
-        normal.parse::<ObjectId>().is_err(),
-        "it is taken for an id"
-    );
+    assert!(normal.parse::<ObjectId>().is_err(), "it is taken for an id");
 }
 
 /// The second byte says which attribute.

@@ -94,11 +94,30 @@ impl Client {
         }
     }
 
-    /// One account.
+    /// One account, without its groups.
     pub async fn get_account(&self, name: &AccountName, read: Read) -> Result<Account, Error> {
+        self.account(name, false, read).await
+    }
+
+    /// One account, with the groups that it is a member of.
+    pub async fn get_account_with_groups(
+        &self,
+        name: &AccountName,
+        read: Read,
+    ) -> Result<Account, Error> {
+        self.account(name, true, read).await
+    }
+
+    async fn account(
+        &self,
+        name: &AccountName,
+        with_groups: bool,
+        read: Read,
+    ) -> Result<Account, Error> {
         let request = GetAccountRequest {
             name: name.to_string(),
             read: Some(read.options(self.session_revision())),
+            with_groups,
         };
         self.read(read, request).await
     }
@@ -125,28 +144,12 @@ impl Client {
         &self,
         read: Read,
     ) -> impl Stream<Item = Result<Account, Error>> + Send + use<> {
-        struct Pages {
-            client: Client,
-            page: VecDeque<Account>,
-            /// Of the next page; None where there is none.
-            token: Option<String>,
-        }
-        let first = Pages {
-            client: self.clone(),
-            page: VecDeque::new(),
-            token: Some(String::new()),
-        };
-        stream::try_unfold(first, move |mut pages| async move {
-            loop {
-                if let Some(account) = pages.page.pop_front() {
-                    return Ok(Some((account, pages)));
-                }
-                let Some(token) = pages.token.take() else {
-                    return Ok(None);
-                };
-                let page = pages.client.list_accounts(0, &token, read).await?;
-                pages.page = page.accounts.into();
-                pages.token = Some(page.next_page_token).filter(|token| !token.is_empty());
+        let client = self.clone();
+        pages(move |token| {
+            let client = client.clone();
+            async move {
+                let page = client.list_accounts(0, &token, read).await?;
+                Ok((page.accounts, page.next_page_token))
             }
         })
     }
@@ -247,7 +250,7 @@ impl Client {
         self.inner.caller.finder.addresses()
     }
 
-    async fn read<R: Rpc>(&self, read: Read, request: R) -> Result<R::Answer, Error> {
+    pub(crate) async fn read<R: Rpc>(&self, read: Read, request: R) -> Result<R::Answer, Error> {
         let target = match read {
             Read::Linearizable => Target::Leader,
             Read::AtLeast(_) | Read::Session | Read::Stale => Target::Any,
@@ -256,7 +259,7 @@ impl Client {
         self.call(&plan, request, &mut Trail::default()).await
     }
 
-    async fn write<R: Rpc>(&self, request: R) -> Result<R::Answer, Error> {
+    pub(crate) async fn write<R: Rpc>(&self, request: R) -> Result<R::Answer, Error> {
         let plan = self.plan(Target::Leader, true);
         self.call(&plan, request, &mut Trail::default()).await
     }
@@ -281,6 +284,30 @@ impl Client {
         self.inner.watch();
         self.inner.caller.call(plan, request, trail).await
     }
+}
+
+/// All of what `fetch` gives page by page, each with the token of the next one or with none.
+pub(crate) fn pages<T, F>(
+    fetch: impl FnMut(String) -> F + Send,
+) -> impl Stream<Item = Result<T, Error>> + Send
+where
+    T: Send,
+    F: Future<Output = Result<(Vec<T>, String), Error>> + Send,
+{
+    let first = (fetch, VecDeque::new(), Some(String::new()));
+    stream::try_unfold(first, |(mut fetch, mut page, mut token)| async move {
+        loop {
+            if let Some(item) = page.pop_front() {
+                return Ok(Some((item, (fetch, page, token))));
+            }
+            let Some(next) = token.take() else {
+                return Ok(None);
+            };
+            let (items, next) = fetch(next).await?;
+            page = items.into();
+            token = Some(next).filter(|token| !token.is_empty());
+        }
+    })
 }
 
 impl fmt::Debug for Client {
@@ -329,6 +356,6 @@ fn in_clear(password: Option<Password>) -> String {
         .unwrap_or_default()
 }
 
-fn request_id(given: Option<Uuid>) -> String {
+pub(crate) fn request_id(given: Option<Uuid>) -> String {
     given.unwrap_or_else(Uuid::now_v7).to_string()
 }

@@ -52,6 +52,7 @@ mod error;
 mod failure;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod group;
 mod leader;
 mod reason;
 mod rpc;
@@ -70,9 +71,10 @@ pub use config::ClientConfig;
 pub use connect::{BoxedIo, Connector, Io, TcpConnector};
 pub use endpoint::Endpoint;
 pub use error::{Error, FailedTry, InvalidServer, Rejected, Unavailable};
+pub use group::{ChangeMembers, DeleteGroup, GroupName, MemberName, NewGroup, UpdateGroup};
 pub use proto::{
-    Account, Attribute, AttributeEdit, ClusterView, ListAccountsResponse, Server, ServerRole,
-    ServerStatus,
+    Account, Attribute, AttributeEdit, ClusterView, Group, ListAccountsResponse,
+    ListGroupsResponse, ListMembersResponse, Member, Server, ServerRole, ServerStatus,
 };
 pub use reason::Reason;
 pub use tls::{TlsError, TlsFiles, TlsSettings};

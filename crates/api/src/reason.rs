@@ -45,11 +45,19 @@ macro_rules! reasons {
 reasons! {
     /// Another account has the login name.
     LoginNameTaken = "LOGIN_NAME_TAKEN",
-    /// Another account has a value that no two accounts may have.
+    /// Another account or group has a value that no two may have.
     ValueTaken = "VALUE_TAKEN",
     /// No account has that id or login name.
     AccountNotFound = "ACCOUNT_NOT_FOUND",
-    /// The account was changed since it was read.
+    /// No group has that id or name.
+    GroupNotFound = "GROUP_NOT_FOUND",
+    /// The id is that of a group where an account is meant, or the other way round.
+    WrongKind = "WRONG_KIND",
+    /// A group would be a member of itself, by way of other groups.
+    GroupCycle = "GROUP_CYCLE",
+    /// There would be more of something than is allowed.
+    LimitExceeded = "LIMIT_EXCEEDED",
+    /// The account or group was changed since it was read.
     EtagMismatch = "ETAG_MISMATCH",
     /// Reading needs a login or an operator's certificate.
     LoginNeeded = "LOGIN_NEEDED",
@@ -79,6 +87,8 @@ reasons! {
     InvalidPassword = "INVALID_PASSWORD",
     /// Not `accounts/...`, or not a UUID.
     InvalidAccountName = "INVALID_ACCOUNT_NAME",
+    /// Not `groups/...`, or not a UUID, or no group can have that name.
+    InvalidGroupName = "INVALID_GROUP_NAME",
     /// Not a UUID of version 7.
     InvalidRequestId = "INVALID_REQUEST_ID",
     /// Not a page token of this directory.

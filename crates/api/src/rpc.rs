@@ -5,7 +5,8 @@ use tonic::{Request, Response, Status};
 use crate::{
     connection::Connection,
     proto::{
-        self, accounts_client::AccountsClient as Accounts, cluster_client::ClusterClient as Cluster,
+        self, accounts_client::AccountsClient as Accounts,
+        cluster_client::ClusterClient as Cluster, groups_client::GroupsClient as Groups,
     },
 };
 
@@ -46,6 +47,13 @@ rpcs! {
     Accounts.update_account(UpdateAccountRequest) -> proto::Account;
     Accounts.delete_account(DeleteAccountRequest) -> ();
     Accounts.check_password(CheckPasswordRequest) -> proto::Account;
+    Groups.get_group(GetGroupRequest) -> proto::Group;
+    Groups.list_groups(ListGroupsRequest) -> proto::ListGroupsResponse;
+    Groups.create_group(CreateGroupRequest) -> proto::Group;
+    Groups.update_group(UpdateGroupRequest) -> proto::Group;
+    Groups.delete_group(DeleteGroupRequest) -> ();
+    Groups.change_members(ChangeMembersRequest) -> proto::Group;
+    Groups.list_members(ListMembersRequest) -> proto::ListMembersResponse;
     Cluster.get_cluster(GetClusterRequest) -> proto::ClusterView;
     Cluster.get_server(GetServerRequest) -> proto::ServerStatus;
     Cluster.add_server(AddServerRequest) -> proto::ClusterView;

@@ -1,5 +1,9 @@
 //! `attribute=value`, as options take it.
 
+use std::collections::BTreeMap;
+
+use clap::Args;
+use quorid_api::AttributeEdit;
 use quorid_directory::attribute;
 
 /// A value of an attribute.
@@ -28,6 +32,42 @@ pub(crate) fn attribute_name(text: &str) -> Result<String, String> {
     known
         .map(|attribute| attribute.name.to_owned())
         .map_err(|unknown| unknown.to_string())
+}
+
+/// Changes of attributes.
+#[derive(Args, Debug)]
+pub(crate) struct AttributeOptions {
+    /// Give the attribute this value; given more than once for one attribute, all of these values
+    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
+    set: Vec<Assignment>,
+    /// Add a value to those that the attribute has
+    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
+    add: Vec<Assignment>,
+    /// Remove a value from those that the attribute has
+    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
+    remove: Vec<Assignment>,
+    /// Remove all values of the attribute
+    #[arg(long, value_name = "ATTRIBUTE", value_parser = attribute_name)]
+    clear: Vec<String>,
+}
+
+impl AttributeOptions {
+    /// First what replaces, then what adds and removes.
+    pub(crate) fn edits(self) -> Vec<AttributeEdit> {
+        let mut set = BTreeMap::<String, Vec<String>>::new();
+        for Assignment { attribute, value } in self.set {
+            set.entry(attribute).or_default().push(value);
+        }
+        let clear = self.clear.iter().map(|name| AttributeEdit::clear(name));
+        let set = set
+            .into_iter()
+            .map(|(name, values)| AttributeEdit::replace(&name, values));
+        let add = self.add.into_iter();
+        let add = add.map(|it| AttributeEdit::add(&it.attribute, [it.value]));
+        let remove = self.remove.into_iter();
+        let remove = remove.map(|it| AttributeEdit::remove(&it.attribute, [it.value]));
+        clear.chain(set).chain(add).chain(remove).collect()
+    }
 }
 
 #[cfg(test)]

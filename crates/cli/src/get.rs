@@ -1,20 +1,23 @@
-//! `quorid get`: everything there is, one account after the other.
+//! `quorid get`: everything there is, one account or group after the other.
 
 use std::pin::pin;
 
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt as _;
+use quorid_api::{Account, Read};
 use serde_json::json;
 
 use super::{
-    consistency::ReadOptions, context::Context, errors::Failure, record::Record, terminal::escape,
+    consistency::ReadOptions, context::Context, errors::Failure, group::GroupRecord,
+    record::Record, terminal::escape,
 };
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid get users                           the login names, one a line
   quorid get uuids | wc -l
-  quorid get all --output json               one JSON object a line";
+  quorid get all --output json               one JSON object a line
+  quorid get groups                          the names of the groups, one a line";
 
 /// What of each account.
 #[derive(Args, Debug)]
@@ -34,28 +37,69 @@ enum What {
     Uuids,
     /// Everything but the passwords' verifiers
     All,
+    /// The names of the groups; with --output json all but their members
+    Groups,
 }
 
 pub(crate) async fn run(args: GetArgs, context: &Context) -> Result<(), Failure> {
+    let read = args.read.read(context)?;
+    match args.what {
+        What::Groups => groups(read, context).await,
+        What::Users => accounts(read, context, |account| account.login_name, "login_name").await,
+        What::Uuids => accounts(read, context, |account| account.id, "id").await,
+        What::All => records(read, context).await,
+    }
+}
+
+/// One field of each account.
+async fn accounts(
+    read: Read,
+    context: &Context,
+    field: fn(Account) -> String,
+    name: &str,
+) -> Result<(), Failure> {
     let out = context.out;
-    let mut accounts = pin!(context.client.accounts(args.read.read(context)?));
+    let mut accounts = pin!(context.client.accounts(read));
+    while let Some(account) = accounts.next().await {
+        let value = field(account?);
+        if out.is_json() {
+            out.json(&json!({name: value}))?;
+        } else {
+            out.line(escape(&value))?;
+        }
+    }
+    out.flush()
+}
+
+async fn records(read: Read, context: &Context) -> Result<(), Failure> {
+    let out = context.out;
+    let mut accounts = pin!(context.client.accounts(read));
     let mut first = true;
     while let Some(account) = accounts.next().await {
-        let account = account?;
-        match (args.what, out.is_json()) {
-            (What::Users, false) => out.line(escape(&account.login_name))?,
-            (What::Users, true) => out.json(&json!({"login_name": account.login_name}))?,
-            (What::Uuids, false) => out.line(escape(&account.id))?,
-            (What::Uuids, true) => out.json(&json!({"id": account.id}))?,
-            (What::All, false) => {
-                if !first {
-                    out.line("")?;
-                }
-                out.line(Record::from(account).to_text())?;
-            }
-            (What::All, true) => out.json(&Record::from(account))?,
+        let record = Record::from(account?);
+        if out.is_json() {
+            out.json(&record)?;
+            continue;
         }
+        if !first {
+            out.line("")?;
+        }
+        out.line(record.to_text())?;
         first = false;
+    }
+    out.flush()
+}
+
+async fn groups(read: Read, context: &Context) -> Result<(), Failure> {
+    let out = context.out;
+    let mut groups = pin!(context.client.groups(read));
+    while let Some(group) = groups.next().await {
+        let group = group?;
+        if out.is_json() {
+            out.json(&GroupRecord::from(group))?;
+        } else {
+            out.line(escape(&group.group_name))?;
+        }
     }
     out.flush()
 }

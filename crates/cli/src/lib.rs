@@ -18,6 +18,7 @@ mod export;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod get;
+mod group;
 mod health;
 mod import;
 mod kept;
@@ -93,6 +94,9 @@ enum Command {
     /// Lists all login names, UUIDs or accounts
     #[command(after_help = get::EXAMPLES)]
     Get(ClientCommand<get::GetArgs>),
+    /// Creates, changes and shows groups of accounts
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Tells whether a password is an account's
     #[command(after_help = check_password::EXAMPLES)]
     CheckPassword(ClientCommand<check_password::CheckPasswordArgs>),
@@ -165,6 +169,10 @@ pub fn main() -> ExitCode {
         Command::Cluster(command) => {
             let (task, options) = command.split();
             run_client(options.over(outer), async |c| cluster::run(task, c).await)
+        }
+        Command::Group(command) => {
+            let (task, options) = command.split();
+            run_client(options.over(outer), async |c| group::run(task, c).await)
         }
         Command::Cert(command) => {
             let (task, display) = command.split();

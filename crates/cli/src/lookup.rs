@@ -32,7 +32,7 @@ pub(crate) async fn show(
 ) -> Result<(), Failure> {
     let account = context
         .client
-        .get_account(&name, read.read(context)?)
+        .get_account_with_groups(&name, read.read(context)?)
         .await?;
-    Record::from(account).show(context.out, context.client.session_revision())
+    Record::with_groups(account).show(context.out, context.client.session_revision())
 }

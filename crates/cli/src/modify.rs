@@ -1,14 +1,10 @@
 //! `quorid modify`: other names, attributes or another password.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
-use quorid_api::{
-    AccountName, AttributeEdit, Error, Password, PasswordChange, Reason, UpdateAccount,
-};
+use quorid_api::{AccountName, Error, Password, PasswordChange, Reason, UpdateAccount};
 
 use super::{
-    assignment::{Assignment, assignment, attribute_name},
+    assignment::AttributeOptions,
     context::Context,
     errors::Failure,
     password::{self, NewPasswordOptions, PasswordOptions, Prompt, Source},
@@ -44,42 +40,6 @@ pub(crate) struct ModifyArgs {
     /// Change nothing unless the account still has this etag, as lookup shows it
     #[arg(long)]
     etag: Option<String>,
-}
-
-/// Changes of attributes.
-#[derive(Args, Debug)]
-struct AttributeOptions {
-    /// Give the attribute this value; given more than once for one attribute, all of these values
-    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
-    set: Vec<Assignment>,
-    /// Add a value to those that the attribute has
-    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
-    add: Vec<Assignment>,
-    /// Remove a value from those that the attribute has
-    #[arg(long, value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
-    remove: Vec<Assignment>,
-    /// Remove all values of the attribute
-    #[arg(long, value_name = "ATTRIBUTE", value_parser = attribute_name)]
-    clear: Vec<String>,
-}
-
-impl AttributeOptions {
-    /// First what replaces, then what adds and removes.
-    fn edits(self) -> Vec<AttributeEdit> {
-        let mut set = BTreeMap::<String, Vec<String>>::new();
-        for Assignment { attribute, value } in self.set {
-            set.entry(attribute).or_default().push(value);
-        }
-        let clear = self.clear.iter().map(|name| AttributeEdit::clear(name));
-        let set = set
-            .into_iter()
-            .map(|(name, values)| AttributeEdit::replace(&name, values));
-        let add = self.add.into_iter();
-        let add = add.map(|it| AttributeEdit::add(&it.attribute, [it.value]));
-        let remove = self.remove.into_iter();
-        let remove = remove.map(|it| AttributeEdit::remove(&it.attribute, [it.value]));
-        clear.chain(set).chain(add).chain(remove).collect()
-    }
 }
 
 pub(crate) async fn run(args: ModifyArgs, context: &Context) -> Result<(), Failure> {

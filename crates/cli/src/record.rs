@@ -48,6 +48,9 @@ pub(crate) struct Record {
     update_address: String,
     has_password: bool,
     etag: String,
+    /// Names of its groups, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<String>>,
 }
 
 /// A record and the revision it was read at or made by.
@@ -60,17 +63,10 @@ struct Seen<'a> {
 
 impl From<Account> for Record {
     fn from(account: Account) -> Self {
-        let time = |time: Option<prost_types::Timestamp>| {
-            time.map_or_else(String::new, |time| time.to_string())
-        };
         Self {
             login_name: account.login_name,
             real_name: account.real_name,
-            attributes: account
-                .attributes
-                .into_iter()
-                .map(|attribute| (attribute.name, attribute.values))
-                .collect(),
+            attributes: by_name(account.attributes),
             id: account.id,
             create_time: time(account.create_time),
             create_address: account.create_address,
@@ -78,11 +74,21 @@ impl From<Account> for Record {
             update_address: account.update_address,
             has_password: account.has_password,
             etag: account.etag,
+            groups: None,
         }
     }
 }
 
 impl Record {
+    /// The record of an account that was asked for with its groups.
+    pub(crate) fn with_groups(mut account: Account) -> Self {
+        let groups = std::mem::take(&mut account.groups);
+        Self {
+            groups: Some(groups),
+            ..Self::from(account)
+        }
+    }
+
     pub(crate) fn id(&self) -> &str {
         &self.id
     }
@@ -128,43 +134,74 @@ impl Record {
 
     /// The record as a block of lines.
     pub(crate) fn to_text(&self) -> String {
-        let stamp =
-            |time: &str, address: &str| format!("{} from {}", escape(time), escape(address));
-        let mut rows = vec![
-            ("id".to_owned(), self.id.clone()),
-            ("login name".to_owned(), self.login_name.clone()),
-            ("real name".to_owned(), self.real_name.clone()),
-        ];
-        // In the order of the schema; those of a newer server after them.
+        let mut rows = Rows::default();
+        rows.push("id", &self.id);
+        rows.push("login name", &self.login_name);
+        rows.push("real name", &self.real_name);
+        rows.attributes(&self.attributes);
+        rows.all("member of", self.groups.iter().flatten());
+        rows.stamp("created", &self.create_time, &self.create_address);
+        rows.stamp("changed", &self.update_time, &self.update_address);
+        rows.push("password", if self.has_password { "yes" } else { "no" });
+        rows.push("etag", &self.etag);
+        rows.to_text()
+    }
+}
+
+/// The values of attributes by the attributes' names.
+pub(crate) fn by_name(attributes: Vec<quorid_api::Attribute>) -> BTreeMap<String, Vec<String>> {
+    let attributes = attributes.into_iter();
+    attributes.map(|it| (it.name, it.values)).collect()
+}
+
+/// A time as text.
+pub(crate) fn time(time: Option<prost_types::Timestamp>) -> String {
+    time.map_or_else(String::new, |time| time.to_string())
+}
+
+/// Lines of names and values.
+#[derive(Default)]
+pub(crate) struct Rows(Vec<(String, String)>);
+
+impl Rows {
+    pub(crate) fn push(&mut self, name: &str, value: &str) {
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A line for each value.
+    pub(crate) fn all<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a String>) {
+        for value in values {
+            self.push(name, value);
+        }
+    }
+
+    pub(crate) fn stamp(&mut self, name: &str, time: &str, address: &str) {
+        self.push(name, &format!("{time} from {address}"));
+    }
+
+    /// In the order of the schema; those of a newer server after them.
+    pub(crate) fn attributes(&mut self, attributes: &BTreeMap<String, Vec<String>>) {
         let order = |name: &str| {
             ATTRIBUTES
                 .iter()
                 .position(|attribute| attribute.name == name)
         };
-        let mut attributes: Vec<_> = self.attributes.iter().collect();
-        attributes.sort_by_key(|(name, _)| order(name).unwrap_or(usize::MAX));
-        for (name, values) in attributes {
-            let shown = escape(&name.replace('_', " ")).into_owned();
-            rows.extend(values.iter().map(|value| (shown.clone(), value.clone())));
+        let mut sorted: Vec<_> = attributes.iter().collect();
+        sorted.sort_by_key(|(name, _)| order(name).unwrap_or(usize::MAX));
+        for (name, values) in sorted {
+            self.all(&name.replace('_', " "), values);
         }
-        rows.extend([
-            (
-                "created".to_owned(),
-                stamp(&self.create_time, &self.create_address),
-            ),
-            (
-                "changed".to_owned(),
-                stamp(&self.update_time, &self.update_address),
-            ),
-            (
-                "password".to_owned(),
-                if self.has_password { "yes" } else { "no" }.to_owned(),
-            ),
-            ("etag".to_owned(), self.etag.clone()),
-        ]);
-        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        rows.iter()
-            .map(|(name, value)| format!("{STRONG}{name:<width$}{STRONG:#}  {}", escape(value)))
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        let rows = || {
+            self.0
+                .iter()
+                .map(|(name, value)| (escape(name), escape(value)))
+        };
+        let width = rows().map(|(name, _)| name.len()).max().unwrap_or(0);
+        rows()
+            .map(|(name, value)| format!("{STRONG}{name:<width$}{STRONG:#}  {value}"))
             .collect::<Vec<_>>()
             .join("\n")
     }
@@ -193,6 +230,7 @@ pub(crate) mod tests {
             has_password: true,
             etag: "7".to_owned(),
             attributes: Vec::new(),
+            groups: Vec::new(),
         }
     }
 

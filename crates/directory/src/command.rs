@@ -7,8 +7,9 @@ use sha2::{Digest, Sha256};
 use crate::edit::{Edit, EditAction};
 use crate::id::{ObjectId, RequestId};
 use crate::model::{ClientAddress, Revision, Time, Verifier};
-use crate::name::LoginName;
-use crate::object::Kind;
+use crate::name::{GroupName, LoginName};
+use crate::object::{Kind, Object, UniqueKey};
+use crate::rejection::Rejection;
 use crate::value::Value;
 
 /// One write: an operation, who asks, and when.
@@ -62,15 +63,75 @@ pub enum Operation {
         /// Why the client may.
         proof: Proof,
     },
+    /// Other members of a group.
+    Members {
+        /// The group that is meant.
+        group: Selector,
+        /// Only if it is still at this version; None: whatever its version.
+        expected_version: Option<Revision>,
+        /// Why the client may.
+        proof: Proof,
+        /// These are members afterwards.
+        add: Vec<Selector>,
+        /// These are not.
+        remove: Vec<Selector>,
+    },
 }
 
-/// How a request names an account.
+/// How a request names an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Selector {
     /// The account with this id.
     Id(ObjectId),
     /// By its login name, as of when the command is executed.
     LoginName(LoginName),
+    /// The group with this id.
+    GroupId(ObjectId),
+    /// By its name, as of when the command is executed.
+    GroupName(GroupName),
+}
+
+impl Selector {
+    /// The kind of objects that it names.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Id(_) | Self::LoginName(_) => Kind::Person,
+            Self::GroupId(_) | Self::GroupName(_) => Kind::Group,
+        }
+    }
+
+    /// The id that it gives, or what to look up to find one.
+    pub fn lookup(&self) -> Lookup {
+        match self {
+            Self::Id(id) | Self::GroupId(id) => Lookup::Id(*id),
+            Self::LoginName(name) => Lookup::Holder(UniqueKey::login_name(name)),
+            Self::GroupName(name) => Lookup::Holder(UniqueKey::group_name(name)),
+        }
+    }
+
+    /// What looking up gave, if it is there and of the kind that is meant.
+    pub fn found(&self, object: Option<Object>) -> Result<Object, Rejection> {
+        match object {
+            None => Err(Rejection::NotFound {
+                object: self.clone(),
+            }),
+            Some(object) if object.kind == self.kind() => Ok(object),
+            Some(object) => Err(Rejection::WrongKind {
+                id: object.id,
+                expected: self.kind(),
+                actual: object.kind,
+            }),
+        }
+    }
+}
+
+/// How an object is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// By its id.
+    Id(ObjectId),
+    /// As the holder of a unique value.
+    Holder(UniqueKey),
 }
 
 /// `account 0189...` or `` login name `ana` ``: for messages.
@@ -79,6 +140,8 @@ impl fmt::Display for Selector {
         match self {
             Self::Id(id) => write!(f, "account {id}"),
             Self::LoginName(name) => write!(f, "login name `{name}`"),
+            Self::GroupId(id) => write!(f, "group {id}"),
+            Self::GroupName(name) => write!(f, "group `{name}`"),
         }
     }
 }
@@ -151,6 +214,7 @@ impl Command {
                 hash.tag(1);
                 hash.tag(match kind {
                     Kind::Person => 1,
+                    Kind::Group => 2,
                 });
                 hash.edits(edits);
                 hash.tag(u8::from(verifier.is_some()));
@@ -180,6 +244,23 @@ impl Command {
                 hash.tag(3);
                 hash.selector(target);
                 hash.version(*expected_version);
+            }
+            Operation::Members {
+                group,
+                expected_version,
+                proof: _,
+                add,
+                remove,
+            } => {
+                hash.tag(4);
+                hash.selector(group);
+                hash.version(*expected_version);
+                for members in [add, remove] {
+                    hash.length(members.len());
+                    for member in members {
+                        hash.selector(member);
+                    }
+                }
             }
         }
         hash.finish()
@@ -246,6 +327,14 @@ impl FieldHash {
             }
             Selector::LoginName(name) => {
                 self.tag(2);
+                self.text(name.as_str());
+            }
+            Selector::GroupId(id) => {
+                self.tag(3);
+                self.0.update(id.as_bytes());
+            }
+            Selector::GroupName(name) => {
+                self.tag(4);
                 self.text(name.as_str());
             }
         }

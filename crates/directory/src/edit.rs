@@ -1,7 +1,7 @@
 //! Changes of attributes, as requests ask for them and as the log keeps them.
 
-use crate::name::{LoginName, RealName};
-use crate::schema::{AttributeNumber, LOGIN_NAME, REAL_NAME};
+use crate::name::{GroupName, LoginName, RealName};
+use crate::schema::{AttributeNumber, GROUP_NAME, LOGIN_NAME, REAL_NAME};
 use crate::value::Value;
 
 /// A change of one attribute.
@@ -35,6 +35,11 @@ impl Edit {
     /// The object has this real name.
     pub fn real_name(name: &RealName) -> Self {
         Self::set(REAL_NAME, Value::Text(name.as_str().to_owned()))
+    }
+
+    /// The group has this name.
+    pub fn group_name(name: &GroupName) -> Self {
+        Self::set(GROUP_NAME, Value::Text(name.as_str().to_owned()))
     }
 
     /// The attribute has this value and no other.

@@ -2,6 +2,7 @@
 
 use crate::command::Fingerprint;
 use crate::id::{ObjectId, RequestId};
+use crate::members::Membership;
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Object, UniqueKey};
 use crate::rejection::Rejection;
@@ -39,7 +40,8 @@ pub struct Outcome {
     pub result: Result<Change, Rejection>,
 }
 
-/// One change of the state: of one row. Events are applied in their order.
+/// One change of the state: of one row, and of the rows that lead to it. Events are applied in their
+/// order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A new object, or an object as it is now.
@@ -73,6 +75,10 @@ pub enum Event {
         /// The account that is meant.
         id: ObjectId,
     },
+    /// A group has one more member.
+    MemberAdded(Membership),
+    /// A group has one member less.
+    MemberRemoved(Membership),
     /// The outcome to answer a retry with.
     OutcomeRecorded {
         /// The request that has this outcome.

@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{Operation, Proof, Selector, VerifierChange};
+use crate::command::{Lookup, Operation, Proof, Selector, VerifierChange};
 use crate::edit::Edit;
 use crate::event::{Change, Done, Event};
 use crate::id::ObjectId;
+use crate::members::{change_members, leave};
 use crate::model::{Revision, Stamp, Verifier};
-use crate::object::{Object, UniqueKey};
+use crate::object::{Kind, Object};
 use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
-use crate::schema::{ChangedBy, LOGIN_NAME};
+use crate::schema::{ChangedBy, GROUP_NAME, LOGIN_NAME};
 use crate::view::View;
 
 /// Why nothing is done: the rules say no, or the state couldn't be read.
@@ -57,6 +58,16 @@ pub(crate) fn execute<V: View>(
             check_edits(*proof, edits)?;
             create(view, object, edits, verifier.clone())
         }
+        Operation::Members {
+            group,
+            expected_version,
+            proof,
+            add,
+            remove,
+        } => {
+            let group = permitted(view, group, *expected_version, *proof)?;
+            change_members(view, revision, stamp, group, add, remove)
+        }
         Operation::Change {
             target,
             expected_version,
@@ -72,7 +83,10 @@ pub(crate) fn execute<V: View>(
             target,
             expected_version,
             proof,
-        } => delete(view, permitted(view, target, *expected_version, *proof)?),
+        } => {
+            let object = permitted(view, target, *expected_version, *proof)?;
+            delete(view, revision, &stamp, object)
+        }
     }
 }
 
@@ -157,10 +171,16 @@ fn change<V: View>(
     ))
 }
 
-fn delete<V: View>(view: &V, object: Object) -> Result<Executed, Refused<V::Error>> {
+fn delete<V: View>(
+    view: &V,
+    revision: Revision,
+    stamp: &Stamp,
+    object: Object,
+) -> Result<Executed, Refused<V::Error>> {
     let id = object.id;
     let verifier = verifier(view, &object)?;
     let mut events = vec![Event::ObjectRemoved { id }];
+    events.extend(leave(view, revision, stamp, &object)?);
     events.extend(
         object
             .unique_keys()
@@ -232,30 +252,29 @@ fn permitted<V: View>(
     expected_version: Option<Revision>,
     proof: Proof,
 ) -> Result<Object, Refused<V::Error>> {
-    let Some(object) = find(view, target).map_err(Refused::Unreadable)? else {
-        let account = target.clone();
-        return Err(Rejection::AccountNotFound { account }.into());
-    };
+    let object = find(view, target)?;
     check_version(&object, expected_version)?;
     check_proof(&object, proof)?;
     Ok(object)
 }
 
-fn find<V: View>(view: &V, target: &Selector) -> Result<Option<Object>, V::Error> {
-    match target {
-        Selector::Id(id) => view.object(id),
-        Selector::LoginName(name) => {
-            let Some(id) = view.holder(&UniqueKey::login_name(name))? else {
-                return Ok(None);
-            };
-            let object = view.object(&id)?;
-            assert!(
-                object.is_some(),
-                "login name `{name}` leads to account {id}, which isn't there"
-            );
-            Ok(object)
-        }
+/// The object that a request names.
+pub(crate) fn find<V: View>(view: &V, named: &Selector) -> Result<Object, Refused<V::Error>> {
+    let id = match named.lookup() {
+        Lookup::Id(id) => Some(id),
+        Lookup::Holder(key) => view.holder(&key).map_err(Refused::Unreadable)?,
+    };
+    let object = match id {
+        Some(id) => view.object(&id).map_err(Refused::Unreadable)?,
+        None => None,
+    };
+    if let (Lookup::Holder(_), Some(id)) = (named.lookup(), id) {
+        assert!(
+            object.is_some(),
+            "{named} leads to object {id}, which is not there"
+        );
     }
+    named.found(object).map_err(Refused::Rejected)
 }
 
 fn check_version(object: &Object, expected: Option<Revision>) -> Result<(), Rejection> {
@@ -271,6 +290,10 @@ fn check_version(object: &Object, expected: Option<Revision>) -> Result<(), Reje
 
 fn check_proof(object: &Object, proof: Proof) -> Result<(), Rejection> {
     let account = object.id;
+    if object.kind == Kind::Group && proof != Proof::Operator {
+        let attribute = GROUP_NAME;
+        return Err(Rejection::NotPermitted { attribute });
+    }
     match (proof, object.password_version) {
         (Proof::Operator, _) | (Proof::NotNeeded, None) => Ok(()),
         (Proof::NotNeeded, Some(_)) => Err(Rejection::PasswordNeeded { account }),

@@ -14,6 +14,7 @@ mod event;
 mod execute;
 mod id;
 mod invalid_name;
+mod members;
 mod memory;
 mod model;
 mod name;
@@ -27,17 +28,18 @@ mod syntax;
 mod value;
 mod view;
 
-pub use command::{Command, Fingerprint, Operation, Proof, Selector, VerifierChange};
+pub use command::{Command, Fingerprint, Lookup, Operation, Proof, Selector, VerifierChange};
 pub use decide::{Decision, Retention, decide, decide_with};
 pub use edit::{Edit, EditAction};
 pub use event::{Change, Done, Event, Outcome};
 pub use id::{InvalidObjectId, InvalidRequestId, ObjectId, RequestId};
 pub use invalid_name::{CharacterFault, InvalidName, NameKind};
+pub use members::{Limit, Membership, all_groups_of};
 pub use memory::MemoryDirectory;
 pub use model::{
     ClientAddress, InvalidClientAddress, InvalidVerifier, Revision, Stamp, Time, Verifier,
 };
-pub use name::{LoginName, RealName};
+pub use name::{GroupName, LoginName, RealName};
 pub use object::{Kind, Object, UniqueKey, Violation};
 pub use password::{InvalidPassword, Password};
 #[cfg(feature = "planted-bugs")]
@@ -47,8 +49,8 @@ pub use planted::plant;
 pub use planted::{PlantedBug, is_planted};
 pub use rejection::Rejection;
 pub use schema::{
-    ATTRIBUTES, Attribute, AttributeNumber, ChangedBy, LOGIN_NAME, REAL_NAME, UnknownAttribute,
-    attribute,
+    ATTRIBUTES, Attribute, AttributeNumber, ChangedBy, GROUP_NAME, LOGIN_NAME, REAL_NAME,
+    UnknownAttribute, attribute,
 };
 pub use syntax::{InvalidValue, Syntax};
 pub use value::Value;

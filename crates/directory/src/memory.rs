@@ -1,14 +1,15 @@
 //! The directory in memory: the reference that a storage is compared with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use crate::command::Command;
 use crate::decide::decide;
 use crate::event::{Event, Outcome};
 use crate::id::{ObjectId, RequestId};
+use crate::members::{Membership, all_groups_of};
 use crate::model::{Revision, Time, Verifier};
-use crate::object::{Object, UniqueKey};
+use crate::object::{Kind, Object, UniqueKey};
 use crate::view::View;
 
 /// All of the state, in maps.
@@ -17,6 +18,7 @@ pub struct MemoryDirectory {
     objects: BTreeMap<ObjectId, Object>,
     unique: BTreeMap<UniqueKey, ObjectId>,
     verifiers: BTreeMap<ObjectId, Verifier>,
+    memberships: BTreeSet<Membership>,
     outcomes: BTreeMap<RequestId, Outcome>,
     clock: Time,
     floor: Time,
@@ -65,6 +67,14 @@ impl MemoryDirectory {
                 let before = self.verifiers.remove(id);
                 assert!(before.is_some(), "no verifier of {id} to remove");
             }
+            Event::MemberAdded(membership) => {
+                let new = self.memberships.insert(*membership);
+                assert!(new, "{membership:?} is there already");
+            }
+            Event::MemberRemoved(membership) => {
+                let there = self.memberships.remove(membership);
+                assert!(there, "no {membership:?} to remove");
+            }
             Event::OutcomeRecorded { request, outcome } => {
                 let before = self.outcomes.insert(*request, outcome.clone());
                 assert!(before.is_none(), "request {request} has an outcome already");
@@ -99,13 +109,19 @@ impl MemoryDirectory {
         &self.verifiers
     }
 
+    /// Who is a member of which group.
+    pub fn memberships(&self) -> &BTreeSet<Membership> {
+        &self.memberships
+    }
+
     /// The outcomes that are kept, by request id.
     pub fn outcomes(&self) -> &BTreeMap<RequestId, Outcome> {
         &self.outcomes
     }
 
     /// Checks what holds after any commands: each unique value has the holder that has it, those who
-    /// have a password have a verifier, and nothing is newer than its last change.
+    /// have a password have a verifier, memberships are of objects that are there, no group is a
+    /// member of itself, and nothing is newer than its last change.
     ///
     /// # Panics
     /// If something of it doesn't.
@@ -129,6 +145,18 @@ impl MemoryDirectory {
                 .keys()
                 .all(|id| self.objects.contains_key(id))
         );
+        for Membership {
+            group,
+            kind,
+            member,
+        } in &self.memberships
+        {
+            let kind_of = |id| self.objects.get(id).map(|object| object.kind);
+            assert_eq!(kind_of(group), Some(Kind::Group));
+            assert_eq!(kind_of(member), Some(*kind));
+            let Ok(outer) = all_groups_of(group, |id| self.groups_of(id));
+            assert!(!outer.contains(group), "{group} is a member of itself");
+        }
     }
 }
 
@@ -141,6 +169,21 @@ impl View for MemoryDirectory {
 
     fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Infallible> {
         Ok(self.unique.get(key).copied())
+    }
+
+    fn is_member(&self, membership: &Membership) -> Result<bool, Infallible> {
+        Ok(self.memberships.contains(membership))
+    }
+
+    fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Infallible> {
+        let of = self.memberships.iter().filter(|it| it.member == *member);
+        Ok(of.map(|membership| membership.group).collect())
+    }
+
+    fn members(&self, group: &ObjectId, kind: Kind) -> Result<Vec<ObjectId>, Infallible> {
+        let of_kind = |it: &&Membership| it.group == *group && it.kind == kind;
+        let of = self.memberships.iter().filter(of_kind);
+        Ok(of.map(|membership| membership.member).collect())
     }
 
     fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Infallible> {

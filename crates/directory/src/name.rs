@@ -1,10 +1,12 @@
-//! Login names and real names: normalised, valid by construction.
+//! Names of accounts and groups: normalised, valid by construction.
 
 use std::fmt;
 
 use crate::invalid_name::{InvalidName, NameKind};
 use crate::planted::{PlantedBug, is_planted};
 use crate::profile;
+use crate::syntax::{InvalidValue, Syntax};
+use crate::value::Value;
 
 /// The name by which an account is found: no two accounts have the same.
 ///
@@ -75,6 +77,39 @@ impl RealName {
 }
 
 impl fmt::Display for RealName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name by which a group is found: no two groups have the same.
+///
+/// A line of text of up to 128 bytes, without `/`, `:` and `,`, which part names of the API and
+/// lists; not a UUID. Names that differ in the case of ASCII letters only are the same name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(String);
+
+impl GroupName {
+    /// Normalises the text, or says why it cannot be a group's name. What it gives, parsed again,
+    /// gives itself.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        let Value::Text(name) = Syntax::GroupName.parse(text)?;
+        Ok(Self(name))
+    }
+
+    /// A name that [`GroupName::parse`] once gave; see [`LoginName::from_stored`].
+    pub fn from_stored(text: String) -> Result<Self, InvalidValue> {
+        Syntax::GroupName.within_bounds(&text)?;
+        Ok(Self(text))
+    }
+
+    /// In its normal form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for GroupName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -6,7 +6,8 @@ use std::fmt;
 use crate::edit::{Edit, EditAction};
 use crate::id::ObjectId;
 use crate::model::{Revision, Stamp};
-use crate::schema::{ATTRIBUTES, Attribute, AttributeNumber, LOGIN_NAME};
+use crate::schema::{ATTRIBUTES, Attribute, AttributeNumber, GROUP_NAME, LOGIN_NAME};
+use crate::syntax::Syntax;
 use crate::value::Value;
 
 /// What an object is.
@@ -14,12 +15,20 @@ use crate::value::Value;
 pub enum Kind {
     /// Somebody who logs in.
     Person,
+    /// Persons and other groups under one name.
+    Group,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Person, Self::Group];
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Person => "account",
+            Self::Group => "group",
         })
     }
 }
@@ -59,6 +68,14 @@ impl UniqueKey {
         Self {
             attribute: LOGIN_NAME,
             key: name.as_str().as_bytes().to_vec(),
+        }
+    }
+
+    /// The key of a group's name.
+    pub fn group_name(name: &crate::GroupName) -> Self {
+        Self {
+            attribute: GROUP_NAME,
+            key: Syntax::GroupName.key(&Value::Text(name.as_str().to_owned())),
         }
     }
 }
@@ -101,6 +118,11 @@ impl Object {
     /// Its login name.
     pub fn login_name(&self) -> &str {
         self.text(LOGIN_NAME)
+    }
+
+    /// Its name, if it is a group.
+    pub fn group_name(&self) -> &str {
+        self.text(GROUP_NAME)
     }
 
     /// What it has that no other object may have.

@@ -2,8 +2,9 @@
 
 use crate::command::Selector;
 use crate::id::{ObjectId, RequestId};
+use crate::members::Limit;
 use crate::model::{Revision, Time};
-use crate::object::Violation;
+use crate::object::{Kind, Violation};
 use crate::schema::AttributeNumber;
 use crate::value::Value;
 
@@ -11,7 +12,10 @@ use crate::value::Value;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// Another object has a value that no two may have.
-    #[error("{attribute} `{value}` already belongs to account {holder}; choose another one")]
+    #[error(
+        "{attribute} `{value}` already belongs to {} {holder}; choose another one",
+        attribute.holders()
+    )]
     ValueTaken {
         /// The attribute that has the value.
         attribute: AttributeNumber,
@@ -34,15 +38,39 @@ pub enum Rejection {
         /// The attribute that is meant.
         attribute: AttributeNumber,
     },
-    /// No account has the id or login name.
-    #[error("no {account}; it may have been renamed or deleted")]
-    AccountNotFound {
-        /// The account as the request named it.
-        account: Selector,
+    /// No object has the id or name.
+    #[error("no {object}; it may have been renamed or deleted")]
+    NotFound {
+        /// The object as the request named it.
+        object: Selector,
+    },
+    /// The id is that of another kind of object.
+    #[error("{id} is the id of {}, and {} is meant", indefinite(*actual), indefinite(*expected))]
+    WrongKind {
+        /// The id that the request gave.
+        id: ObjectId,
+        /// The kind that is meant.
+        expected: Kind,
+        /// The kind that has the id.
+        actual: Kind,
+    },
+    /// The group would be a member of itself, by way of other groups.
+    #[error("group {member} cannot be a member of group {group}, which is a member of it")]
+    GroupCycle {
+        /// The group that was to get a member.
+        group: ObjectId,
+        /// The group that was to become one.
+        member: ObjectId,
+    },
+    /// There would be more of something than is allowed.
+    #[error("{limit}")]
+    LimitExceeded {
+        /// The limit that was reached.
+        limit: Limit,
     },
     /// The account was changed since the client read it.
     #[error(
-        "account {account} is at version {actual}, not {expected}: it was changed meanwhile; \
+        "{account} is at version {actual}, not {expected}: it was changed meanwhile; \
          read it again and decide again"
     )]
     VersionMismatch {
@@ -108,11 +136,22 @@ impl Rejection {
             | Self::NotPermitted { .. } => true,
             Self::ValueTaken { .. }
             | Self::SchemaViolation { .. }
-            | Self::AccountNotFound { .. }
+            | Self::NotFound { .. }
+            | Self::WrongKind { .. }
+            | Self::GroupCycle { .. }
+            | Self::LimitExceeded { .. }
             | Self::VersionMismatch { .. }
             | Self::RequestExpired { .. }
             | Self::RequestReused { .. }
             | Self::RequestFromFuture { .. } => false,
         }
+    }
+}
+
+/// With its article.
+fn indefinite(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Person => "an account",
+        Kind::Group => "a group",
     }
 }

@@ -18,6 +18,14 @@ impl AttributeNumber {
         let row = ATTRIBUTES.binary_search_by_key(&self, |attribute| attribute.number);
         row.ok().map(|row| &ATTRIBUTES[row])
     }
+
+    /// The kind of objects that have it, in sentences.
+    pub(crate) fn holders(self) -> Kind {
+        let kinds = self
+            .attribute()
+            .map_or(&Kind::ALL[..], |attribute| attribute.kinds);
+        kinds.first().copied().unwrap_or(Kind::Person)
+    }
 }
 
 /// The attribute's name in sentences, such as `login name`.
@@ -65,8 +73,11 @@ pub enum ChangedBy {
 pub const LOGIN_NAME: AttributeNumber = AttributeNumber(1);
 /// The name of a person, as it is to be shown.
 pub const REAL_NAME: AttributeNumber = AttributeNumber(2);
+/// The name by which a group is found.
+pub const GROUP_NAME: AttributeNumber = AttributeNumber(14);
 
 const PERSON: &[Kind] = &[Kind::Person];
+const GROUP: &[Kind] = &[Kind::Group];
 
 /// The built-in attributes, in the order of their numbers.
 pub const ATTRIBUTES: &[Attribute] = &[
@@ -102,7 +113,16 @@ pub const ATTRIBUTES: &[Attribute] = &[
         values_max: 64,
         ..owners(12, "ssh_public_key", Syntax::SshKey)
     },
-    operators(13, "description", Syntax::Text { bytes_max: 4096 }),
+    Attribute {
+        kinds: &Kind::ALL,
+        ..operators(13, "description", Syntax::Text { bytes_max: 4096 })
+    },
+    Attribute {
+        kinds: GROUP,
+        required: true,
+        unique: true,
+        ..operators(14, "group_name", Syntax::GroupName)
+    },
 ];
 
 /// A single value that its owner may change.
@@ -173,9 +193,9 @@ mod tests {
         let page = include_str!("../../../docs/reference/attributes.md");
         let listed: Vec<_> = page
             .lines()
-            .filter(|line| line.starts_with("| `") && line.matches('|').count() == 6)
+            .filter(|line| line.starts_with("| `") && line.matches('|').count() == 7)
             .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
-            .map(|cells| [cells[1], cells[2], cells[4], cells[5]].map(str::to_owned))
+            .map(|cells| [1, 2, 3, 5, 6].map(|cell| cells[cell].to_owned()))
             .collect();
         let expected: Vec<_> = ATTRIBUTES
             .iter()
@@ -191,7 +211,9 @@ mod tests {
                 };
                 let unique = if row.unique { "yes" } else { "" };
                 let name = format!("`{}`", row.name);
-                [name, values, unique.to_owned(), changed_by.to_owned()]
+                let kinds: Vec<_> = row.kinds.iter().map(|kind| format!("{kind}s")).collect();
+                let of = kinds.join(", ");
+                [name, of, values, unique.to_owned(), changed_by.to_owned()]
             })
             .collect();
         assert_eq!(listed, expected);

@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::id::ObjectId;
 use crate::invalid_name::{InvalidName, NameKind};
 use crate::name::{LoginName, RealName};
 use crate::profile::within_bounds;
@@ -15,6 +16,8 @@ pub enum Syntax {
     LoginName,
     /// See [`RealName`].
     RealName,
+    /// See [`GroupName`](crate::GroupName).
+    GroupName,
     /// Text of one line, in Unicode's form C, without spaces at its ends. Compared without regard
     /// to the case of ASCII letters.
     Line {
@@ -75,6 +78,7 @@ pub enum InvalidValue {
 const LINE: &str = "text of one line";
 const TEXT: &str = "text without control characters";
 const MAIL: &str = "a mail address such as ana@example.org";
+const GROUP_NAME: &str = "a name such as `Head office`, without `/`, `:` and `,`, that is no UUID";
 const PHONE: &str = "a telephone number such as +351 21 000 0000";
 const LANGUAGE: &str = "a language tag such as pt-BR";
 const ZONE: &str = "a time zone such as Europe/Lisbon";
@@ -87,6 +91,7 @@ impl Syntax {
         let text = match self {
             Self::LoginName => LoginName::parse(text)?.as_str().to_owned(),
             Self::RealName => RealName::parse(text)?.as_str().to_owned(),
+            Self::GroupName => group_name(line()?)?,
             Self::Line { .. } => line()?,
             Self::Text { bytes_max } => plain(text, bytes_max, TEXT, |c| {
                 !c.is_control() || matches!(c, '\n' | '\t')
@@ -105,6 +110,7 @@ impl Syntax {
         match self {
             Self::LoginName => NameKind::Login.bytes_max(),
             Self::RealName => NameKind::Real.bytes_max(),
+            Self::GroupName => 128,
             Self::Line { bytes_max } | Self::Text { bytes_max } => bytes_max,
             Self::Mail => 254,
             Self::Phone => 64,
@@ -121,14 +127,20 @@ impl Syntax {
         match self {
             Self::LoginName => within_bounds(NameKind::Login, text).is_ok(),
             Self::RealName => within_bounds(NameKind::Real, text).is_ok(),
-            Self::Line { .. }
+            Self::GroupName
+            | Self::Line { .. }
             | Self::Text { .. }
             | Self::Mail
             | Self::Phone
             | Self::Language
             | Self::Zone
-            | Self::SshKey => within(text, self.bytes_max()).is_ok(),
+            | Self::SshKey => self.within_bounds(text).is_ok(),
         }
+    }
+
+    /// Whether a text has the length of a value.
+    pub(crate) fn within_bounds(self, text: &str) -> Result<(), InvalidValue> {
+        within(text, self.bytes_max())
     }
 
     /// What values are compared by: those with the same key are the same. All servers must have
@@ -136,7 +148,7 @@ impl Syntax {
     pub fn key(self, value: &Value) -> Vec<u8> {
         match value {
             Value::Text(text) => match self {
-                Self::Line { .. } | Self::Text { .. } | Self::Mail => {
+                Self::GroupName | Self::Line { .. } | Self::Text { .. } | Self::Mail => {
                     text.to_ascii_lowercase().into_bytes()
                 }
                 Self::LoginName
@@ -216,6 +228,12 @@ fn mail(text: &str) -> Result<String, InvalidValue> {
     Ok(text)
 }
 
+fn group_name(text: String) -> Result<String, InvalidValue> {
+    all(&text, GROUP_NAME, |c| !"/:,".contains(c))?;
+    shape(text.parse::<ObjectId>().is_err(), GROUP_NAME)?;
+    Ok(text)
+}
+
 fn phone(text: String) -> Result<String, InvalidValue> {
     all(&text, PHONE, |c| {
         c.is_ascii_digit() || "+ -.()/".contains(c)
@@ -289,6 +307,7 @@ mod tests {
         for (syntax, text, normal) in [
             (Syntax::LoginName, "Ana", "ana"),
             (Syntax::RealName, " Ana  Lima ", "Ana Lima"),
+            (Syntax::GroupName, " Head office ", "Head office"),
             (line, "  Head of IT ", "Head of IT"),
             (line, "Joa\u{303}o", "Jo\u{e3}o"),
             (Syntax::Text { bytes_max: 20 }, "one\ntwo\n", "one\ntwo"),
@@ -335,6 +354,13 @@ mod tests {
         let line = Syntax::Line { bytes_max: 20 };
         for (syntax, text, part) in [
             (Syntax::LoginName, "a b", "a space"),
+            (Syntax::GroupName, "a,b", "position 2"),
+            (Syntax::GroupName, "a/b", "position 2"),
+            (
+                Syntax::GroupName,
+                "01890a5d-ac96-774b-bcce-b302099a8057",
+                "no UUID",
+            ),
             (line, "", "empty"),
             (line, "   ", "empty"),
             (line, "123456789012345678901", "21 bytes; it may have 20"),

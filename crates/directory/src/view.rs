@@ -2,8 +2,9 @@
 
 use crate::event::Outcome;
 use crate::id::{ObjectId, RequestId};
+use crate::members::Membership;
 use crate::model::{Time, Verifier};
-use crate::object::{Object, UniqueKey};
+use crate::object::{Kind, Object, UniqueKey};
 
 /// What [`decide`](crate::decide) needs to know of the state, with all earlier commands applied.
 pub trait View {
@@ -15,6 +16,15 @@ pub trait View {
 
     /// The id of the object that has this value.
     fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Self::Error>;
+
+    /// Whether it holds.
+    fn is_member(&self, membership: &Membership) -> Result<bool, Self::Error>;
+
+    /// The groups that have this object as a member themselves, by id.
+    fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Self::Error>;
+
+    /// The members of a group that are of this kind, by id: those that it has itself.
+    fn members(&self, group: &ObjectId, kind: Kind) -> Result<Vec<ObjectId>, Self::Error>;
 
     /// What the password of this account is checked against.
     fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Self::Error>;

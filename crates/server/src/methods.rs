@@ -43,7 +43,14 @@ mod tests {
 
     #[test]
     fn services_and_methods_have_the_names_that_callers_use() {
-        assert_eq!(*API_SERVICES, ["quorid.v1.Accounts", "quorid.v1.Cluster"]);
+        assert_eq!(
+            *API_SERVICES,
+            [
+                "quorid.v1.Accounts",
+                "quorid.v1.Cluster",
+                "quorid.v1.Groups"
+            ]
+        );
         for name in [
             "quorid.v1.Accounts/GetAccount",
             "quorid.v1.Cluster/WatchCluster",

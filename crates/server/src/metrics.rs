@@ -53,6 +53,7 @@ pub struct Metrics {
     purged: IntGauge,
     lag: IntGauge,
     accounts: IntGauge,
+    groups: IntGauge,
     disk_bytes: IntGauge,
     passwords: IntGauge,
 }
@@ -125,6 +126,7 @@ impl Metrics {
             ),
             lag: gauge("quorid_apply_lag", "Entries committed, but not applied yet"),
             accounts: gauge("quorid_accounts", "Accounts in the directory"),
+            groups: gauge("quorid_groups", "Groups in the directory"),
             disk_bytes: gauge("quorid_disk_bytes", "Bytes of log and state on disk"),
             passwords: gauge(
                 "quorid_passwords_in_flight",
@@ -184,6 +186,7 @@ impl Metrics {
         set(&self.purged, status.purged);
         set(&self.lag, status.committed.saturating_sub(status.applied));
         set(&self.accounts, status.accounts);
+        set(&self.groups, status.groups);
         set(&self.disk_bytes, status.disk_bytes);
         set(&self.passwords, passwords_in_flight as u64);
         let mut text = Vec::new();

@@ -76,6 +76,8 @@ pub struct ServerStatus {
     pub purged: u64,
     /// Accounts.
     pub accounts: u64,
+    /// Groups in the state.
+    pub groups: u64,
     /// Log and state on the disk.
     pub disk_bytes: u64,
 }
@@ -206,6 +208,7 @@ impl Node {
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched().clone();
         let index = |id: Option<types::LogId>| id.map_or(0, |id| id.index);
+        let view = self.read()?;
         Ok(ServerStatus {
             role: Role::of(metrics.state),
             term: metrics.current_term,
@@ -215,7 +218,8 @@ impl Node {
             applied: index(metrics.last_applied),
             checkpoint: self.inner.store.durable().applied.map_or(0, |at| at.index),
             purged: index(metrics.purged),
-            accounts: self.read()?.count()?,
+            accounts: view.count_accounts()?,
+            groups: view.count_groups()?,
             disk_bytes: self.inner.store.disk_bytes() + self.inner.log.disk_bytes(),
         })
     }

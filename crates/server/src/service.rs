@@ -5,6 +5,7 @@
 
 mod cluster;
 mod error;
+mod groups;
 mod logins;
 mod proof;
 mod requests;
@@ -12,15 +13,16 @@ mod requests;
 use std::sync::Arc;
 
 use quorid_directory::{
-    Command, Kind, Object, ObjectId, Operation, Password, Proof, Rejection, RequestId, Revision,
-    Selector, UniqueKey, VerifierChange,
+    Command, Kind, Object, ObjectId, Operation, Password, Proof, RequestId, Selector,
+    VerifierChange,
 };
 
 pub use self::{
     cluster::{Replacement, StatusReport},
     error::Error,
+    groups::{GroupChange, GroupEdit, MembersPage, NewGroup},
     requests::{
-        AccountChange, AccountRemoval, Answer, Caller, Consistency, Login, NewAccount, Page,
+        AccountChange, AccountRemoval, Answer, Caller, Consistency, Found, Login, NewAccount, Page,
         PasswordChange,
     },
 };
@@ -150,22 +152,31 @@ impl Service {
         .await
     }
 
-    /// One account.
+    /// One account or group, with the names of the groups that it is a member of where asked for:
+    /// by way of other groups too, nearer ones first.
     pub async fn get(
         &self,
         caller: &Caller,
-        account: &Selector,
+        named: &Selector,
+        with_groups: bool,
         consistency: Consistency,
-    ) -> Result<Answer<Object>, Error> {
+    ) -> Result<Answer<Found>, Error> {
         let view = self.reader(caller, consistency).await?;
         let revision = view.revision()?;
-        match find(&view, account)? {
-            Some(account) => Ok(Answer {
-                value: account,
-                revision,
-            }),
-            None => Err(not_found(account, revision)),
+        let object = view
+            .find(named)?
+            .map_err(|rejection| Error::rejected(rejection, revision))?;
+        let mut groups = Vec::new();
+        if with_groups {
+            for id in view.all_groups_of(&object.id)? {
+                let group = view.object(&id)?;
+                groups.extend(group.map(|group| group.group_name().to_owned()));
+            }
         }
+        Ok(Answer {
+            value: Found { object, groups },
+            revision,
+        })
     }
 
     /// Up to `limit` accounts after the one of id `after`, and no more than an answer should hold.
@@ -177,9 +188,9 @@ impl Service {
         consistency: Consistency,
     ) -> Result<Answer<Page>, Error> {
         let view = self.reader(caller, consistency).await?;
-        let (accounts, more) = view.list(after, limit, PAGE_BYTES_MAX)?;
+        let (objects, more) = view.accounts(after, limit, PAGE_BYTES_MAX)?;
         Ok(Answer {
-            value: Page { accounts, more },
+            value: Page { objects, more },
             revision: view.revision()?,
         })
     }
@@ -196,22 +207,22 @@ impl Service {
         self.settle(consistency).await?;
         let view = self.node.read()?;
         let revision = view.revision()?;
-        let found = find(&view, account)?;
+        let found = view.find(account)?;
         let verifier = match &found {
-            Some(account) => view.verifier(&account.id)?,
-            None => None,
+            Ok(account) => view.verifier(&account.id)?,
+            Err(_) => None,
         };
         drop(view);
         let fits = self.passwords.verify(password, verifier).await?;
         match found {
-            Some(account) if fits => Ok(Answer {
+            Ok(account) if fits => Ok(Answer {
                 value: account,
                 revision,
             }),
-            None if self.access.names_are_public() || caller.operator.is_some() => {
-                Err(not_found(account, revision))
+            Err(missing) if self.access.names_are_public() || caller.operator.is_some() => {
+                Err(Error::rejected(missing, revision))
             }
-            Some(_) | None => Err(Denied::WrongPassword.into()),
+            Ok(_) | Err(_) => Err(Denied::WrongPassword.into()),
         }
     }
 
@@ -281,24 +292,6 @@ impl Service {
         self.entropy.fill(&mut random);
         uuid::Builder::from_unix_timestamp_millis(self.clock.now().0, &random).into_uuid()
     }
-}
-
-fn find(view: &ReadView, account: &Selector) -> Result<Option<Object>, Error> {
-    let id = match account {
-        Selector::Id(id) => Some(*id),
-        Selector::LoginName(name) => view.holder(&UniqueKey::login_name(name))?,
-    };
-    Ok(match id {
-        Some(id) => view.object(&id)?,
-        None => None,
-    })
-}
-
-fn not_found(account: &Selector, revision: Revision) -> Error {
-    let rejection = Rejection::AccountNotFound {
-        account: account.clone(),
-    };
-    Error::rejected(rejection, revision)
 }
 
 fn require_operator(caller: &Caller, what: &'static str) -> Result<(), Denied> {

@@ -3,7 +3,9 @@
 
 mod changes;
 mod command;
+mod difference;
 mod field;
+mod member;
 mod numbers;
 mod object;
 mod outcome;
@@ -31,6 +33,8 @@ const TABLES: Tables = &[
     &object::TABLE,
     &unique::TABLE,
     &verifier::TABLE,
+    &member::TABLE,
+    &member::GROUPS_OF,
     &outcome::TABLE,
 ];
 

@@ -48,6 +48,8 @@ pub enum Shape {
     BytesToId,
     /// Bytes by texts, UTF-8.
     TextToBytes,
+    /// Bytes by bytes.
+    BytesToBytes,
 }
 
 /// The part of a table that a digest covers.
@@ -64,16 +66,25 @@ type Bytes = &'static [u8];
 type Text = &'static str;
 
 /// One of redb's tables, opened to read or to write.
-pub(crate) enum Opened<A, B, C> {
+pub(crate) enum Opened<A, B, C, D> {
     IdToBytes(A),
     BytesToId(B),
     TextToBytes(C),
+    BytesToBytes(D),
 }
 
-pub(crate) type ReadTable =
-    Opened<ReadOnlyTable<Id, Bytes>, ReadOnlyTable<Bytes, Id>, ReadOnlyTable<Text, Bytes>>;
-pub(crate) type WriteTable<'t> =
-    Opened<redb::Table<'t, Id, Bytes>, redb::Table<'t, Bytes, Id>, redb::Table<'t, Text, Bytes>>;
+pub(crate) type ReadTable = Opened<
+    ReadOnlyTable<Id, Bytes>,
+    ReadOnlyTable<Bytes, Id>,
+    ReadOnlyTable<Text, Bytes>,
+    ReadOnlyTable<Bytes, Bytes>,
+>;
+pub(crate) type WriteTable<'t> = Opened<
+    redb::Table<'t, Id, Bytes>,
+    redb::Table<'t, Bytes, Id>,
+    redb::Table<'t, Text, Bytes>,
+    redb::Table<'t, Bytes, Bytes>,
+>;
 
 /// The same expression for each type of table.
 macro_rules! for_any {
@@ -82,6 +93,7 @@ macro_rules! for_any {
             Opened::IdToBytes($table) => $does,
             Opened::BytesToId($table) => $does,
             Opened::TextToBytes($table) => $does,
+            Opened::BytesToBytes($table) => $does,
         }
     };
 }
@@ -104,6 +116,11 @@ macro_rules! open_with {
                     .or_fault(table.doing("opening"))?,
             ),
             Shape::TextToBytes => Opened::TextToBytes(
+                $transaction
+                    .open_table(TableDefinition::new(name))
+                    .or_fault(table.doing("opening"))?,
+            ),
+            Shape::BytesToBytes => Opened::BytesToBytes(
                 $transaction
                     .open_table(TableDefinition::new(name))
                     .or_fault(table.doing("opening"))?,

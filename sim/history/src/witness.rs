@@ -1,12 +1,15 @@
 //! The witness check: the committed log, applied by the directory's own rules, has to explain
 //! every answer, in an order that agrees with real time.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use quorid_api::Reason;
 use quorid_directory::{
-    Change, Done, Event, LOGIN_NAME, MemoryDirectory, Object, ObjectId, Outcome, REAL_NAME,
-    Rejection, RequestId, Revision, UniqueKey, decide,
+    Change, Done, Event, Kind, LOGIN_NAME, Membership, MemoryDirectory, Object, ObjectId, Outcome,
+    REAL_NAME, Rejection, RequestId, Revision, UniqueKey, decide,
 };
 use quorid_server::state::decode_command;
 use quorid_storage::Payload;
@@ -77,6 +80,8 @@ struct Replay {
     /// Whose each unique value is.
     unique: BTreeMap<UniqueKey, Timeline<ObjectId>>,
     objects: BTreeMap<ObjectId, Timeline<Object>>,
+    /// Who is a member of what now.
+    memberships: BTreeSet<Membership>,
 }
 
 /// From which revision on it is what; nothing before the first.
@@ -120,9 +125,12 @@ impl Replay {
                 }
                 replay.model.apply(event);
                 replay.note(index, event);
-                if let Event::ObjectStored(_) | Event::ObjectRemoved { .. } = event {
-                    *replay.effects.entry(request).or_default() += 1;
-                }
+            }
+            let changes = |event: &Event| {
+                matches!(event, Event::ObjectStored(_) | Event::ObjectRemoved { .. })
+            };
+            if decision.events.iter().any(changes) {
+                *replay.effects.entry(request).or_default() += 1;
             }
             if let Some(why) = replay.is_half_done(&decision.events) {
                 checked.violations.push(format!("entry {index}: {why}"));
@@ -163,6 +171,14 @@ impl Replay {
                 let known = self.outcomes.contains_key(request);
                 known.then(|| format!("request {} has an outcome already", request.uuid()))
             }
+            Event::MemberAdded(membership) => {
+                let there = self.memberships.contains(membership);
+                there.then(|| format!("{membership:?} is there already"))
+            }
+            Event::MemberRemoved(membership) => {
+                let there = self.memberships.contains(membership);
+                (!there).then(|| format!("{membership:?} wasn't there"))
+            }
             Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
             | Event::OutcomeForgotten { .. }
@@ -183,10 +199,15 @@ impl Replay {
             }
             Event::ObjectRemoved { id } => {
                 let left = self.unique.keys().find(|key| holder(key) == Some(id));
+                let mut memberships = self.memberships.iter();
+                let joined = memberships.find(|it| it.group == *id || it.member == *id);
                 left.map(|key| format!("{key:?} is still {id}'s"))
+                    .or_else(|| joined.map(|joined| format!("{joined:?} is still there")))
             }
             Event::UniqueTaken { .. }
             | Event::UniqueFreed { .. }
+            | Event::MemberAdded(_)
+            | Event::MemberRemoved(_)
             | Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
             | Event::OutcomeRecorded { .. }
@@ -210,6 +231,8 @@ impl Replay {
             Event::ObjectRemoved { id } => object(*id, None),
             Event::UniqueTaken { key, holder } => unique(key, Some(*holder)),
             Event::UniqueFreed { key } => unique(key, None),
+            Event::MemberAdded(membership) => drop(self.memberships.insert(*membership)),
+            Event::MemberRemoved(membership) => drop(self.memberships.remove(membership)),
             Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
             | Event::OutcomeRecorded { .. }
@@ -438,7 +461,13 @@ fn reason(rejection: &Rejection) -> Reason {
         Rejection::ValueTaken { .. } => Reason::ValueTaken,
         Rejection::SchemaViolation { .. } => Reason::SchemaViolation,
         Rejection::NotPermitted { .. } => Reason::OperatorNeeded,
-        Rejection::AccountNotFound { .. } => Reason::AccountNotFound,
+        Rejection::NotFound { object } => match object.kind() {
+            Kind::Person => Reason::AccountNotFound,
+            Kind::Group => Reason::GroupNotFound,
+        },
+        Rejection::WrongKind { .. } => Reason::WrongKind,
+        Rejection::GroupCycle { .. } => Reason::GroupCycle,
+        Rejection::LimitExceeded { .. } => Reason::LimitExceeded,
         Rejection::VersionMismatch { .. } => Reason::EtagMismatch,
         Rejection::PasswordNeeded { .. } => Reason::PasswordNeeded,
         Rejection::PasswordChanged { .. } => Reason::WrongPassword,

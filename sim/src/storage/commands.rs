@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use quorid_directory::{
-    ATTRIBUTES, ClientAddress, Command, Edit, EditAction, Kind, LoginName, ObjectId, Operation,
-    Proof, RealName, RequestId, Selector, Syntax, Time, Value, Verifier, VerifierChange,
+    ATTRIBUTES, ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName, ObjectId,
+    Operation, Proof, RealName, RequestId, Selector, Syntax, Time, Value, Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
 use quorid_storage::Payload;
@@ -16,6 +16,7 @@ const BEGINNING_MS: u64 = 1_750_000_000_000;
 
 /// Few enough to collide.
 const NAMES: u64 = 12;
+const GROUPS: u64 = 5;
 
 /// Makes entries, each of them another one, but for retries.
 pub(super) struct Commands {
@@ -74,7 +75,21 @@ impl Commands {
     }
 
     fn operation(&mut self) -> Operation {
-        match self.chance.within(0..=9) {
+        match self.chance.within(0..=13) {
+            10 => Operation::Create {
+                id: random_id(&mut self.chance),
+                kind: Kind::Group,
+                proof: Proof::Operator,
+                edits: vec![Edit::group_name(&self.group_name())],
+                verifier: None,
+            },
+            11..=13 => Operation::Members {
+                group: Selector::GroupName(self.group_name()),
+                expected_version: None,
+                proof: Proof::Operator,
+                add: self.members(),
+                remove: self.members(),
+            },
             0..=4 => Operation::Create {
                 id: random_id(&mut self.chance),
                 kind: Kind::Person,
@@ -100,7 +115,7 @@ impl Commands {
                 },
             },
             _ => Operation::Delete {
-                target: Selector::LoginName(self.login_name()),
+                target: self.member(),
                 expected_version: None,
                 proof: Proof::Operator,
             },
@@ -114,6 +129,7 @@ impl Commands {
             .map(|_| match attribute.syntax {
                 Syntax::LoginName => self.login_name().as_str().to_owned(),
                 Syntax::RealName => self.real_name().as_str().to_owned(),
+                Syntax::GroupName => self.group_name().as_str().to_owned(),
                 Syntax::Line { .. }
                 | Syntax::Text { .. }
                 | Syntax::Mail
@@ -133,6 +149,24 @@ impl Commands {
                 _ => EditAction::Replace(values),
             },
         }
+    }
+
+    /// Often none, so that a change of members is not always refused for one that is missing.
+    fn members(&mut self) -> Vec<Selector> {
+        let members = self.chance.within(0..=2);
+        (0..members).map(|_| self.member()).collect()
+    }
+
+    fn member(&mut self) -> Selector {
+        match self.chance.percent(70) {
+            true => Selector::LoginName(self.login_name()),
+            false => Selector::GroupName(self.group_name()),
+        }
+    }
+
+    fn group_name(&mut self) -> GroupName {
+        let name = format!("group {}", self.chance.within(1..=GROUPS));
+        GroupName::parse(&name).expect("a valid name")
     }
 
     fn login_name(&mut self) -> LoginName {

@@ -130,32 +130,9 @@ impl StateModel {
         if durable.membership != self.membership {
             return differs("the state has another membership");
         }
-        let (accounts, _) = view
-            .list(None, usize::MAX, usize::MAX)
-            .map_err(|fault| fault.to_string())?;
-        if !accounts.iter().eq(self.directory.objects().values()) {
-            return differs("the state has other objects");
-        }
-        for (key, id) in self.directory.unique() {
-            if view.holder(key).map_err(|fault| fault.to_string())? != Some(*id) {
-                return differs("the state has other unique values");
-            }
-        }
-        for (id, verifier) in self.directory.verifiers() {
-            let kept = view.verifier(id).map_err(|fault| fault.to_string())?;
-            if kept.as_ref() != Some(verifier) {
-                return differs("the state has other verifiers");
-            }
-        }
-        for (request, outcome) in self.directory.outcomes() {
-            if view
-                .outcome(request)
-                .map_err(|fault| fault.to_string())?
-                .as_ref()
-                != Some(outcome)
-            {
-                return differs("the state has other outcomes");
-            }
+        let difference = view.difference(&self.directory);
+        if let Some(what) = difference.map_err(|fault| fault.to_string())? {
+            return differs(what);
         }
         let mut reader = store.snapshot().map_err(|fault| fault.to_string())?;
         let mut rows = 0;
@@ -168,6 +145,7 @@ impl StateModel {
         let expected = directory.objects().len()
             + directory.unique().len()
             + directory.verifiers().len()
+            + 2 * directory.memberships().len()
             + directory.outcomes().len();
         match rows == expected {
             true => Ok(()),

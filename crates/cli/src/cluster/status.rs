@@ -213,6 +213,7 @@ pub(crate) fn to_json(view: &ClusterView, members: &[Member], digests: Option<&D
                     "checkpoint": status.checkpoint_index,
                     "purged": status.purged_index,
                     "accounts": status.accounts,
+                    "groups": status.groups,
                     "disk_bytes": status.disk_bytes,
                     "uptime_seconds": status.uptime_seconds,
                     "version": status.version,

@@ -22,11 +22,21 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         }
         Reason::ServerNotFound | Reason::ServerExists => "quorid cluster status",
         Reason::LoginNameTaken | Reason::ValueTaken => {
-            let holder = rejected.metadata.get("account_id")?;
+            let Some(holder) = rejected.metadata.get("account_id") else {
+                return rejected
+                    .metadata
+                    .get("value")
+                    .map(|name| format!("quorid group show {name}"));
+            };
             return Some(format!("quorid reverse-lookup {holder}"));
         }
         Reason::AccountNotFound => "quorid get users lists the accounts",
+        Reason::GroupNotFound => "quorid get groups lists the groups",
         Reason::EtagMismatch
+        | Reason::WrongKind
+        | Reason::GroupCycle
+        | Reason::LimitExceeded
+        | Reason::InvalidGroupName
         | Reason::WrongPassword
         | Reason::RequestExpired
         | Reason::RequestReused

@@ -111,6 +111,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         digest: "00ff".to_owned(),
         disk_bytes: 1 << 20,
         uptime_seconds: 60,
+        groups: 2,
     };
     seeds.push(seed(2, &status));
     let time = |seconds, nanos| Some(prost_types::Timestamp { seconds, nanos });
@@ -129,6 +130,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
             name: "mail".to_owned(),
             values: vec!["ana@example.org".to_owned(), "a\u{1b}".to_owned()],
         }],
+        groups: vec!["staff".to_owned(), "a\u{1b}".to_owned()],
     };
     seeds.push(seed(3, &account));
     seeds

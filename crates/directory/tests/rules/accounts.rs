@@ -172,7 +172,7 @@ fn unknown_accounts_are_not_found() {
             set_real_name(selector.clone(), Some(1), "X"),
         ] {
             let account = selector.clone();
-            let expected = Err(Rejection::AccountNotFound { account });
+            let expected = Err(Rejection::NotFound { object: account });
             assert_eq!(ana_and_ben().run(operation), expected);
         }
     }
@@ -189,8 +189,8 @@ fn deleted_account_is_gone_and_created_again_is_another_one() {
     };
     assert_eq!(log.run(delete(by_login("ANA"))), Ok(deleted));
     let selector = Selector::Id(account_id(1));
-    let gone = Err(Rejection::AccountNotFound {
-        account: selector.clone(),
+    let gone = Err(Rejection::NotFound {
+        object: selector.clone(),
     });
     assert_eq!(log.run(delete(selector)), gone);
     let again = account(log.run(create(9, "ana")));
@@ -330,7 +330,7 @@ fn checks_are_in_order_account_version_proof_name() {
         result.expect_err("rejected")
     };
     let found = first_rejection("cleo", 9, Proof::NotNeeded);
-    assert!(matches!(found, Rejection::AccountNotFound { .. }));
+    assert!(matches!(found, Rejection::NotFound { .. }));
     let found = first_rejection("ana", 9, Proof::NotNeeded);
     assert!(matches!(found, Rejection::VersionMismatch { .. }));
     let found = first_rejection("ana", 1, Proof::NotNeeded);
@@ -366,8 +366,8 @@ fn rejections_say_which_thing_and_why() {
             ],
         ),
         (
-            Rejection::AccountNotFound {
-                account: by_login("ana"),
+            Rejection::NotFound {
+                object: by_login("ana"),
             },
             ["no login name `ana`", "renamed", "deleted"],
         ),

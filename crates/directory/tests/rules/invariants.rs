@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{
-    Log, START, account_id, command, login, names, number, request_at, value, verifier,
+    Log, START, account_id, by_group_name, command, login, names, number, request_at, set, value,
+    verifier,
 };
 use proptest::prelude::*;
 use quorid_directory::{
@@ -12,6 +13,8 @@ use quorid_directory::{
 };
 
 const NAMES: [&str; 6] = ["ana", "ANA", "ben", "josé", "JOSE\u{301}", "νίκος"];
+
+const GROUPS: [&str; 4] = ["staff", "Staff", "dev", "ops"];
 
 /// Few outcomes, so that many are forgotten.
 const SMALL: Retention = Retention {
@@ -23,8 +26,16 @@ const SMALL: Retention = Retention {
 
 fn selectors() -> impl Strategy<Value = Selector> {
     prop_oneof![
-        (0..40_u8).prop_map(|number| Selector::Id(account_id(number))),
-        prop::sample::select(&NAMES[..]).prop_map(|name| Selector::LoginName(login(name))),
+        3 => (0..40_u8).prop_map(|number| Selector::Id(account_id(number))),
+        3 => prop::sample::select(&NAMES[..]).prop_map(|name| Selector::LoginName(login(name))),
+        1 => groups(),
+    ]
+}
+
+fn groups() -> impl Strategy<Value = Selector> {
+    prop_oneof![
+        1 => (0..40_u8).prop_map(|number| Selector::GroupId(account_id(number))),
+        3 => prop::sample::select(&GROUPS[..]).prop_map(by_group_name),
     ]
 }
 
@@ -77,6 +88,8 @@ fn edits() -> impl Strategy<Value = Edit> {
             ]
         ),
         named("title", &["A", "B"]),
+        named("group_name", &GROUPS),
+        named("description", &["A", "B"]),
     ];
     (attribute, 0..8_u8).prop_map(|((attribute, values), action)| Edit {
         attribute,
@@ -126,7 +139,25 @@ fn operations() -> impl Strategy<Value = Operation> {
                 proof,
             }
         });
-    prop_oneof![3 => create, 3 => change, 1 => delete]
+    let create_group =
+        (prop::sample::select(&GROUPS[..]), proofs()).prop_map(|(name, proof)| Operation::Create {
+            id: account_id(0),
+            kind: Kind::Group,
+            proof,
+            edits: vec![set("group_name", name)],
+            verifier: None,
+        });
+    let some = || prop::collection::vec(selectors(), 0..3);
+    let members = (groups(), versions(), proofs(), some(), some()).prop_map(
+        |(group, expected_version, proof, add, remove)| Operation::Members {
+            group,
+            expected_version,
+            proof,
+            add,
+            remove,
+        },
+    );
+    prop_oneof![3 => create, 3 => change, 2 => delete, 2 => create_group, 4 => members]
 }
 
 /// Clocks of leaders and clients jump about a little; request ids are sometimes used twice.
@@ -168,6 +199,8 @@ fn assert_told_truly(outcome: &Outcome, events: &[Event]) {
         Event::ObjectRemoved { id } => Some((*id, None)),
         Event::UniqueTaken { .. }
         | Event::UniqueFreed { .. }
+        | Event::MemberAdded(_)
+        | Event::MemberRemoved(_)
         | Event::VerifierStored { .. }
         | Event::VerifierRemoved { .. }
         | Event::OutcomeRecorded { .. }
@@ -176,7 +209,11 @@ fn assert_told_truly(outcome: &Outcome, events: &[Event]) {
         | Event::ClockAdvanced { .. } => None,
     });
     let done = stored.next();
-    assert_eq!(stored.next(), None, "one object at a time");
+    let gone = matches!(done, Some((_, None)));
+    for (_, other) in stored {
+        let is_group = other.is_some_and(|object| object.kind == Kind::Group);
+        assert!(gone && is_group, "only groups that lost a member besides");
+    }
     match (done, &outcome.result) {
         (Some((_, Some(object))), Ok(change)) => {
             assert_ne!(change.done, Done::Deleted);

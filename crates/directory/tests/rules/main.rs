@@ -2,6 +2,7 @@
 
 mod accounts;
 mod attributes;
+mod groups;
 mod invariants;
 mod requests;
 mod samples;

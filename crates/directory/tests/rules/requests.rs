@@ -52,8 +52,8 @@ fn request_with_a_wrong_proof_may_come_again_with_a_right_one() {
 #[test]
 fn no_try_of_a_request_acts_once_its_account_was_missing() {
     let mut log = Log::new();
-    let missing = Some(Rejection::AccountNotFound {
-        account: by_login("ana"),
+    let missing = Some(Rejection::NotFound {
+        object: by_login("ana"),
     });
     assert_eq!(rejection(&mut log, &delete_ana(Proof::OF_NONE)), missing);
     log.run(create(1, "ana")).expect("done");

@@ -1,9 +1,10 @@
 //! Short ways to make commands and to see what they do.
 
 use quorid_directory::{
-    AttributeNumber, Change, ClientAddress, Command, Edit, Event, Kind, LOGIN_NAME, LoginName,
-    MemoryDirectory, ObjectId, Operation, Outcome, Proof, REAL_NAME, Rejection, RequestId,
-    Retention, Revision, Selector, Time, Value, Verifier, VerifierChange, attribute, decide_with,
+    AttributeNumber, Change, ClientAddress, Command, Edit, Event, GroupName, Kind, LOGIN_NAME,
+    LoginName, MemoryDirectory, ObjectId, Operation, Outcome, Proof, REAL_NAME, Rejection,
+    RequestId, Retention, Revision, Selector, Time, Value, Verifier, VerifierChange, attribute,
+    decide_with,
 };
 
 /// When tests begin, ms.
@@ -48,6 +49,30 @@ pub(crate) fn verifier(salt: &str) -> Verifier {
 
 pub(crate) fn by_login(text: &str) -> Selector {
     Selector::LoginName(login(text))
+}
+
+pub(crate) fn by_group_name(text: &str) -> Selector {
+    Selector::GroupName(GroupName::parse(text).expect("a group's name"))
+}
+
+pub(crate) fn create_group(id: u8, name: &str) -> Operation {
+    Operation::Create {
+        id: account_id(id),
+        kind: Kind::Group,
+        proof: Proof::Operator,
+        edits: vec![set("group_name", name)],
+        verifier: None,
+    }
+}
+
+pub(crate) fn members(group: &str, add: Vec<Selector>, remove: Vec<Selector>) -> Operation {
+    Operation::Members {
+        group: by_group_name(group),
+        expected_version: None,
+        proof: Proof::Operator,
+        add,
+        remove,
+    }
 }
 
 pub(crate) fn create(id: u8, name: &str) -> Operation {

@@ -1,5 +1,5 @@
-//! The gRPC front end: services `quorid.v1.Accounts` and `quorid.v1.Cluster`, the standard
-//! health service, and server reflection.
+//! The gRPC front end: services `quorid.v1.Accounts`, `quorid.v1.Groups` and `quorid.v1.Cluster`,
+//! the standard health service, and server reflection.
 
 mod accounts;
 mod cluster;
@@ -8,12 +8,15 @@ mod envelope;
 pub mod errors;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod groups;
 mod health;
 
 use std::sync::Arc;
 
 use axum::middleware;
-use quorid_api::proto::{accounts_server::AccountsServer, cluster_server::ClusterServer};
+use quorid_api::proto::{
+    accounts_server::AccountsServer, cluster_server::ClusterServer, groups_server::GroupsServer,
+};
 use quorid_directory::{ClientAddress, Revision};
 use tonic::{
     Request, Response, Status,
@@ -42,10 +45,13 @@ const REVISION_HEADER: &str = "quorid-revision";
 pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
     let accounts = AccountsServer::new(accounts::AccountsApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let groups = GroupsServer::new(groups::GroupsApi(Arc::clone(frontend)))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let cluster = ClusterServer::new(cluster::ClusterApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let mut routes = Routes::default()
         .add_service(accounts)
+        .add_service(groups)
         .add_service(cluster)
         .add_service(health::service(frontend));
     let described = || {

@@ -48,7 +48,10 @@ impl Error {
             Rejection::ValueTaken { .. }
             | Rejection::SchemaViolation { .. }
             | Rejection::NotPermitted { .. }
-            | Rejection::AccountNotFound { .. }
+            | Rejection::NotFound { .. }
+            | Rejection::WrongKind { .. }
+            | Rejection::GroupCycle { .. }
+            | Rejection::LimitExceeded { .. }
             | Rejection::VersionMismatch { .. }
             | Rejection::RequestExpired { .. }
             | Rejection::RequestReused { .. }

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{Error, Login, Service, find};
+use super::{Error, Login, Service};
 use crate::{access::Denied, seams::Entropy};
 
 const REMEMBERED_MAX: usize = 16_384;
@@ -28,7 +28,9 @@ impl Service {
     /// Makes sure that a login is right, by this server's state.
     pub(super) async fn authenticate(&self, login: &Login) -> Result<(), Error> {
         let view = self.node.read()?;
-        let account = find(&view, &Selector::LoginName(login.login_name.clone()))?;
+        let account = view
+            .find(&Selector::LoginName(login.login_name.clone()))?
+            .ok();
         let Some((id, version)) = account.and_then(|it| Some((it.id, it.password_version?))) else {
             self.passwords.verify(login.password.clone(), None).await?;
             return Err(Denied::WrongPassword.into());

@@ -25,10 +25,10 @@
 //! settles all tries. A request without an id has no other tries.
 
 use quorid_directory::{
-    Done, Object, Operation, Password, Proof, RequestId, Revision, Selector, Verifier,
+    Done, Object, Operation, Password, Proof, Rejection, RequestId, Revision, Selector, Verifier,
 };
 
-use super::{Answer, Caller, Error, PasswordChange, Service, find, not_found};
+use super::{Answer, Caller, Error, PasswordChange, Service};
 use crate::access::{Action, Denied, Need};
 
 /// What a request to change an account brings along.
@@ -45,8 +45,8 @@ enum Subject {
     Present(Object, Option<Verifier>),
     /// As the first try of this request left it.
     Recorded(Object, Option<Verifier>),
-    /// Not there as of this revision.
-    Missing(Revision),
+    /// Not there as of this revision, or no account.
+    Missing(Rejection, Revision),
 }
 
 impl Service {
@@ -82,7 +82,9 @@ impl Service {
         let (account, verifier, recorded) = match self.subject(claim)? {
             Subject::Present(account, verifier) => (account, verifier, false),
             Subject::Recorded(account, verifier) => (account, verifier, true),
-            Subject::Missing(revision) => return self.missing(caller, claim, revision).await,
+            Subject::Missing(why, revision) => {
+                return self.missing(caller, claim, why, revision).await;
+            }
         };
         if let (Some(verifier), Some(version)) = (verifier, account.password_version) {
             let name = account.login_name();
@@ -109,12 +111,12 @@ impl Service {
         {
             return Ok(Subject::Recorded(change.object, change.verifier));
         }
-        Ok(match find(&view, claim.account)? {
-            Some(account) => {
+        Ok(match view.find(claim.account)? {
+            Ok(account) => {
                 let verifier = view.verifier(&account.id)?;
                 Subject::Present(account, verifier)
             }
-            None => Subject::Missing(view.revision()?),
+            Err(why) => Subject::Missing(why, view.revision()?),
         })
     }
 
@@ -160,13 +162,14 @@ impl Service {
         &self,
         caller: &Caller,
         claim: &Claim<'_>,
+        why: Rejection,
         revision: Revision,
     ) -> Result<Proof, Error> {
         if !self.access.names_are_public() {
             self.prove_reader(caller, claim).await?;
         }
         if claim.request.is_none() {
-            return Err(not_found(claim.account, revision));
+            return Err(Error::rejected(why, revision));
         }
         if self.access.need(Action::ChangeUnguarded) == Need::Nothing {
             return Ok(Proof::NotNeeded);

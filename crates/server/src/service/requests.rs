@@ -96,11 +96,20 @@ pub struct AccountRemoval {
     pub request: Option<RequestId>,
 }
 
-/// A stretch of the accounts, in the order of their ids.
+/// An account or a group.
+#[derive(Debug)]
+pub struct Found {
+    /// What was asked for.
+    pub object: Object,
+    /// Names of the groups that it is a member of, where they were asked for.
+    pub groups: Vec<String>,
+}
+
+/// A stretch of the accounts in the order of their ids, or of the groups in that of their names.
 #[derive(Debug)]
 pub struct Page {
-    /// The accounts.
-    pub accounts: Vec<Object>,
+    /// The accounts or groups.
+    pub objects: Vec<Object>,
     /// There are more after the last one.
     pub more: bool,
 }

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    Event, Object, ObjectId, Outcome, RequestId, Revision, Time, UniqueKey, Verifier, View, decide,
+    Event, Kind, Membership, Object, ObjectId, Outcome, RequestId, Revision, Time, UniqueKey,
+    Verifier, View, decide,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 
 use super::{
     command::decode_command,
+    member,
     numbers::{CLOCK, FLOOR, SERVER_ID_MAX},
     object, outcome, unique, verifier,
 };
@@ -78,6 +80,8 @@ impl<'b, 't> Changes<'b, 't> {
             Event::UniqueFreed { key } => unique::remove(self.batch, key),
             Event::VerifierStored { id, verifier } => verifier::put(self.batch, id, verifier),
             Event::VerifierRemoved { id } => verifier::remove(self.batch, id),
+            Event::MemberAdded(membership) => member::put(self.batch, membership),
+            Event::MemberRemoved(membership) => member::remove(self.batch, membership),
             Event::OutcomeRecorded { request, outcome } => {
                 outcome::put(self.batch, request, outcome)?;
                 self.outcome_count += 1;
@@ -130,6 +134,18 @@ impl View for Changes<'_, '_> {
 
     fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Fault> {
         unique::find(self.batch, key)
+    }
+
+    fn is_member(&self, membership: &Membership) -> Result<bool, Fault> {
+        member::is_member(self.batch, membership)
+    }
+
+    fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
+        member::groups_of(self.batch, member)
+    }
+
+    fn members(&self, group: &ObjectId, kind: Kind) -> Result<Vec<ObjectId>, Fault> {
+        member::of_kind(self.batch, group, kind)
     }
 
     fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Fault> {

@@ -2,14 +2,14 @@
 
 use prost::Message as _;
 use quorid_directory::{
-    AttributeNumber, Command, Edit, EditAction, Operation, Proof, Revision, Time, Verifier,
-    VerifierChange,
+    AttributeNumber, Command, Edit, EditAction, Operation, Proof, Revision, Selector, Time,
+    Verifier, VerifierChange,
 };
 use quorid_storage::{Fault, OrFault as _};
 
 use super::{
     field::{
-        account_id, client_address, decode_selector, decode_value, decode_verifier, missing,
+        client_address, decode_selector, decode_value, decode_verifier, missing, object_id,
         request_id, selector, value, verifier_text,
     },
     object, proto,
@@ -54,6 +54,19 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
             expected_version: expected_version.map_or(0, |version| version.0),
             proof: Some(proof_message(proof)),
         }),
+        Operation::Members {
+            group,
+            expected_version,
+            proof,
+            add,
+            remove,
+        } => Kind::Members(proto::ChangeMembers {
+            group: Some(selector(group)),
+            expected_version: expected_version.map_or(0, |version| version.0),
+            proof: Some(proof_message(proof)),
+            add: add.iter().map(selector).collect(),
+            remove: remove.iter().map(selector).collect(),
+        }),
     };
     proto::Command {
         request_id: command.request.as_bytes().to_vec(),
@@ -73,7 +86,7 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
         .ok_or_else(|| missing("command.operation"))?
     {
         Kind::Create(create) => Operation::Create {
-            id: account_id(&create.id)?,
+            id: object_id(&create.id)?,
             kind: object::kind(create.kind)?,
             proof: proof(create.proof)?,
             edits: edits(create.edits)?,
@@ -96,6 +109,13 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
             target: decode_selector(delete.target)?,
             expected_version: some_version(delete.expected_version),
             proof: proof(delete.proof)?,
+        },
+        Kind::Members(members) => Operation::Members {
+            group: decode_selector(members.group)?,
+            expected_version: some_version(members.expected_version),
+            proof: proof(members.proof)?,
+            add: selectors(members.add)?,
+            remove: selectors(members.remove)?,
         },
     };
     Ok(Command {
@@ -178,6 +198,11 @@ fn edit(message: proto::Edit) -> Result<Edit, Fault> {
             Action::Unspecified => return Err(missing("edit.action")),
         },
     })
+}
+
+fn selectors(messages: Vec<proto::Selector>) -> Result<Vec<Selector>, Fault> {
+    let selectors = messages.into_iter().map(Some).map(decode_selector);
+    selectors.collect()
 }
 
 fn some_version(version: u64) -> Option<Revision> {

@@ -4,7 +4,9 @@
 //! Whatever is read was checked before it was written; text that no longer parses means a
 //! damaged file or a program older than the data, and is a [`Fault`].
 
-use quorid_directory::{ClientAddress, LoginName, ObjectId, RequestId, Selector, Value, Verifier};
+use quorid_directory::{
+    ClientAddress, GroupName, LoginName, ObjectId, RequestId, Selector, Value, Verifier,
+};
 use quorid_storage::{Fault, OrFault as _};
 
 use super::proto;
@@ -13,6 +15,8 @@ pub(super) fn selector(selector: &Selector) -> proto::Selector {
     let selector = match selector {
         Selector::Id(id) => proto::selector::Selector::Id(id.as_bytes().to_vec()),
         Selector::LoginName(name) => proto::selector::Selector::LoginName(name.as_str().to_owned()),
+        Selector::GroupId(id) => proto::selector::Selector::GroupId(id.as_bytes().to_vec()),
+        Selector::GroupName(name) => proto::selector::Selector::GroupName(name.as_str().to_owned()),
     };
     proto::Selector {
         selector: Some(selector),
@@ -24,8 +28,12 @@ pub(super) fn decode_selector(message: Option<proto::Selector>) -> Result<Select
         .and_then(|it| it.selector)
         .ok_or_else(|| missing("selector"))?
     {
-        proto::selector::Selector::Id(id) => Ok(Selector::Id(account_id(&id)?)),
+        proto::selector::Selector::Id(id) => Ok(Selector::Id(object_id(&id)?)),
         proto::selector::Selector::LoginName(name) => Ok(Selector::LoginName(login_name(&name)?)),
+        proto::selector::Selector::GroupId(id) => Ok(Selector::GroupId(object_id(&id)?)),
+        proto::selector::Selector::GroupName(name) => GroupName::from_stored(name)
+            .map(Selector::GroupName)
+            .or_fault("reading a stored name of a group"),
     }
 }
 
@@ -63,8 +71,8 @@ pub(super) fn client_address(text: &str) -> Result<ClientAddress, Fault> {
     ClientAddress::parse(text).or_fault("reading a stored client address")
 }
 
-pub(super) fn account_id(bytes: &[u8]) -> Result<ObjectId, Fault> {
-    Ok(ObjectId::from_bytes(sixteen(bytes, "account id")?))
+pub(super) fn object_id(bytes: &[u8]) -> Result<ObjectId, Fault> {
+    Ok(ObjectId::from_bytes(sixteen(bytes, "object id")?))
 }
 
 pub(super) fn request_id(bytes: &[u8]) -> Result<RequestId, Fault> {

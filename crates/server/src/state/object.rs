@@ -8,7 +8,7 @@ use quorid_directory::{AttributeNumber, Kind, Object, ObjectId, Revision, Stamp,
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
-    field::{account_id, client_address, decode_value, missing, value},
+    field::{client_address, decode_value, missing, object_id, value},
     proto,
 };
 
@@ -49,10 +49,11 @@ pub(super) fn remove(batch: &mut Batch<'_>, id: &ObjectId) -> Result<(), Fault> 
     batch.remove(&TABLE, id.as_bytes())
 }
 
-/// Objects in the order of their ids, from the first one after `after`, and whether there are more:
-/// at most `limit`, and one at least but otherwise no more than `bytes_max` as they are stored.
+/// Objects of a kind in the order of their ids, from the first one after `after`, and whether there
+/// are more: at most `limit`, and one at least but otherwise no more than `bytes_max` as they are stored.
 pub(super) fn list(
     rows: &impl Rows,
+    kind: Kind,
     after: Option<ObjectId>,
     limit: usize,
     bytes_max: usize,
@@ -60,10 +61,14 @@ pub(super) fn list(
     let (mut objects, mut bytes, mut more) = (Vec::new(), 0, false);
     let after = after.as_ref().map(|id| id.as_bytes().as_slice());
     rows.scan(&TABLE, after, |_, value| {
+        let object = decode(value)?;
+        if object.kind != kind {
+            return Ok(true);
+        }
         bytes += value.len();
         more = objects.len() == limit || (bytes > bytes_max && !objects.is_empty());
         if !more {
-            objects.push(decode(value)?);
+            objects.push(object);
         }
         Ok(!more)
     })?;
@@ -105,7 +110,7 @@ pub(super) fn from_message(message: proto::Object) -> Result<Object, Fault> {
         attributes.insert(number, values.collect::<Result<Vec<_>, _>>()?);
     }
     Ok(Object {
-        id: account_id(&message.id)?,
+        id: object_id(&message.id)?,
         kind: kind(message.kind)?,
         created: stamp(message.created)?,
         changed: stamp(message.changed)?,
@@ -118,12 +123,14 @@ pub(super) fn from_message(message: proto::Object) -> Result<Object, Fault> {
 pub(super) fn kind_message(kind: Kind) -> proto::Kind {
     match kind {
         Kind::Person => proto::Kind::Person,
+        Kind::Group => proto::Kind::Group,
     }
 }
 
 pub(super) fn kind(number: i32) -> Result<Kind, Fault> {
     match proto::Kind::try_from(number).or_fault("reading a stored kind of object")? {
         proto::Kind::Person => Ok(Kind::Person),
+        proto::Kind::Group => Ok(Kind::Group),
         proto::Kind::Unspecified => Err(missing("object.kind")),
     }
 }

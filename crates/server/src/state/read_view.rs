@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use quorid_directory::{Object, ObjectId, Outcome, RequestId, Revision, UniqueKey, Verifier};
+use quorid_directory::{
+    GROUP_NAME, Kind, Lookup, Membership, Object, ObjectId, Outcome, Rejection, RequestId,
+    Revision, Selector, UniqueKey, Verifier, all_groups_of,
+};
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
-use super::{numbers::SERVER_ID_MAX, object, outcome, unique, verifier};
+use super::{member, numbers::SERVER_ID_MAX, object, outcome, unique, verifier};
 
 /// The directory as it was at one revision.
 #[derive(Clone)]
@@ -41,21 +44,83 @@ impl ReadView {
         outcome::find(&*self.0, request)
     }
 
-    /// Objects in the order of their ids, from the first one after `after`, and whether there are
+    /// The object that a request names, if it is there and of the kind that is meant.
+    pub fn find(&self, named: &Selector) -> Result<Result<Object, Rejection>, Fault> {
+        let id = match named.lookup() {
+            Lookup::Id(id) => Some(id),
+            Lookup::Holder(key) => self.holder(&key)?,
+        };
+        let object = match id {
+            Some(id) => self.object(&id)?,
+            None => None,
+        };
+        Ok(named.found(object))
+    }
+
+    /// Accounts in the order of their ids, from the first one after `after`, and whether there are
     /// more: at most `limit`, and one at least but otherwise no more than `bytes_max` as they are
     /// stored.
-    pub fn list(
+    pub fn accounts(
         &self,
         after: Option<ObjectId>,
         limit: usize,
         bytes_max: usize,
     ) -> Result<(Vec<Object>, bool), Fault> {
-        object::list(&*self.0, after, limit, bytes_max)
+        object::list(&*self.0, Kind::Person, after, limit, bytes_max)
     }
 
-    /// Number of objects.
-    pub fn count(&self) -> Result<u64, Fault> {
-        self.0.count(&object::TABLE)
+    /// Groups in the order of their names, from the first one after `after`, and whether there are
+    /// more: at most `limit`.
+    pub fn groups(
+        &self,
+        after: Option<&UniqueKey>,
+        limit: usize,
+    ) -> Result<(Vec<Object>, bool), Fault> {
+        let (mut groups, mut more) = (Vec::new(), false);
+        unique::scan(&*self.0, GROUP_NAME, after, |id| {
+            more = groups.len() == limit;
+            if !more {
+                groups.extend(self.object(&id)?);
+            }
+            Ok(!more)
+        })?;
+        Ok((groups, more))
+    }
+
+    /// The groups that have the object as a member, by way of other groups too: nearer ones first.
+    pub fn all_groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
+        all_groups_of(member, |id| member::groups_of(&*self.0, id))
+    }
+
+    /// The groups that have the object as a member themselves, by id.
+    pub fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
+        member::groups_of(&*self.0, member)
+    }
+
+    /// Members of a group by kind and id, from the first one after `after`, and whether there are
+    /// more: at most `limit`.
+    pub fn members(
+        &self,
+        group: &ObjectId,
+        after: Option<&Membership>,
+        limit: usize,
+    ) -> Result<(Vec<Membership>, bool), Fault> {
+        member::list(&*self.0, group, after, limit)
+    }
+
+    /// Number of accounts. Counts the groups one by one.
+    pub fn count_accounts(&self) -> Result<u64, Fault> {
+        Ok(self.0.count(&object::TABLE)? - self.count_groups()?)
+    }
+
+    /// Number of groups. Counts them one by one.
+    pub fn count_groups(&self) -> Result<u64, Fault> {
+        let mut groups = 0;
+        unique::scan(&*self.0, GROUP_NAME, None, |_| {
+            groups += 1;
+            Ok(true)
+        })?;
+        Ok(groups)
     }
 
     /// The highest server id that any membership named.
@@ -63,8 +128,8 @@ impl ReadView {
         self.0.number(SERVER_ID_MAX)
     }
 
-    /// SHA-256 of everything that is replicated: objects, unique values, verifiers, outcomes,
-    /// clock and floor. Two servers at the same revision have the same. Reads the whole state.
+    /// SHA-256 of everything that is replicated: objects, unique values, verifiers, memberships,
+    /// outcomes, clock and floor. Two servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         self.0.digest()
     }

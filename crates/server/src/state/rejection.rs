@@ -1,11 +1,11 @@
 //! Why a request was refused, as its outcome keeps it.
 
-use quorid_directory::{AttributeNumber, Rejection, Revision, Time, Violation};
-use quorid_storage::Fault;
+use quorid_directory::{AttributeNumber, Limit, Rejection, Revision, Time, Violation};
+use quorid_storage::{Fault, OrFault as _};
 
 use super::{
-    field::{self, account_id, decode_selector, decode_value, missing, request_id, selector},
-    proto,
+    field::{self, decode_selector, decode_value, missing, object_id, request_id, selector},
+    object, proto,
 };
 
 pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
@@ -28,7 +28,21 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
             violation: Some(violation_message(violation)),
         }),
         Rejection::NotPermitted { attribute } => Kind::NotPermitted(attribute.0),
-        Rejection::AccountNotFound { account } => Kind::AccountNotFound(selector(account)),
+        Rejection::NotFound { object } => Kind::NotFound(selector(object)),
+        Rejection::WrongKind {
+            id,
+            expected,
+            actual,
+        } => Kind::WrongKind(proto::WrongKind {
+            id: id.as_bytes().to_vec(),
+            expected: object::kind_message(*expected).into(),
+            actual: object::kind_message(*actual).into(),
+        }),
+        Rejection::GroupCycle { group, member } => Kind::GroupCycle(proto::GroupCycle {
+            group: group.as_bytes().to_vec(),
+            member: member.as_bytes().to_vec(),
+        }),
+        Rejection::LimitExceeded { limit } => Kind::LimitExceeded(limit_message(*limit).into()),
         Rejection::VersionMismatch {
             account,
             expected,
@@ -66,7 +80,7 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             Kind::ValueTaken(it) => Rejection::ValueTaken {
                 attribute: AttributeNumber(it.attribute),
                 value: decode_value(it.value.ok_or_else(|| missing("value"))?)?,
-                holder: account_id(&it.holder)?,
+                holder: object_id(&it.holder)?,
             },
             Kind::SchemaViolation(it) => Rejection::SchemaViolation {
                 attribute: AttributeNumber(it.attribute),
@@ -75,19 +89,31 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             Kind::NotPermitted(attribute) => Rejection::NotPermitted {
                 attribute: AttributeNumber(attribute),
             },
-            Kind::AccountNotFound(it) => Rejection::AccountNotFound {
-                account: decode_selector(Some(it))?,
+            Kind::NotFound(it) => Rejection::NotFound {
+                object: decode_selector(Some(it))?,
+            },
+            Kind::WrongKind(it) => Rejection::WrongKind {
+                id: object_id(&it.id)?,
+                expected: object::kind(it.expected)?,
+                actual: object::kind(it.actual)?,
+            },
+            Kind::GroupCycle(it) => Rejection::GroupCycle {
+                group: object_id(&it.group)?,
+                member: object_id(&it.member)?,
+            },
+            Kind::LimitExceeded(number) => Rejection::LimitExceeded {
+                limit: limit(number)?,
             },
             Kind::VersionMismatch(it) => Rejection::VersionMismatch {
-                account: account_id(&it.account)?,
+                account: object_id(&it.account)?,
                 expected: Revision(it.expected),
                 actual: Revision(it.actual),
             },
             Kind::PasswordNeeded(id) => Rejection::PasswordNeeded {
-                account: account_id(&id)?,
+                account: object_id(&id)?,
             },
             Kind::PasswordChanged(id) => Rejection::PasswordChanged {
-                account: account_id(&id)?,
+                account: object_id(&id)?,
             },
             Kind::RequestExpired(it) => Rejection::RequestExpired {
                 time: Time(it.time_ms),
@@ -102,6 +128,23 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             },
         },
     )
+}
+
+fn limit_message(limit: Limit) -> proto::Limit {
+    match limit {
+        Limit::GroupDepth => proto::Limit::GroupDepth,
+        Limit::GroupsOfOne => proto::Limit::GroupsOfOne,
+        Limit::GroupsWithin => proto::Limit::GroupsWithin,
+    }
+}
+
+fn limit(number: i32) -> Result<Limit, Fault> {
+    match proto::Limit::try_from(number).or_fault("reading a stored limit")? {
+        proto::Limit::GroupDepth => Ok(Limit::GroupDepth),
+        proto::Limit::GroupsOfOne => Ok(Limit::GroupsOfOne),
+        proto::Limit::GroupsWithin => Ok(Limit::GroupsWithin),
+        proto::Limit::Unspecified => Err(missing("rejection.limit_exceeded")),
+    }
 }
 
 fn violation_message(violation: &Violation) -> proto::schema_violation::Violation {

@@ -1,9 +1,9 @@
 //! Values that no two objects may have, each with the object that has it.
 
-use quorid_directory::{ObjectId, UniqueKey};
+use quorid_directory::{AttributeNumber, ObjectId, UniqueKey};
 use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
 
-use super::{field::account_id, object};
+use super::{field::object_id, object};
 
 /// Number of the attribute (4 bytes, big-endian) and the value's key, to object id.
 pub(super) const TABLE: Table = Table {
@@ -17,7 +17,7 @@ pub(super) const TABLE: Table = Table {
 
 /// Objects come before their unique values.
 fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
-    let holder = object::find(batch, &account_id(value)?)?;
+    let holder = object::find(batch, &object_id(value)?)?;
     let has_it = holder.is_some_and(|holder| {
         let mut keys = holder.unique_keys();
         keys.any(|(unique, _)| row_key(&unique) == key)
@@ -49,7 +49,22 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
 }
 
 pub(super) fn find(rows: &impl Rows, key: &UniqueKey) -> Result<Option<ObjectId>, Fault> {
-    rows.get(&TABLE, &row_key(key), account_id)
+    rows.get(&TABLE, &row_key(key), object_id)
+}
+
+/// The holders of an attribute's values, in the order of the values' keys: from the first key after
+/// `after`, for as long as `holder` returns true.
+pub(super) fn scan(
+    rows: &impl Rows,
+    attribute: AttributeNumber,
+    after: Option<&UniqueKey>,
+    mut holder: impl FnMut(ObjectId) -> Result<bool, Fault>,
+) -> Result<(), Fault> {
+    let prefix = attribute.0.to_be_bytes();
+    let after = after.map_or_else(|| prefix.to_vec(), row_key);
+    rows.scan(&TABLE, Some(&after), |key, id| {
+        Ok(key.starts_with(&prefix) && holder(object_id(id)?)?)
+    })
 }
 
 pub(super) fn put(batch: &mut Batch<'_>, key: &UniqueKey, holder: ObjectId) -> Result<(), Fault> {

@@ -4,7 +4,7 @@
 use quorid_directory::{ObjectId, Verifier};
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
-use super::{field::account_id, object};
+use super::{field::object_id, object};
 
 /// Account id (16 bytes) to PHC string (ASCII).
 pub(super) const TABLE: Table = Table {
@@ -19,7 +19,7 @@ pub(super) const TABLE: Table = Table {
 /// Objects come before their verifiers.
 fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     decode(value)?;
-    let account = object::find(batch, &account_id(key)?)?;
+    let account = object::find(batch, &object_id(key)?)?;
     if account.is_none_or(|account| account.password_version.is_none()) {
         return Err(Fault::new(
             "storing a received snapshot",

@@ -36,6 +36,7 @@ async fn an_account_is_answered_as_it_was_created() {
     let get = GetAccountRequest {
         name: "accounts/login:ANA".to_owned(),
         read: None,
+        with_groups: false,
     };
     let read = operator.get_account(get).await.expect("read");
     assert_eq!(read.into_inner(), ana);

@@ -79,6 +79,7 @@ async fn bad_account_names_and_read_options_are_refused() {
         let get = GetAccountRequest {
             name: name.to_owned(),
             read: None,
+            with_groups: false,
         };
         assert_eq!(
             refusal(client.get_account(get).await),
@@ -92,6 +93,7 @@ async fn bad_account_names_and_read_options_are_refused() {
     let get = GetAccountRequest {
         name: "accounts/login:ana".to_owned(),
         read,
+        with_groups: false,
     };
     assert_eq!(
         refusal(client.get_account(get).await),

@@ -173,7 +173,10 @@ impl Story {
                 client.create_account(with(login, create)).await.into()
             }
             "get" => {
-                let get = GetAccountRequest { name, read: None };
+                let get = GetAccountRequest {
+                    name,
+                    ..GetAccountRequest::default()
+                };
                 client.get_account(with(login, get)).await.into()
             }
             "list" => {

@@ -23,8 +23,15 @@ impl Accounts for AccountsApi {
         let request = request.into_inner();
         let account = convert::account_name(&request.name)?;
         let consistency = convert::consistency(request.read)?;
-        let found = self.0.service.get(&caller, &account, consistency).await?;
-        Ok(answer(convert::account(&found.value), found.revision))
+        let service = &self.0.service;
+        let found = service
+            .get(&caller, &account, request.with_groups, consistency)
+            .await?;
+        let account = proto::Account {
+            groups: found.value.groups,
+            ..convert::account(&found.value.object)
+        };
+        Ok(answer(account, found.revision))
     }
 
     async fn list_accounts(
@@ -34,19 +41,19 @@ impl Accounts for AccountsApi {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let size = convert::page_size(request.page_size)?;
-        let after = convert::page_start(&request.page_token)?;
+        let after = convert::accounts_start(&request.page_token)?;
         let consistency = convert::consistency(request.read)?;
         let page = self
             .0
             .service
             .list(&caller, after, size, consistency)
             .await?;
-        let accounts = &page.value.accounts;
+        let accounts = &page.value.objects;
         let next = accounts.last().filter(|_| page.value.more);
         let response = ListAccountsResponse {
             accounts: accounts.iter().map(convert::account).collect(),
             next_page_token: next
-                .map(|last| convert::page_token(last.id))
+                .map(|last| convert::accounts_token(last.id))
                 .unwrap_or_default(),
         };
         Ok(answer(response, page.revision))

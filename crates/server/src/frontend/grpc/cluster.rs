@@ -157,6 +157,7 @@ impl ClusterApi {
             purged_index: status.purged,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             accounts: status.accounts,
+            groups: status.groups,
             digest,
             disk_bytes: status.disk_bytes,
             uptime_seconds: self.0.started.elapsed().as_secs(),

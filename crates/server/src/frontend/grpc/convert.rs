@@ -8,42 +8,88 @@ use base64::{
 use prost_types::{FieldMask, Timestamp};
 use quorid_api::proto;
 use quorid_directory::{
-    ATTRIBUTES, Attribute, Edit, EditAction, InvalidValue, LOGIN_NAME, LoginName, Object, ObjectId,
-    Password, REAL_NAME, RequestId, Revision, Selector, Time, Value,
+    ATTRIBUTES, Attribute, Edit, EditAction, GROUP_NAME, GroupName, InvalidObjectId, InvalidValue,
+    Kind, LOGIN_NAME, LoginName, Membership, Object, ObjectId, Password, REAL_NAME, RequestId,
+    Revision, Selector, Syntax, Time, UniqueKey, Value,
 };
 use zeroize::Zeroizing;
 
 use super::Invalid;
 use crate::{
     access::Denied,
-    service::{AccountChange, AccountRemoval, Consistency, Login, NewAccount, PasswordChange},
+    service::{
+        AccountChange, AccountRemoval, Consistency, GroupEdit, Login, NewAccount, NewGroup,
+        PasswordChange,
+    },
 };
 
 /// Accounts in a page, where the client doesn't say; and the most there are.
 const PAGE_SIZE_MAX: usize = 1000;
 
-/// First byte of a page token: another layout gets another number.
-const PAGE_TOKEN_VERSION: u8 = 1;
-const PAGE_TOKEN_BYTES: usize = 1 + 16 + 4;
+/// First bytes of page tokens: each list has its own, and another layout gets another one.
+const OF_ACCOUNTS: u8 = 1;
+const OF_GROUPS: u8 = 2;
+const OF_MEMBERS: u8 = 3;
 
 /// The account that is to be made.
 pub(super) fn new_account(mut request: proto::CreateAccountRequest) -> Result<NewAccount, Invalid> {
     let asked = request.account.unwrap_or_default();
-    let mut edits = vec![
+    let names = [
         set("login_name", &asked.login_name)?,
         set("real_name", &asked.real_name)?,
     ];
-    for given in &asked.attributes {
-        edits.push(edit(&proto::AttributeEdit {
+    Ok(NewAccount {
+        edits: [names.to_vec(), given(&asked.attributes)?].concat(),
+        password: password(&mut request.password)?,
+        request: request_id(&request.request_id)?,
+    })
+}
+
+/// The group that is to be made.
+pub(super) fn new_group(request: proto::CreateGroupRequest) -> Result<NewGroup, Invalid> {
+    let asked = request.group.unwrap_or_default();
+    let name = vec![set("group_name", &asked.group_name)?];
+    Ok(NewGroup {
+        edits: [name, given(&asked.attributes)?].concat(),
+        request: request_id(&request.request_id)?,
+    })
+}
+
+/// The attributes of something new.
+fn given(attributes: &[proto::Attribute]) -> Result<Vec<Edit>, Invalid> {
+    let given = attributes.iter().map(|given| {
+        edit(&proto::AttributeEdit {
             attribute: given.name.clone(),
             action: proto::attribute_edit::Action::Add.into(),
             values: given.values.clone(),
-        })?);
+        })
+    });
+    given.collect()
+}
+
+/// The edits of a group; it has no other fields that could be changed.
+pub(super) fn edits(asked: &[proto::AttributeEdit]) -> Result<Vec<Edit>, Invalid> {
+    if asked.is_empty() {
+        return Err(Invalid::FieldMask(
+            "nothing to change: there are no edits; make some".to_owned(),
+        ));
     }
-    Ok(NewAccount {
-        edits,
-        password: password(&mut request.password)?,
-        request: request_id(&request.request_id)?,
+    asked.iter().map(edit).collect()
+}
+
+/// Who is to be a member and who not.
+pub(super) fn members(add: &[String], remove: &[String]) -> Result<GroupEdit, Invalid> {
+    if add.is_empty() && remove.is_empty() {
+        return Err(Invalid::FieldMask(
+            "nothing to change: there are no members to add or to remove; name some".to_owned(),
+        ));
+    }
+    let named = |names: &[String]| -> Result<Vec<_>, _> {
+        names.iter().map(|name| member_name(name)).collect()
+    };
+    Ok(GroupEdit::Members {
+        add: named(add)?,
+        remove: named(remove)?,
     })
 }
 
@@ -97,6 +143,34 @@ pub(super) fn account_name(name: &str) -> Result<Selector, Invalid> {
         .parse()
         .map_err(|error| Invalid::AccountName(format!("{error}")))?;
     Ok(Selector::Id(id))
+}
+
+/// `groups/{id}` or `groups/name:{group_name}`.
+pub(super) fn group_name(name: &str) -> Result<Selector, Invalid> {
+    let rest = name.strip_prefix("groups/").ok_or_else(|| {
+        Invalid::GroupName(format!(
+            "`{}` does not name a group; write groups/{{id}} or groups/name:{{group_name}}",
+            shown(name)
+        ))
+    })?;
+    if let Some(group_name) = rest.strip_prefix("name:") {
+        return GroupName::parse(group_name)
+            .map(Selector::GroupName)
+            .map_err(|why| Invalid::GroupName(format!("`{}`: {why}", shown(group_name))));
+    }
+    let id = rest
+        .parse()
+        .map_err(|error: InvalidObjectId| Invalid::GroupName(error.to_string()))?;
+    Ok(Selector::GroupId(id))
+}
+
+/// An account or a group.
+fn member_name(name: &str) -> Result<Selector, Invalid> {
+    if name.starts_with("groups/") {
+        group_name(name)
+    } else {
+        account_name(name)
+    }
 }
 
 /// A name that is quoted in an error, shortened where it is long.
@@ -193,7 +267,7 @@ pub(super) fn needed_password(field: &mut String) -> Result<Password, Invalid> {
 }
 
 /// The request id, where the client made one.
-fn request_id(field: &str) -> Result<Option<RequestId>, Invalid> {
+pub(super) fn request_id(field: &str) -> Result<Option<RequestId>, Invalid> {
     if field.is_empty() {
         return Ok(None);
     }
@@ -210,7 +284,7 @@ pub(super) fn etag(version: Revision) -> String {
 
 /// The version that an etag asks for; none where it is empty. Quotes, as HTTP has them, are
 /// taken too.
-fn expected_version(etag: &str) -> Result<Option<Revision>, Invalid> {
+pub(super) fn expected_version(etag: &str) -> Result<Option<Revision>, Invalid> {
     if etag.is_empty() {
         return Ok(None);
     }
@@ -256,38 +330,84 @@ pub(super) fn page_size(asked: i32) -> Result<usize, Invalid> {
 }
 
 /// Where the page after this account begins.
-///
-/// Version (1 byte), id (16), CRC-32 of both (4, big-endian), as unpadded base64url.
-pub(super) fn page_token(last: ObjectId) -> String {
-    let mut bytes = Vec::with_capacity(PAGE_TOKEN_BYTES);
-    bytes.push(PAGE_TOKEN_VERSION);
-    bytes.extend_from_slice(last.as_bytes());
+pub(super) fn accounts_token(last: ObjectId) -> String {
+    page_token(OF_ACCOUNTS, last.as_bytes())
+}
+
+/// The account that the page comes after; none for the first page.
+pub(super) fn accounts_start(token: &str) -> Result<Option<ObjectId>, Invalid> {
+    page_start(OF_ACCOUNTS, token, |id| {
+        Some(ObjectId::from_bytes(id.try_into().ok()?))
+    })
+}
+
+/// Where the page after this group begins.
+pub(super) fn groups_token(last: &Object) -> String {
+    let key = Syntax::GroupName.key(&Value::Text(last.group_name().to_owned()));
+    page_token(OF_GROUPS, &key)
+}
+
+/// The group that the page comes after; none for the first page.
+pub(super) fn groups_start(token: &str) -> Result<Option<UniqueKey>, Invalid> {
+    page_start(OF_GROUPS, token, |key| {
+        Some(UniqueKey {
+            attribute: GROUP_NAME,
+            key: key.to_vec(),
+        })
+    })
+}
+
+/// Where the page after this member begins.
+pub(super) fn members_token(last: &Membership) -> String {
+    let kind = match last.kind {
+        Kind::Person => 1,
+        Kind::Group => 2,
+    };
+    page_token(OF_MEMBERS, &[&[kind], &last.member.as_bytes()[..]].concat())
+}
+
+/// The member that the page comes after; none for the first page.
+pub(super) fn members_start(token: &str) -> Result<Option<(Kind, ObjectId)>, Invalid> {
+    page_start(OF_MEMBERS, token, |member| {
+        let (kind, id) = member.split_first()?;
+        let kind = match kind {
+            1 => Kind::Person,
+            2 => Kind::Group,
+            _ => return None,
+        };
+        Some((kind, ObjectId::from_bytes(id.try_into().ok()?)))
+    })
+}
+
+/// Version (1 byte), content, CRC-32 of both (4, big-endian), as unpadded base64url.
+fn page_token(version: u8, content: &[u8]) -> String {
+    let mut bytes = [&[version], content].concat();
     bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The account that the page comes after; none for the first page.
-pub(super) fn page_start(token: &str) -> Result<Option<ObjectId>, Invalid> {
+fn page_start<T>(
+    version: u8,
+    token: &str,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<Option<T>, Invalid> {
     if token.is_empty() {
         return Ok(None);
     }
-    let unknown = || {
+    let start = || {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (content, crc) = bytes.split_last_chunk::<4>()?;
+        let whole = crc32fast::hash(content).to_be_bytes() == *crc;
+        let (of, content) = content.split_first()?;
+        read(content).filter(|_| whole && *of == version)
+    };
+    start().map(Some).ok_or_else(|| {
         Invalid::PageToken(
-            "the page token isn't one of this directory; send next_page_token as it came, or \
-             none to begin at the first page"
+            "the page token isn't one of this list; send next_page_token as it came, or none to \
+             begin at the first page"
                 .to_owned(),
         )
-    };
-    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| unknown())?;
-    let (content, crc) = bytes.split_last_chunk::<4>().ok_or_else(unknown)?;
-    if crc32fast::hash(content).to_be_bytes() != *crc {
-        return Err(unknown());
-    }
-    let (version, id) = content.split_first().ok_or_else(unknown)?;
-    match <[u8; 16]>::try_from(id) {
-        Ok(id) if *version == PAGE_TOKEN_VERSION => Ok(Some(ObjectId::from_bytes(id))),
-        Ok(_) | Err(_) => Err(unknown()),
-    }
+    })
 }
 
 /// What an update is to change.
@@ -396,18 +516,49 @@ pub(super) fn account(account: &Object) -> proto::Account {
         has_password: account.password_version.is_some(),
         etag: etag(account.version),
         attributes: other_attributes(account),
+        groups: Vec::new(),
+    }
+}
+
+/// A group as clients see it.
+pub(super) fn group(group: &Object) -> proto::Group {
+    proto::Group {
+        name: format!("groups/{}", group.id),
+        id: group.id.to_string(),
+        group_name: group.group_name().to_owned(),
+        create_time: Some(timestamp(group.created.time)),
+        create_address: group.created.client.to_string(),
+        update_time: Some(timestamp(group.changed.time)),
+        update_address: group.changed.client.to_string(),
+        etag: etag(group.version),
+        attributes: other_attributes(group),
+        groups: Vec::new(),
+    }
+}
+
+/// A member of a group as clients see it.
+pub(super) fn member(object: &Object) -> proto::Member {
+    let list = match object.kind {
+        Kind::Person => "accounts",
+        Kind::Group => "groups",
+    };
+    proto::Member {
+        name: format!("{list}/{}", object.id),
+        id: object.id.to_string(),
+        login_name: object.login_name().to_owned(),
+        group_name: object.group_name().to_owned(),
     }
 }
 
 /// All but those that have a field of their own.
-fn other_attributes(account: &Object) -> Vec<proto::Attribute> {
+fn other_attributes(object: &Object) -> Vec<proto::Attribute> {
     let others = ATTRIBUTES
         .iter()
-        .filter(|attribute| ![LOGIN_NAME, REAL_NAME].contains(&attribute.number));
+        .filter(|attribute| ![LOGIN_NAME, REAL_NAME, GROUP_NAME].contains(&attribute.number));
     others
         .map(|attribute| proto::Attribute {
             name: attribute.name.to_owned(),
-            values: account
+            values: object
                 .values(attribute.number)
                 .iter()
                 .map(ToString::to_string)

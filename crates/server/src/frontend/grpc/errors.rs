@@ -4,7 +4,9 @@
 use std::{collections::HashMap, time::Duration};
 
 use quorid_api::Reason;
-use quorid_directory::{AttributeNumber, InvalidValue, LOGIN_NAME, Rejection, UnknownAttribute};
+use quorid_directory::{
+    AttributeNumber, GROUP_NAME, InvalidValue, Kind, LOGIN_NAME, Rejection, UnknownAttribute,
+};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -45,6 +47,8 @@ pub enum Invalid {
     #[error("{0}")]
     AccountName(String),
     #[error("{0}")]
+    GroupName(String),
+    #[error("{0}")]
     RequestId(String),
     #[error("{0}")]
     PageToken(String),
@@ -76,6 +80,7 @@ impl Invalid {
             Self::Edit(_) => Reason::InvalidFieldMask,
             Self::Password(_) => Reason::InvalidPassword,
             Self::AccountName(_) => Reason::InvalidAccountName,
+            Self::GroupName(_) => Reason::InvalidGroupName,
             Self::RequestId(_) => Reason::InvalidRequestId,
             Self::PageToken(_) => Reason::InvalidPageToken,
             Self::PageSize(_) => Reason::InvalidPageSize,
@@ -102,6 +107,7 @@ impl From<Invalid> for Status {
             | Invalid::Edit(_)
             | Invalid::Password(_)
             | Invalid::AccountName(_)
+            | Invalid::GroupName(_)
             | Invalid::RequestId(_)
             | Invalid::PageToken(_)
             | Invalid::PageSize(_)
@@ -218,7 +224,7 @@ fn rejected(rejection: &Rejection, message: String) -> Status {
             vec![
                 ("attribute", attribute_name(*attribute)),
                 ("value", value.to_string()),
-                ("account_id", holder.to_string()),
+                (id_of(*attribute), holder.to_string()),
             ],
         ),
         Rejection::SchemaViolation { attribute, .. } => (
@@ -231,10 +237,38 @@ fn rejected(rejection: &Rejection, message: String) -> Status {
             Reason::OperatorNeeded,
             vec![("attribute", attribute_name(*attribute))],
         ),
-        Rejection::AccountNotFound { account } => (
-            Code::NotFound,
-            Reason::AccountNotFound,
-            vec![("account", account.to_string())],
+        Rejection::NotFound { object } => {
+            let (reason, key) = match object.kind() {
+                Kind::Person => (Reason::AccountNotFound, "account"),
+                Kind::Group => (Reason::GroupNotFound, "group"),
+            };
+            (Code::NotFound, reason, vec![(key, object.to_string())])
+        }
+        Rejection::WrongKind {
+            id,
+            expected,
+            actual,
+        } => (
+            Code::InvalidArgument,
+            Reason::WrongKind,
+            vec![
+                ("id", id.to_string()),
+                ("expected", expected.to_string()),
+                ("actual", actual.to_string()),
+            ],
+        ),
+        Rejection::GroupCycle { group, member } => (
+            Code::FailedPrecondition,
+            Reason::GroupCycle,
+            vec![
+                ("group_id", group.to_string()),
+                ("member_id", member.to_string()),
+            ],
+        ),
+        Rejection::LimitExceeded { limit } => (
+            Code::FailedPrecondition,
+            Reason::LimitExceeded,
+            vec![("most", limit.most().to_string())],
         ),
         Rejection::VersionMismatch {
             account,
@@ -277,6 +311,14 @@ fn rejected(rejection: &Rejection, message: String) -> Status {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value));
     build(code, reason, message, metadata.collect())
+}
+
+/// The key of its holder's id.
+fn id_of(number: AttributeNumber) -> &'static str {
+    match number {
+        GROUP_NAME => "group_id",
+        _ => "account_id",
+    }
 }
 
 /// Its name in the API, or its number where this server does not know it.

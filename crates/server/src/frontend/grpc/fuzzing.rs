@@ -4,8 +4,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 use prost::{DecodeError, Message};
 use quorid_api::proto::{
-    AddServerRequest, AttributeEdit, CheckPasswordRequest, CreateAccountRequest,
-    DeleteAccountRequest, GetAccountRequest, GetServerRequest, ListAccountsRequest,
+    AddServerRequest, AttributeEdit, ChangeMembersRequest, CheckPasswordRequest,
+    CreateAccountRequest, CreateGroupRequest, DeleteAccountRequest, GetAccountRequest,
+    GetGroupRequest, GetServerRequest, ListAccountsRequest, ListMembersRequest,
     RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
 use quorid_directory::{ObjectId, Selector};
@@ -43,7 +44,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
-    Ok(match kind % 13 {
+    Ok(match kind % 17 {
         0 => get(GetAccountRequest::decode(bytes)?),
         1 => list(&ListAccountsRequest::decode(bytes)?),
         2 => convert::new_account(CreateAccountRequest::decode(bytes)?)
@@ -60,6 +61,12 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
         9 => TransferLeadershipRequest::decode(bytes).map(|_| Ok(()))?,
         10 => GetServerRequest::decode(bytes).map(|_| Ok(()))?,
         11 => login(bytes),
+        12 => convert::new_group(CreateGroupRequest::decode(bytes)?)
+            .map(drop)
+            .map_err(Status::from),
+        13 => members(&ChangeMembersRequest::decode(bytes)?),
+        14 => group(&GetGroupRequest::decode(bytes)?),
+        15 => lists_of_groups(&ListMembersRequest::decode(bytes)?),
         _ => {
             timeout(bytes);
             page_of(bytes);
@@ -73,17 +80,46 @@ fn get(request: GetAccountRequest) -> Result<(), Status> {
     let name = match &account {
         Selector::Id(id) => format!("accounts/{id}"),
         Selector::LoginName(login_name) => format!("accounts/login:{login_name}"),
+        Selector::GroupId(_) | Selector::GroupName(_) => panic!("{account} is no account"),
     };
     assert_eq!(convert::account_name(&name), Ok(account));
     convert::consistency(request.read)?;
     Ok(())
 }
 
+fn group(request: &GetGroupRequest) -> Result<(), Status> {
+    let group = convert::group_name(&request.name)?;
+    let name = match &group {
+        Selector::GroupId(id) => format!("groups/{id}"),
+        Selector::GroupName(group_name) => format!("groups/name:{group_name}"),
+        Selector::Id(_) | Selector::LoginName(_) => panic!("{group} is no group"),
+    };
+    assert_eq!(convert::group_name(&name), Ok(group));
+    Ok(())
+}
+
+fn members(request: &ChangeMembersRequest) -> Result<(), Status> {
+    convert::group_name(&request.name)?;
+    convert::members(&request.add, &request.remove)?;
+    Ok(())
+}
+
+fn lists_of_groups(request: &ListMembersRequest) -> Result<(), Status> {
+    let ends = [
+        convert::groups_start(&request.page_token).map(drop),
+        convert::members_start(&request.page_token).map(drop),
+    ];
+    // A token is of one list.
+    assert!(request.page_token.is_empty() || ends.iter().any(Result::is_err));
+    ends.into_iter().collect::<Result<(), _>>()?;
+    Ok(())
+}
+
 fn list(request: &ListAccountsRequest) -> Result<(), Status> {
     assert!(convert::page_size(request.page_size)? > 0);
     convert::consistency(request.read)?;
-    if let Some(after) = convert::page_start(&request.page_token)? {
-        assert_eq!(convert::page_token(after), request.page_token);
+    if let Some(after) = convert::accounts_start(&request.page_token)? {
+        assert_eq!(convert::accounts_token(after), request.page_token);
     }
     Ok(())
 }
@@ -137,7 +173,10 @@ fn timeout(bytes: &[u8]) {
 fn page_of(bytes: &[u8]) {
     if let Some(id) = bytes.first_chunk::<16>() {
         let id = ObjectId::from_bytes(*id);
-        assert_eq!(convert::page_start(&convert::page_token(id)), Ok(Some(id)));
+        assert_eq!(
+            convert::accounts_start(&convert::accounts_token(id)),
+            Ok(Some(id))
+        );
     }
 }
 
@@ -206,6 +245,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
             &GetAccountRequest {
                 name: format!("accounts/{ID}"),
                 read: read(Consistency::AtLeastRevision),
+                with_groups: false,
             },
         ),
         seed(
@@ -213,13 +253,14 @@ pub fn seeds() -> Vec<Vec<u8>> {
             &GetAccountRequest {
                 name: "accounts/login:νίκος".to_owned(),
                 read: read(Consistency::Stale),
+                with_groups: false,
             },
         ),
         seed(
             1,
             &ListAccountsRequest {
                 page_size: 100,
-                page_token: convert::page_token(id),
+                page_token: convert::accounts_token(id),
                 read: read(Consistency::Linearizable),
             },
         ),

@@ -6,7 +6,8 @@ use futures_util::FutureExt as _;
 use openraft::storage::RaftStateMachine as _;
 use prost::Message as _;
 use quorid_directory::{
-    Command, Edit, Kind, LoginName, ObjectId, Operation, Proof, RealName, Selector, VerifierChange,
+    Command, Edit, GroupName, Kind, LoginName, ObjectId, Operation, Proof, RealName, Selector,
+    VerifierChange,
 };
 use quorid_storage::{
     LogPos, LogVote, SnapshotChunk, SnapshotReader, SnapshotTotals, StoreOptions, Totals,
@@ -144,24 +145,37 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
     let view = store.read().expect("a view");
     view.digest().expect("all of it can be read");
     view.server_id_max().expect("a number");
-    let accounts = view.list(None, usize::MAX, usize::MAX).expect("accounts").0;
-    assert_eq!(view.count().expect("a number"), accounts.len() as u64);
+    let accounts = view
+        .accounts(None, usize::MAX, usize::MAX)
+        .expect("accounts")
+        .0;
+    let groups = view.groups(None, usize::MAX).expect("groups").0;
+    let accounts_and_groups = || accounts.iter().chain(&groups);
+    assert_eq!(
+        view.count_accounts().expect("a number"),
+        accounts.len() as u64
+    );
+    assert_eq!(view.count_groups().expect("a number"), groups.len() as u64);
     let mut at = LogPos {
         term: u64::MAX,
         index: view.revision().expect("a revision").0,
     };
-    for account in &accounts {
-        for (key, _) in account.unique_keys() {
-            assert_eq!(view.holder(&key).expect("a unique value"), Some(account.id));
+    for object in accounts_and_groups() {
+        for (key, _) in object.unique_keys() {
+            assert_eq!(view.holder(&key).expect("a unique value"), Some(object.id));
         }
-        assert_eq!(
-            view.object(&account.id).expect("an account").as_ref(),
-            Some(account)
-        );
+        let found = view.object(&object.id).expect("an object");
+        assert_eq!(found.as_ref(), Some(object));
+        view.all_groups_of(&object.id)
+            .expect("an end of the search");
+        view.members(&object.id, None, usize::MAX).expect("members");
     }
     send_on(store);
 
-    let ids = accounts.iter().map(|account| Selector::Id(account.id));
+    let ids = accounts_and_groups().map(|object| match object.kind {
+        Kind::Person => Selector::Id(object.id),
+        Kind::Group => Selector::GroupId(object.id),
+    });
     let names = ["ana", "ben"].map(|name| Selector::LoginName(login_name(name)));
     let selectors = ids.chain(names);
     let result = store.write(|state| {
@@ -192,6 +206,10 @@ fn send_on(store: &State) {
 
 fn login_name(text: &str) -> LoginName {
     LoginName::parse(text).expect("a login name")
+}
+
+fn group_name(text: &str) -> GroupName {
+    GroupName::parse(text).expect("a group's name")
 }
 
 fn create(id: u8, name: &str) -> Operation {
@@ -236,13 +254,33 @@ pub fn seeds() -> Vec<Vec<u8>> {
         edits: vec![Edit::login_name(&login_name("νίκος"))],
         verifier: VerifierChange::Keep,
     };
+    let group = |id, name| Operation::Create {
+        id: ObjectId::from_bytes([id; 16]),
+        kind: Kind::Group,
+        proof: Proof::Operator,
+        edits: vec![Edit::group_name(&group_name(name))],
+        verifier: None,
+    };
+    let members = Operation::Members {
+        group: Selector::GroupName(group_name("staff")),
+        expected_version: None,
+        proof: Proof::Operator,
+        add: vec![
+            Selector::LoginName(login_name("ana")),
+            Selector::GroupName(group_name("dev")),
+        ],
+        remove: Vec::new(),
+    };
     let commands = [
         command(2, create(2, "ben")),
         command(3, rename),
         command(4, create(3, "ana")),
+        command(5, group(4, "staff")),
+        command(6, group(5, "dev")),
+        command(7, members),
     ];
     apply(&store, 2, &commands);
-    let position = LogPos { term: 1, index: 5 };
+    let position = LogPos { term: 1, index: 8 };
     let stored = StoredMembership::new(Some(wire::log_id(position)), membership());
     store
         .write(|state| state.membership(position, &wire::encode_stored_membership(&stored), 4))

@@ -117,7 +117,7 @@ impl Story {
             }
             [name, "has", count, "accounts"] => {
                 let view = self.node(name).read().expect("a view");
-                assert_eq!(view.count().expect("a count").to_string(), count);
+                assert_eq!(view.count_accounts().expect("a count").to_string(), count);
             }
             ["remember", "create", number] => {
                 let command = create(number.parse().expect("a number"));

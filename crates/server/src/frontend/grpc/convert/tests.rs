@@ -50,28 +50,28 @@ fn long_and_unprintable_names_are_not_echoed_whole() {
 
 #[test]
 fn a_page_token_leads_back_to_its_account() {
-    assert_eq!(page_start(""), Ok(None));
-    assert_eq!(page_start(&page_token(id())), Ok(Some(id())));
+    assert_eq!(accounts_start(""), Ok(None));
+    assert_eq!(accounts_start(&accounts_token(id())), Ok(Some(id())));
 }
 
 #[test]
 fn a_tampered_page_token_is_refused() {
-    let token = page_token(id());
+    let token = accounts_token(id());
     let mut bytes = URL_SAFE_NO_PAD.decode(&token).expect("base64url");
     for position in 0..bytes.len() {
         bytes[position] ^= 1;
         let tampered = URL_SAFE_NO_PAD.encode(&bytes);
-        let error = page_start(&tampered).expect_err("tampered");
+        let error = accounts_start(&tampered).expect_err("tampered");
         assert_eq!(error.reason().as_str(), "INVALID_PAGE_TOKEN");
         bytes[position] ^= 1;
     }
     for token in ["x", "????", &token[1..], &format!("{token}AA"), "AQ"] {
-        assert!(page_start(token).is_err(), "{token}");
+        assert!(accounts_start(token).is_err(), "{token}");
     }
     let mut other_version = vec![2];
     other_version.extend_from_slice(id().as_bytes());
     other_version.extend_from_slice(&crc32fast::hash(&other_version).to_be_bytes());
-    assert!(page_start(&URL_SAFE_NO_PAD.encode(other_version)).is_err());
+    assert!(accounts_start(&URL_SAFE_NO_PAD.encode(other_version)).is_err());
 }
 
 #[test]

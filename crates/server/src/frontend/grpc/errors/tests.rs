@@ -89,8 +89,8 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
             Reason::OperatorNeeded,
         ),
         (
-            Rejection::AccountNotFound {
-                account: Selector::LoginName(name),
+            Rejection::NotFound {
+                object: Selector::LoginName(name),
             },
             Code::NotFound,
             Reason::AccountNotFound,

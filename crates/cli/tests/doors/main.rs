@@ -1,0 +1,5 @@
+//! Objects through the doors of the command line, on a real server.
+
+mod attributes;
+mod directory;
+mod groups;

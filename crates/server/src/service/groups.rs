@@ -1,0 +1,161 @@
+//! Use cases of groups: everybody who reads the directory reads them, operators change them.
+
+use quorid_directory::{
+    Edit, Kind, Membership, Object, ObjectId, Operation, Proof, RequestId, Revision, Selector,
+    UniqueKey, VerifierChange,
+};
+
+use super::{Answer, Caller, Consistency, Error, Page, Service, require_operator};
+
+/// A group to be made.
+#[derive(Debug)]
+pub struct NewGroup {
+    /// Its attributes.
+    pub edits: Vec<Edit>,
+    /// Made by the client; None: made here, and a retry is another request.
+    pub request: Option<RequestId>,
+}
+
+/// A change of a group: all of it is made, or nothing.
+#[derive(Debug)]
+pub struct GroupChange {
+    /// The group that is meant.
+    pub group: Selector,
+    /// Only if it is still at this version.
+    pub expected_version: Option<Revision>,
+    /// The change that is asked for.
+    pub asked: GroupEdit,
+    /// The same as in [`NewGroup`].
+    pub request: Option<RequestId>,
+}
+
+/// What of a group is to be another one.
+#[derive(Debug)]
+pub enum GroupEdit {
+    /// Its attributes.
+    Attributes(Vec<Edit>),
+    /// Its members.
+    Members {
+        /// These are members afterwards.
+        add: Vec<Selector>,
+        /// These are not.
+        remove: Vec<Selector>,
+    },
+    /// It is gone.
+    Deleted,
+}
+
+/// A stretch of a group's members, by kind and id.
+#[derive(Debug)]
+pub struct MembersPage {
+    /// The members, each with its object.
+    pub members: Vec<(Membership, Object)>,
+    /// There are more after the last one.
+    pub more: bool,
+}
+
+impl Service {
+    /// Makes a group without members.
+    pub async fn create_group(
+        &self,
+        caller: &Caller,
+        new: NewGroup,
+    ) -> Result<Answer<Object>, Error> {
+        require_operator(caller, "creating a group")?;
+        let operation = Operation::Create {
+            id: self.new_object_id(),
+            kind: Kind::Group,
+            proof: Proof::Operator,
+            edits: new.edits,
+            verifier: None,
+        };
+        let request = new.request.unwrap_or_else(|| self.new_request_id());
+        self.propose(caller, request, operation).await
+    }
+
+    /// Changes a group, or removes it. The answer is the group as it is then, or as it last was.
+    pub async fn change_group(
+        &self,
+        caller: &Caller,
+        change: GroupChange,
+    ) -> Result<Answer<Object>, Error> {
+        require_operator(caller, "changing a group")?;
+        let GroupChange {
+            group: target,
+            expected_version,
+            asked,
+            request,
+        } = change;
+        let proof = Proof::Operator;
+        let operation = match asked {
+            GroupEdit::Attributes(edits) => Operation::Change {
+                target,
+                expected_version,
+                proof,
+                edits,
+                verifier: VerifierChange::Keep,
+            },
+            GroupEdit::Members { add, remove } => Operation::Members {
+                group: target,
+                expected_version,
+                proof,
+                add,
+                remove,
+            },
+            GroupEdit::Deleted => Operation::Delete {
+                target,
+                expected_version,
+                proof,
+            },
+        };
+        let request = request.unwrap_or_else(|| self.new_request_id());
+        self.propose(caller, request, operation).await
+    }
+
+    /// Up to `limit` groups by name, after the one of this name.
+    pub async fn groups(
+        &self,
+        caller: &Caller,
+        after: Option<UniqueKey>,
+        limit: usize,
+        consistency: Consistency,
+    ) -> Result<Answer<Page>, Error> {
+        let view = self.reader(caller, consistency).await?;
+        let (objects, more) = view.groups(after.as_ref(), limit)?;
+        Ok(Answer {
+            value: Page { objects, more },
+            revision: view.revision()?,
+        })
+    }
+
+    /// Up to `limit` members that a group has itself, after the one of this kind and id.
+    pub async fn members(
+        &self,
+        caller: &Caller,
+        group: &Selector,
+        after: Option<(Kind, ObjectId)>,
+        limit: usize,
+        consistency: Consistency,
+    ) -> Result<Answer<MembersPage>, Error> {
+        let view = self.reader(caller, consistency).await?;
+        let revision = view.revision()?;
+        let group = view
+            .find(group)?
+            .map_err(|rejection| Error::rejected(rejection, revision))?;
+        let after = after.map(|(kind, member)| Membership {
+            group: group.id,
+            kind,
+            member,
+        });
+        let (memberships, more) = view.members(&group.id, after.as_ref(), limit)?;
+        let mut members = Vec::with_capacity(memberships.len());
+        for membership in memberships {
+            let object = view.object(&membership.member)?;
+            members.extend(object.map(|object| (membership, object)));
+        }
+        Ok(Answer {
+            value: MembersPage { members, more },
+            revision,
+        })
+    }
+}

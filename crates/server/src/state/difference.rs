@@ -1,0 +1,51 @@
+//! The state beside its model, for tests and simulations.
+
+use quorid_directory::{Kind, MemoryDirectory, View as _};
+use quorid_storage::Fault;
+
+use super::ReadView;
+
+impl ReadView {
+    /// What of the records is not as in the model, if anything. The numbers are not compared.
+    pub fn difference(&self, model: &MemoryDirectory) -> Result<Option<&'static str>, Fault> {
+        let objects = self.count_accounts()? + self.count_groups()?;
+        if objects != model.objects().len() as u64 {
+            return Ok(Some("there are more or fewer objects"));
+        }
+        for (id, object) in model.objects() {
+            if self.object(id)?.as_ref() != Some(object) {
+                return Ok(Some("an object is another one"));
+            }
+            let Ok(groups) = model.groups_of(id);
+            if self.groups_of(id)? != groups {
+                return Ok(Some("an object is a member of other groups"));
+            }
+            let mut members = Vec::new();
+            for kind in Kind::ALL {
+                let Ok(of_kind) = model.members(id, kind);
+                members.extend(of_kind.into_iter().map(|member| (kind, member)));
+            }
+            let (kept, _) = self.members(id, None, usize::MAX)?;
+            let kept = kept
+                .iter()
+                .map(|membership| (membership.kind, membership.member));
+            if !kept.eq(members) {
+                return Ok(Some("a group has other members"));
+            }
+            if self.verifier(id)?.as_ref() != model.verifiers().get(id) {
+                return Ok(Some("a verifier is another one"));
+            }
+        }
+        for (key, id) in model.unique() {
+            if self.holder(key)? != Some(*id) {
+                return Ok(Some("a unique value has another holder"));
+            }
+        }
+        for (request, outcome) in model.outcomes() {
+            if self.outcome(request)?.as_ref() != Some(outcome) {
+                return Ok(Some("an outcome is another one"));
+            }
+        }
+        Ok(None)
+    }
+}
