@@ -1,6 +1,11 @@
 //! Addresses of servers, as people write them.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+    sync::Arc,
+};
 
 use crate::error::InvalidServer;
 
@@ -26,6 +31,12 @@ impl Endpoint {
     /// TCP port, never 0.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Whether this is `0.0.0.0` or `[::]`: a server can listen there, and nobody can connect to it.
+    pub fn is_unspecified(&self) -> bool {
+        let ip = self.host().parse::<IpAddr>();
+        ip.is_ok_and(|ip| ip.is_unspecified())
     }
 
     /// The address as it was written.
@@ -64,7 +75,13 @@ impl FromStr for Endpoint {
             host_end: host.len(),
             port,
         };
-        if bracketed && endpoint.host().parse::<std::net::Ipv6Addr>().is_err() {
+        if bracketed && endpoint.host().contains('%') {
+            return Err(invalid(
+                "a zone, such as `%2`, means something on one machine only; leave it out, or listen \
+                 on `[::]`",
+            ));
+        }
+        if bracketed && endpoint.host().parse::<Ipv6Addr>().is_err() {
             return Err(invalid("what stands in brackets is no IPv6 address"));
         }
         let in_host_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -105,6 +122,21 @@ mod tests {
     }
 
     #[test]
+    fn nobody_can_connect_to_the_unspecified_address() {
+        for (text, unspecified) in [
+            ("0.0.0.0:7400", true),
+            ("[::]:7400", true),
+            ("[0:0::0]:7400", true),
+            ("0.0.0.1:7400", false),
+            ("[::1]:7400", false),
+            ("one:7400", false),
+        ] {
+            let endpoint: Endpoint = text.parse().expect("valid");
+            assert_eq!(endpoint.is_unspecified(), unspecified, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused_with_a_reason() {
         for (text, reason) in [
             ("one", "port is missing"),
@@ -116,6 +148,11 @@ mod tests {
             ("one:080", "1 to 65535"),
             ("::1:7400", "brackets"),
             ("[one]:7400", "no IPv6"),
+            ("[127.0.0.1]:7400", "no IPv6"),
+            ("[::1:7400", "brackets"),
+            ("[fe80::1%2]:7400", "a zone"),
+            ("[fe80::1%eth0]:7400", "a zone"),
+            ("fe80::1%2:7400", "brackets"),
             ("o ne:7400", "characters"),
             ("ana@one:7400", "characters"),
             ("one,two:7400", "characters"),

@@ -87,7 +87,7 @@ impl fmt::Display for Unavailable {
 }
 
 /// An address that isn't one.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{address}` is no server address: {reason}")]
 pub struct InvalidServer {
     /// What was given.

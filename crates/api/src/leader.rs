@@ -266,6 +266,12 @@ impl LeaderFinder {
                 && newest.cluster_id == view.cluster_id
         });
         if !told {
+            for server in &view.servers {
+                if let Err(error) = server.client_address.parse::<Endpoint>() {
+                    let server = &server.name;
+                    tracing::warn!(server, %error, "a member of the cluster cannot be asked");
+                }
+            }
             self.view.send_replace(Some(Arc::new(view)));
         }
     }
@@ -345,7 +351,7 @@ impl fmt::Debug for LeaderFinder {
     }
 }
 
-/// Where the members are reached. What isn't an address is left out.
+/// Where the members are reached. What isn't an address is left out; [`LeaderFinder::learn`] logs it.
 fn client_addresses(view: &ClusterView) -> impl Iterator<Item = Endpoint> + '_ {
     view.servers
         .iter()

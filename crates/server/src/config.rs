@@ -12,15 +12,19 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use self::checks::{
-    advertised, check_address, check_initial_servers, check_name, check_timing, missing, password,
-    within,
+    advertised, check_initial_servers, check_timing, missing, of, password, within,
 };
 pub use self::error::ConfigError;
 pub use self::file::parse;
 use self::settings::Layer as _;
 pub use self::settings::{PasswordFlags, ServeArgs, Settings, TlsSettings};
 pub use crate::node::{InitialServer, Timing};
-use crate::{access::Access, passwords::PasswordSettings, tls::TlsFiles};
+use crate::{
+    access::Access,
+    named_server::{check_address, check_name},
+    passwords::PasswordSettings,
+    tls::TlsFiles,
+};
 
 /// Most servers that can form a cluster.
 pub const INITIAL_SERVERS_MAX: usize = 7;
@@ -117,7 +121,7 @@ impl Config {
     pub fn from_settings(settings: Settings) -> Result<Self, ConfigError> {
         let mut warnings = Vec::new();
         let name = settings.name.ok_or_else(|| missing("name"))?;
-        check_name("name", &name)?;
+        check_name(&name).map_err(of("name"))?;
         let join = settings.join.unwrap_or(false);
         let initial_servers = settings.initial_servers.unwrap_or_default();
         check_initial_servers(&name, join, &initial_servers, &mut warnings)?;
@@ -129,8 +133,8 @@ impl Config {
         let peer_listen = settings
             .peer_listen
             .unwrap_or_else(|| PEER_LISTEN.to_owned());
-        check_address("client_listen", &client_listen)?;
-        check_address("peer_listen", &peer_listen)?;
+        check_address(&client_listen).map_err(of("client_listen"))?;
+        check_address(&peer_listen).map_err(of("peer_listen"))?;
         let client_address = advertised(
             "client_address",
             settings.client_address,
@@ -202,28 +206,6 @@ impl Config {
             name,
             warnings,
         })
-    }
-}
-
-impl Config {
-    /// Puts the real ports into the addresses that others get, where they were left to
-    /// the system to choose.
-    pub fn take_ports(&mut self, client: u16, peer: u16) {
-        let with = |address: &mut String, port: u16| {
-            if let Some(host) = address.strip_suffix(":0") {
-                *address = format!("{host}:{port}");
-            }
-        };
-        with(&mut self.client_address, client);
-        with(&mut self.peer_address, peer);
-        let own = self
-            .initial_servers
-            .iter_mut()
-            .find(|server| server.name == self.name);
-        if let Some(own) = own {
-            with(&mut own.client_address, client);
-            with(&mut own.peer_address, peer);
-        }
     }
 }
 

@@ -139,7 +139,7 @@ impl Server {
     /// Opens the ports and says so by `opened`, finds the cluster or forms it, and serves.
     /// Waits for the other servers for as long as it takes.
     pub async fn start(
-        mut config: Config,
+        config: Config,
         identity: &Identity,
         outside: Outside,
         opened: impl FnOnce(),
@@ -148,7 +148,6 @@ impl Server {
             bind(&*outside.network, "client", &config.client_listen).await?;
         let (peer_listener, peer_port) =
             bind(&*outside.network, "peer", &config.peer_listen).await?;
-        config.take_ports(client_port.port(), peer_port.port());
 
         let starting = Starting::new(
             node_config(&config),
@@ -213,7 +212,7 @@ impl Server {
         })
     }
 
-    /// Where clients reach it, `host:port`, with the real port.
+    /// Where clients reach it, `host:port`.
     #[must_use]
     pub fn client_address(&self) -> &str {
         &self.config.client_address

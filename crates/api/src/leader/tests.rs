@@ -76,6 +76,31 @@ fn a_server_of_another_cluster_is_not_followed() {
 }
 
 #[test]
+fn a_member_that_cannot_be_asked_is_logged_once() {
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let writer = Arc::new(log.reopen().expect("the file"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(writer)
+        .finish();
+    let finder = LeaderFinder::unconnected(&["s1:1"]);
+    let mut odd = view(2, 2, 1);
+    odd.servers[1].name = "s2".to_owned();
+    odd.servers[1].client_address = "[fe80::1%2]:7400".to_owned();
+    tracing::subscriber::with_default(subscriber, || {
+        finder.accept(odd.clone());
+        finder.accept(odd);
+    });
+    assert_eq!(finder.addresses(), ["s1:1", "s3:3"]);
+    assert_eq!(known(&finder), (2, None));
+    let log = std::io::read_to_string(log).expect("text");
+    assert_eq!(log.lines().count(), 1, "{log}");
+    for expected in ["WARN", "cannot be asked", "\"s2\"", "`[fe80::1%2]:7400`"] {
+        assert!(log.contains(expected), "{log}");
+    }
+}
+
+#[test]
 fn members_are_asked_before_configured_servers_that_are_none() {
     let finder = LeaderFinder::unconnected(&["alias:1", "s2:2", "alias:1"]);
     assert_eq!(finder.addresses(), ["alias:1", "s2:2"]);

@@ -1,11 +1,11 @@
 //! Which values make sense, and which go together.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, fmt::Display};
 
 use super::{ConfigError, INITIAL_SERVERS_MAX, InitialServer, PasswordFlags, Timing};
 use crate::{
+    named_server::{check_name, check_reachable},
     passwords::{ITERATIONS_MAX, MEMORY_KIB_MAX, PARALLELISM_MAX, PasswordSettings},
-    tls::is_host_label,
 };
 
 pub(super) fn missing(key: &'static str) -> ConfigError {
@@ -23,47 +23,9 @@ fn invalid(key: &'static str, reason: impl Into<String>) -> ConfigError {
     }
 }
 
-pub(super) fn check_name(key: &'static str, name: &str) -> Result<(), ConfigError> {
-    if is_host_label(name) {
-        return Ok(());
-    }
-    Err(invalid(
-        key,
-        format!(
-            "`{name}` cannot name a server; use 1 to 63 lower-case letters, digits and hyphens, \
-             no hyphen first or last"
-        ),
-    ))
-}
-
-pub(super) fn check_address(key: &'static str, address: &str) -> Result<(), ConfigError> {
-    let valid = address.rsplit_once(':').is_some_and(|(host, port)| {
-        let bracketed = host
-            .strip_prefix('[')
-            .and_then(|inner| inner.strip_suffix(']'));
-        // An IPv6 address may name its interface: fe80::1%2. Nothing that parts lists.
-        let (host, marks) = match bracketed {
-            Some(inner) => (inner, "-._:%"),
-            None => (host, "-._"),
-        };
-        !host.is_empty()
-            && host
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || marks.contains(c))
-            // One spelling only: not `+80`, not `080`.
-            && port
-                .parse::<u16>()
-                .is_ok_and(|number| number.to_string() == port)
-    });
-    if valid {
-        return Ok(());
-    }
-    Err(invalid(
-        key,
-        format!(
-            "`{address}` isn't an address; write host:port, such as 10.0.0.1:7400 or [::1]:7400"
-        ),
-    ))
+/// The error about the value of a setting.
+pub(super) fn of<E: Display>(key: &'static str) -> impl Fn(E) -> ConfigError {
+    move |error| invalid(key, error.to_string())
 }
 
 /// The address that others get: as given, or from the list of initial servers.
@@ -83,21 +45,8 @@ pub(super) fn advertised(
         (None, Some(listed)) => listed.clone(),
         (None, None) => return Err(missing(key)),
     };
-    check_reachable(key, &address)?;
+    check_reachable(&address).map_err(of(key))?;
     Ok(address)
-}
-
-fn check_reachable(key: &'static str, address: &str) -> Result<(), ConfigError> {
-    check_address(key, address)?;
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    if host.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified()) {
-        return Err(invalid(
-            key,
-            format!("nobody can connect to `{address}`; write the address that others use"),
-        ));
-    }
-    Ok(())
 }
 
 pub(super) fn check_initial_servers(
@@ -132,12 +81,11 @@ pub(super) fn check_initial_servers(
     }
     let mut seen = BTreeSet::new();
     for server in servers {
-        check_name(KEY, &server.name)?;
-        check_reachable(KEY, &server.peer_address)?;
-        check_reachable(KEY, &server.client_address)?;
+        check_name(&server.name).map_err(of(KEY))?;
+        check_reachable(&server.peer_address).map_err(of(KEY))?;
+        check_reachable(&server.client_address).map_err(of(KEY))?;
         for value in [&server.name, &server.peer_address, &server.client_address] {
-            // Port 0 is any free port, so it may well be there twice.
-            if !value.ends_with(":0") && !seen.insert(value) {
+            if !seen.insert(value) {
                 return Err(invalid(
                     KEY,
                     format!("`{value}` is there twice; names and addresses are unique"),

@@ -110,7 +110,7 @@ fn a_joining_server_needs_its_addresses_and_no_initial_servers() {
 fn what_is_refused_is_refused_by_its_key_and_with_the_reason() {
     let eight: String = (1..=8).map(|n| format!("n{n}=h{n}:2,h{n}:1;")).collect();
     let eight = format!("--initial-servers={}", eight.trim_end_matches(';'));
-    let table: [(&[&str], &str); 18] = [
+    let table: [(&[&str], &str); 22] = [
         (&["--heartbeat-ms=5"], "`heartbeat_ms`: 5 is out of bounds"),
         (
             &["--heartbeat-ms=100"],
@@ -126,7 +126,7 @@ fn what_is_refused_is_refused_by_its_key_and_with_the_reason() {
         ),
         (
             &["--client-listen=7400"],
-            "`client_listen`: `7400` isn't an address",
+            "`client_listen`: `7400` is no server address: the port is missing",
         ),
         (&["--client-listen=::1:7400"], "`client_listen`"),
         (&["--client-listen=a=b:7400"], "`client_listen`"),
@@ -134,6 +134,16 @@ fn what_is_refused_is_refused_by_its_key_and_with_the_reason() {
         (&["--client-listen=a:+80"], "`client_listen`"),
         (&["--client-listen=a:080"], "`client_listen`"),
         (&["--client-listen=a,b:7400"], "`client_listen`"),
+        (&["--client-listen=a:0"], "a number from 1 to 65535"),
+        (&["--client-listen=[one]:7400"], "no IPv6 address"),
+        (
+            &["--peer-listen=[fe80::1%2]:7401"],
+            "`peer_listen`: `[fe80::1%2]:7401` is no server address: a zone",
+        ),
+        (
+            &["--initial-servers=n4=a:0,a:6"],
+            "`initial_servers`: `a:0` is no server address",
+        ),
         (
             &["--peer-address=10.9.9.9:1"],
             "contradicts `10.0.0.1:7401` in initial_servers",

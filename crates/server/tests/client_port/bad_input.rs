@@ -1,8 +1,8 @@
 //! What can be sent wrongly: each gets a clear error, and the server goes on.
 
 use quorid_api::proto::{
-    Account, CreateAccountRequest, GetAccountRequest, GetClusterRequest, ListAccountsRequest,
-    ReadOptions, UpdateAccountRequest,
+    Account, AddServerRequest, CreateAccountRequest, GetAccountRequest, GetClusterRequest,
+    ListAccountsRequest, ReadOptions, ReplaceServerRequest, UpdateAccountRequest,
 };
 use quorid_server::access::Access;
 use tonic::{Code, Request};
@@ -136,6 +136,57 @@ async fn bad_changes_are_refused() {
     assert_eq!(refused, invalid("INVALID_ETAG"));
     let refused = refusal(client.update_account(update("", Some("*"))).await);
     assert_eq!(refused, invalid("INVALID_FIELD_MASK"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_could_not_be_members_are_refused() {
+    let server = TestServer::start(Access::Open).await;
+    let mut client = cluster(&server.operator().await);
+    let good = ("n2", "10.0.0.2:7400", "10.0.0.2:7401");
+    for (name, client_address, peer_address) in [
+        ("N2", good.1, good.2),
+        ("n2.lan", good.1, good.2),
+        ("-n2", good.1, good.2),
+        (good.0, "10.0.0.2", good.2),
+        (good.0, "10.0.0.2:0", good.2),
+        (good.0, "0.0.0.0:7400", good.2),
+        (good.0, "[n2]:7400", good.2),
+        (good.0, good.1, "::1:7401"),
+        (good.0, good.1, "[fe80::1%2]:7401"),
+        (good.0, good.1, "[::]:7401"),
+        (good.0, good.1, "n 2:7401"),
+    ] {
+        let add = AddServerRequest {
+            server_name: name.to_owned(),
+            client_address: client_address.to_owned(),
+            peer_address: peer_address.to_owned(),
+            learner: false,
+        };
+        let replace = ReplaceServerRequest {
+            server_name: "n1".to_owned(),
+            new_server_name: name.to_owned(),
+            client_address: client_address.to_owned(),
+            peer_address: peer_address.to_owned(),
+        };
+        let refused = refusal(client.add_server(add).await);
+        assert_eq!(refused, invalid("INVALID_SERVER"), "{name} {peer_address}");
+        let refused = refusal(client.replace_server(replace).await);
+        assert_eq!(refused, invalid("INVALID_SERVER"), "{name} {peer_address}");
+    }
+    for (name, client_address, peer_address) in [
+        ("", good.1, good.2),
+        (good.0, "", good.2),
+        (good.0, good.1, ""),
+    ] {
+        let add = AddServerRequest {
+            server_name: name.to_owned(),
+            client_address: client_address.to_owned(),
+            peer_address: peer_address.to_owned(),
+            learner: false,
+        };
+        let refused = refusal(client.add_server(add).await);
+        assert_eq!(refused, invalid("INVALID_SERVER"), "{name} {peer_address}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,10 @@
 //! A server of its own for a test, in this process, and raw clients for it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper_util::rt::TokioIo;
@@ -8,7 +12,9 @@ use quorid_api::proto::{accounts_client::AccountsClient, cluster_client::Cluster
 use quorid_server::{
     access::Access,
     config::{Config, InitialServer, PasswordFlags, Settings, TlsSettings},
-    seams::{Outside, SystemClock, SystemEntropy, TcpNetwork},
+    seams::{
+        BoxFuture, BoxedIo, Listener, Network, Outside, SystemClock, SystemEntropy, TcpNetwork,
+    },
     serve::Server,
     tls::{Identity, TlsFiles},
 };
@@ -26,6 +32,32 @@ use tonic_types::StatusExt as _;
 
 use crate::certificates::Ca;
 
+/// The machine's network, with listeners that are open before their addresses are needed.
+#[derive(Default)]
+struct HeldPorts(Mutex<HashMap<String, Box<dyn Listener>>>);
+
+impl HeldPorts {
+    /// Opens a port that the system chooses, for the first who listens there.
+    async fn hold(&self) -> String {
+        let listener = TcpNetwork.bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let mut held = self.0.lock().expect("no panic");
+        held.insert(address.clone(), listener);
+        address
+    }
+}
+
+impl Network for HeldPorts {
+    fn connect<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<BoxedIo>> {
+        TcpNetwork.connect(address)
+    }
+
+    fn bind<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
+        let held = self.0.lock().expect("no panic").remove(address);
+        Box::pin(async { held.ok_or_else(|| io::ErrorKind::AddrInUse.into()) })
+    }
+}
+
 pub(crate) struct TestServer {
     pub(crate) ca: Ca,
     pub(crate) server: Server,
@@ -35,15 +67,18 @@ impl TestServer {
     pub(crate) async fn start(access: Access) -> Self {
         let ca = Ca::new();
         let tls = ca.server("n1");
+        let network = Arc::new(HeldPorts::default());
+        let client_address = network.hold().await;
+        let peer_address = network.hold().await;
         let settings = Settings {
             name: Some("n1".to_owned()),
             data_dir: Some(ca.dir.path().join("data")),
-            client_listen: Some("127.0.0.1:0".to_owned()),
-            peer_listen: Some("127.0.0.1:0".to_owned()),
+            client_listen: Some(client_address.clone()),
+            peer_listen: Some(peer_address.clone()),
             initial_servers: Some(vec![InitialServer {
                 name: "n1".to_owned(),
-                peer_address: "127.0.0.1:0".to_owned(),
-                client_address: "127.0.0.1:0".to_owned(),
+                peer_address,
+                client_address,
             }]),
             form_alone: Some(true),
             tls: TlsSettings {
@@ -63,7 +98,7 @@ impl TestServer {
         let identity = Identity::load(&config.tls).expect("certificates");
         let outside = Outside {
             disk: Arc::new(DataDirectory::open(&config.data_dir).expect("directory")),
-            network: Arc::new(TcpNetwork),
+            network,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
@@ -120,7 +155,7 @@ impl TestServer {
     }
 }
 
-async fn tls(address: &str, config: Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
+async fn tls(address: &str, config: Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from("localhost").expect("a name");
     let stream = TcpStream::connect(address).await?;
     TlsConnector::from(config).connect(name, stream).await

@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status};
 use super::{Invalid, answer, caller, errors};
 use crate::{
     frontend::Frontend,
+    named_server::{BadServer, check_name, check_reachable},
     ports::Phase,
     service::{self, ClusterState, Member, NewServer, Replacement, StatusReport},
 };
@@ -79,9 +80,9 @@ impl Cluster for ClusterApi {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let server = NewServer {
-            name: needed("server_name", request.server_name)?,
-            client_address: needed("client_address", request.client_address)?,
-            peer_address: needed("peer_address", request.peer_address)?,
+            name: judged("server_name", request.server_name, check_name)?,
+            client_address: judged("client_address", request.client_address, check_reachable)?,
+            peer_address: judged("peer_address", request.peer_address, check_reachable)?,
             learner: request.learner,
         };
         Ok(self.changed(&*self.0.service.add_server(&caller, server).await?))
@@ -102,12 +103,11 @@ impl Cluster for ClusterApi {
     ) -> Result<Response<ClusterView>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        let given = |field: String| Some(field).filter(|field| !field.is_empty());
         let replacement = Replacement {
             lost: needed("server_name", request.server_name)?,
-            name: given(request.new_server_name),
-            client_address: given(request.client_address),
-            peer_address: given(request.peer_address),
+            name: given("new_server_name", request.new_server_name, check_name)?,
+            client_address: given("client_address", request.client_address, check_reachable)?,
+            peer_address: given("peer_address", request.peer_address, check_reachable)?,
         };
         Ok(self.changed(&*self.0.service.replace_server(&caller, replacement).await?))
     }
@@ -227,6 +227,25 @@ fn needed(field: &str, value: String) -> Result<String, Invalid> {
         return Err(Invalid::ServerName(format!("{field} is missing")));
     }
     Ok(value)
+}
+
+type Rule = fn(&str) -> Result<(), BadServer>;
+
+/// What must be given, and keep to a rule.
+fn judged(field: &str, value: String, rule: Rule) -> Result<String, Invalid> {
+    let value = needed(field, value)?;
+    match rule(&value) {
+        Ok(()) => Ok(value),
+        Err(bad) => Err(Invalid::ServerName(format!("{field}: {bad}"))),
+    }
+}
+
+/// What may be left out, or must keep to a rule.
+fn given(field: &str, value: String, rule: Rule) -> Result<Option<String>, Invalid> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    judged(field, value, rule).map(Some)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
