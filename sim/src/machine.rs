@@ -8,7 +8,8 @@ use std::sync::{
 use quorid_history::chance::Chance;
 use quorid_server::{
     access::Access,
-    config::{Config, InitialServer, PasswordFlags, Settings as ServerSettings, TlsSettings},
+    config::{Config, PasswordFlags, Settings as ServerSettings, TlsSettings},
+    named_server::NamedServer,
     seams::Outside,
     serve::Server,
     tls::Identity,
@@ -43,7 +44,7 @@ impl Machine {
         observer: &Observer,
     ) -> anyhow::Result<Self> {
         let file = |name: String| Some(settings.certificates.join(name));
-        let initial_servers = settings.servers.iter().map(|server| InitialServer {
+        let initial_servers = settings.servers.iter().map(|server| NamedServer {
             name: (*server).to_owned(),
             peer_address: format!("{server}:{PEER_PORT}"),
             client_address: format!("{server}:{CLIENT_PORT}"),

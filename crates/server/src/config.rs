@@ -18,10 +18,10 @@ pub use self::error::ConfigError;
 pub use self::file::parse;
 use self::settings::Layer as _;
 pub use self::settings::{PasswordFlags, ServeArgs, Settings, TlsSettings};
-pub use crate::node::{InitialServer, Timing};
+pub use crate::node::Timing;
 use crate::{
     access::Access,
-    named_server::{check_address, check_name},
+    named_server::{NamedServer, check_address, check_name},
     passwords::PasswordSettings,
     tls::TlsFiles,
 };
@@ -88,7 +88,7 @@ pub struct Config {
     pub peer_listen: String,
     pub peer_address: String,
     /// Empty with `join`.
-    pub initial_servers: Vec<InitialServer>,
+    pub initial_servers: Vec<NamedServer>,
     pub join: bool,
     pub form_alone: bool,
     pub tls: TlsFiles,

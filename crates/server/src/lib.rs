@@ -11,7 +11,7 @@ pub mod fuzzing;
 pub mod logging;
 mod methods;
 pub mod metrics;
-mod named_server;
+pub mod named_server;
 pub mod node;
 pub mod passwords;
 pub mod ports;

@@ -41,9 +41,9 @@ use tracing::{info, warn};
 
 pub use self::{
     cluster::{ClusterState, Member, Role},
-    config::{InitialServer, NodeConfig, Timing},
+    config::{NodeConfig, Timing},
     gate::{Gate, PeerName},
-    membership::{MembershipError, NewServer},
+    membership::MembershipError,
     refused::Refused,
     start::{StartError, Starting},
     unavailable::Unavailable,

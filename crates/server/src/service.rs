@@ -28,9 +28,7 @@ pub use self::{
 };
 use self::{logins::Logins, proof::Claim};
 /// What the use cases about the cluster take and give.
-pub use crate::node::{
-    ClusterState, Member, MembershipError, NewServer, Role, ServerStatus, Unavailable,
-};
+pub use crate::node::{ClusterState, Member, MembershipError, Role, ServerStatus, Unavailable};
 use crate::{
     access::{Access, Action, Denied, Need},
     node::Node,

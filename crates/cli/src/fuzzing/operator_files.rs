@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use quorid_api::{Endpoint, fuzzing::assert_endpoint};
 use quorid_server::{
     certs::{self, LeafOptions, Role, facts, inspect_pem},
-    config::{self, Config, InitialServer},
+    config::{self, Config},
+    named_server::NamedServer,
     tls::{self, role_of},
 };
 use quorid_storage::Identity;
@@ -108,8 +109,8 @@ fn option(text: &str) {
             "{duration:?}"
         );
     }
-    if let Ok(server) = text.parse::<InitialServer>() {
-        let again: InitialServer = server.to_string().parse().expect("an initial server");
+    if let Ok(server) = text.parse::<NamedServer>() {
+        let again: NamedServer = server.to_string().parse().expect("an initial server");
         assert_eq!(again, server);
     }
     if let Ok(id) = parse_uuid(text) {

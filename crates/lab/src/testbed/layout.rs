@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::{OrCannot as _, TestbedError, place::Place, ports::Ports};
 use quorid_server::{
     certs::{AUTHORITY_DAYS, CertificateFiles, LeafOptions, make_ca, make_operator, make_server},
-    config::InitialServer,
+    named_server::NamedServer,
 };
 
 const OPERATOR: &str = "operator";
@@ -240,7 +240,7 @@ fn place(directory: &Path, number: usize) -> Place {
     }
 }
 
-fn initial_servers(config: &str) -> Option<Vec<InitialServer>> {
+fn initial_servers(config: &str) -> Option<Vec<NamedServer>> {
     let config: toml::Table = toml::from_str(config).ok()?;
     let list = config.get("initial_servers")?.as_array()?;
     list.iter()

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, fmt::Display};
 
-use super::{ConfigError, INITIAL_SERVERS_MAX, InitialServer, PasswordFlags, Timing};
+use super::{ConfigError, INITIAL_SERVERS_MAX, PasswordFlags, Timing};
 use crate::{
-    named_server::{check_name, check_reachable},
+    named_server::{NamedServer, check_reachable},
     passwords::{ITERATIONS_MAX, MEMORY_KIB_MAX, PARALLELISM_MAX, PasswordSettings},
 };
 
@@ -52,7 +52,7 @@ pub(super) fn advertised(
 pub(super) fn check_initial_servers(
     name: &str,
     join: bool,
-    servers: &[InitialServer],
+    servers: &[NamedServer],
     warnings: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
     const KEY: &str = "initial_servers";
@@ -81,9 +81,7 @@ pub(super) fn check_initial_servers(
     }
     let mut seen = BTreeSet::new();
     for server in servers {
-        check_name(&server.name).map_err(of(KEY))?;
-        check_reachable(&server.peer_address).map_err(of(KEY))?;
-        check_reachable(&server.client_address).map_err(of(KEY))?;
+        server.check().map_err(of(KEY))?;
         for value in [&server.name, &server.peer_address, &server.client_address] {
             if !seen.insert(value) {
                 return Err(invalid(

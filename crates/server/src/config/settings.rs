@@ -1,15 +1,12 @@
 //! The settings as somebody gave them: on the command line, in the environment or in a file.
 //! Every one may be missing here; `Config` is what comes out.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
-use serde::{
-    Deserialize,
-    de::{self, MapAccess, Visitor},
-};
+use serde::Deserialize;
 
-use super::{InitialServer, LogFormat, TimingPreset};
-use crate::access::Access;
+use super::{LogFormat, TimingPreset};
+use crate::{access::Access, named_server::NamedServer};
 
 /// Run a server.
 ///
@@ -101,7 +98,7 @@ settings! {
             value_delimiter = ';',
             env = "QUORID_INITIAL_SERVERS"
         )]
-        pub initial_servers: Option<Vec<InitialServer>>,
+        pub initial_servers: Option<Vec<NamedServer>>,
         /// Wait to be added to a cluster that exists, instead of forming one
         #[arg(
             long,
@@ -249,66 +246,5 @@ settings! {
             env = "QUORID_PASSWORD_QUEUE"
         )]
         pub queue: Option<usize>,
-    }
-}
-
-impl FromStr for InitialServer {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('=').and_then(|(name, addresses)| {
-            let (peer_address, client_address) = addresses.split_once(',')?;
-            Some((name, peer_address, client_address))
-        });
-        let Some((name, peer_address, client_address)) = parts else {
-            return Err(format!(
-                "`{text}` isn't of the form name=peer_address,client_address, such as \
-                 n1=10.0.0.1:7401,10.0.0.1:7400"
-            ));
-        };
-        Ok(Self {
-            name: name.trim().to_owned(),
-            peer_address: peer_address.trim().to_owned(),
-            client_address: client_address.trim().to_owned(),
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for InitialServer {
-    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(InitialServerVisitor)
-    }
-}
-
-/// Takes both forms: the one of the command line, and a table.
-struct InitialServerVisitor;
-
-impl<'de> Visitor<'de> for InitialServerVisitor {
-    type Value = InitialServer;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "\"name=peer_address,client_address\" or { name, peer_address, client_address }",
-        )
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<InitialServer, E> {
-        text.parse().map_err(E::custom)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<InitialServer, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Table {
-            name: String,
-            peer_address: String,
-            client_address: String,
-        }
-        let table = Table::deserialize(de::value::MapAccessDeserializer::new(map))?;
-        Ok(InitialServer {
-            name: table.name,
-            peer_address: table.peer_address,
-            client_address: table.client_address,
-        })
     }
 }

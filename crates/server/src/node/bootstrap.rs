@@ -13,14 +13,16 @@ use tonic::Status;
 use tracing::{info, warn};
 
 use super::{
-    InitialServer, NodeConfig,
+    NodeConfig,
     dialer::PeerDialer,
     own_identity::OwnIdentity,
     refused::Refused,
-    types::Peer,
-    wire::proto::{self, peer_client::PeerClient},
+    wire::{
+        self,
+        proto::{self, peer_client::PeerClient},
+    },
 };
-use crate::seams::Entropy;
+use crate::{named_server::NamedServer, seams::Entropy};
 
 /// Pause between two rounds of hellos.
 const ROUND: Duration = Duration::from_millis(100);
@@ -35,7 +37,7 @@ const REPORT: Duration = Duration::from_secs(5);
 pub(super) struct Start {
     pub(super) identity: Identity,
     /// The members to begin the log with, if it is this server's to begin.
-    pub(super) form: Option<BTreeMap<u64, Peer>>,
+    pub(super) form: Option<BTreeMap<u64, NamedServer>>,
 }
 
 /// Finds out who this server is. Waits for as long as the other servers need.
@@ -144,7 +146,7 @@ async fn agree(config: &NodeConfig, dialer: &PeerDialer) -> Result<(), Refused> 
 /// Whether the other one is ready to form a cluster with this one; if not yet, why.
 pub(super) fn check(
     config: &NodeConfig,
-    other: &InitialServer,
+    other: &NamedServer,
     answer: &proto::HelloResponse,
 ) -> Result<Option<&'static str>, Refused> {
     let other = other.name.clone();
@@ -208,15 +210,7 @@ async fn form(
             continue;
         }
         let mut reported = None::<Instant>;
-        while let Err(status) = enlist(
-            dialer,
-            &other.name,
-            &other.peer_address,
-            &identity.cluster_id,
-            id,
-        )
-        .await
-        {
+        while let Err(status) = enlist(dialer, other, &identity.cluster_id, id).await {
             if status.code() == tonic::Code::FailedPrecondition {
                 let (other, cluster_id) = (other.name.clone(), identity.cluster_id.clone());
                 let why = status.message().to_owned();
@@ -237,17 +231,7 @@ async fn form(
             sleep(ROUND).await;
         }
     }
-    let members = (1..)
-        .zip(&config.initial_servers)
-        .map(|(id, server)| {
-            let peer = Peer {
-                name: server.name.clone(),
-                client_address: server.client_address.clone(),
-                peer_address: server.peer_address.clone(),
-            };
-            (id, peer)
-        })
-        .collect();
+    let members = (1..).zip(config.initial_servers.iter().cloned()).collect();
     Ok(Start {
         identity,
         form: Some(members),
@@ -257,16 +241,15 @@ async fn form(
 /// Tells a fresh server which cluster it belongs to, and under which id.
 pub(super) async fn enlist(
     dialer: &PeerDialer,
-    name: &str,
-    peer_address: &str,
+    fresh: &NamedServer,
     cluster_id: &str,
     server_id: u64,
 ) -> Result<(), Status> {
-    let mut client = PeerClient::new(dialer.channel(name, peer_address));
+    let mut client = PeerClient::new(dialer.channel(fresh));
     let order = proto::EnlistRequest {
         cluster_id: cluster_id.to_owned(),
         server_id,
-        name: name.to_owned(),
+        name: fresh.name.clone(),
     };
     match timeout(HELLO_TIMEOUT, client.enlist(order)).await {
         Ok(answer) => answer.map(drop),
@@ -278,9 +261,9 @@ pub(super) async fn enlist(
 pub(super) async fn hello(
     config: &NodeConfig,
     dialer: &PeerDialer,
-    other: &InitialServer,
+    other: &NamedServer,
 ) -> Result<proto::HelloResponse, Status> {
-    let mut client = PeerClient::new(dialer.channel(&other.name, &other.peer_address));
+    let mut client = PeerClient::new(dialer.channel(other));
     let request = proto::HelloRequest {
         name: config.name.clone(),
         cluster_id: String::new(),
@@ -310,19 +293,12 @@ pub(super) fn status_text(status: &Status) -> String {
     text
 }
 
-fn describe(servers: &[InitialServer]) -> String {
+fn describe(servers: &[NamedServer]) -> String {
     let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
     servers.join(" ")
 }
 
 fn describe_messages(servers: &[proto::InitialServer]) -> String {
-    let servers: Vec<InitialServer> = servers
-        .iter()
-        .map(|server| InitialServer {
-            name: server.name.clone(),
-            peer_address: server.peer_address.clone(),
-            client_address: server.client_address.clone(),
-        })
-        .collect();
+    let servers: Vec<_> = servers.iter().map(wire::initial_server_from).collect();
     describe(&servers)
 }

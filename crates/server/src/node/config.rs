@@ -1,31 +1,11 @@
 //! The settings of a node.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use quorid_storage::{LogOptions, StoreOptions};
 
-use super::wire::proto;
-
-/// One of the servers that form the cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InitialServer {
-    /// Unique, the name in its certificate.
-    pub name: String,
-    /// `host:port` for the other servers.
-    pub peer_address: String,
-    /// `host:port` for clients.
-    pub client_address: String,
-}
-
-impl fmt::Display for InitialServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}={},{}",
-            self.name, self.peer_address, self.client_address
-        )
-    }
-}
+use super::wire::{self, proto};
+use crate::named_server::NamedServer;
 
 /// When a server takes another for dead. Milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +28,7 @@ pub struct NodeConfig {
     /// Where clients reach it, `host:port`.
     pub client_address: String,
     /// The servers that form the cluster, the same list in the same order for each of them.
-    pub initial_servers: Vec<InitialServer>,
+    pub initial_servers: Vec<NamedServer>,
     /// Wait to be added to a cluster, instead of forming one.
     pub join: bool,
     /// Whether a server may form a cluster alone.
@@ -76,7 +56,7 @@ impl NodeConfig {
             .is_some_and(|first| first.name == self.name)
     }
 
-    pub(super) fn others(&self) -> impl Iterator<Item = &InitialServer> {
+    pub(super) fn others(&self) -> impl Iterator<Item = &NamedServer> {
         self.initial_servers
             .iter()
             .filter(|server| server.name != self.name)
@@ -88,11 +68,7 @@ impl NodeConfig {
         }
         self.initial_servers
             .iter()
-            .map(|server| proto::InitialServer {
-                name: server.name.clone(),
-                peer_address: server.peer_address.clone(),
-                client_address: server.client_address.clone(),
-            })
+            .map(wire::initial_server_message)
             .collect()
     }
 

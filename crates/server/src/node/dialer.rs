@@ -9,6 +9,7 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::{
+    named_server::NamedServer,
     seams::{BoxedIo, Network},
     tls::peer_server_name,
 };
@@ -44,10 +45,11 @@ impl PeerDialer {
     }
 
     /// A connection that is made at the first use, and again after it broke. The server at
-    /// the address must have the certificate of `name`.
-    pub(crate) fn channel(&self, name: &str, address: &str) -> Channel {
+    /// the peer address must have the certificate of the name.
+    pub(crate) fn channel(&self, server: &NamedServer) -> Channel {
         let dialer = self.clone();
-        let (name, address): (Arc<str>, Arc<str>) = (name.into(), address.into());
+        let name: Arc<str> = server.name.as_str().into();
+        let address: Arc<str> = server.peer_address.as_str().into();
         let connector = tower::service_fn(move |_uri: http::Uri| {
             let (dialer, name, address) = (dialer.clone(), name.clone(), address.clone());
             async move { dialer.connect(&name, &address).await.map(TokioIo::new) }

@@ -11,12 +11,13 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::{
-    InitialServer, Node,
+    Node,
     bootstrap::{self, status_text},
     cluster::Member,
-    types::{Peer, TypeConfig},
+    types::TypeConfig,
     unavailable::Unavailable,
 };
+use crate::named_server::NamedServer;
 
 /// A new server has caught up by then, or the caller is told to ask again. It goes on catching
 /// up meanwhile. Together with what follows it stays below the longest deadline of a request.
@@ -27,19 +28,6 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Another server leads by then, or the transfer failed.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// A server that is to become a member.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewServer {
-    /// The name in its certificate.
-    pub name: String,
-    /// `host:port` for clients.
-    pub client_address: String,
-    /// `host:port` for the other servers.
-    pub peer_address: String,
-    /// It is to stay a learner.
-    pub learner: bool,
-}
 
 /// Why the members weren't changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -75,17 +63,21 @@ impl From<Fault> for MembershipError {
 impl Node {
     /// Adds a server that was started with `--join`: as a learner, and, once it has caught
     /// up, as a voter, unless it is to stay a learner.
-    pub async fn add_server(&self, new: NewServer) -> Result<(), MembershipError> {
+    pub async fn add_server(
+        &self,
+        new: NamedServer,
+        stays_learner: bool,
+    ) -> Result<(), MembershipError> {
         let _one = self.changing()?;
         self.read_barrier().await?;
         let state = self.state();
         let known = state.named(&new.name);
-        if known.is_some_and(|member| member.voter || new.learner) {
+        if known.is_some_and(|member| member.voter || stays_learner) {
             return Err(MembershipError::Exists(new.name));
         }
         // A learner of that name goes on where an earlier try stopped.
         let id = self.take_in(&new).await?;
-        if !new.learner {
+        if !stays_learner {
             self.change(ChangeMembers::AddVoterIds(BTreeSet::from([id])))
                 .await?;
         }
@@ -113,7 +105,11 @@ impl Node {
     }
 
     /// Adds a server in the place of one that is lost.
-    pub async fn replace_server(&self, name: &str, new: NewServer) -> Result<(), MembershipError> {
+    pub async fn replace_server(
+        &self,
+        name: &str,
+        new: NamedServer,
+    ) -> Result<(), MembershipError> {
         let _one = self.changing()?;
         self.read_barrier().await?;
         let old = self.member(name)?;
@@ -207,17 +203,12 @@ impl Node {
     }
 
     /// Enlists a server and makes it a learner that has caught up. Returns its id.
-    async fn take_in(&self, new: &NewServer) -> Result<u64, MembershipError> {
+    async fn take_in(&self, new: &NamedServer) -> Result<u64, MembershipError> {
         let not_ready = |why: String| MembershipError::NotReady {
             name: new.name.clone(),
             why,
         };
-        let other = InitialServer {
-            name: new.name.clone(),
-            peer_address: new.peer_address.clone(),
-            client_address: new.client_address.clone(),
-        };
-        let hello = bootstrap::hello(self.config(), self.dialer(), &other)
+        let hello = bootstrap::hello(self.config(), self.dialer(), new)
             .await
             .map_err(|status| {
                 not_ready(format!(
@@ -253,15 +244,15 @@ impl Node {
                 hello.server_id, hello.cluster_id
             )));
         };
-        bootstrap::enlist(self.dialer(), &new.name, &new.peer_address, &cluster_id, id)
+        bootstrap::enlist(self.dialer(), new, &cluster_id, id)
             .await
             .map_err(|status| not_ready(status_text(&status)))?;
-        let peer = Peer {
-            name: new.name.clone(),
-            client_address: new.client_address.clone(),
-            peer_address: new.peer_address.clone(),
-        };
-        match timeout(CATCH_UP_TIMEOUT, self.raft().add_learner(id, peer, true)).await {
+        match timeout(
+            CATCH_UP_TIMEOUT,
+            self.raft().add_learner(id, new.clone(), true),
+        )
+        .await
+        {
             Ok(result) => result.map(drop).map_err(|error| self.refused(error))?,
             Err(_) => {
                 return Err(not_ready(
@@ -285,7 +276,7 @@ impl Node {
         self.change(ChangeMembers::RemoveNodes(ids)).await
     }
 
-    async fn change(&self, change: ChangeMembers<u64, Peer>) -> Result<(), MembershipError> {
+    async fn change(&self, change: ChangeMembers<u64, NamedServer>) -> Result<(), MembershipError> {
         let change = self.raft().change_membership(change, true);
         let change = self.while_led(change, || Unavailable::OutcomeUnknown);
         match timeout(CHANGE_TIMEOUT, change).await {

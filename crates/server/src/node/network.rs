@@ -40,9 +40,10 @@ use super::{
     dialer::PeerDialer,
     send_snapshot::{SNAPSHOT_STEP_TIMEOUT, snapshot_parts, stalled},
     snapshot::StateSnapshot,
-    types::{AppendRequest, Peer, Snapshot, StreamAppendResult, TypeConfig, Vote},
+    types::{AppendRequest, Snapshot, StreamAppendResult, TypeConfig, Vote},
     wire::{self, proto, proto::peer_client::PeerClient},
 };
+use crate::named_server::NamedServer;
 
 /// The largest message between servers. The largest batch of entries comes nowhere near it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
@@ -97,13 +98,13 @@ impl PeerNetwork {
         })
     }
 
-    fn client(&self, target: u64, peer: &Peer) -> PeerConnection {
+    fn client(&self, target: u64, server: &NamedServer) -> PeerConnection {
         let label = Label {
             cluster: self.cluster.clone(),
             from: self.this,
             to: target,
         };
-        let channel = self.dialer.channel(&peer.name, &peer.peer_address);
+        let channel = self.dialer.channel(server);
         let client = PeerClient::with_interceptor(channel, label)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -119,16 +120,16 @@ impl PeerNetwork {
 impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
     type Network = PeerConnection;
 
-    async fn new_client(&mut self, target: u64, peer: &Peer) -> PeerConnection {
-        self.client(target, peer)
+    async fn new_client(&mut self, target: u64, server: &NamedServer) -> PeerConnection {
+        self.client(target, server)
     }
 
-    async fn new_heartbeat_client(&mut self, target: u64, peer: &Peer) -> PeerConnection {
-        self.client(target, peer)
+    async fn new_heartbeat_client(&mut self, target: u64, server: &NamedServer) -> PeerConnection {
+        self.client(target, server)
     }
 
-    async fn new_snapshot_client(&mut self, target: u64, peer: &Peer) -> PeerConnection {
-        self.client(target, peer)
+    async fn new_snapshot_client(&mut self, target: u64, server: &NamedServer) -> PeerConnection {
+        self.client(target, server)
     }
 }
 

@@ -104,11 +104,14 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
     use super::*;
-    use crate::node::types::{Membership, Peer, StoredMembership};
+    use crate::{
+        named_server::NamedServer,
+        node::types::{Membership, StoredMembership},
+    };
     use quorid_storage::{DataDirectory, LogPos, LogVote, StoreOptions};
 
     fn stored_membership(at: LogPos, voter: u64) -> StoredMembership {
-        let members = BTreeMap::from([(voter, Peer::default())]);
+        let members = BTreeMap::from([(voter, NamedServer::default())]);
         let membership = Membership::new(vec![[voter].into()], members).expect("a membership");
         StoredMembership::new(Some(wire::log_id(at)), membership)
     }

@@ -21,9 +21,9 @@ use super::{
     refused::Refused,
     state_machine::StateMachine,
     tasks,
-    types::{Peer, Raft},
+    types::Raft,
 };
-use crate::{seams::Outside, state::State};
+use crate::{named_server::NamedServer, seams::Outside, state::State};
 
 /// Why a node didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -180,7 +180,7 @@ impl Starting {
 async fn form(
     raft: &Raft,
     cluster_id: &str,
-    members: BTreeMap<u64, Peer>,
+    members: BTreeMap<u64, NamedServer>,
 ) -> Result<(), StartError> {
     info!(
         event = "forming",

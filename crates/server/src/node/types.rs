@@ -9,6 +9,7 @@ use openraft::type_config::alias::{
 use quorid_directory::Outcome;
 
 use super::snapshot::StateSnapshot;
+use crate::named_server::NamedServer;
 
 openraft::declare_raft_types!(
     /// One leader a term (the standard Raft rule), tokio.
@@ -16,7 +17,7 @@ openraft::declare_raft_types!(
         D = Proposal,
         R = Applied,
         NodeId = u64,
-        Node = Peer,
+        Node = NamedServer,
         LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>,
         AsyncRuntime = openraft::impls::TokioRuntime,
 );
@@ -25,7 +26,7 @@ pub(crate) type Raft = openraft::Raft<TypeConfig, super::state_machine::StateMac
 pub(crate) type LogId = LogIdOf<TypeConfig>;
 pub(crate) type Vote = VoteOf<TypeConfig>;
 pub(crate) type Entry = openraft::type_config::alias::EntryOf<TypeConfig>;
-pub(crate) type Membership = openraft::Membership<u64, Peer>;
+pub(crate) type Membership = openraft::Membership<u64, NamedServer>;
 pub(crate) type StoredMembership = StoredMembershipOf<TypeConfig>;
 pub(crate) type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 pub(crate) type Snapshot = SnapshotOf<TypeConfig, StateSnapshot>;
@@ -52,20 +53,3 @@ impl fmt::Display for Proposal {
 /// What applying an entry gave: an outcome, if the entry was a command.
 #[derive(Debug, Clone)]
 pub(crate) struct Applied(pub(crate) Option<Outcome>);
-
-/// Where a server is reached.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Peer {
-    /// Chosen by the operator, the name in the certificate.
-    pub(crate) name: String,
-    /// `host:port` for clients.
-    pub(crate) client_address: String,
-    /// `host:port` for the other servers.
-    pub(crate) peer_address: String,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.peer_address)
-    }
-}

@@ -9,10 +9,10 @@ use prost::Message as _;
 use quorid_storage::{Fault, LogPos, LogVote, Payload};
 
 use super::types::{
-    AppendRequest, Entry, LogId, Membership, Peer, Proposal, SnapshotMeta, StoredMembership,
+    AppendRequest, Entry, LogId, Membership, Proposal, SnapshotMeta, StoredMembership,
     StreamAppendResult, Vote,
 };
-use crate::state::proto as state;
+use crate::{named_server::NamedServer, state::proto as state};
 
 /// Generated from `proto/peer.proto`.
 #[allow(
@@ -125,11 +125,11 @@ fn membership_message(membership: &Membership) -> state::Membership {
             .collect(),
         members: membership
             .nodes()
-            .map(|(id, peer)| state::Member {
+            .map(|(id, server)| state::Member {
                 id: *id,
-                name: peer.name.clone(),
-                client_address: peer.client_address.clone(),
-                peer_address: peer.peer_address.clone(),
+                name: server.name.clone(),
+                client_address: server.client_address.clone(),
+                peer_address: server.peer_address.clone(),
             })
             .collect(),
     }
@@ -141,16 +141,16 @@ fn membership_from(message: state::Membership) -> Result<Membership, Malformed> 
         .into_iter()
         .map(|set| set.ids.into_iter().collect())
         .collect();
-    let members: BTreeMap<u64, Peer> = message
+    let members: BTreeMap<u64, NamedServer> = message
         .members
         .into_iter()
         .map(|member| {
-            let peer = Peer {
+            let server = NamedServer {
                 name: member.name,
                 client_address: member.client_address,
                 peer_address: member.peer_address,
             };
-            (member.id, peer)
+            (member.id, server)
         })
         .collect();
     if configs.is_empty() && members.is_empty() {
@@ -220,6 +220,22 @@ pub(crate) fn vote_from(message: Option<state::Vote>) -> Result<Vote, Malformed>
         candidate: message.leader,
         committed: message.committed,
     }))
+}
+
+pub(super) fn initial_server_message(server: &NamedServer) -> proto::InitialServer {
+    proto::InitialServer {
+        name: server.name.clone(),
+        peer_address: server.peer_address.clone(),
+        client_address: server.client_address.clone(),
+    }
+}
+
+pub(super) fn initial_server_from(message: &proto::InitialServer) -> NamedServer {
+    NamedServer {
+        name: message.name.clone(),
+        peer_address: message.peer_address.clone(),
+        client_address: message.client_address.clone(),
+    }
 }
 
 pub(crate) fn append_message(request: AppendRequest) -> proto::AppendRequest {

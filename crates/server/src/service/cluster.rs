@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use super::{Caller, Error, Service, require_operator};
 use crate::{
     elsewhere::elsewhere,
-    node::{ClusterState, MembershipError, NewServer, ServerStatus},
+    named_server::NamedServer,
+    node::{ClusterState, MembershipError, ServerStatus},
 };
 
 /// How a server is doing.
@@ -75,14 +76,15 @@ impl Service {
         })
     }
 
-    /// Adds a server; the answer is the cluster with it.
+    /// Adds a server, as a voter unless it is to stay a learner; the answer is the cluster with it.
     pub async fn add_server(
         &self,
         caller: &Caller,
-        server: NewServer,
+        server: NamedServer,
+        stays_learner: bool,
     ) -> Result<Arc<ClusterState>, Error> {
         self.operate(caller)?;
-        self.node.add_server(server).await?;
+        self.node.add_server(server, stays_learner).await?;
         Ok(self.now())
     }
 
@@ -98,7 +100,7 @@ impl Service {
     }
 
     /// Puts a new server in the place of a lost one. What is not said of the new one is as it was
-    /// with the lost one, its vote among it.
+    /// with the lost one. It has a vote if the lost one had.
     pub async fn replace_server(
         &self,
         caller: &Caller,
@@ -109,7 +111,7 @@ impl Service {
         let cluster = self.now();
         let member = cluster.named(lost);
         let member = member.ok_or_else(|| MembershipError::NotFound(lost.clone()))?;
-        let new = NewServer {
+        let new = NamedServer {
             name: replacement.name.unwrap_or_else(|| member.name.clone()),
             client_address: replacement
                 .client_address
@@ -117,7 +119,6 @@ impl Service {
             peer_address: replacement
                 .peer_address
                 .unwrap_or_else(|| member.peer_address.clone()),
-            learner: !member.voter,
         };
         self.node.replace_server(lost, new).await?;
         Ok(self.now())

@@ -11,7 +11,8 @@ use hyper_util::rt::TokioIo;
 use quorid_api::proto::{accounts_client::AccountsClient, cluster_client::ClusterClient};
 use quorid_server::{
     access::Access,
-    config::{Config, InitialServer, PasswordFlags, Settings, TlsSettings},
+    config::{Config, PasswordFlags, Settings, TlsSettings},
+    named_server::NamedServer,
     seams::{
         BoxFuture, BoxedIo, Listener, Network, Outside, SystemClock, SystemEntropy, TcpNetwork,
     },
@@ -75,7 +76,7 @@ impl TestServer {
             data_dir: Some(ca.dir.path().join("data")),
             client_listen: Some(client_address.clone()),
             peer_listen: Some(peer_address.clone()),
-            initial_servers: Some(vec![InitialServer {
+            initial_servers: Some(vec![NamedServer {
                 name: "n1".to_owned(),
                 peer_address,
                 client_address,

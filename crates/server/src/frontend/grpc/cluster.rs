@@ -15,9 +15,9 @@ use tonic::{Request, Response, Status};
 use super::{Invalid, answer, caller, errors};
 use crate::{
     frontend::Frontend,
-    named_server::{BadServer, check_name, check_reachable},
+    named_server::{BadServer, NamedServer, check_name, check_reachable},
     ports::Phase,
-    service::{self, ClusterState, Member, NewServer, Replacement, StatusReport},
+    service::{self, ClusterState, Member, Replacement, StatusReport},
 };
 
 pub(super) struct ClusterApi(pub(super) Arc<Frontend>);
@@ -79,13 +79,13 @@ impl Cluster for ClusterApi {
     ) -> Result<Response<ClusterView>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        let server = NewServer {
+        let server = NamedServer {
             name: judged("server_name", request.server_name, check_name)?,
             client_address: judged("client_address", request.client_address, check_reachable)?,
             peer_address: judged("peer_address", request.peer_address, check_reachable)?,
-            learner: request.learner,
         };
-        Ok(self.changed(&*self.0.service.add_server(&caller, server).await?))
+        let added = self.0.service.add_server(&caller, server, request.learner);
+        Ok(self.changed(&*added.await?))
     }
 
     async fn remove_server(

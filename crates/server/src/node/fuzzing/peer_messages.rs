@@ -10,11 +10,11 @@ use quorid_storage::{FORMAT_VERSION, LogOptions, LogPos, LogVote, Payload, Store
 use crate::{
     config::TimingPreset,
     fuzzing::seed,
+    named_server::NamedServer,
     node::{
-        InitialServer, NodeConfig, bootstrap, gate,
+        NodeConfig, bootstrap, gate,
         types::{
-            AppendRequest, Entry, LogId, Membership, Peer, Proposal, SnapshotMeta,
-            StoredMembership, Vote,
+            AppendRequest, Entry, LogId, Membership, Proposal, SnapshotMeta, StoredMembership, Vote,
         },
         wire::{self, Malformed, proto},
     },
@@ -140,7 +140,7 @@ fn hello(answer: &proto::HelloResponse) {
 }
 
 fn config() -> NodeConfig {
-    let server = |number: u8| InitialServer {
+    let server = |number: u8| NamedServer {
         name: format!("s{number}"),
         peer_address: format!("s{number}:7401"),
         client_address: format!("s{number}:7400"),
@@ -252,16 +252,16 @@ pub fn seeds() -> Vec<Vec<u8>> {
 
 /// Two voters and a learner, while a voter is replaced.
 pub(super) fn membership() -> Membership {
-    let peer = |id: u64| {
-        let peer = Peer {
+    let server = |id: u64| {
+        let server = NamedServer {
             name: format!("s{id}"),
             client_address: format!("s{id}:7400"),
             peer_address: format!("s{id}:7401"),
         };
-        (id, peer)
+        (id, server)
     };
     let configs = vec![[1, 2].into(), [1, 3].into()];
-    let members: BTreeMap<u64, Peer> = (1..=4).map(peer).collect();
+    let members: BTreeMap<u64, NamedServer> = (1..=4).map(server).collect();
     Membership::new(configs, members).expect("every voter is a member")
 }
 

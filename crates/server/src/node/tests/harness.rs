@@ -20,7 +20,8 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    node::{InitialServer, Node, NodeConfig, StartError, Starting, Timing},
+    named_server::NamedServer,
+    node::{Node, NodeConfig, StartError, Starting, Timing},
     ports::{self, Phase, Port},
     seams::{Clock as _, Network as _, Outside, SystemClock, SystemEntropy, TcpNetwork},
     serve::peer,
@@ -31,7 +32,7 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(90);
 
 pub(super) struct Cluster {
     pub(super) folder: TempDir,
-    pub(super) servers: Vec<InitialServer>,
+    pub(super) servers: Vec<NamedServer>,
     pub(super) running: BTreeMap<usize, Running>,
     /// Log entries that are kept behind the last checkpoint.
     pub(super) keep: u64,
@@ -107,7 +108,7 @@ impl Cluster {
             let listener = TcpNetwork.bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("its address").to_string();
             held.push(listener);
-            servers.push(InitialServer {
+            servers.push(NamedServer {
                 name: format!("s{number}"),
                 peer_address: address,
                 client_address: format!("127.0.0.1:{number}"),

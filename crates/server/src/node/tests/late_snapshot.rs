@@ -8,12 +8,13 @@ use tempfile::TempDir;
 
 use super::{network, open};
 use crate::{
+    named_server::NamedServer,
     node::{
         receive_snapshot,
         snapshot::StateSnapshot,
         state_machine::position,
         types::{
-            AppendRequest, Entry, LogId, Membership, Peer, Raft, Snapshot, SnapshotMeta,
+            AppendRequest, Entry, LogId, Membership, Raft, Snapshot, SnapshotMeta,
             StoredMembership, Vote,
         },
         wire,
@@ -37,7 +38,7 @@ fn at(index: u64) -> LogId {
 }
 
 fn membership() -> Membership {
-    let peers = [1, 2].map(|id| (id, Peer::default()));
+    let peers = [1, 2].map(|id| (id, NamedServer::default()));
     let voters = [1, 2].into();
     Membership::new(vec![voters], std::collections::BTreeMap::from(peers)).expect("a membership")
 }

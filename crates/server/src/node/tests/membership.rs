@@ -8,7 +8,10 @@ use tokio::{
 };
 
 use super::harness::{Cluster, DEADLINE, write};
-use crate::node::{InitialServer, MembershipError, NewServer, Node, NodeConfig, StartError};
+use crate::{
+    named_server::NamedServer,
+    node::{MembershipError, Node, NodeConfig, StartError},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn servers_that_were_given_different_lists_are_refused() {
@@ -38,17 +41,17 @@ async fn a_server_is_added_and_removed_while_the_cluster_runs() {
     write(&leader, 0..20).await;
 
     let (_runtime, start) = cluster.starting(joining(&fourth, &cluster)).await;
-    eventually(|| leader.add_server(new(&fourth))).await;
+    eventually(|| leader.add_server(fourth.clone(), false)).await;
     let node = started(start).await;
     let revision = write(&leader, 20..40).await;
     node.wait_applied(revision).await.expect("applied");
     let state = leader.state();
     assert!(state.named("s4").is_some_and(|member| member.voter));
 
-    let again = leader.add_server(new(&fourth)).await;
+    let again = leader.add_server(fourth.clone(), false).await;
     let again = again.expect_err("there already");
     assert!(matches!(again, MembershipError::Exists(_)), "{again}");
-    let alive = leader.replace_server("s4", new(&fourth)).await;
+    let alive = leader.replace_server("s4", fourth.clone()).await;
     let alive = alive.expect_err("it is alive");
     assert!(matches!(alive, MembershipError::NotReady { .. }), "{alive}");
 
@@ -68,7 +71,7 @@ async fn a_server_that_lost_its_disk_is_replaced_under_its_name_by_a_new_id() {
     std::fs::remove_dir_all(cluster.folder.path().join(&old.name)).expect("removed");
 
     let (_runtime, start) = cluster.starting(joining(&old, &cluster)).await;
-    eventually(|| leader.replace_server(&old.name, new(&old))).await;
+    eventually(|| leader.replace_server(&old.name, old.clone())).await;
     let node = started(start).await;
     let revision = write(&leader, 20..40).await;
     node.wait_applied(revision).await.expect("applied");
@@ -80,22 +83,13 @@ async fn a_server_that_lost_its_disk_is_replaced_under_its_name_by_a_new_id() {
 }
 
 /// The configuration of a server that waits until a cluster takes it in.
-fn joining(server: &InitialServer, cluster: &Cluster) -> NodeConfig {
+fn joining(server: &NamedServer, cluster: &Cluster) -> NodeConfig {
     NodeConfig {
         name: server.name.clone(),
         peer_address: server.peer_address.clone(),
         client_address: server.client_address.clone(),
         join: true,
         ..cluster.config(0)
-    }
-}
-
-fn new(server: &InitialServer) -> NewServer {
-    NewServer {
-        name: server.name.clone(),
-        client_address: server.client_address.clone(),
-        peer_address: server.peer_address.clone(),
-        learner: false,
     }
 }
 

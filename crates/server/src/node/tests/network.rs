@@ -19,10 +19,11 @@ use rustls::{RootCertStore, crypto::ring};
 use tokio::time::timeout;
 
 use crate::{
+    named_server::NamedServer,
     node::{
         dialer::PeerDialer,
         network::{PeerConnection, PeerNetwork},
-        types::{AppendRequest, Peer},
+        types::AppendRequest,
         wire,
     },
     seams::{BoxFuture, BoxedIo, Listener, Network},
@@ -63,12 +64,12 @@ fn peers(network: &Arc<Refusing>) -> PeerNetwork {
 }
 
 async fn connection(network: &Arc<Refusing>) -> PeerConnection {
-    let peer = Peer {
+    let server = NamedServer {
         name: "n2".to_owned(),
         client_address: "n2:7400".to_owned(),
         peer_address: "n2:7401".to_owned(),
     };
-    peers(network).new_client(2, &peer).await
+    peers(network).new_client(2, &server).await
 }
 
 /// One blank entry at index `first`, after `prev`.
