@@ -15,30 +15,6 @@ use crate::{
     rpc::Rpc,
 };
 
-/// A server to be added. It must have been started with `--join`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewServer {
-    /// The name in its certificate.
-    pub name: String,
-    /// Where clients reach it, `host:port`.
-    pub client_address: String,
-    /// Where the other servers reach it, `host:port`.
-    pub peer_address: String,
-    /// It serves reads and never votes.
-    pub learner: bool,
-}
-
-/// A server in the place of a lost one. What is None is as it was with the lost one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Replacement {
-    /// The name in its certificate.
-    pub name: Option<String>,
-    /// Where clients reach it, `host:port`.
-    pub client_address: Option<String>,
-    /// Where the other servers reach it, `host:port`.
-    pub peer_address: Option<String>,
-}
-
 impl Client {
     /// Who leads and who the members are, as the first server that answers sees it.
     pub async fn cluster(&self) -> Result<ClusterView, Error> {
@@ -100,17 +76,12 @@ impl Client {
         self.call(&plan, request, &mut Trail::default()).await
     }
 
-    /// Adds a server: as a learner and, unless it is to stay one, as a voter once it has
-    /// caught up.
-    pub async fn add_server(&self, server: NewServer) -> Result<ClusterView, Error> {
-        let request = AddServerRequest {
-            server_name: server.name.clone(),
-            client_address: server.client_address,
-            peer_address: server.peer_address,
-            learner: server.learner,
-        };
+    /// Adds a server, which must have been started with `--join`: as a learner and, unless it is
+    /// to stay one, as a voter once it has caught up.
+    pub async fn add_server(&self, request: AddServerRequest) -> Result<ClusterView, Error> {
+        let (name, learner) = (request.server_name.clone(), request.learner);
         self.change(request, |view| {
-            member(view, &server.name).is_some_and(|member| member.voter || server.learner)
+            member(view, &name).is_some_and(|member| member.voter || learner)
         })
         .await
     }
@@ -124,18 +95,15 @@ impl Client {
             .await
     }
 
-    /// Puts a new server in the place of a lost one.
-    pub async fn replace_server(&self, name: &str, new: Replacement) -> Result<ClusterView, Error> {
-        let new_name = new.name.clone().unwrap_or_default();
-        let request = ReplaceServerRequest {
-            server_name: name.to_owned(),
-            new_server_name: new.name.unwrap_or_default(),
-            client_address: new.client_address.unwrap_or_default(),
-            peer_address: new.peer_address.unwrap_or_default(),
-        };
+    /// Puts a new server in the place of a lost one. What is empty is as it was with the lost one.
+    pub async fn replace_server(
+        &self,
+        request: ReplaceServerRequest,
+    ) -> Result<ClusterView, Error> {
+        let (name, new_name) = (request.server_name.clone(), request.new_server_name.clone());
         let renamed = !new_name.is_empty() && new_name != name;
         self.change(request, |view| {
-            renamed && member(view, name).is_none() && member(view, &new_name).is_some()
+            renamed && member(view, &name).is_none() && member(view, &new_name).is_some()
         })
         .await
     }

@@ -66,15 +66,15 @@ pub use account::{
     UpdateAccount,
 };
 pub use client::Client;
-pub use cluster::{NewServer, Replacement};
 pub use config::ClientConfig;
 pub use connect::{BoxedIo, Connector, Io, TcpConnector};
 pub use endpoint::Endpoint;
 pub use error::{Error, FailedTry, InvalidServer, Rejected, Unavailable};
 pub use group::{ChangeMembers, DeleteGroup, GroupName, MemberName, NewGroup, UpdateGroup};
 pub use proto::{
-    Account, Attribute, AttributeEdit, ClusterView, Group, ListAccountsResponse,
-    ListGroupsResponse, ListMembersResponse, Member, Server, ServerRole, ServerStatus,
+    Account, AddServerRequest, Attribute, AttributeEdit, ClusterView, Group, ListAccountsResponse,
+    ListGroupsResponse, ListMembersResponse, Member, ReplaceServerRequest, Server, ServerRole,
+    ServerStatus,
 };
 pub use reason::Reason;
 pub use tls::{TlsError, TlsFiles, TlsSettings};

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &HealthArgs, out: Output) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::io("can't start", &error))?;
     match runtime.block_on(probe::check(&config)) {
-        Ok(()) => out.line(format!("{} is ready", config.name)),
+        Ok(()) => out.line(format!("{} is ready", config.own.name)),
         Err(HealthError::Tls(error)) => Err(Failure::usage(error.to_string())),
         Err(HealthError::NotReady(why)) => Err(Failure::unavailable(Cause::NotReady, why)),
         Err(error @ HealthError::NoAnswer { .. }) => {

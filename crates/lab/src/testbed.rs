@@ -180,12 +180,12 @@ impl Testbed {
 
     /// A server's name, `s1` and so on.
     pub fn name(&self, server: usize) -> &str {
-        &self.place(server).name
+        &self.place(server).server.name
     }
 
     /// Where clients reach a server, `host:port`.
     pub fn client_address(&self, server: usize) -> &str {
-        &self.place(server).client_address
+        &self.place(server).server.client_address
     }
 
     /// Where clients reach the servers.

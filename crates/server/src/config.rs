@@ -81,12 +81,10 @@ pub enum LogFormat {
     reason = "each setting is explained once, at its flag in `Settings`"
 )]
 pub struct Config {
-    pub name: String,
+    pub own: NamedServer,
     pub data_dir: PathBuf,
     pub client_listen: String,
-    pub client_address: String,
     pub peer_listen: String,
-    pub peer_address: String,
     /// Empty with `join`.
     pub initial_servers: Vec<NamedServer>,
     pub join: bool,
@@ -125,7 +123,7 @@ impl Config {
         let join = settings.join.unwrap_or(false);
         let initial_servers = settings.initial_servers.unwrap_or_default();
         check_initial_servers(&name, join, &initial_servers, &mut warnings)?;
-        let own = initial_servers.iter().find(|server| server.name == name);
+        let listed = initial_servers.iter().find(|server| server.name == name);
 
         let client_listen = settings
             .client_listen
@@ -138,12 +136,12 @@ impl Config {
         let client_address = advertised(
             "client_address",
             settings.client_address,
-            own.map(|server| &server.client_address),
+            listed.map(|server| &server.client_address),
         )?;
         let peer_address = advertised(
             "peer_address",
             settings.peer_address,
-            own.map(|server| &server.peer_address),
+            listed.map(|server| &server.peer_address),
         )?;
 
         let preset = settings.timing.unwrap_or_default().timing();
@@ -157,9 +155,7 @@ impl Config {
         Ok(Self {
             data_dir: settings.data_dir.ok_or_else(|| missing("data_dir"))?,
             client_listen,
-            client_address,
             peer_listen,
-            peer_address,
             initial_servers,
             join,
             form_alone: settings.form_alone.unwrap_or(false),
@@ -203,7 +199,11 @@ impl Config {
             password: password(&settings.password)?,
             log_format: settings.log_format.unwrap_or_default(),
             verbose: settings.verbose.unwrap_or(false),
-            name,
+            own: NamedServer {
+                name,
+                peer_address,
+                client_address,
+            },
             warnings,
         })
     }

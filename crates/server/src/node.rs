@@ -233,7 +233,7 @@ impl Node {
         {
             warn!(
                 "{} didn't take over in time; the others will elect a leader",
-                successor.name
+                successor.server.name
             );
         }
         self.inner.supervisor.abort();

@@ -40,7 +40,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     let config = Config::load(&args)?;
     let identity = Identity::load(&config.tls)?;
-    identity.check(&config.name)?;
+    identity.check(&config.own.name)?;
     if args.check_config {
         return tell_valid(&config);
     }
@@ -185,7 +185,7 @@ impl Server {
             client = %client_port,
             peer = %peer_port,
             "{}: listening for clients on {client_port}, for servers on {peer_port}",
-            config.name
+            config.own.name
         );
         opened();
 
@@ -194,7 +194,7 @@ impl Server {
         let node = starting.start().await?;
         let service = Service::new(node.clone(), config.access, passwords, clock, entropy);
         let frontend = Arc::new(Frontend {
-            name: config.name.clone(),
+            name: config.own.name.clone(),
             service: Arc::new(service),
             metrics: Arc::clone(&metrics),
             phase: phases,
@@ -215,7 +215,7 @@ impl Server {
     /// Where clients reach it, `host:port`.
     #[must_use]
     pub fn client_address(&self) -> &str {
-        &self.config.client_address
+        &self.config.own.client_address
     }
 
     /// Who leads and who is a member, and every change of it.
@@ -275,9 +275,7 @@ async fn bind(
 fn node_config(config: &Config) -> NodeConfig {
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     NodeConfig {
-        name: config.name.clone(),
-        peer_address: config.peer_address.clone(),
-        client_address: config.client_address.clone(),
+        own: config.own.clone(),
         initial_servers: config.initial_servers.clone(),
         join: config.join,
         form_alone: config.form_alone,
@@ -302,10 +300,16 @@ async fn tell_ready(config: Config, mut cluster: watch::Receiver<Arc<ClusterStat
     let Ok(state) = cluster.wait_for(|state| state.leading().is_some()).await else {
         return;
     };
-    let leader = state.leading().map_or("", |leader| leader.name.as_str());
+    let leader = state
+        .leading()
+        .map_or("", |leader| leader.server.name.as_str());
     let line = format!(
         "ready: {} serves clients at {}, servers at {}; cluster {}, term {}, leader {leader}",
-        config.name, config.client_address, config.peer_address, state.cluster_id, state.term,
+        config.own.name,
+        config.own.client_address,
+        config.own.peer_address,
+        state.cluster_id,
+        state.term,
     );
     drop(state);
     // Whoever started the server may have closed its output; that is no reason to stop.

@@ -1,7 +1,7 @@
 //! `quorid cluster add`, `remove`, `replace` and `transfer`.
 
 use clap::Args;
-use quorid_api::{ClusterView, Endpoint, NewServer, Replacement};
+use quorid_api::{AddServerRequest, ClusterView, Endpoint, ReplaceServerRequest};
 use serde_json::{Value, json};
 
 use crate::{
@@ -82,13 +82,13 @@ pub(crate) struct TransferArgs {
 }
 
 pub(super) async fn add(args: AddArgs, context: &Context) -> Result<(), Failure> {
-    let server = NewServer {
-        name: args.name,
+    let request = AddServerRequest {
+        server_name: args.name,
         client_address: args.client_address,
         peer_address: args.peer_address,
         learner: args.learner,
     };
-    show(&context.client.add_server(server).await?, context)
+    show(&context.client.add_server(request).await?, context)
 }
 
 pub(super) async fn remove(args: RemoveArgs, context: &Context) -> Result<(), Failure> {
@@ -96,15 +96,13 @@ pub(super) async fn remove(args: RemoveArgs, context: &Context) -> Result<(), Fa
 }
 
 pub(super) async fn replace(args: ReplaceArgs, context: &Context) -> Result<(), Failure> {
-    let new = Replacement {
-        name: args.name,
-        client_address: args.client_address,
-        peer_address: args.peer_address,
+    let request = ReplaceServerRequest {
+        server_name: args.lost,
+        new_server_name: args.name.unwrap_or_default(),
+        client_address: args.client_address.unwrap_or_default(),
+        peer_address: args.peer_address.unwrap_or_default(),
     };
-    show(
-        &context.client.replace_server(&args.lost, new).await?,
-        context,
-    )
+    show(&context.client.replace_server(request).await?, context)
 }
 
 pub(super) async fn transfer(args: TransferArgs, context: &Context) -> Result<(), Failure> {

@@ -50,7 +50,7 @@ pub(super) async fn check(config: &Config) -> Result<(), HealthError> {
     let identity = Identity::load(&config.tls)?;
     let tls = TlsConnector::from(identity.client_config_own()?);
     let no_answer = |reason: String| HealthError::NoAnswer {
-        name: config.name.clone(),
+        name: config.own.name.clone(),
         address: config.client_listen.clone(),
         reason,
     };
@@ -71,7 +71,7 @@ async fn ask(config: &Config, tls: &TlsConnector) -> anyhow::Result<(StatusCode,
         .ok_or_else(|| io::Error::other("its address has no host"))?;
     let stream = TcpStream::connect(reachable(address)).await?;
     // Every server's certificate has this name besides those of its hosts.
-    let name = peer_server_name(&config.name);
+    let name = peer_server_name(&config.own.name);
     let stream = tls
         .connect(ServerName::try_from(name.clone())?, stream)
         .await?;

@@ -43,9 +43,9 @@ struct Reach {
 impl Reach {
     fn new<'a>(places: impl Iterator<Item = &'a Place>) -> Result<Self, TestbedError> {
         let pair = |place: &Place| {
-            let reach = place.reach.as_ref().unwrap_or(&place.client_address);
+            let reach = place.reach.as_ref().unwrap_or(&place.server.client_address);
             Ok::<_, TestbedError>((
-                place.client_address.clone(),
+                place.server.client_address.clone(),
                 reach.parse().map_err(quorid_api::Error::from)?,
             ))
         };
@@ -80,7 +80,7 @@ pub(super) fn config(
     let ca = machines.authority();
     let tls = tls::load(&TlsFiles { ca, cert, key }).map_err(quorid_api::Error::from)?;
     let places = machines.places();
-    let addresses = places.iter().map(|place| &place.client_address);
+    let addresses = places.iter().map(|place| &place.server.client_address);
     let mut config = ClientConfig::new(addresses).with_tls(tls);
     if places.iter().any(|place| place.reach.is_some()) {
         config.connector = Some(Arc::new(Reach::new(places.iter())?));

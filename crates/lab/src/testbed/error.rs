@@ -96,7 +96,7 @@ impl TestbedError {
     /// The error of a server that ended without being stopped, or badly.
     pub(super) fn ended(place: &Place, status: ExitStatus) -> Self {
         Self::Ended {
-            server: place.name.clone(),
+            server: place.server.name.clone(),
             status: status.to_string(),
             last_words: log_events::last_words(&place.log),
             log: place.log.clone(),

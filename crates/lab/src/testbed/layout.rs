@@ -95,9 +95,9 @@ impl Layout {
     pub(super) fn give_addresses(&mut self, ports: &Ports) -> Result<(), TestbedError> {
         let numbers = ports.numbers().or_cannot("use a port for", &self.path)?;
         for (place, pair) in self.places.iter_mut().zip(numbers.chunks(2)) {
-            place.client_address = format!("{HOST}:{}", pair[0]);
-            place.peer_address = format!("{HOST}:{}", pair[1]);
-            wipe(&self.path.join(&place.name))?;
+            place.server.client_address = format!("{HOST}:{}", pair[0]);
+            place.server.peer_address = format!("{HOST}:{}", pair[1]);
+            wipe(&self.path.join(&place.server.name))?;
             if place.log.exists() {
                 fs::remove_file(&place.log).or_cannot("remove", &place.log)?;
             }
@@ -136,7 +136,7 @@ impl Layout {
         let options = LeafOptions::in_dir(&certs);
         let hosts = [HOST.to_owned(), "localhost".to_owned()];
         for place in &self.places {
-            make_server(&place.name, &hosts, &options)?;
+            make_server(&place.server.name, &hosts, &options)?;
         }
         make_operator(OPERATOR, &options)?;
         Ok(())
@@ -160,8 +160,7 @@ impl Layout {
             )));
         }
         for (place, server) in self.places.iter_mut().zip(servers) {
-            place.client_address = server.client_address;
-            place.peer_address = server.peer_address;
+            place.server = server;
         }
         Ok(())
     }
@@ -169,7 +168,7 @@ impl Layout {
     fn write_configs(&self) -> Result<(), TestbedError> {
         for place in &self.places {
             let text = self.settings_of(place).to_string();
-            let config = self.config(&place.name);
+            let config = self.config(&place.server.name);
             fs::write(&config, text).or_cannot("write", &config)?;
         }
         Ok(())
@@ -179,14 +178,9 @@ impl Layout {
         let initial_servers: Vec<String> = self
             .places
             .iter()
-            .map(|each| {
-                format!(
-                    "{}={},{}",
-                    each.name, each.peer_address, each.client_address
-                )
-            })
+            .map(|each| each.server.to_string())
             .collect();
-        let files = CertificateFiles::named(&self.certs(), &place.name);
+        let files = CertificateFiles::named(&self.certs(), &place.server.name);
         let text = |path: &Path| toml::Value::from(path.to_string_lossy().as_ref());
         let tls = toml::Table::from_iter([
             ("ca".to_owned(), text(&self.authority())),
@@ -195,13 +189,19 @@ impl Layout {
         ]);
         let mut config = self.settings.clone();
         config.extend([
-            ("name".to_owned(), place.name.clone().into()),
-            ("data_dir".to_owned(), text(&self.data_dir(&place.name))),
+            ("name".to_owned(), place.server.name.clone().into()),
+            (
+                "data_dir".to_owned(),
+                text(&self.data_dir(&place.server.name)),
+            ),
             (
                 "client_listen".to_owned(),
-                place.client_address.clone().into(),
+                place.server.client_address.clone().into(),
             ),
-            ("peer_listen".to_owned(), place.peer_address.clone().into()),
+            (
+                "peer_listen".to_owned(),
+                place.server.peer_address.clone().into(),
+            ),
             ("initial_servers".to_owned(), initial_servers.into()),
             ("form_alone".to_owned(), (self.places.len() == 1).into()),
             ("log_format".to_owned(), "json".into()),
@@ -232,11 +232,12 @@ pub(super) fn wipe(data_dir: &Path) -> Result<(), TestbedError> {
 fn place(directory: &Path, number: usize) -> Place {
     let name = format!("s{number}");
     Place {
-        client_address: String::new(),
-        peer_address: String::new(),
         reach: None,
         log: directory.join(format!("{name}.log")),
-        name,
+        server: NamedServer {
+            name,
+            ..NamedServer::default()
+        },
     }
 }
 
@@ -266,12 +267,12 @@ mod tests {
         layout.give_addresses(&ports).expect("written");
         for place in &layout.places {
             let args = ServeArgs {
-                config: Some(layout.config(&place.name)),
+                config: Some(layout.config(&place.server.name)),
                 ..ServeArgs::default()
             };
             let config = Config::load(&args).expect("valid");
-            assert_eq!(config.name, place.name);
-            assert_eq!(config.client_address, place.client_address);
+            assert_eq!(config.own.name, place.server.name);
+            assert_eq!(config.own.client_address, place.server.client_address);
             assert_eq!(config.initial_servers.len(), 3);
             assert!(!config.form_alone);
             assert_eq!(config.warnings, Vec::<String>::new());
@@ -300,7 +301,7 @@ mod tests {
             .expect("written");
         let after = open(dir.path(), 3).expect("found");
         assert!(after.existed);
-        assert_eq!(after.places[2].peer_address, before.places[2].peer_address);
+        assert_eq!(after.places[2].server, before.places[2].server);
         let error = open(dir.path(), 5).err().expect("refused").to_string();
         assert!(error.contains("has 3 servers, not 5"), "{error}");
     }

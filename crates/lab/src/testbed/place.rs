@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use quorid_server::named_server::NamedServer;
+
 /// A server's name, addresses and log.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    pub(super) name: String,
     /// As in the servers' configuration.
-    pub(super) client_address: String,
-    pub(super) peer_address: String,
+    pub(super) server: NamedServer,
     /// Where clients of this process connect to instead of the client address.
     pub(super) reach: Option<String>,
     /// JSON lines.

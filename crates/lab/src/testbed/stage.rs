@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{OrCannot as _, TestbedError, place::Place};
-use quorid_server::certs::CertificateFiles;
+use quorid_server::{certs::CertificateFiles, named_server::NamedServer};
 
 /// Time for anything that a driver does. More than a server takes to stop.
 const DRIVER_TIMEOUT: Duration = Duration::from_secs(90);
@@ -107,9 +107,11 @@ impl Stage {
             .or_cannot("make a directory in", parent)?;
         let place = |server: StageServer| Place {
             log: directory.path().join(format!("{}.log", server.name)),
-            name: server.name,
-            client_address: server.client_address,
-            peer_address: server.peer_address,
+            server: NamedServer {
+                name: server.name,
+                client_address: server.client_address,
+                peer_address: server.peer_address,
+            },
             reach: server.reach,
         };
         let data_dirs = stage.servers.iter();
@@ -180,7 +182,7 @@ impl Stage {
 
     /// A verb that needs a server and nothing else.
     pub(super) async fn drive(&self, verb: &str, server: usize) -> Result<(), TestbedError> {
-        self.call(&[verb, &self.places[server].name])
+        self.call(&[verb, &self.places[server].server.name])
             .await
             .map(drop)
     }
@@ -191,13 +193,13 @@ impl Stage {
 
     pub(super) async fn cut(&mut self, server: usize, cut: Cut) -> Result<(), TestbedError> {
         self.unreachable[server] |= cut == Cut::All;
-        self.call(&["cut", &self.places[server].name, cut.as_str()])
+        self.call(&["cut", &self.places[server].server.name, cut.as_str()])
             .await
             .map(drop)
     }
 
     pub(super) async fn part(&self, one: usize, other: usize) -> Result<(), TestbedError> {
-        let name = |server: usize| self.places[server].name.as_str();
+        let name = |server: usize| self.places[server].server.name.as_str();
         self.call(&["part", name(one), name(other)]).await.map(drop)
     }
 
@@ -211,7 +213,7 @@ impl Stage {
         self.heal().await?;
         for server in 0..self.places.len() {
             if self
-                .call(&["state", &self.places[server].name])
+                .call(&["state", &self.places[server].server.name])
                 .await?
                 .trim()
                 != "stopped"
@@ -255,11 +257,12 @@ impl Stage {
         if self.logs[server].is_some() {
             return Ok(());
         }
-        let Place { name, log, .. } = &self.places[server];
+        let place = &self.places[server];
+        let log = &place.log;
         let copy = OpenOptions::new().create_new(true).append(true).open(log);
         let copy = copy.or_cannot("write", log)?;
         let follower = self
-            .command_line(&["log", name])
+            .command_line(&["log", &place.server.name])
             .stdout(copy)
             .stderr(Stdio::null())
             .spawn()

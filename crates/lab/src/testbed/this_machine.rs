@@ -74,7 +74,7 @@ impl ThisMachine {
     pub(super) fn start(&mut self, server: usize) -> Result<(), TestbedError> {
         self.release_ports();
         let place = self.place(server);
-        let config = self.layout.config(&place.name);
+        let config = self.layout.config(&place.server.name);
         let filter = self.log_filter.as_deref();
         let process = Process::start(&self.program, &config, &place.log, filter)
             .or_cannot("start", &self.program)?;
@@ -116,7 +116,7 @@ impl ThisMachine {
         let Some(status) = ended else {
             let place = self.place(server);
             return Err(TestbedError::Late {
-                what: format!("{} stopped by SIGTERM", place.name),
+                what: format!("{} stopped by SIGTERM", place.server.name),
                 waited: patience,
                 last: log_events::last_words(&place.log),
             });
@@ -134,7 +134,7 @@ impl ThisMachine {
     }
 
     pub(super) fn data_dir(&self, server: usize) -> PathBuf {
-        self.layout.data_dir(&self.place(server).name)
+        self.layout.data_dir(&self.place(server).server.name)
     }
 
     pub(super) fn take_ended(&mut self) -> Result<Vec<(usize, ExitStatus)>, TestbedError> {
@@ -155,7 +155,7 @@ impl ThisMachine {
     }
 
     fn process(&mut self, server: usize) -> Result<&mut Process, TestbedError> {
-        let name = &self.layout.places[server].name;
+        let name = &self.layout.places[server].server.name;
         self.processes[server]
             .as_mut()
             .ok_or_else(|| TestbedError::NotRunning {

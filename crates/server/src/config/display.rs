@@ -9,12 +9,12 @@ impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let path = |path: &Path| quoted(&path.to_string_lossy());
-        writeln!(f, "name = {}", quoted(&self.name))?;
+        writeln!(f, "name = {}", quoted(&self.own.name))?;
         writeln!(f, "data_dir = {}", path(&self.data_dir))?;
         writeln!(f, "client_listen = {}", quoted(&self.client_listen))?;
-        writeln!(f, "client_address = {}", quoted(&self.client_address))?;
+        writeln!(f, "client_address = {}", quoted(&self.own.client_address))?;
         writeln!(f, "peer_listen = {}", quoted(&self.peer_listen))?;
-        writeln!(f, "peer_address = {}", quoted(&self.peer_address))?;
+        writeln!(f, "peer_address = {}", quoted(&self.own.peer_address))?;
         writeln!(f, "initial_servers = [")?;
         for server in &self.initial_servers {
             writeln!(f, "  {},", quoted(&server.to_string()))?;

@@ -38,8 +38,8 @@ fn trio_and(flags: &[&str]) -> Result<Config, ConfigError> {
 fn what_is_not_given_has_the_documented_default() {
     let config = trio_and(&[]).expect("valid");
     assert_eq!(config.client_listen, "0.0.0.0:7400");
-    assert_eq!(config.client_address, "10.0.0.1:7400");
-    assert_eq!(config.peer_address, "10.0.0.1:7401");
+    assert_eq!(config.own.client_address, "10.0.0.1:7400");
+    assert_eq!(config.own.peer_address, "10.0.0.1:7401");
     assert_eq!(config.initial_servers.len(), 3);
     assert!(!config.join && !config.form_alone);
     assert_eq!(config.access, Access::Closed);

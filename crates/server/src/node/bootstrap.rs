@@ -50,9 +50,9 @@ pub(super) async fn find_cluster(
 ) -> Result<Start, Refused> {
     let known = own.known().clone();
     if let Some(identity) = known {
-        if identity.name != config.name {
+        if identity.name != config.own.name {
             return Err(Refused::OtherName {
-                name: config.name.clone(),
+                name: config.own.name.clone(),
                 found: identity.name,
             });
         }
@@ -70,7 +70,7 @@ pub(super) async fn find_cluster(
         info!(
             "waiting to be taken in; run: quorid cluster add {} --client-address {} \
              --peer-address {} (or: quorid cluster replace)",
-            config.name, config.client_address, config.peer_address
+            config.own.name, config.own.client_address, config.own.peer_address
         );
         return Ok(Start {
             identity: own.enlisted().await,
@@ -80,15 +80,15 @@ pub(super) async fn find_cluster(
     if !config
         .initial_servers
         .iter()
-        .any(|server| server.name == config.name)
+        .any(|server| server.name == config.own.name)
     {
         return Err(Refused::NotListed {
-            name: config.name.clone(),
+            name: config.own.name.clone(),
             list: describe(&config.initial_servers),
         });
     }
     if config.others().next().is_none() && !config.form_alone {
-        let name = config.name.clone();
+        let name = config.own.name.clone();
         return Err(Refused::Alone { name });
     }
     tokio::select! {
@@ -160,7 +160,7 @@ pub(super) fn check(
     }
     if answer.formed {
         if answer.asker_id != 0 {
-            let (name, server_id) = (config.name.clone(), answer.asker_id);
+            let (name, server_id) = (config.own.name.clone(), answer.asker_id);
             return Err(Refused::Emptied {
                 cluster_id,
                 name,
@@ -206,7 +206,7 @@ async fn form(
 ) -> Result<Start, Refused> {
     debug_assert!(own.known().is_some(), "the first server is enlisted itself");
     for (id, other) in (1_u64..).zip(&config.initial_servers) {
-        if other.name == config.name {
+        if other.name == config.own.name {
             continue;
         }
         let mut reported = None::<Instant>;
@@ -265,7 +265,7 @@ pub(super) async fn hello(
 ) -> Result<proto::HelloResponse, Status> {
     let mut client = PeerClient::new(dialer.channel(other));
     let request = proto::HelloRequest {
-        name: config.name.clone(),
+        name: config.own.name.clone(),
         cluster_id: String::new(),
         server_id: 0,
         format_version: FORMAT_VERSION,

@@ -15,18 +15,15 @@ use super::{
     leader_contact::LeaderContact,
     types::{Raft, TypeConfig},
 };
+use crate::named_server::NamedServer;
 
 /// A server of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Given by the cluster, never used twice.
     pub id: u64,
-    /// Chosen by the operator, the name in its certificate.
-    pub name: String,
-    /// `host:port` for clients.
-    pub client_address: String,
-    /// `host:port` for the other servers.
-    pub peer_address: String,
+    /// Its name and addresses, chosen by the operator.
+    pub server: NamedServer,
     /// A learner gets every change, but has no vote.
     pub voter: bool,
 }
@@ -57,7 +54,9 @@ impl ClusterState {
     /// The member of a name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Member> {
-        self.servers.iter().find(|member| member.name == name)
+        self.servers
+            .iter()
+            .find(|member| member.server.name == name)
     }
 
     /// The leader, where one is known and a member.
@@ -71,11 +70,9 @@ impl ClusterState {
         let voters: BTreeSet<u64> = membership.voter_ids().collect();
         let servers = membership
             .nodes()
-            .map(|(id, peer)| Member {
+            .map(|(id, server)| Member {
                 id: *id,
-                name: peer.name.clone(),
-                client_address: peer.client_address.clone(),
-                peer_address: peer.peer_address.clone(),
+                server: server.clone(),
                 voter: voters.contains(id),
             })
             .collect();
@@ -101,8 +98,10 @@ impl ClusterState {
     }
 
     fn name_of(&self, id: u64) -> String {
-        self.member(id)
-            .map_or_else(|| format!("server {id}"), |member| member.name.clone())
+        self.member(id).map_or_else(
+            || format!("server {id}"),
+            |member| member.server.name.clone(),
+        )
     }
 }
 
@@ -278,8 +277,8 @@ fn tell_members(before: &ClusterState, now: &ClusterState) {
                 id = member.id,
                 voter = member.voter,
                 "member: {} at {} ({})",
-                member.name,
-                member.peer_address,
+                member.server.name,
+                member.server.peer_address,
                 if member.voter { "voter" } else { "learner" }
             ),
             Some(old) if old.voter != member.voter => info!(
@@ -287,7 +286,7 @@ fn tell_members(before: &ClusterState, now: &ClusterState) {
                 id = member.id,
                 voter = member.voter,
                 "{} is now a {}",
-                member.name,
+                member.server.name,
                 if member.voter { "voter" } else { "learner" }
             ),
             Some(_) => {}
@@ -299,7 +298,7 @@ fn tell_members(before: &ClusterState, now: &ClusterState) {
                 event = "member_removed",
                 id = member.id,
                 "{} was removed",
-                member.name
+                member.server.name
             );
         }
     }

@@ -21,12 +21,8 @@ pub struct Timing {
 /// How a node runs.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
-    /// This server, the name in its certificate.
-    pub name: String,
-    /// Where the other servers reach it, `host:port`.
-    pub peer_address: String,
-    /// Where clients reach it, `host:port`.
-    pub client_address: String,
+    /// This server.
+    pub own: NamedServer,
     /// The servers that form the cluster, the same list in the same order for each of them.
     pub initial_servers: Vec<NamedServer>,
     /// Wait to be added to a cluster, instead of forming one.
@@ -53,13 +49,13 @@ impl NodeConfig {
     pub(super) fn is_first(&self) -> bool {
         self.initial_servers
             .first()
-            .is_some_and(|first| first.name == self.name)
+            .is_some_and(|first| first.name == self.own.name)
     }
 
     pub(super) fn others(&self) -> impl Iterator<Item = &NamedServer> {
         self.initial_servers
             .iter()
-            .filter(|server| server.name != self.name)
+            .filter(|server| server.name != self.own.name)
     }
 
     pub(super) fn initial_messages(&self) -> Vec<proto::InitialServer> {

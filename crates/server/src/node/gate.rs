@@ -66,9 +66,9 @@ impl Gate {
         identity: Option<Identity>,
     ) -> Self {
         let inner = Inner {
-            name: config.name.clone(),
+            name: config.own.name.clone(),
             initial_servers: config.initial_messages(),
-            identity: Arc::new(OwnIdentity::new(config.name.clone(), disk, identity)),
+            identity: Arc::new(OwnIdentity::new(config.own.name.clone(), disk, identity)),
             leader: Arc::new(LeaderContact::new()),
             running: OnceLock::new(),
         };

@@ -113,11 +113,11 @@ impl Node {
         let _one = self.changing()?;
         self.read_barrier().await?;
         let old = self.member(name)?;
-        if new.name != old.name && self.state().named(&new.name).is_some() {
+        if new.name != old.server.name && self.state().named(&new.name).is_some() {
             return Err(MembershipError::Exists(new.name));
         }
         let state = self.state();
-        let replaced = |member: &Member| member.name == new.name && member.id != old.id;
+        let replaced = |member: &Member| member.server.name == new.name && member.id != old.id;
         if state
             .servers
             .iter()
@@ -164,7 +164,7 @@ impl Node {
         };
         if !target.voter {
             return Err(MembershipError::NotReady {
-                name: target.name,
+                name: target.server.name,
                 why: "it is a learner, and learners don't lead".to_owned(),
             });
         }
@@ -173,7 +173,7 @@ impl Node {
             Ok(())
         } else {
             Err(MembershipError::NotReady {
-                name: target.name,
+                name: target.server.name,
                 why: "it didn't take over in time; see its log".to_owned(),
             })
         }
@@ -183,9 +183,9 @@ impl Node {
     pub(super) async fn hand_over(&self, target: &Member) -> bool {
         info!(
             event = "handing_over",
-            to = target.name,
+            to = target.server.name,
             "handing leadership to {}",
-            target.name
+            target.server.name
         );
         if self
             .raft()
@@ -225,7 +225,7 @@ impl Node {
         let highest = self.read()?.server_id_max()?;
         let cluster_id = self.state().cluster_id.clone();
         let begun = |id| {
-            let learner = |member: &Member| !member.voter && member.name == new.name;
+            let learner = |member: &Member| !member.voter && member.server.name == new.name;
             id > highest || self.state().member(id).is_some_and(learner)
         };
         let id = if hello.cluster_id.is_empty() {

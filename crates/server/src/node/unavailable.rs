@@ -10,7 +10,7 @@ use super::cluster::Member;
 pub enum Unavailable {
     /// Another server leads, or none.
     #[error("this server doesn't lead{}", match leader {
-        Some(leader) => format!("; {} at {} does, in term {term}", leader.name, leader.client_address),
+        Some(leader) => format!("; {} at {} does, in term {term}", leader.server.name, leader.server.client_address),
         None => "; the servers are electing a leader".to_owned(),
     })]
     NotLeader {

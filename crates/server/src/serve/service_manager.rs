@@ -38,7 +38,7 @@ fn status(cluster: &ClusterState) -> String {
     let term = cluster.term;
     match cluster.leading() {
         Some(_) if cluster.leads() => format!("leads in term {term}"),
-        Some(leader) => format!("follows {} in term {term}", leader.name),
+        Some(leader) => format!("follows {} in term {term}", leader.server.name),
         None => format!("knows no leader in term {term}"),
     }
 }

@@ -111,14 +111,11 @@ impl Service {
         let cluster = self.now();
         let member = cluster.named(lost);
         let member = member.ok_or_else(|| MembershipError::NotFound(lost.clone()))?;
+        let old = member.server.clone();
         let new = NamedServer {
-            name: replacement.name.unwrap_or_else(|| member.name.clone()),
-            client_address: replacement
-                .client_address
-                .unwrap_or_else(|| member.client_address.clone()),
-            peer_address: replacement
-                .peer_address
-                .unwrap_or_else(|| member.peer_address.clone()),
+            name: replacement.name.unwrap_or(old.name),
+            peer_address: replacement.peer_address.unwrap_or(old.peer_address),
+            client_address: replacement.client_address.unwrap_or(old.client_address),
         };
         self.node.replace_server(lost, new).await?;
         Ok(self.now())

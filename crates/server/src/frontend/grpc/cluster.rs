@@ -206,9 +206,9 @@ fn view(cluster: &ClusterState) -> ClusterView {
 fn server(member: &Member) -> Server {
     Server {
         id: member.id,
-        name: member.name.clone(),
-        client_address: member.client_address.clone(),
-        peer_address: member.peer_address.clone(),
+        name: member.server.name.clone(),
+        client_address: member.server.client_address.clone(),
+        peer_address: member.server.peer_address.clone(),
         voter: member.voter,
     }
 }

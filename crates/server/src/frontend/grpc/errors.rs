@@ -371,7 +371,10 @@ fn hint(leader: Option<&Member>, term: u64) -> Metadata {
     let mut metadata = Metadata::from([("term".to_owned(), term.to_string())]);
     if let Some(leader) = leader {
         metadata.insert("leader_id".to_owned(), leader.id.to_string());
-        metadata.insert("leader_address".to_owned(), leader.client_address.clone());
+        metadata.insert(
+            "leader_address".to_owned(),
+            leader.server.client_address.clone(),
+        );
     }
     metadata
 }

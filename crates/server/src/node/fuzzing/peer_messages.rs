@@ -146,9 +146,7 @@ fn config() -> NodeConfig {
         client_address: format!("s{number}:7400"),
     };
     NodeConfig {
-        name: "s1".to_owned(),
-        peer_address: "s1:7401".to_owned(),
-        client_address: "s1:7400".to_owned(),
+        own: server(1),
         initial_servers: vec![server(1), server(2)],
         join: false,
         form_alone: false,

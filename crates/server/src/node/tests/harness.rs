@@ -125,11 +125,8 @@ impl Cluster {
     }
 
     pub(super) fn config(&self, number: usize) -> NodeConfig {
-        let server = &self.servers[number];
         NodeConfig {
-            name: server.name.clone(),
-            peer_address: server.peer_address.clone(),
-            client_address: server.client_address.clone(),
+            own: self.servers[number].clone(),
             initial_servers: self.servers.clone(),
             join: false,
             form_alone: self.servers.len() == 1,
@@ -155,13 +152,13 @@ impl Cluster {
         let path = |file: String| self.folder.path().join(file);
         let identity = Identity::load(&TlsFiles {
             ca: path("ca.crt".to_owned()),
-            cert: path(format!("{}.crt", config.name)),
-            key: path(format!("{}.key", config.name)),
+            cert: path(format!("{}.crt", config.own.name)),
+            key: path(format!("{}.key", config.own.name)),
         })
         .expect("certificates");
         // A server that was just killed may take a moment to let go.
         let disk = wait("the data directory to be free", || {
-            DataDirectory::open(&path(config.name.clone())).ok()
+            DataDirectory::open(&path(config.own.name.clone())).ok()
         })
         .await;
         let outside = Outside {
@@ -176,7 +173,7 @@ impl Cluster {
         let node = runtime.get().spawn(async move {
             // A server that was just killed may take a moment to let go.
             let listener = loop {
-                match TcpNetwork.bind(&config.peer_address).await {
+                match TcpNetwork.bind(&config.own.peer_address).await {
                     Ok(listener) => break listener,
                     Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
                 }

@@ -163,7 +163,7 @@ impl Story {
                 match self.node(name).propose(create(1)).await {
                     Err(Unavailable::NotLeader {
                         leader: Some(told), ..
-                    }) => assert_eq!(told.name, *leader),
+                    }) => assert_eq!(told.server.name, *leader),
                     other => panic!("{other:?}"),
                 }
             }

@@ -28,9 +28,7 @@ fn id() -> ObjectId {
 fn member() -> Member {
     Member {
         id: 2,
-        name: "n2".to_owned(),
-        client_address: "10.0.0.2:7400".to_owned(),
-        peer_address: "10.0.0.2:7401".to_owned(),
+        server: "n2=10.0.0.2:7401,10.0.0.2:7400".parse().expect("a server"),
         voter: true,
     }
 }
