@@ -11,8 +11,12 @@ use futures_util::StreamExt as _;
 use indicatif::ProgressBar;
 
 use super::{
-    consistency::ReadOptions, context::Context, errors::Failure, import::FileFormat,
-    record::Record, terminal::stdout_failed,
+    consistency::ReadOptions,
+    context::Context,
+    errors::Failure,
+    import::FileFormat,
+    record::Record,
+    terminal::{stdout_failed, to_json},
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -87,13 +91,13 @@ async fn write_all<W: Write>(
     let mut count = 0;
     if format == FileFormat::Csv {
         writer
-            .write_all(csv_line(&Record::columns())?.as_slice())
+            .write_all(&csv_line(&Record::columns()))
             .map_err(&failed)?;
     }
     while let Some(account) = accounts.next().await {
         let record = Record::from(account?);
         let line = match format {
-            FileFormat::Csv => csv_line(&record.values())?,
+            FileFormat::Csv => csv_line(&record.values()),
             FileFormat::Jsonl => json_line(&record)?,
         };
         writer.write_all(&line).map_err(&failed)?;
@@ -109,18 +113,15 @@ async fn write_all<W: Write>(
 }
 
 /// Values exactly as they are, also those that a spreadsheet would take for a formula.
-pub(super) fn csv_line(values: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, Failure> {
-    let fault = |error: csv::Error| Failure::fault(format!("cannot write CSV: {error}"));
+pub(super) fn csv_line(values: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    const MEMORY: &str = "memory takes what is written to it";
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(values).map_err(fault)?;
-    writer
-        .into_inner()
-        .map_err(|error| Failure::fault(format!("cannot write CSV: {error}")))
+    writer.write_record(values).expect(MEMORY);
+    writer.into_inner().expect(MEMORY)
 }
 
 pub(super) fn json_line(record: &Record) -> Result<Vec<u8>, Failure> {
-    let mut line = serde_json::to_vec(record)
-        .map_err(|error| Failure::fault(format!("cannot write JSON: {error}")))?;
+    let mut line = to_json(record)?.into_bytes();
     line.push(b'\n');
     Ok(line)
 }
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn csv_keeps_every_value_exactly() {
         let record = Record::from(account("=ana", "A \"B\", C"));
-        let line = String::from_utf8(csv_line(&record.values()).unwrap()).unwrap();
+        let line = String::from_utf8(csv_line(&record.values())).unwrap();
         assert!(
             line.starts_with("=ana,\"A \"\"B\"\", C\",") && line.contains(",,0199,2026-"),
             "{line}"

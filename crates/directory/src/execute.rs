@@ -22,9 +22,10 @@ pub(crate) enum Refused<E> {
     Unreadable(E),
 }
 
-impl<E> From<Rejection> for Refused<E> {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
+/// So that `?` passes on what a view cannot read. Rejections are made where they are decided.
+impl<E> From<E> for Refused<E> {
+    fn from(error: E) -> Self {
+        Self::Unreadable(error)
     }
 }
 
@@ -195,11 +196,13 @@ fn delete<V: View>(
     Ok((change, events))
 }
 
-fn edit(object: &mut Object, edits: &[Edit]) -> Result<(), Rejection> {
+fn edit<E>(object: &mut Object, edits: &[Edit]) -> Result<(), Refused<E>> {
     let edited = object.edit(edits);
-    edited.map_err(|(attribute, violation)| Rejection::SchemaViolation {
-        attribute,
-        violation,
+    edited.map_err(|(attribute, violation)| {
+        Refused::Rejected(Rejection::SchemaViolation {
+            attribute,
+            violation,
+        })
     })
 }
 
@@ -221,14 +224,13 @@ fn move_unique<V: View>(
         }
         let renamed = before.is_some() && key.attribute == LOGIN_NAME;
         if !(renamed && is_planted(PlantedBug::RenameSkipsUniqueness))
-            && let Some(holder) = view.holder(&key).map_err(Refused::Unreadable)?
+            && let Some(holder) = view.holder(&key)?
         {
-            return Err(Rejection::ValueTaken {
+            return Err(Refused::Rejected(Rejection::ValueTaken {
                 attribute: key.attribute,
                 value: value.clone(),
                 holder,
-            }
-            .into());
+            }));
         }
         let holder = after.id;
         taken.push(Event::UniqueTaken { key, holder });
@@ -238,9 +240,9 @@ fn move_unique<V: View>(
 }
 
 /// Read only where there is one.
-fn verifier<V: View>(view: &V, object: &Object) -> Result<Option<Verifier>, Refused<V::Error>> {
+fn verifier<V: View>(view: &V, object: &Object) -> Result<Option<Verifier>, V::Error> {
     match object.password_version {
-        Some(_) => view.verifier(&object.id).map_err(Refused::Unreadable),
+        Some(_) => view.verifier(&object.id),
         None => Ok(None),
     }
 }
@@ -262,10 +264,10 @@ fn permitted<V: View>(
 pub(crate) fn find<V: View>(view: &V, named: &Selector) -> Result<Object, Refused<V::Error>> {
     let id = match named.lookup() {
         Lookup::Id(id) => Some(id),
-        Lookup::Holder(key) => view.holder(&key).map_err(Refused::Unreadable)?,
+        Lookup::Holder(key) => view.holder(&key)?,
     };
     let object = match id {
-        Some(id) => view.object(&id).map_err(Refused::Unreadable)?,
+        Some(id) => view.object(&id)?,
         None => None,
     };
     if let (Lookup::Holder(_), Some(id)) = (named.lookup(), id) {
@@ -277,41 +279,46 @@ pub(crate) fn find<V: View>(view: &V, named: &Selector) -> Result<Object, Refuse
     named.found(object).map_err(Refused::Rejected)
 }
 
-fn check_version(object: &Object, expected: Option<Revision>) -> Result<(), Rejection> {
+fn check_version<E>(object: &Object, expected: Option<Revision>) -> Result<(), Refused<E>> {
     match expected {
-        Some(expected) if expected != object.version => Err(Rejection::VersionMismatch {
-            account: object.id,
-            expected,
-            actual: object.version,
-        }),
+        Some(expected) if expected != object.version => {
+            Err(Refused::Rejected(Rejection::VersionMismatch {
+                account: object.id,
+                expected,
+                actual: object.version,
+            }))
+        }
         Some(_) | None => Ok(()),
     }
 }
 
-fn check_proof(object: &Object, proof: Proof) -> Result<(), Rejection> {
+fn check_proof<E>(object: &Object, proof: Proof) -> Result<(), Refused<E>> {
     let account = object.id;
-    if object.kind == Kind::Group && proof != Proof::Operator {
-        let attribute = GROUP_NAME;
-        return Err(Rejection::NotPermitted { attribute });
-    }
-    match (proof, object.password_version) {
-        (Proof::Operator, _) | (Proof::NotNeeded, None) => Ok(()),
-        (Proof::NotNeeded, Some(_)) => Err(Rejection::PasswordNeeded { account }),
-        (Proof::Password { version }, Some(actual)) if version == actual => Ok(()),
-        (Proof::Password { .. }, _) => Err(Rejection::PasswordChanged { account }),
-    }
+    let rejection = match (object.kind, proof, object.password_version) {
+        (_, Proof::Operator, _) | (Kind::Person, Proof::NotNeeded, None) => return Ok(()),
+        (Kind::Person, Proof::Password { version }, Some(actual)) if version == actual => {
+            return Ok(());
+        }
+        (Kind::Group, Proof::NotNeeded | Proof::Password { .. }, _) => Rejection::NotPermitted {
+            attribute: GROUP_NAME,
+        },
+        (Kind::Person, Proof::NotNeeded, Some(_)) => Rejection::PasswordNeeded { account },
+        (Kind::Person, Proof::Password { .. }, _) => Rejection::PasswordChanged { account },
+    };
+    Err(Refused::Rejected(rejection))
 }
 
 /// Some attributes are changed by operators only.
-fn check_edits(proof: Proof, edits: &[Edit]) -> Result<(), Rejection> {
+fn check_edits<E>(proof: Proof, edits: &[Edit]) -> Result<(), Refused<E>> {
     let refused = |edit: &&Edit| match edit.attribute.attribute() {
         Some(attribute) => attribute.changed_by == ChangedBy::Operator,
         None => false, // The schema says so.
     };
     match (proof, edits.iter().find(refused)) {
-        (Proof::NotNeeded | Proof::Password { .. }, Some(edit)) => Err(Rejection::NotPermitted {
-            attribute: edit.attribute,
-        }),
+        (Proof::NotNeeded | Proof::Password { .. }, Some(edit)) => {
+            let attribute = edit.attribute;
+            Err(Refused::Rejected(Rejection::NotPermitted { attribute }))
+        }
         (Proof::Operator, _) | (_, None) => Ok(()),
     }
 }

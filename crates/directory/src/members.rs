@@ -89,7 +89,7 @@ pub(crate) fn change_members<V: View>(
     }
     let mut events = Vec::new();
     for (membership, added) in changes {
-        let is_member = view.is_member(&membership).map_err(Refused::Unreadable)?;
+        let is_member = view.is_member(&membership)?;
         match (is_member, added) {
             (false, true) => {
                 may_join(view, &membership)?;
@@ -119,20 +119,20 @@ pub(crate) fn leave<V: View>(
     gone: &Object,
 ) -> Result<Vec<Event>, Refused<V::Error>> {
     let mut events = Vec::new();
-    for group in view.groups_of(&gone.id).map_err(Refused::Unreadable)? {
+    for group in view.groups_of(&gone.id)? {
         events.push(Event::MemberRemoved(Membership {
             group,
             kind: gone.kind,
             member: gone.id,
         }));
-        if let Some(mut group) = view.object(&group).map_err(Refused::Unreadable)? {
+        if let Some(mut group) = view.object(&group)? {
             touch(&mut group, revision, stamp.clone());
             events.push(Event::ObjectStored(group));
         }
     }
     if gone.kind == Kind::Group {
         for kind in Kind::ALL {
-            let members = view.members(&gone.id, kind).map_err(Refused::Unreadable)?;
+            let members = view.members(&gone.id, kind)?;
             events.extend(members.into_iter().map(|member| {
                 Event::MemberRemoved(Membership {
                     group: gone.id,
@@ -172,13 +172,13 @@ fn may_join<V: View>(view: &V, membership: &Membership) -> Result<(), Refused<V:
         kind,
         member,
     } = membership;
-    let groups_of = |id: &ObjectId| view.groups_of(id).map_err(Refused::Unreadable);
+    let groups_of = |id: &ObjectId| Ok(view.groups_of(id)?);
     let mut outer: BTreeSet<_> = all_groups_of(group, groups_of)?.into_iter().collect();
     outer.insert(*group);
     if *kind == Kind::Group {
         if outer.contains(member) {
             let (group, member) = (*group, *member);
-            return Err(Rejection::GroupCycle { group, member }.into());
+            return Err(Refused::Rejected(Rejection::GroupCycle { group, member }));
         }
         let depth = height(*group, groups_of)? + height_within(view, *member)?;
         within(Limit::GroupDepth, depth)?;
@@ -190,7 +190,7 @@ fn may_join<V: View>(view: &V, membership: &Membership) -> Result<(), Refused<V:
 fn within<E>(limit: Limit, count: usize) -> Result<(), Refused<E>> {
     match count <= limit.most() {
         true => Ok(()),
-        false => Err(Rejection::LimitExceeded { limit }.into()),
+        false => Err(Refused::Rejected(Rejection::LimitExceeded { limit })),
     }
 }
 
@@ -198,9 +198,7 @@ fn within<E>(limit: Limit, count: usize) -> Result<(), Refused<E>> {
 fn height_within<V: View>(view: &V, group: ObjectId) -> Result<usize, Refused<V::Error>> {
     let mut looked_at = 0;
     height(group, |group| {
-        let within_it = view
-            .members(group, Kind::Group)
-            .map_err(Refused::Unreadable)?;
+        let within_it = view.members(group, Kind::Group)?;
         looked_at += within_it.len();
         within(Limit::GroupsWithin, looked_at)?;
         Ok(within_it)

@@ -115,9 +115,9 @@ impl Node {
             Ok(Err(lost)) => Err(lost),
             Ok(Ok(Ok(response))) => match response.data {
                 Applied(Some(outcome)) => Ok(outcome),
-                Applied(None) => Err(Unavailable::Fault(
-                    "a command without an outcome".to_owned(),
-                )),
+                Applied(None) => {
+                    Err(Fault::new("changing the state", "a command without outcome").into())
+                }
             },
             Ok(Ok(Err(error))) => Err(self.write_refused(error)),
             Err(_) => Err(Unavailable::OutcomeUnknown),
@@ -336,7 +336,7 @@ impl Node {
             ) => Unavailable::OutcomeUnknown,
             // It may be in the log, and another server may commit it.
             RaftError::Fatal(openraft::errors::Fatal::Stopped) => Unavailable::OutcomeUnknown,
-            RaftError::Fatal(fatal) => Unavailable::Fault(fatal.to_string()),
+            RaftError::Fatal(fatal) => Fault::new("writing to the log", fatal).into(),
         }
     }
 }

@@ -11,6 +11,7 @@ use argon2::{
     password_hash::{PasswordHash, SaltString},
 };
 use quorid_directory::{Password, Verifier};
+use quorid_storage::{Fault, OrFault as _};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
@@ -55,7 +56,7 @@ impl PasswordSettings {
 }
 
 /// Why a password could be neither hashed nor verified.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum PasswordError {
     /// The queue is full.
     #[error("too many passwords wait to be checked ({queue}); try again in a moment")]
@@ -64,8 +65,8 @@ pub enum PasswordError {
         queue: usize,
     },
     /// A stored verifier cannot be used, or the settings cannot.
-    #[error("{0}")]
-    Unusable(String),
+    #[error("this server has a fault: {0}; its log tells more")]
+    Fault(#[from] Fault),
 }
 
 /// Hashes and verifies passwords.
@@ -93,17 +94,14 @@ impl fmt::Debug for Passwords {
 
 impl Passwords {
     /// A pool by these settings. Hashes once, for the verifier of nobody.
-    pub fn new(
-        settings: PasswordSettings,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, PasswordError> {
+    pub fn new(settings: PasswordSettings, entropy: Arc<dyn Entropy>) -> Result<Self, Fault> {
         let params = Params::new(
             settings.memory_kib,
             settings.iterations,
             settings.parallelism,
             None,
         )
-        .map_err(|error| PasswordError::Unusable(format!("Argon2id settings: {error}")))?;
+        .or_fault("reading the settings of Argon2id")?;
         within_bounds(&params)?;
         let mut secret = Zeroizing::new([0; 32]);
         entropy.fill(secret.as_mut_slice());
@@ -124,8 +122,8 @@ impl Passwords {
     pub async fn hash(&self, password: Password) -> Result<Verifier, PasswordError> {
         let params = self.params.clone();
         let salt = salt(self.entropy.as_ref());
-        self.on_pool(move || hash(&params, password.expose().as_bytes(), &salt))
-            .await?
+        let hashed = self.on_pool(move || hash(&params, password.expose().as_bytes(), &salt));
+        Ok(hashed.await??)
     }
 
     /// Whether the password is the one that `verifier` was made of. `None`, for an account that
@@ -167,9 +165,7 @@ impl Passwords {
             let _turn = turn;
             job()
         };
-        elsewhere(job)
-            .await
-            .ok_or_else(|| PasswordError::Unusable("hashing stopped".to_owned()))
+        Ok(elsewhere(job).await?)
     }
 }
 
@@ -179,32 +175,26 @@ fn salt(entropy: &dyn Entropy) -> SaltString {
     SaltString::encode_b64(&bytes).expect("16 bytes are a salt of valid length")
 }
 
-fn hash(params: &Params, password: &[u8], salt: &SaltString) -> Result<Verifier, PasswordError> {
-    let phc = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone())
-        .hash_password(password, salt)
-        .map_err(|error| PasswordError::Unusable(format!("hashing a password: {error}")))?
-        .to_string();
-    Verifier::parse(&phc)
-        .map_err(|error| PasswordError::Unusable(format!("hashing a password: {error}")))
+fn hash(params: &Params, password: &[u8], salt: &SaltString) -> Result<Verifier, Fault> {
+    const DOING: &str = "hashing a password";
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let phc = argon2.hash_password(password, salt).or_fault(DOING)?;
+    Verifier::parse(&phc.to_string()).or_fault(DOING)
 }
 
-fn verify(password: &[u8], verifier: &Verifier) -> Result<bool, PasswordError> {
-    let unusable = |error: &dyn fmt::Display| {
-        PasswordError::Unusable(format!(
-            "a stored password verifier cannot be used: {error}"
-        ))
-    };
-    let phc = PasswordHash::new(verifier.as_str()).map_err(|error| unusable(&error))?;
-    let params = Params::try_from(&phc).map_err(|error| unusable(&error))?;
+fn verify(password: &[u8], verifier: &Verifier) -> Result<bool, Fault> {
+    const DOING: &str = "using a stored password verifier";
+    let phc = PasswordHash::new(verifier.as_str()).or_fault(DOING)?;
+    let params = Params::try_from(&phc).or_fault(DOING)?;
     within_bounds(&params)?;
     match Argon2::default().verify_password(password, &phc) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::Password) => Ok(false),
-        Err(error) => Err(unusable(&error)),
+        Err(error) => Err(error).or_fault(DOING),
     }
 }
 
-fn within_bounds(params: &Params) -> Result<(), PasswordError> {
+fn within_bounds(params: &Params) -> Result<(), Fault> {
     let bounds = [
         ("memory, KiB", params.m_cost(), MEMORY_KIB_MAX),
         ("iterations", params.t_cost(), ITERATIONS_MAX),
@@ -212,9 +202,8 @@ fn within_bounds(params: &Params) -> Result<(), PasswordError> {
     ];
     for (what, value, max) in bounds {
         if value > max {
-            return Err(PasswordError::Unusable(format!(
-                "Argon2id {what}: {value} is more than {max}"
-            )));
+            let why = format!("{what}: {value} is more than {max}");
+            return Err(Fault::new("reading the parameters of Argon2id", why));
         }
     }
     Ok(())
@@ -246,9 +235,13 @@ mod tests {
         let verifier = passwords.hash(password("right")).await.expect("hashed");
         assert!(verifier.as_str().starts_with("$argon2id$"));
         let check = |typed: &str, verifier| passwords.verify(password(typed), verifier);
-        assert_eq!(check("right", Some(verifier.clone())).await, Ok(true));
-        assert_eq!(check("wrong", Some(verifier)).await, Ok(false));
-        assert_eq!(check("right", None).await, Ok(false));
+        assert!(
+            check("right", Some(verifier.clone()))
+                .await
+                .expect("checked")
+        );
+        assert!(!check("wrong", Some(verifier)).await.expect("checked"));
+        assert!(!check("right", None).await.expect("checked"));
     }
 
     #[tokio::test]
@@ -256,16 +249,14 @@ mod tests {
         let passwords = cheap(1, 8);
         let other = Params::new(16, 2, 1, None).expect("valid");
         let verifier = hash(&other, b"right", &salt(&SystemEntropy)).expect("hashed");
-        assert_eq!(
-            passwords.verify(password("right"), Some(verifier)).await,
-            Ok(true)
-        );
+        let fits = passwords.verify(password("right"), Some(verifier)).await;
+        assert!(fits.expect("checked"));
         let costly = "$argon2id$v=19$m=4194304,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$\
                       Zm9ydHkgdHdvIGZvcnR5IHR3byBmb3J0eSB0d28gZm9ydHk";
         let costly = Verifier::parse(costly).expect("a PHC string");
         let refused = passwords.verify(password("right"), Some(costly)).await;
         assert!(
-            matches!(refused, Err(PasswordError::Unusable(_))),
+            matches!(refused, Err(PasswordError::Fault(_))),
             "{refused:?}"
         );
     }
@@ -282,7 +273,7 @@ mod tests {
         assert!(futures_util::poll!(first.as_mut()).is_pending());
         assert!(futures_util::poll!(second.as_mut()).is_pending());
         let third = passwords.hash(password("third")).await;
-        assert_eq!(third, Err(PasswordError::Busy { queue: 1 }));
+        assert!(matches!(third, Err(PasswordError::Busy { queue: 1 })));
         drop(running);
         assert!(first.await.is_ok());
         assert!(second.await.is_ok());

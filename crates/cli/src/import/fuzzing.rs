@@ -72,7 +72,7 @@ fn written_again(line: &NewLine, format: FileFormat) {
         FileFormat::Csv => {
             let password = line.password.as_deref().unwrap_or_default();
             let values = [password, &line.real_name, &line.login_name];
-            let text = csv_line(&values).expect("CSV has every text");
+            let text = csv_line(&values);
             (b"password,real_name,login_name\n".to_vec(), text)
         }
         FileFormat::Jsonl => {

@@ -18,8 +18,9 @@ use quorid_api::proto::{
     accounts_server::AccountsServer, cluster_server::ClusterServer, groups_server::GroupsServer,
 };
 use quorid_directory::{ClientAddress, Revision};
+use quorid_storage::{Fault, OrFault as _};
 use tonic::{
-    Request, Response, Status,
+    Request, Response,
     metadata::{AsciiMetadataValue, MetadataMap},
     service::Routes,
 };
@@ -80,23 +81,21 @@ pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
 }
 
 /// Who asks: by the connection's certificate and the request's `authorization`.
-fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
+fn caller<T>(request: &Request<T>) -> Result<Caller, Error> {
     let connection = request
         .extensions()
         .get::<Connection>()
-        .ok_or_else(|| Status::from(Error::Fault("a request without its connection".to_owned())))?;
+        .ok_or_else(|| Fault::new("reading a request", "it came without its connection"))?;
     let address = ClientAddress::parse(&connection.address.to_string())
-        .map_err(|error| Error::Fault(format!("a connection's address: {error}")))?;
+        .or_fault("reading a connection's address")?;
     let operator = match &connection.role {
         Role::Operator(name) => Some(name.clone()),
         Role::Server(_) | Role::Other => None,
     };
     let login = match request.metadata().get("authorization") {
         Some(header) => {
-            let header = header
-                .to_str()
-                .map_err(|_| Error::from(Denied::MalformedLogin))?;
-            Some(convert::login(header).map_err(Error::from)?)
+            let header = header.to_str().map_err(|_| Denied::MalformedLogin)?;
+            Some(convert::login(header)?)
         }
         None => None,
     };

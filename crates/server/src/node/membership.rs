@@ -56,7 +56,7 @@ pub enum MembershipError {
 
 impl From<Fault> for MembershipError {
     fn from(fault: Fault) -> Self {
-        Self::Unavailable(Unavailable::Fault(fault.to_string()))
+        Self::Unavailable(fault.into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a server cannot do now what it is asked.
 
 use quorid_directory::Revision;
+use quorid_storage::Fault;
 
 use super::cluster::Member;
 
@@ -38,5 +39,5 @@ pub enum Unavailable {
     ShuttingDown,
     /// The server's disk failed, or the server met a bug; it is about to stop.
     #[error("this server failed: {0}")]
-    Fault(String),
+    Fault(#[from] Fault),
 }

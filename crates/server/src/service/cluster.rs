@@ -145,9 +145,6 @@ impl Service {
     async fn digest(&self) -> Result<([u8; 32], Revision), Error> {
         let view = self.node.read()?;
         let computed = elsewhere(move || Ok::<_, Fault>((view.digest()?, view.revision()?)));
-        let result = computed
-            .await
-            .ok_or_else(|| Error::Fault("computing a digest stopped".to_owned()))?;
-        Ok(result?)
+        Ok(computed.await??)
     }
 }

@@ -23,9 +23,9 @@ pub enum Error {
     /// The caller may not.
     #[error(transparent)]
     Denied(#[from] Denied),
-    /// This server has too much to do; it may be asked again.
-    #[error("{0}")]
-    Busy(String),
+    /// A password could not be checked; where too many wait for it, the server may be asked again.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// Not now, or not here.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -34,7 +34,7 @@ pub enum Error {
     Membership(#[from] MembershipError),
     /// A bug or a disk.
     #[error("this server has a fault: {0}; its log tells more")]
-    Fault(String),
+    Fault(#[from] Fault),
 }
 
 impl Error {
@@ -60,20 +60,5 @@ impl Error {
                 revision,
             },
         }
-    }
-}
-
-impl From<PasswordError> for Error {
-    fn from(error: PasswordError) -> Self {
-        match error {
-            PasswordError::Busy { .. } => Self::Busy(error.to_string()),
-            PasswordError::Unusable(what) => Self::Fault(what),
-        }
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault.to_string())
     }
 }

@@ -13,6 +13,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use super::note_revision;
 use crate::{
     access::Denied,
+    passwords::PasswordError,
     service::{Error, Member, MembershipError, Unavailable},
 };
 
@@ -142,10 +143,12 @@ impl From<Error> for Status {
                 let (code, reason) = denied_as(denied);
                 build(code, reason, message, Metadata::new())
             }
-            Error::Busy(_) => busy(message),
+            Error::Password(PasswordError::Busy { .. }) => busy(message),
             Error::Unavailable(unavailable) => unavailable_as(unavailable, message),
             Error::Membership(refused) => membership(refused, message),
-            Error::Fault(_) => build(Code::Internal, Reason::Fault, message, Metadata::new()),
+            Error::Password(PasswordError::Fault(_)) | Error::Fault(_) => {
+                build(Code::Internal, Reason::Fault, message, Metadata::new())
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ use quorid_directory::{
     attribute,
 };
 
+use quorid_storage::Fault;
+
 use super::*;
 
 fn wire(error: impl Into<Error>) -> (Code, Reason, HashMap<String, String>) {
@@ -213,19 +215,19 @@ fn what_may_be_asked_elsewhere_or_again_has_its_code_and_reason() {
             Reason::ShuttingDown,
         ),
         (
-            Unavailable::Fault("disk".to_owned()),
+            Unavailable::Fault(Fault::new("syncing", "disk")),
             Code::Unavailable,
             Reason::Fault,
         ),
     ];
     let own = [
         (
-            Error::Busy("busy".to_owned()),
+            Error::Password(PasswordError::Busy { queue: 64 }),
             Code::ResourceExhausted,
             Reason::Busy,
         ),
         (
-            Error::Fault("disk".to_owned()),
+            Error::Fault(Fault::new("syncing", "disk")),
             Code::Internal,
             Reason::Fault,
         ),
@@ -287,12 +289,14 @@ fn messages_that_cannot_be_decoded_are_the_callers_error() {
         assert!(mapped.message().contains(status.message()));
     }
     assert!(malformed_message(&Status::internal("something else")).is_none());
-    assert!(malformed_message(&Status::from(Error::Fault("disk".to_owned()))).is_none());
+    assert!(
+        malformed_message(&Status::from(Error::Fault(Fault::new("syncing", "disk")))).is_none()
+    );
 }
 
 #[test]
 fn busy_says_when_to_come_back() {
-    let status = Status::from(Error::Busy("busy".to_owned()));
+    let status = Status::from(Error::Password(PasswordError::Busy { queue: 64 }));
     let retry = status.get_details_retry_info().expect("retry info");
     assert_eq!(retry.retry_delay, Some(RETRY_AFTER));
 }
