@@ -37,6 +37,15 @@ Examples:
   quorid group modify staff --set description=\"All of us\"
   quorid group modify staff --clear description";
 
+const RENAME_EXAMPLES: &str = "\
+Examples:
+  quorid group rename staff \"Head office\"";
+
+const DELETE_EXAMPLES: &str = "\
+Examples:
+  quorid group delete staff
+  quorid group delete staff --etag 4711      only if nobody changed it since";
+
 const MEMBERS_EXAMPLES: &str = "\
 Examples:
   quorid group add staff ana ben
@@ -50,11 +59,13 @@ pub(crate) enum GroupCommand {
     #[command(after_help = CREATE_EXAMPLES)]
     Create(ClientCommand<CreateArgs>),
     /// Gives a group another name; its UUID and its members stay
+    #[command(after_help = RENAME_EXAMPLES)]
     Rename(ClientCommand<RenameArgs>),
     /// Changes a group's attributes
     #[command(after_help = MODIFY_EXAMPLES)]
     Modify(ClientCommand<ModifyArgs>),
     /// Deletes a group; its members stay
+    #[command(after_help = DELETE_EXAMPLES)]
     Delete(ClientCommand<DeleteArgs>),
     /// Shows a group and its members
     #[command(after_help = SHOW_EXAMPLES)]
