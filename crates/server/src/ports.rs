@@ -1,5 +1,5 @@
-//! The ports: connections are accepted, shake hands, and speak HTTP. Which requests they bring is the
-//! front ends' matter.
+//! The ports: connections are accepted, shake hands, and speak the port's protocol. Which requests
+//! they bring is the front ends' matter.
 
 mod begun;
 mod http;
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 
 use tokio::sync::watch;
 
-pub use self::tls_port::{Port, serve};
+pub use self::tls_port::{Handler, Port, Protocol, Stream, serve};
 use crate::tls::Role;
 
 /// How far a server is on its way out.
@@ -34,9 +34,11 @@ impl Phase {
     }
 }
 
-/// What one connection knows of its other end. Every request carries it as an extension.
+/// Where a connection came in, and what is known of its other end.
 #[derive(Debug, Clone)]
 pub struct Connection {
+    /// The port's name in the log.
+    pub port: &'static str,
     /// Where it comes from.
     pub address: SocketAddr,
     /// By the certificate that was shown and verified; `Other` where there was none.

@@ -275,6 +275,19 @@ fn layers_name_only_those_below_them() {
 }
 
 #[test]
+fn only_one_file_of_the_ports_knows_http() {
+    let mut ports = sources("server");
+    ports.retain(|source| is_in(&source.path, "ports"));
+    let knows = |source: &Source| {
+        let libraries = ["axum", "http", "hyper", "hyper_util"];
+        libraries.iter().any(|library| source.names(library))
+    };
+    let knowing: Vec<_> = ports.iter().filter(|source| knows(source)).collect();
+    let paths: Vec<_> = knowing.iter().map(|source| &source.path).collect();
+    assert_eq!(paths, ["ports/http.rs"]);
+}
+
+#[test]
 fn only_the_node_names_the_consensus_engine() {
     let (node, others): (Vec<_>, Vec<_>) = sources("server")
         .into_iter()

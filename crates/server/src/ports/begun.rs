@@ -9,7 +9,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connection whose first bytes have been read already.
-pub(super) struct Begun<I> {
+pub struct Begun<I> {
     /// Those that are still to be given.
     pub(super) read: Vec<u8>,
     pub(super) io: I,

@@ -9,13 +9,13 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt as _},
     sync::watch,
     time::timeout,
 };
 use tracing::debug;
 
-use super::{Connection, Phase, begun::Begun};
+use super::{Connection, Phase, Protocol, Stream, begun::Begun};
 
 /// Requests under way on one connection.
 const STREAMS_MAX: u32 = 1024;
@@ -27,19 +27,35 @@ pub(super) const OPENING_TIMEOUT: Duration = Duration::from_secs(20);
 /// A client that is gone without a word is noticed after twice this.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain\r\n\
+    Content-Length: 37\r\n\
+    Connection: close\r\n\r\n\
+    this port speaks TLS; try https://...";
+
 /// What a client of HTTP/2 says first (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Answers the requests of a connection by a router, until the connection ends or `Closing` asks it
-/// to. Requests carry their [`Connection`] as an extension.
-pub(super) async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+impl Protocol {
+    /// HTTP/2 and HTTP/1.1, answered by a router. Requests carry their [`Connection`] as an extension.
+    #[must_use]
+    pub fn http(router: Router) -> Self {
+        Self {
+            handler: Box::new(move |stream, connection, phase| {
+                Box::pin(serve(stream, connection, router.clone(), phase))
+            }),
+            plain_answer: PLAIN_ANSWER,
+        }
+    }
+}
+
+async fn serve(
+    stream: Stream,
     connection: Connection,
     router: Router,
-    port: &str,
     mut phase: watch::Receiver<Phase>,
 ) {
-    let address = connection.address;
+    let Connection { port, address, .. } = connection;
     let opened = tokio::select! {
         opened = timeout(OPENING_TIMEOUT, opening(stream)) => opened,
         () = Phase::Closing.reached(&mut phase) => return,

@@ -15,7 +15,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Phase, Port, http::OPENING_TIMEOUT, line_limit::LineLimit, serve, tls_port::Shared};
+use super::{
+    Phase, Port, Protocol, http::OPENING_TIMEOUT, line_limit::LineLimit, serve, tls_port::Shared,
+};
 
 fn tls() -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -37,11 +39,15 @@ fn tls() -> Arc<ServerConfig> {
 static PHASE: LazyLock<watch::Sender<Phase>> = LazyLock::new(|| watch::Sender::new(Phase::Serving));
 
 fn port() -> Arc<Shared> {
+    port_of(Protocol::http(Router::new()))
+}
+
+fn port_of(protocol: Protocol) -> Arc<Shared> {
     Arc::new(Shared {
         name: "client",
         acceptor: TlsAcceptor::from(tls()),
         handshake_timeout: Duration::from_millis(50),
-        router: Router::new(),
+        protocol,
         connections: None,
         refused: Some(IntCounter::new("refused", "refused").expect("valid")),
         lines: LineLimit::default(),
@@ -179,6 +185,26 @@ async fn a_request_that_comes_byte_by_byte_is_answered() {
 }
 
 #[tokio::test]
+async fn a_port_speaks_what_its_handler_speaks() {
+    let port = port_of(Protocol {
+        handler: Box::new(|mut stream, connection, mut phase| {
+            Box::pin(async move {
+                let hello = format!("{} on {:?}", connection.address, *phase.borrow_and_update());
+                stream.write_all(hello.as_bytes()).await.expect("sent");
+                stream.shutdown().await.expect("closed");
+            })
+        }),
+        plain_answer: b"plainly not",
+    });
+    let (mut client, served) = shaken(&port).await;
+    let mut heard = String::new();
+    client.read_to_string(&mut heard).await.expect("heard");
+    assert_eq!(heard, "192.0.2.1:5 on Serving");
+    served.await.expect("ended");
+    assert_eq!(say(&port, b"hello").await, "plainly not");
+}
+
+#[tokio::test]
 async fn a_port_takes_connections_until_its_last_phase() {
     let (phase, phases) = watch::channel(Phase::Draining);
     let listener = crate::seams::Network::bind(&crate::seams::TcpNetwork, "127.0.0.1:0")
@@ -189,7 +215,7 @@ async fn a_port_takes_connections_until_its_last_phase() {
         name: "peer",
         listener,
         tls: tls(),
-        router: Router::new(),
+        protocol: Protocol::http(Router::new()),
         until: Phase::Closing,
         connections: None,
         refused: None,

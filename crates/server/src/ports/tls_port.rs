@@ -5,7 +5,6 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
 use prometheus::{IntCounter, IntGauge};
 use rustls::ServerConfig;
 use tokio::{
@@ -16,9 +15,9 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{debug, info, warn};
 
-use super::{Connection, Phase, begun::Begun, http, line_limit::LineLimit};
+use super::{Connection, Phase, begun::Begun, line_limit::LineLimit};
 use crate::{
-    seams::{BoxedIo, Listener},
+    seams::{BoxFuture, BoxedIo, Listener},
     tls::{Role, handshake_failure, role_of},
 };
 
@@ -29,11 +28,21 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// First byte of a TLS connection: a handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
-const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
-    Content-Type: text/plain\r\n\
-    Content-Length: 37\r\n\
-    Connection: close\r\n\r\n\
-    this port speaks TLS; try https://...";
+
+/// A connection after its handshake.
+pub type Stream = TlsStream<Begun<BoxedIo>>;
+
+/// Serves a connection until it ends, or until it has answered what it was asked before `Closing`.
+pub type Handler =
+    Box<dyn Fn(Stream, Connection, watch::Receiver<Phase>) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// What is spoken on a port.
+pub struct Protocol {
+    /// Serves one connection.
+    pub handler: Handler,
+    /// Tells somebody who doesn't speak TLS that this port does.
+    pub plain_answer: &'static [u8],
+}
 
 /// A port to serve.
 pub struct Port {
@@ -43,8 +52,8 @@ pub struct Port {
     pub listener: Box<dyn Listener>,
     /// How TLS is spoken.
     pub tls: Arc<ServerConfig>,
-    /// What requests are answered by. They carry their [`Connection`] as an extension.
-    pub router: Router,
+    /// What is spoken over TLS.
+    pub protocol: Protocol,
     /// From this phase on, the port takes no new connections.
     pub until: Phase,
     /// Open connections, where they are counted.
@@ -60,7 +69,7 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
         name,
         mut listener,
         tls,
-        router,
+        protocol,
         until,
         connections,
         refused,
@@ -70,7 +79,7 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
         name,
         acceptor: TlsAcceptor::from(tls),
         handshake_timeout: HANDSHAKE_TIMEOUT,
-        router,
+        protocol,
         connections,
         refused,
         lines: LineLimit::default(),
@@ -122,7 +131,7 @@ pub(super) struct Shared {
     pub(super) name: &'static str,
     pub(super) acceptor: TlsAcceptor,
     pub(super) handshake_timeout: Duration,
-    pub(super) router: Router,
+    pub(super) protocol: Protocol,
     pub(super) connections: Option<IntGauge>,
     pub(super) refused: Option<IntCounter>,
     pub(super) lines: LineLimit,
@@ -166,20 +175,23 @@ impl Shared {
             .map_or(Role::Other, role_of);
         debug!("{address} connected to the {} port as {role}", self.name);
         let _counted = self.connections.as_ref().map(Counted::one);
-        let connection = Connection { address, role };
-        let (router, phase) = (self.router.clone(), self.phase.clone());
-        http::serve(stream, connection, router, self.name, phase).await;
+        let connection = Connection {
+            port: self.name,
+            address,
+            role,
+        };
+        (self.protocol.handler)(stream, connection, self.phase.clone()).await;
         debug!("{address} disconnected from the {} port", self.name);
     }
 
-    async fn shake_hands(&self, mut io: BoxedIo) -> Result<TlsStream<Begun<BoxedIo>>, Unserved> {
+    async fn shake_hands(&self, mut io: BoxedIo) -> Result<Stream, Unserved> {
         let mut first = [0];
         match io.read(&mut first).await {
             Ok(1) => {}
             Ok(_) | Err(_) => return Err(Unserved::Silent),
         }
         if first[0] != TLS_HANDSHAKE {
-            answer_plainly(io).await;
+            answer_plainly(io, self.protocol.plain_answer).await;
             return Err(Unserved::Refused("it isn't TLS".to_owned()));
         }
         let begun = Begun {
@@ -222,9 +234,8 @@ impl Drop for Counted {
     }
 }
 
-/// Tells somebody who speaks plain HTTP what is wrong.
-async fn answer_plainly(mut io: BoxedIo) {
-    if io.write_all(PLAIN_ANSWER).await.is_ok() && io.shutdown().await.is_ok() {
+async fn answer_plainly(mut io: BoxedIo, answer: &[u8]) {
+    if io.write_all(answer).await.is_ok() && io.shutdown().await.is_ok() {
         // To close while the other end still sends would reset the connection, and the answer
         // could be lost. The handshake's time-out bounds this.
         let mut rest = [0; 1024];

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     named_server::NamedServer,
     node::{Node, NodeConfig, StartError, Starting, Timing},
-    ports::{self, Phase, Port},
+    ports::{self, Phase, Port, Protocol},
     seams::{Clock as _, Network as _, Outside, SystemClock, SystemEntropy, TcpNetwork},
     serve::peer,
     tls::{Identity, TlsFiles, peer_server_name},
@@ -185,7 +185,7 @@ impl Cluster {
                 name: "peer",
                 listener,
                 tls,
-                router: peer::router(&gate),
+                protocol: Protocol::http(peer::router(&gate)),
                 until: Phase::Closing,
                 connections: None,
                 refused: None,
