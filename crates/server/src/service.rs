@@ -36,6 +36,8 @@ use crate::{
     seams::{Clock, Entropy},
     state::ReadView,
 };
+/// What a use case ends with when a disk fails or a bug is met.
+pub use quorid_storage::Fault;
 
 /// What the accounts of a page may have as they are stored, bytes: half of what gRPC's libraries take
 /// in one message, as names of attributes and the like come on top.

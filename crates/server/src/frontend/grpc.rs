@@ -18,7 +18,6 @@ use quorid_api::proto::{
     accounts_server::AccountsServer, cluster_server::ClusterServer, groups_server::GroupsServer,
 };
 use quorid_directory::{ClientAddress, Revision};
-use quorid_storage::{Fault, OrFault as _};
 use tonic::{
     Request, Response,
     metadata::{AsciiMetadataValue, MetadataMap},
@@ -32,7 +31,7 @@ use crate::{
     access::Denied,
     methods::DESCRIPTORS,
     ports::Connection,
-    service::{Caller, Error},
+    service::{Caller, Error, Fault},
     tls::Role,
 };
 
@@ -87,7 +86,7 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Error> {
         .get::<Connection>()
         .ok_or_else(|| Fault::new("reading a request", "it came without its connection"))?;
     let address = ClientAddress::parse(&connection.address.to_string())
-        .or_fault("reading a connection's address")?;
+        .map_err(|error| Fault::new("reading a connection's address", error))?;
     let operator = match &connection.role {
         Role::Operator(name) => Some(name.clone()),
         Role::Server(_) | Role::Other => None,

@@ -1,35 +1,30 @@
 //! Between the wire and the directory's types: everything that a client can get wrong in a
 //! message is found here.
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+mod groups;
+mod pages;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prost_types::{FieldMask, Timestamp};
 use quorid_api::proto;
 use quorid_directory::{
-    ATTRIBUTES, Attribute, Edit, EditAction, GROUP_NAME, GroupName, InvalidObjectId, InvalidValue,
-    Kind, LOGIN_NAME, LoginName, Membership, Object, ObjectId, Password, REAL_NAME, RequestId,
-    Revision, Selector, Syntax, Time, UniqueKey, Value,
+    ATTRIBUTES, Attribute, Edit, EditAction, GROUP_NAME, InvalidValue, LOGIN_NAME, LoginName,
+    Object, Password, REAL_NAME, RequestId, Revision, Selector, Time, Value,
 };
 use zeroize::Zeroizing;
 
+pub(super) use self::{
+    groups::{edits, group, group_name, member, members, new_group},
+    pages::{
+        accounts_start, accounts_token, groups_start, groups_token, members_start, members_token,
+        page_size,
+    },
+};
 use super::Invalid;
 use crate::{
     access::Denied,
-    service::{
-        AccountChange, AccountRemoval, Consistency, GroupEdit, Login, NewAccount, NewGroup,
-        PasswordChange,
-    },
+    service::{AccountChange, AccountRemoval, Consistency, Login, NewAccount, PasswordChange},
 };
-
-/// Accounts in a page, where the client doesn't say; and the most there are.
-const PAGE_SIZE_MAX: usize = 1000;
-
-/// First bytes of page tokens: each list has its own, and another layout gets another one.
-const OF_ACCOUNTS: u8 = 1;
-const OF_GROUPS: u8 = 2;
-const OF_MEMBERS: u8 = 3;
 
 /// The account that is to be made.
 pub(super) fn new_account(mut request: proto::CreateAccountRequest) -> Result<NewAccount, Invalid> {
@@ -45,16 +40,6 @@ pub(super) fn new_account(mut request: proto::CreateAccountRequest) -> Result<Ne
     })
 }
 
-/// The group that is to be made.
-pub(super) fn new_group(request: proto::CreateGroupRequest) -> Result<NewGroup, Invalid> {
-    let asked = request.group.unwrap_or_default();
-    let name = vec![set("group_name", &asked.group_name)?];
-    Ok(NewGroup {
-        edits: [name, given(&asked.attributes)?].concat(),
-        request: request_id(&request.request_id)?,
-    })
-}
-
 /// The attributes of something new.
 fn given(attributes: &[proto::Attribute]) -> Result<Vec<Edit>, Invalid> {
     let given = attributes.iter().map(|given| {
@@ -65,32 +50,6 @@ fn given(attributes: &[proto::Attribute]) -> Result<Vec<Edit>, Invalid> {
         })
     });
     given.collect()
-}
-
-/// The edits of a group; it has no other fields that could be changed.
-pub(super) fn edits(asked: &[proto::AttributeEdit]) -> Result<Vec<Edit>, Invalid> {
-    if asked.is_empty() {
-        return Err(Invalid::FieldMask(
-            "nothing to change: there are no edits; make some".to_owned(),
-        ));
-    }
-    asked.iter().map(edit).collect()
-}
-
-/// Who is to be a member and who not.
-pub(super) fn members(add: &[String], remove: &[String]) -> Result<GroupEdit, Invalid> {
-    if add.is_empty() && remove.is_empty() {
-        return Err(Invalid::FieldMask(
-            "nothing to change: there are no members to add or to remove; name some".to_owned(),
-        ));
-    }
-    let named = |names: &[String]| -> Result<Vec<_>, _> {
-        names.iter().map(|name| member_name(name)).collect()
-    };
-    Ok(GroupEdit::Members {
-        add: named(add)?,
-        remove: named(remove)?,
-    })
 }
 
 /// The change that is to be made.
@@ -143,34 +102,6 @@ pub(super) fn account_name(name: &str) -> Result<Selector, Invalid> {
         .parse()
         .map_err(|error| Invalid::AccountName(format!("{error}")))?;
     Ok(Selector::Id(id))
-}
-
-/// `groups/{id}` or `groups/name:{group_name}`.
-pub(super) fn group_name(name: &str) -> Result<Selector, Invalid> {
-    let rest = name.strip_prefix("groups/").ok_or_else(|| {
-        Invalid::GroupName(format!(
-            "`{}` does not name a group; write groups/{{id}} or groups/name:{{group_name}}",
-            shown(name)
-        ))
-    })?;
-    if let Some(group_name) = rest.strip_prefix("name:") {
-        return GroupName::parse(group_name)
-            .map(Selector::GroupName)
-            .map_err(|why| Invalid::GroupName(format!("`{}`: {why}", shown(group_name))));
-    }
-    let id = rest
-        .parse()
-        .map_err(|error: InvalidObjectId| Invalid::GroupName(error.to_string()))?;
-    Ok(Selector::GroupId(id))
-}
-
-/// An account or a group.
-fn member_name(name: &str) -> Result<Selector, Invalid> {
-    if name.starts_with("groups/") {
-        group_name(name)
-    } else {
-        account_name(name)
-    }
 }
 
 /// A name that is quoted in an error, shortened where it is long.
@@ -320,96 +251,6 @@ pub(super) fn consistency(read: Option<proto::ReadOptions>) -> Result<Consistenc
     })
 }
 
-/// How many accounts a page gets.
-pub(super) fn page_size(asked: i32) -> Result<usize, Invalid> {
-    match usize::try_from(asked) {
-        Ok(0) => Ok(PAGE_SIZE_MAX),
-        Ok(size) => Ok(size.min(PAGE_SIZE_MAX)),
-        Err(_) => Err(Invalid::PageSize(asked)),
-    }
-}
-
-/// Where the page after this account begins.
-pub(super) fn accounts_token(last: ObjectId) -> String {
-    page_token(OF_ACCOUNTS, last.as_bytes())
-}
-
-/// The account that the page comes after; none for the first page.
-pub(super) fn accounts_start(token: &str) -> Result<Option<ObjectId>, Invalid> {
-    page_start(OF_ACCOUNTS, token, |id| {
-        Some(ObjectId::from_bytes(id.try_into().ok()?))
-    })
-}
-
-/// Where the page after this group begins.
-pub(super) fn groups_token(last: &Object) -> String {
-    let key = Syntax::GroupName.key(&Value::Text(last.group_name().to_owned()));
-    page_token(OF_GROUPS, &key)
-}
-
-/// The group that the page comes after; none for the first page.
-pub(super) fn groups_start(token: &str) -> Result<Option<UniqueKey>, Invalid> {
-    page_start(OF_GROUPS, token, |key| {
-        Some(UniqueKey {
-            attribute: GROUP_NAME,
-            key: key.to_vec(),
-        })
-    })
-}
-
-/// Where the page after this member begins.
-pub(super) fn members_token(last: &Membership) -> String {
-    let kind = match last.kind {
-        Kind::Person => 1,
-        Kind::Group => 2,
-    };
-    page_token(OF_MEMBERS, &[&[kind], &last.member.as_bytes()[..]].concat())
-}
-
-/// The member that the page comes after; none for the first page.
-pub(super) fn members_start(token: &str) -> Result<Option<(Kind, ObjectId)>, Invalid> {
-    page_start(OF_MEMBERS, token, |member| {
-        let (kind, id) = member.split_first()?;
-        let kind = match kind {
-            1 => Kind::Person,
-            2 => Kind::Group,
-            _ => return None,
-        };
-        Some((kind, ObjectId::from_bytes(id.try_into().ok()?)))
-    })
-}
-
-/// Version (1 byte), content, CRC-32 of both (4, big-endian), as unpadded base64url.
-fn page_token(version: u8, content: &[u8]) -> String {
-    let mut bytes = [&[version], content].concat();
-    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn page_start<T>(
-    version: u8,
-    token: &str,
-    read: impl FnOnce(&[u8]) -> Option<T>,
-) -> Result<Option<T>, Invalid> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let start = || {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (content, crc) = bytes.split_last_chunk::<4>()?;
-        let whole = crc32fast::hash(content).to_be_bytes() == *crc;
-        let (of, content) = content.split_first()?;
-        read(content).filter(|_| whole && *of == version)
-    };
-    start().map(Some).ok_or_else(|| {
-        Invalid::PageToken(
-            "the page token isn't one of this list; send next_page_token as it came, or none to \
-             begin at the first page"
-                .to_owned(),
-        )
-    })
-}
-
 /// What an update is to change.
 #[derive(Debug)]
 struct Update {
@@ -517,36 +358,6 @@ pub(super) fn account(account: &Object) -> proto::Account {
         etag: etag(account.version),
         attributes: other_attributes(account),
         groups: Vec::new(),
-    }
-}
-
-/// A group as clients see it.
-pub(super) fn group(group: &Object) -> proto::Group {
-    proto::Group {
-        name: format!("groups/{}", group.id),
-        id: group.id.to_string(),
-        group_name: group.group_name().to_owned(),
-        create_time: Some(timestamp(group.created.time)),
-        create_address: group.created.client.to_string(),
-        update_time: Some(timestamp(group.changed.time)),
-        update_address: group.changed.client.to_string(),
-        etag: etag(group.version),
-        attributes: other_attributes(group),
-        groups: Vec::new(),
-    }
-}
-
-/// A member of a group as clients see it.
-pub(super) fn member(object: &Object) -> proto::Member {
-    let list = match object.kind {
-        Kind::Person => "accounts",
-        Kind::Group => "groups",
-    };
-    proto::Member {
-        name: format!("{list}/{}", object.id),
-        id: object.id.to_string(),
-        login_name: object.login_name().to_owned(),
-        group_name: object.group_name().to_owned(),
     }
 }
 

@@ -1,12 +1,12 @@
 //! How errors look on the wire: the one place where they get their gRPC code, their reason
 //! and their metadata. docs/reference/api.md lists them for clients.
 
+mod rejections;
+
 use std::{collections::HashMap, time::Duration};
 
 use quorid_api::Reason;
-use quorid_directory::{
-    AttributeNumber, GROUP_NAME, InvalidValue, Kind, LOGIN_NAME, Rejection, UnknownAttribute,
-};
+use quorid_directory::{InvalidValue, UnknownAttribute};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -135,7 +135,7 @@ impl From<Error> for Status {
                 rejection,
                 revision,
             } => {
-                let mut status = rejected(rejection, message);
+                let mut status = rejections::rejected(rejection, message);
                 note_revision(status.metadata_mut(), *revision);
                 status
             }
@@ -201,135 +201,6 @@ pub(crate) fn malformed_message(status: &Status) -> Option<Status> {
     let refused = (code == Code::Internal && text.contains("decode Protobuf message"))
         || (code == Code::OutOfRange && text.contains("message length too large"));
     (refused && status.details().is_empty()).then(|| Invalid::Message(text.to_owned()).into())
-}
-
-fn rejected(rejection: &Rejection, message: String) -> Status {
-    let (code, reason, metadata) = match rejection {
-        Rejection::ValueTaken {
-            attribute: LOGIN_NAME,
-            value,
-            holder,
-        } => (
-            Code::AlreadyExists,
-            Reason::LoginNameTaken,
-            vec![
-                ("login_name", value.to_string()),
-                ("account_id", holder.to_string()),
-            ],
-        ),
-        Rejection::ValueTaken {
-            attribute,
-            value,
-            holder,
-        } => (
-            Code::AlreadyExists,
-            Reason::ValueTaken,
-            vec![
-                ("attribute", attribute_name(*attribute)),
-                ("value", value.to_string()),
-                (id_of(*attribute), holder.to_string()),
-            ],
-        ),
-        Rejection::SchemaViolation { attribute, .. } => (
-            Code::InvalidArgument,
-            Reason::SchemaViolation,
-            vec![("attribute", attribute_name(*attribute))],
-        ),
-        Rejection::NotPermitted { attribute } => (
-            Code::PermissionDenied,
-            Reason::OperatorNeeded,
-            vec![("attribute", attribute_name(*attribute))],
-        ),
-        Rejection::NotFound { object } => {
-            let (reason, key) = match object.kind() {
-                Kind::Person => (Reason::AccountNotFound, "account"),
-                Kind::Group => (Reason::GroupNotFound, "group"),
-            };
-            (Code::NotFound, reason, vec![(key, object.to_string())])
-        }
-        Rejection::WrongKind {
-            id,
-            expected,
-            actual,
-        } => (
-            Code::InvalidArgument,
-            Reason::WrongKind,
-            vec![
-                ("id", id.to_string()),
-                ("expected", expected.to_string()),
-                ("actual", actual.to_string()),
-            ],
-        ),
-        Rejection::GroupCycle { group, member } => (
-            Code::FailedPrecondition,
-            Reason::GroupCycle,
-            vec![
-                ("group_id", group.to_string()),
-                ("member_id", member.to_string()),
-            ],
-        ),
-        Rejection::LimitExceeded { limit } => (
-            Code::FailedPrecondition,
-            Reason::LimitExceeded,
-            vec![("most", limit.most().to_string())],
-        ),
-        Rejection::VersionMismatch {
-            account,
-            expected,
-            actual,
-        } => (
-            Code::Aborted,
-            Reason::EtagMismatch,
-            vec![
-                ("account_id", account.to_string()),
-                ("expected_etag", format!("{:x}", expected.0)),
-                ("actual_etag", format!("{:x}", actual.0)),
-            ],
-        ),
-        Rejection::PasswordNeeded { .. } => (Code::Unauthenticated, Reason::PasswordNeeded, vec![]),
-        Rejection::PasswordChanged { .. } => (Code::Unauthenticated, Reason::WrongPassword, vec![]),
-        Rejection::RequestExpired { time, floor } => (
-            Code::FailedPrecondition,
-            Reason::RequestExpired,
-            vec![
-                ("time_ms", time.0.to_string()),
-                ("floor_ms", floor.0.to_string()),
-            ],
-        ),
-        Rejection::RequestReused { request } => (
-            Code::InvalidArgument,
-            Reason::RequestReused,
-            vec![("request_id", request.to_string())],
-        ),
-        Rejection::RequestFromFuture { time, now } => (
-            Code::FailedPrecondition,
-            Reason::RequestFromFuture,
-            vec![
-                ("time_ms", time.0.to_string()),
-                ("now_ms", now.0.to_string()),
-            ],
-        ),
-    };
-    let metadata = metadata
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value));
-    build(code, reason, message, metadata.collect())
-}
-
-/// The key of its holder's id.
-fn id_of(number: AttributeNumber) -> &'static str {
-    match number {
-        GROUP_NAME => "group_id",
-        _ => "account_id",
-    }
-}
-
-/// Its name in the API, or its number where this server does not know it.
-fn attribute_name(number: AttributeNumber) -> String {
-    match number.attribute() {
-        Some(attribute) => attribute.name.to_owned(),
-        None => number.0.to_string(),
-    }
 }
 
 fn denied_as(denied: &Denied) -> (Code, Reason) {

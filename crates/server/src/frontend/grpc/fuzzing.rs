@@ -4,12 +4,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 use prost::{DecodeError, Message};
 use quorid_api::proto::{
-    AddServerRequest, AttributeEdit, ChangeMembersRequest, CheckPasswordRequest,
-    CreateAccountRequest, CreateGroupRequest, DeleteAccountRequest, GetAccountRequest,
-    GetGroupRequest, GetServerRequest, ListAccountsRequest, ListMembersRequest,
+    Account, AddServerRequest, AttributeEdit, ChangeMembersRequest, CheckPasswordRequest,
+    Consistency, CreateAccountRequest, CreateGroupRequest, DeleteAccountRequest, GetAccountRequest,
+    GetGroupRequest, GetServerRequest, Group, ListAccountsRequest, ListMembersRequest, ReadOptions,
     RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
-use quorid_directory::{ObjectId, Selector};
+use quorid_directory::{Kind, Membership, ObjectId, Selector};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
@@ -204,27 +204,72 @@ fn assert_documented(status: &Status) {
     );
 }
 
+const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
 /// Each message with all of its fields, and the headers.
 pub fn seeds() -> Vec<Vec<u8>> {
-    use quorid_api::proto::{Account, Consistency, ReadOptions};
+    let of_text = |kind: u8, text: &str| [&[kind], text.as_bytes()].concat();
+    let mut seeds = vec![
+        of_text(11, "ana:a password"),
+        of_text(11, "Basic YW5hOmEgcGFzc3dvcmQ="),
+        of_text(16, "100m"),
+    ];
+    seeds.extend(reads_of_accounts());
+    seeds.extend(changes_of_accounts());
+    seeds.extend(of_groups());
+    seeds.extend(of_servers());
+    seeds
+}
 
-    const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
-    let id: ObjectId = ID.parse().expect("an id");
-    let read = |consistency: Consistency| {
-        Some(ReadOptions {
-            consistency: consistency.into(),
-            min_revision: 7,
-        })
+fn read(consistency: Consistency) -> Option<ReadOptions> {
+    Some(ReadOptions {
+        consistency: consistency.into(),
+        min_revision: 7,
+    })
+}
+
+fn reads_of_accounts() -> [Vec<u8>; 4] {
+    let get = |name: String, consistency| {
+        let request = GetAccountRequest {
+            name,
+            read: read(consistency),
+            with_groups: true,
+        };
+        seed(0, &request)
     };
-    let account = |name: String| Account {
-        name,
+    let list = ListAccountsRequest {
+        page_size: 100,
+        page_token: convert::accounts_token(ID.parse().expect("an id")),
+        read: read(Consistency::Linearizable),
+    };
+    let check = CheckPasswordRequest {
+        name: "accounts/login:ana".to_owned(),
+        password: "a password".to_owned(),
+        read: read(Consistency::Unspecified),
+    };
+    [
+        get(format!("accounts/{ID}"), Consistency::AtLeastRevision),
+        get("accounts/login:νίκος".to_owned(), Consistency::Stale),
+        seed(1, &list),
+        seed(5, &check),
+    ]
+}
+
+fn changes_of_accounts() -> [Vec<u8>; 4] {
+    let account = |name: &str| Account {
+        name: name.to_owned(),
         login_name: "ana".to_owned(),
         real_name: "Ana Lima".to_owned(),
         etag: "1f".to_owned(),
         ..Account::default()
     };
+    let create = CreateAccountRequest {
+        account: Some(account("")),
+        password: "a password".to_owned(),
+        request_id: ID.to_owned(),
+    };
     let update = |paths: &[&str]| UpdateAccountRequest {
-        account: Some(account("accounts/login:ana".to_owned())),
+        account: Some(account("accounts/login:ana")),
         update_mask: Some(prost_types::FieldMask {
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),
         }),
@@ -236,100 +281,89 @@ pub fn seeds() -> Vec<Vec<u8>> {
             AttributeEdit::clear("title"),
         ],
     };
-    let server = || "s4".to_owned();
-    let address = || "10.0.0.4:7400".to_owned();
-    let of_text = |kind: u8, text: &str| [&[kind], text.as_bytes()].concat();
-    vec![
-        seed(
-            0,
-            &GetAccountRequest {
-                name: format!("accounts/{ID}"),
-                read: read(Consistency::AtLeastRevision),
-                with_groups: false,
-            },
-        ),
-        seed(
-            0,
-            &GetAccountRequest {
-                name: "accounts/login:νίκος".to_owned(),
-                read: read(Consistency::Stale),
-                with_groups: false,
-            },
-        ),
-        seed(
-            1,
-            &ListAccountsRequest {
-                page_size: 100,
-                page_token: convert::accounts_token(id),
-                read: read(Consistency::Linearizable),
-            },
-        ),
-        seed(
-            2,
-            &CreateAccountRequest {
-                account: Some(account(String::new())),
-                password: "a password".to_owned(),
-                request_id: ID.to_owned(),
-            },
-        ),
+    let delete = DeleteAccountRequest {
+        name: format!("accounts/{ID}"),
+        etag: "\"1f\"".to_owned(),
+        current_password: "a password".to_owned(),
+        request_id: ID.to_owned(),
+    };
+    [
+        seed(2, &create),
         seed(3, &update(&[])),
         seed(3, &update(&["login_name", "real_name", "password"])),
-        seed(
-            4,
-            &DeleteAccountRequest {
-                name: format!("accounts/{ID}"),
-                etag: "\"1f\"".to_owned(),
-                current_password: "a password".to_owned(),
-                request_id: ID.to_owned(),
-            },
-        ),
-        seed(
-            5,
-            &CheckPasswordRequest {
-                name: "accounts/login:ana".to_owned(),
-                password: "a password".to_owned(),
-                read: read(Consistency::Unspecified),
-            },
-        ),
-        seed(
-            6,
-            &AddServerRequest {
-                server_name: server(),
-                client_address: address(),
-                peer_address: address(),
-                learner: true,
-            },
-        ),
-        seed(
-            7,
-            &RemoveServerRequest {
-                server_name: server(),
-            },
-        ),
-        seed(
-            8,
-            &ReplaceServerRequest {
-                server_name: server(),
-                new_server_name: server(),
-                client_address: address(),
-                peer_address: address(),
-            },
-        ),
-        seed(
-            9,
-            &TransferLeadershipRequest {
-                server_name: server(),
-            },
-        ),
-        seed(
-            10,
-            &GetServerRequest {
-                digest: true,
-                min_revision: 9,
-            },
-        ),
-        of_text(11, "ana:a password"),
-        of_text(11, "Basic YW5hOmEgcGFzc3dvcmQ="),
-        of_text(12, "100m"),
+        seed(4, &delete),
+    ]
+}
+
+fn of_groups() -> [Vec<u8>; 4] {
+    let create = CreateGroupRequest {
+        group: Some(Group {
+            group_name: "Head office".to_owned(),
+            ..Group::default()
+        }),
+        request_id: ID.to_owned(),
+    };
+    let members = ChangeMembersRequest {
+        name: "groups/name:staff".to_owned(),
+        etag: "1f".to_owned(),
+        add: vec!["accounts/login:ana".to_owned(), format!("groups/{ID}")],
+        remove: vec!["groups/name:dev".to_owned()],
+        request_id: ID.to_owned(),
+    };
+    let get = GetGroupRequest {
+        name: "groups/name:staff".to_owned(),
+        read: read(Consistency::Stale),
+        with_groups: true,
+    };
+    let membership = Membership {
+        group: ID.parse().expect("an id"),
+        kind: Kind::Group,
+        member: ID.parse().expect("an id"),
+    };
+    let list = ListMembersRequest {
+        name: format!("groups/{ID}"),
+        page_size: 100,
+        page_token: convert::members_token(&membership),
+        read: read(Consistency::Linearizable),
+    };
+    [
+        seed(12, &create),
+        seed(13, &members),
+        seed(14, &get),
+        seed(15, &list),
+    ]
+}
+
+fn of_servers() -> [Vec<u8>; 5] {
+    let server = || "s4".to_owned();
+    let address = || "10.0.0.4:7400".to_owned();
+    let add = AddServerRequest {
+        server_name: server(),
+        client_address: address(),
+        peer_address: address(),
+        learner: true,
+    };
+    let remove = RemoveServerRequest {
+        server_name: server(),
+    };
+    let replace = ReplaceServerRequest {
+        server_name: server(),
+        new_server_name: server(),
+        client_address: address(),
+        peer_address: address(),
+    };
+    let transfer = TransferLeadershipRequest {
+        server_name: server(),
+    };
+    let get = GetServerRequest {
+        digest: true,
+        min_revision: 9,
+    };
+    [
+        seed(6, &add),
+        seed(7, &remove),
+        seed(8, &replace),
+        seed(9, &transfer),
+        seed(10, &get),
     ]
 }

@@ -76,6 +76,14 @@ struct Story {
 impl Story {
     async fn step(&mut self, line: &str) {
         let words: Vec<&str> = line.split_whitespace().collect();
+        let known = self.about_servers(line, &words).await
+            || self.about_the_state(&words).await
+            || self.about_answers(&words).await;
+        assert!(known, "there is no such step");
+    }
+
+    /// Servers come, go and get names. False: the step is none of these.
+    async fn about_servers(&mut self, line: &str, words: &[&str]) -> bool {
         match words[..] {
             // So many log entries are kept behind a checkpoint.
             ["keep", entries] => self.cluster.keep = entries.parse().expect("a number"),
@@ -102,6 +110,29 @@ impl Story {
                 self.roles.insert(name.to_owned(), follower);
             }
             [one, "is", "not", other] => assert_ne!(self.of(one), self.of(other)),
+            ["empty", "the", "disk", "of", name] => {
+                let name = &self.cluster.servers[self.of(name)].name;
+                std::fs::remove_dir_all(self.cluster.folder.path().join(name)).expect("removed");
+            }
+            // The hint of its error has this text; NAME in it is the server's.
+            ["start", "of", name, "is", "refused", "with", ..] => {
+                let number = self.of(name);
+                let (_, text) = line.split_once(" with ").expect("a text");
+                let wanted = text.replace("NAME", &self.cluster.servers[number].name);
+                let (_runtime, start) = self.cluster.starting(self.cluster.config(number)).await;
+                let started = timeout(DEADLINE, start).await.expect("in time");
+                let error = started.expect("no panic").err().expect("refused");
+                let hint = error.hint().expect("a hint");
+                assert!(hint.contains(&wanted), "{error}; {hint}");
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// What is written, and what is kept of it. False: the step is none of these.
+    async fn about_the_state(&mut self, words: &[&str]) -> bool {
+        match words[..] {
             // Accounts with these numbers, all at once.
             ["write", numbers] => {
                 let (first, last) = numbers.split_once("..").expect("A..B");
@@ -137,21 +168,14 @@ impl Story {
                 let cut = || node.status().ok().filter(|status| status.purged > index);
                 wait("the log to be cut", cut).await;
             }
-            ["empty", "the", "disk", "of", name] => {
-                let name = &self.cluster.servers[self.of(name)].name;
-                std::fs::remove_dir_all(self.cluster.folder.path().join(name)).expect("removed");
-            }
-            // The hint of its error has this text; NAME in it is the server's.
-            ["start", "of", name, "is", "refused", "with", ..] => {
-                let number = self.of(name);
-                let (_, text) = line.split_once(" with ").expect("a text");
-                let wanted = text.replace("NAME", &self.cluster.servers[number].name);
-                let (_runtime, start) = self.cluster.starting(self.cluster.config(number)).await;
-                let started = timeout(DEADLINE, start).await.expect("in time");
-                let error = started.expect("no panic").err().expect("refused");
-                let hint = error.hint().expect("a hint");
-                assert!(hint.contains(&wanted), "{error}; {hint}");
-            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// What servers say of themselves and of each other. False: the step is none of these.
+    async fn about_answers(&mut self, words: &[&str]) -> bool {
+        match words[..] {
             [name, "hears", "of", "the", "leader"] => {
                 let mut known = self.node(name).cluster();
                 let heard = known.wait_for(|state| state.leading().is_some());
@@ -175,8 +199,9 @@ impl Story {
                 let read = self.node(name).read_barrier().await;
                 read.expect("the leader may answer");
             }
-            _ => panic!("there is no such step"),
+            _ => return false,
         }
+        true
     }
 
     fn of(&self, name: &str) -> usize {

@@ -1,5 +1,8 @@
 //! What a client can get wrong in a message, and what it is answered.
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use quorid_directory::ObjectId;
+
 use super::*;
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -249,4 +252,43 @@ fn passwords_are_taken_out_of_their_messages() {
 fn times_are_told_to_the_millisecond() {
     let time = timestamp(Time(1_234_567));
     assert_eq!((time.seconds, time.nanos), (1234, 567_000_000));
+}
+
+#[test]
+fn groups_are_named_by_id_or_name() {
+    let named = |name| quorid_directory::GroupName::parse(name).map(Selector::GroupName);
+    assert_eq!(
+        group_name(&format!("groups/{ID}")),
+        Ok(Selector::GroupId(id()))
+    );
+    let office = named("Head office").expect("a name");
+    assert_eq!(group_name("groups/name:Head office"), Ok(office));
+    for wrong in [
+        "",
+        "staff",
+        "groups/staff",
+        "groups/name:",
+        "groups/name:a/b",
+        "accounts/x",
+    ] {
+        let error = group_name(wrong).expect_err(wrong);
+        assert_eq!(error.reason().as_str(), "INVALID_GROUP_NAME", "{wrong}");
+    }
+}
+
+#[test]
+fn a_change_of_members_names_accounts_and_groups_and_at_least_one() {
+    let named = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect::<Vec<_>>()
+    };
+    let change = members(&named(&["accounts/login:ana", "groups/name:dev"]), &[]);
+    assert!(matches!(
+        change,
+        Ok(crate::service::GroupEdit::Members { add, .. }) if add.len() == 2
+    ));
+    assert!(members(&[], &[]).is_err());
+    assert!(members(&named(&["ana"]), &[]).is_err());
 }

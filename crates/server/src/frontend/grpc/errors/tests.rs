@@ -1,13 +1,12 @@
 //! Each error of the domain, with its code and reason on the wire.
 
 use quorid_directory::{
-    LOGIN_NAME, LoginName, ObjectId, RequestId, Revision, Selector, Time, Value, Violation,
-    attribute,
+    LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Selector, Time, Value,
+    Violation, attribute,
 };
 
-use quorid_storage::Fault;
-
 use super::*;
+use crate::service::Fault;
 
 fn wire(error: impl Into<Error>) -> (Code, Reason, HashMap<String, String>) {
     let status = Status::from(error.into());

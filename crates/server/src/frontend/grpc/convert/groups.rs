@@ -1,0 +1,103 @@
+//! Groups between the wire and the directory's types.
+
+use quorid_api::proto;
+use quorid_directory::{Edit, GroupName, InvalidObjectId, Kind, Object, Selector};
+
+use super::{
+    Invalid, account_name, edit, etag, given, other_attributes, request_id, set, shown, timestamp,
+};
+use crate::service::{GroupEdit, NewGroup};
+
+/// The group that is to be made.
+pub(crate) fn new_group(request: proto::CreateGroupRequest) -> Result<NewGroup, Invalid> {
+    let asked = request.group.unwrap_or_default();
+    let name = vec![set("group_name", &asked.group_name)?];
+    Ok(NewGroup {
+        edits: [name, given(&asked.attributes)?].concat(),
+        request: request_id(&request.request_id)?,
+    })
+}
+
+/// The edits of a group; it has no other fields that could be changed.
+pub(crate) fn edits(asked: &[proto::AttributeEdit]) -> Result<Vec<Edit>, Invalid> {
+    if asked.is_empty() {
+        return Err(Invalid::FieldMask(
+            "nothing to change: there are no edits; make some".to_owned(),
+        ));
+    }
+    asked.iter().map(edit).collect()
+}
+
+/// Who is to be a member and who not.
+pub(crate) fn members(add: &[String], remove: &[String]) -> Result<GroupEdit, Invalid> {
+    if add.is_empty() && remove.is_empty() {
+        return Err(Invalid::FieldMask(
+            "nothing to change: there are no members to add or to remove; name some".to_owned(),
+        ));
+    }
+    let named = |names: &[String]| -> Result<Vec<_>, _> {
+        names.iter().map(|name| member_name(name)).collect()
+    };
+    Ok(GroupEdit::Members {
+        add: named(add)?,
+        remove: named(remove)?,
+    })
+}
+
+/// `groups/{id}` or `groups/name:{group_name}`.
+pub(crate) fn group_name(name: &str) -> Result<Selector, Invalid> {
+    let rest = name.strip_prefix("groups/").ok_or_else(|| {
+        Invalid::GroupName(format!(
+            "`{}` does not name a group; write groups/{{id}} or groups/name:{{group_name}}",
+            shown(name)
+        ))
+    })?;
+    if let Some(group_name) = rest.strip_prefix("name:") {
+        return GroupName::parse(group_name)
+            .map(Selector::GroupName)
+            .map_err(|why| Invalid::GroupName(format!("`{}`: {why}", shown(group_name))));
+    }
+    let id = rest
+        .parse()
+        .map_err(|error: InvalidObjectId| Invalid::GroupName(error.to_string()))?;
+    Ok(Selector::GroupId(id))
+}
+
+/// An account or a group.
+fn member_name(name: &str) -> Result<Selector, Invalid> {
+    if name.starts_with("groups/") {
+        group_name(name)
+    } else {
+        account_name(name)
+    }
+}
+
+/// A group as clients see it.
+pub(crate) fn group(group: &Object) -> proto::Group {
+    proto::Group {
+        name: format!("groups/{}", group.id),
+        id: group.id.to_string(),
+        group_name: group.group_name().to_owned(),
+        create_time: Some(timestamp(group.created.time)),
+        create_address: group.created.client.to_string(),
+        update_time: Some(timestamp(group.changed.time)),
+        update_address: group.changed.client.to_string(),
+        etag: etag(group.version),
+        attributes: other_attributes(group),
+        groups: Vec::new(),
+    }
+}
+
+/// A member of a group as clients see it.
+pub(crate) fn member(object: &Object) -> proto::Member {
+    let list = match object.kind {
+        Kind::Person => "accounts",
+        Kind::Group => "groups",
+    };
+    proto::Member {
+        name: format!("{list}/{}", object.id),
+        id: object.id.to_string(),
+        login_name: object.login_name().to_owned(),
+        group_name: object.group_name().to_owned(),
+    }
+}

@@ -1,0 +1,104 @@
+//! Pages of lists: how much of a list is asked for, and where it goes on.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use quorid_directory::{GROUP_NAME, Kind, Membership, Object, ObjectId, Syntax, UniqueKey, Value};
+
+use super::Invalid;
+
+/// Accounts in a page, where the client doesn't say; and the most there are.
+const PAGE_SIZE_MAX: usize = 1000;
+
+/// First bytes of page tokens: each list has its own, and another layout gets another one.
+const OF_ACCOUNTS: u8 = 1;
+const OF_GROUPS: u8 = 2;
+const OF_MEMBERS: u8 = 3;
+
+/// How many accounts a page gets.
+pub(crate) fn page_size(asked: i32) -> Result<usize, Invalid> {
+    match usize::try_from(asked) {
+        Ok(0) => Ok(PAGE_SIZE_MAX),
+        Ok(size) => Ok(size.min(PAGE_SIZE_MAX)),
+        Err(_) => Err(Invalid::PageSize(asked)),
+    }
+}
+
+/// Where the page after this account begins.
+pub(crate) fn accounts_token(last: ObjectId) -> String {
+    page_token(OF_ACCOUNTS, last.as_bytes())
+}
+
+/// The account that the page comes after; none for the first page.
+pub(crate) fn accounts_start(token: &str) -> Result<Option<ObjectId>, Invalid> {
+    page_start(OF_ACCOUNTS, token, |id| {
+        Some(ObjectId::from_bytes(id.try_into().ok()?))
+    })
+}
+
+/// Where the page after this group begins.
+pub(crate) fn groups_token(last: &Object) -> String {
+    let key = Syntax::GroupName.key(&Value::Text(last.group_name().to_owned()));
+    page_token(OF_GROUPS, &key)
+}
+
+/// The group that the page comes after; none for the first page.
+pub(crate) fn groups_start(token: &str) -> Result<Option<UniqueKey>, Invalid> {
+    page_start(OF_GROUPS, token, |key| {
+        Some(UniqueKey {
+            attribute: GROUP_NAME,
+            key: key.to_vec(),
+        })
+    })
+}
+
+/// Where the page after this member begins.
+pub(crate) fn members_token(last: &Membership) -> String {
+    let kind = match last.kind {
+        Kind::Person => 1,
+        Kind::Group => 2,
+    };
+    page_token(OF_MEMBERS, &[&[kind], &last.member.as_bytes()[..]].concat())
+}
+
+/// The member that the page comes after; none for the first page.
+pub(crate) fn members_start(token: &str) -> Result<Option<(Kind, ObjectId)>, Invalid> {
+    page_start(OF_MEMBERS, token, |member| {
+        let (kind, id) = member.split_first()?;
+        let kind = match kind {
+            1 => Kind::Person,
+            2 => Kind::Group,
+            _ => return None,
+        };
+        Some((kind, ObjectId::from_bytes(id.try_into().ok()?)))
+    })
+}
+
+/// Version (1 byte), content, CRC-32 of both (4, big-endian), as unpadded base64url.
+fn page_token(version: u8, content: &[u8]) -> String {
+    let mut bytes = [&[version], content].concat();
+    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_be_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn page_start<T>(
+    version: u8,
+    token: &str,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<Option<T>, Invalid> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let start = || {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (content, crc) = bytes.split_last_chunk::<4>()?;
+        let whole = crc32fast::hash(content).to_be_bytes() == *crc;
+        let (of, content) = content.split_first()?;
+        read(content).filter(|_| whole && *of == version)
+    };
+    start().map(Some).ok_or_else(|| {
+        Invalid::PageToken(
+            "the page token isn't one of this list; send next_page_token as it came, or none to \
+             begin at the first page"
+                .to_owned(),
+        )
+    })
+}

@@ -1,0 +1,123 @@
+//! What the directory says no to, on the wire.
+
+use quorid_api::Reason;
+use quorid_directory::{AttributeNumber, GROUP_NAME, Kind, LOGIN_NAME, Rejection};
+use tonic::{Code, Status};
+
+use super::build;
+
+pub(super) fn rejected(rejection: &Rejection, message: String) -> Status {
+    let (code, reason) = code_and_reason(rejection);
+    let metadata = metadata(rejection)
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value));
+    build(code, reason, message, metadata.collect())
+}
+
+fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
+    match rejection {
+        Rejection::ValueTaken {
+            attribute: LOGIN_NAME,
+            ..
+        } => (Code::AlreadyExists, Reason::LoginNameTaken),
+        Rejection::ValueTaken { .. } => (Code::AlreadyExists, Reason::ValueTaken),
+        Rejection::SchemaViolation { .. } => (Code::InvalidArgument, Reason::SchemaViolation),
+        Rejection::NotPermitted { .. } => (Code::PermissionDenied, Reason::OperatorNeeded),
+        Rejection::NotFound { object } => match object.kind() {
+            Kind::Person => (Code::NotFound, Reason::AccountNotFound),
+            Kind::Group => (Code::NotFound, Reason::GroupNotFound),
+        },
+        Rejection::WrongKind { .. } => (Code::InvalidArgument, Reason::WrongKind),
+        Rejection::GroupCycle { .. } => (Code::FailedPrecondition, Reason::GroupCycle),
+        Rejection::LimitExceeded { .. } => (Code::FailedPrecondition, Reason::LimitExceeded),
+        Rejection::VersionMismatch { .. } => (Code::Aborted, Reason::EtagMismatch),
+        Rejection::PasswordNeeded { .. } => (Code::Unauthenticated, Reason::PasswordNeeded),
+        Rejection::PasswordChanged { .. } => (Code::Unauthenticated, Reason::WrongPassword),
+        Rejection::RequestExpired { .. } => (Code::FailedPrecondition, Reason::RequestExpired),
+        Rejection::RequestReused { .. } => (Code::InvalidArgument, Reason::RequestReused),
+        Rejection::RequestFromFuture { .. } => {
+            (Code::FailedPrecondition, Reason::RequestFromFuture)
+        }
+    }
+}
+
+fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
+    match rejection {
+        Rejection::ValueTaken {
+            attribute: LOGIN_NAME,
+            value,
+            holder,
+        } => vec![
+            ("login_name", value.to_string()),
+            ("account_id", holder.to_string()),
+        ],
+        Rejection::ValueTaken {
+            attribute,
+            value,
+            holder,
+        } => vec![
+            ("attribute", attribute_name(*attribute)),
+            ("value", value.to_string()),
+            (id_of(*attribute), holder.to_string()),
+        ],
+        Rejection::SchemaViolation { attribute, .. } | Rejection::NotPermitted { attribute } => {
+            vec![("attribute", attribute_name(*attribute))]
+        }
+        Rejection::NotFound { object } => {
+            let key = match object.kind() {
+                Kind::Person => "account",
+                Kind::Group => "group",
+            };
+            vec![(key, object.to_string())]
+        }
+        Rejection::WrongKind {
+            id,
+            expected,
+            actual,
+        } => vec![
+            ("id", id.to_string()),
+            ("expected", expected.to_string()),
+            ("actual", actual.to_string()),
+        ],
+        Rejection::GroupCycle { group, member } => vec![
+            ("group_id", group.to_string()),
+            ("member_id", member.to_string()),
+        ],
+        Rejection::LimitExceeded { limit } => vec![("most", limit.most().to_string())],
+        Rejection::VersionMismatch {
+            account,
+            expected,
+            actual,
+        } => vec![
+            ("account_id", account.to_string()),
+            ("expected_etag", format!("{:x}", expected.0)),
+            ("actual_etag", format!("{:x}", actual.0)),
+        ],
+        Rejection::PasswordNeeded { .. } | Rejection::PasswordChanged { .. } => Vec::new(),
+        Rejection::RequestExpired { time, floor } => vec![
+            ("time_ms", time.0.to_string()),
+            ("floor_ms", floor.0.to_string()),
+        ],
+        Rejection::RequestReused { request } => vec![("request_id", request.to_string())],
+        Rejection::RequestFromFuture { time, now } => vec![
+            ("time_ms", time.0.to_string()),
+            ("now_ms", now.0.to_string()),
+        ],
+    }
+}
+
+/// The key of its holder's id.
+fn id_of(number: AttributeNumber) -> &'static str {
+    match number {
+        GROUP_NAME => "group_id",
+        _ => "account_id",
+    }
+}
+
+/// Its name in the API, or its number where this server does not know it.
+fn attribute_name(number: AttributeNumber) -> String {
+    match number.attribute() {
+        Some(attribute) => attribute.name.to_owned(),
+        None => number.0.to_string(),
+    }
+}
