@@ -54,6 +54,7 @@ mod failure;
 pub mod fuzzing;
 mod group;
 mod leader;
+pub mod pem;
 mod reason;
 mod rpc;
 mod server;

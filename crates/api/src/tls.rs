@@ -2,10 +2,12 @@
 
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
-use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore, crypto::ring};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::{AlertDescription, CertificateError, ClientConfig, crypto::ring};
 
-use crate::Endpoint;
+use crate::{
+    Endpoint,
+    pem::{self, PemError},
+};
 
 /// PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,16 +62,9 @@ pub enum Remedy {
 /// Why TLS cannot be spoken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
-    /// A file is missing, unreadable, or not what it should be.
-    #[error("cannot use {what} {}: {problem}", path.display())]
-    File {
-        /// `the CA certificate`, `the certificate`, `the private key`.
-        what: &'static str,
-        /// Which.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
+    /// A file is of no use.
+    #[error(transparent)]
+    File(#[from] PemError),
     /// A certificate without a key, or the other way round.
     #[error("a client certificate needs its private key: only the {given} is given")]
     Incomplete {
@@ -93,38 +88,14 @@ impl TlsError {
     pub(crate) fn problem(&self) -> String {
         match self {
             Self::Handshake { problem, .. } => format!("no secure connection: {problem}"),
-            Self::File { .. } | Self::Incomplete { .. } => self.to_string(),
+            Self::File(_) | Self::Incomplete { .. } => self.to_string(),
         }
     }
 }
 
 /// Reads the files.
 pub fn load(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
-    let file_error = |what, path: &PathBuf, problem: String| TlsError::File {
-        what,
-        path: path.clone(),
-        problem,
-    };
-    let certificates = |what, path: &PathBuf| -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        let found = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| file_error(what, path, error.to_string()))?;
-        if found.is_empty() {
-            return Err(file_error(
-                what,
-                path,
-                "it has no PEM certificate".to_owned(),
-            ));
-        }
-        Ok(found)
-    };
-
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates("the CA certificate", &files.ca)? {
-        roots
-            .add(certificate)
-            .map_err(|error| file_error("the CA certificate", &files.ca, error.to_string()))?;
-    }
+    let roots = pem::trusted(&files.ca)?;
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring supports TLS 1.2 and 1.3")
@@ -138,12 +109,10 @@ pub fn load(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
         }
         (None, Some(_)) => return Err(TlsError::Incomplete { given: "key" }),
         (Some(cert), Some(key)) => {
-            let chain = certificates("the certificate", cert)?;
-            let secret = PrivateKeyDer::from_pem_file(key)
-                .map_err(|error| file_error("the private key", key, error.to_string()))?;
+            let chain = pem::certificates("the certificate", cert)?;
             builder
-                .with_client_auth_cert(chain, secret)
-                .map_err(|error| file_error("the private key", key, error.to_string()))?
+                .with_client_auth_cert(chain, pem::private_key(key)?)
+                .map_err(|error| PemError::new("the private key", key, error))?
         }
     };
     Ok(TlsSettings::from_config(config))

@@ -209,9 +209,7 @@ impl From<Unavailable> for Failure {
 impl From<TlsError> for Failure {
     fn from(error: TlsError) -> Self {
         let (exit, code) = match &error {
-            TlsError::File { .. } | TlsError::Incomplete { .. } => {
-                (Exit::Usage, Code::InvalidArgument)
-            }
+            TlsError::File(_) | TlsError::Incomplete { .. } => (Exit::Usage, Code::InvalidArgument),
             TlsError::Handshake { .. } => (Exit::NotAllowed, Code::Unauthenticated),
         };
         Self::new(exit, code, Cause::Tls, error.to_string()).hint(hints::of_tls(&error))
@@ -236,9 +234,8 @@ impl From<CertError> for Failure {
             | CertError::NoHost { .. }
             | CertError::AuthorityExpired { .. }
             | CertError::AuthorityMismatch { .. }
-            | CertError::NotACertificate { .. }
-            | CertError::NotAKey { .. }
-            | CertError::Read { .. } => (Exit::Usage, Code::InvalidArgument),
+            | CertError::File(_)
+            | CertError::Authority { .. } => (Exit::Usage, Code::InvalidArgument),
         };
         Self::new(exit, code, Cause::Certificate, error.to_string())
     }

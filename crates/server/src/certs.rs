@@ -23,8 +23,10 @@ use rcgen::{
     Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 
+use quorid_api::pem::{self, PemError};
+
 pub use error::CertError;
-pub use inspect::{CertificateFacts, Role, facts, inspect, inspect_pem};
+pub use inspect::{CertificateFacts, Role, facts, inspect};
 
 use crate::tls::{OPERATOR_UNIT, SERVER_UNIT, is_host_label, peer_server_name};
 
@@ -190,42 +192,34 @@ fn make_leaf(
 /// The authority in `dir`, ready to sign, and when it expires, seconds since 1970.
 fn read_authority(dir: &Path) -> Result<(Issuer<'static, KeyPair>, u64), CertError> {
     let files = CertificateFiles::authority(dir);
-    let read = |path: &Path| {
-        fs::read_to_string(path).map_err(|error| CertError::Read {
-            path: path.to_owned(),
-            error,
-            remedy: "; make an authority with `quorid cert ca`, or name its directory with --ca",
-        })
+    let unusable = |error| CertError::Authority { error };
+    let certificate_error = |problem| {
+        unusable(PemError::new(
+            "the CA certificate",
+            &files.certificate,
+            problem,
+        ))
     };
-    let certificate_pem = read(&files.certificate)?;
-    let key_pem = read(&files.key)?;
-    let facts = inspect(&files.certificate)?;
-    let facts = facts.first().ok_or_else(|| CertError::NotACertificate {
-        path: files.certificate.clone(),
-        reason: "the file is empty".to_owned(),
-    })?;
+    let certificates = pem::certificates("the CA certificate", &files.certificate);
+    let certificate = certificates.map_err(unusable)?.swap_remove(0);
+    let facts = facts(&certificate).map_err(certificate_error)?;
+    let key = pem::private_key(&files.key).map_err(unusable)?;
     let expires = u64::try_from(facts.not_after).unwrap_or(0);
     if expires <= now() {
         return Err(CertError::AuthorityExpired {
             path: files.certificate,
         });
     }
-    let key = KeyPair::from_pem(&key_pem).map_err(|error| CertError::NotAKey {
-        path: files.key.clone(),
-        reason: error.to_string(),
-    })?;
+    let key = KeyPair::try_from(&key)
+        .map_err(|error| unusable(PemError::new("the private key", &files.key, error)))?;
     if facts.public_key != key.public_key_raw() {
         return Err(CertError::AuthorityMismatch {
             certificate: files.certificate,
             key: files.key,
         });
     }
-    let issuer = Issuer::from_ca_cert_pem(&certificate_pem, key).map_err(|error| {
-        CertError::NotACertificate {
-            path: files.certificate.clone(),
-            reason: error.to_string(),
-        }
-    })?;
+    let issuer = Issuer::from_ca_cert_der(&certificate, key)
+        .map_err(|error| certificate_error(error.to_string()))?;
     Ok((issuer, expires))
 }
 

@@ -7,13 +7,9 @@
 
 mod explain;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
-use self::explain::explain;
-pub use self::explain::handshake_failure;
+use quorid_api::pem::{self, PemError};
 use rustls::{
     ClientConfig, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
     client::{WebPkiServerVerifier, danger::ServerCertVerifier as _},
@@ -23,11 +19,11 @@ use rustls::{
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
-use rustls_pki_types::{
-    CertificateDer, PrivateKeyDer, ServerName, UnixTime,
-    pem::{self, PemObject as _},
-};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
+
+use self::explain::explain;
+pub use self::explain::handshake_failure;
 
 /// Organisational unit of a server's certificate.
 pub const SERVER_UNIT: &str = "quorid-server";
@@ -51,16 +47,9 @@ pub struct TlsFiles {
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read, or isn't PEM.
-    #[error("cannot read {what} {}: {reason}", path.display())]
-    Unreadable {
-        /// CA, certificate or private key.
-        what: &'static str,
-        /// Where it should be.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// A file is of no use.
+    #[error(transparent)]
+    File(#[from] PemError),
     /// A certificate that doesn't serve its purpose.
     #[error("certificate {} {reason}; try: {remedy}", path.display())]
     Unfit {
@@ -159,20 +148,11 @@ impl std::fmt::Debug for Identity {
 impl Identity {
     /// Reads the files. `check` says whether they fit.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in read_certificates("the CA certificate", &files.ca)? {
-            roots
-                .add(certificate)
-                .map_err(|error| unreadable("the CA certificate", &files.ca, &error))?;
-        }
-        let chain = read_certificates("the server's certificate", &files.cert)?;
-        let key = PrivateKeyDer::from_pem_file(&files.key)
-            .map_err(|error| unreadable_pem("the private key", &files.key, error))?;
         Ok(Self {
             files: files.clone(),
-            roots: Arc::new(roots),
-            chain,
-            key,
+            roots: Arc::new(pem::trusted(&files.ca)?),
+            chain: pem::certificates("the server's certificate", &files.cert)?,
+            key: pem::private_key(&files.key)?,
             provider: Arc::new(rustls::crypto::ring::default_provider()),
         })
     }
@@ -356,41 +336,6 @@ impl ClientCertVerifier for ServersOnly {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.any.supported_verify_schemes()
-    }
-}
-
-fn read_certificates(
-    what: &'static str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unreadable_pem(what, path, error))?;
-    if certificates.is_empty() {
-        return Err(unreadable(
-            what,
-            path,
-            &"the file has no PEM certificate in it",
-        ));
-    }
-    Ok(certificates)
-}
-
-fn unreadable_pem(what: &'static str, path: &Path, error: pem::Error) -> TlsError {
-    if let pem::Error::Io(error) = error {
-        return unreadable(what, path, &error);
-    }
-    if matches!(error, pem::Error::NoItemsFound) {
-        return unreadable(what, path, &"the file has none in it, as PEM");
-    }
-    unreadable(what, path, &error)
-}
-
-fn unreadable(what: &'static str, path: &Path, reason: &dyn std::fmt::Display) -> TlsError {
-    TlsError::Unreadable {
-        what,
-        path: path.to_owned(),
-        reason: reason.to_string(),
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
 
 pub(crate) fn of_tls(error: &TlsError) -> &'static str {
     match error {
-        TlsError::File { .. } => "`quorid cert` makes the files",
+        TlsError::File(_) => "`quorid cert` makes the files",
         TlsError::Incomplete { .. } => "give both --cert and --key, or neither",
         TlsError::Handshake { remedy, .. } => match remedy {
             Remedy::Authority => "give the certificate of the cluster's own CA with --ca",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use quorid_api::{Endpoint, fuzzing::assert_endpoint};
 use quorid_server::{
-    certs::{self, LeafOptions, Role, facts, inspect_pem},
+    certs::{self, LeafOptions, Role, facts},
     config::{self, Config},
     named_server::NamedServer,
     tls::{self, role_of},
@@ -31,7 +31,7 @@ pub fn check(data: &[u8]) {
         2 => identity(bytes),
         3 => password_line(bytes),
         4 => with_text(bytes, option),
-        5 => drop(inspect_pem(bytes)),
+        5 => pem(bytes),
         _ => certificate(bytes),
     }
 }
@@ -117,6 +117,12 @@ fn option(text: &str) {
         assert_eq!(id.to_string(), text.to_ascii_lowercase());
     }
     assert_endpoint(text);
+}
+
+fn pem(bytes: &[u8]) {
+    for der in CertificateDer::pem_slice_iter(bytes).flatten() {
+        certificate(&der);
+    }
 }
 
 /// Both places that look at a certificate see the same in it.

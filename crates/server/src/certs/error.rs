@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use quorid_api::pem::PemError;
+
 /// Why a certificate couldn't be made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum CertError {
@@ -59,31 +61,14 @@ pub enum CertError {
         /// The key that doesn't fit.
         key: PathBuf,
     },
-    /// A file has no certificate in it.
-    #[error("`{path}` is no certificate in PEM format: {reason}")]
-    NotACertificate {
-        /// The file.
-        path: PathBuf,
-        /// What was wrong.
-        reason: String,
-    },
-    /// A key file has no key in it.
-    #[error("`{path}` is no private key in PEM format: {reason}")]
-    NotAKey {
-        /// The file.
-        path: PathBuf,
-        /// What was wrong.
-        reason: String,
-    },
-    /// A file couldn't be read.
-    #[error("cannot read `{path}`: {error}{remedy}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-        /// What to do about it, as the end of the sentence.
-        remedy: &'static str,
+    /// A certificate's file is of no use.
+    #[error(transparent)]
+    File(#[from] PemError),
+    /// The authority's files are of no use.
+    #[error("{error}; make an authority with `quorid cert ca`, or name its directory with --ca")]
+    Authority {
+        /// Which of them, and why.
+        error: PemError,
     },
     /// A file couldn't be written.
     #[error("cannot write `{path}`: {error}")]

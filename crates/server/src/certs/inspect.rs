@@ -1,8 +1,8 @@
 //! What a certificate file says: names, role, validity, fingerprint.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+use quorid_api::pem::{self, PemError};
 use sha2::{Digest as _, Sha256};
 use x509_parser::{
     certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _, x509::X509Name,
@@ -57,28 +57,13 @@ pub struct CertificateFacts {
     pub public_key: Vec<u8>,
 }
 
-/// Reads the certificates of a PEM file, in their order.
+/// What the certificates of a PEM file say, in their order.
 pub fn inspect(path: &Path) -> Result<Vec<CertificateFacts>, CertError> {
-    let bytes = fs::read(path).map_err(|error| CertError::Read {
-        path: path.to_owned(),
-        error,
-        remedy: "",
-    })?;
-    inspect_pem(&bytes).map_err(|reason| CertError::NotACertificate {
-        path: path.to_owned(),
-        reason,
-    })
-}
-
-/// The certificates of a PEM file's content, or why it has none.
-pub fn inspect_pem(bytes: &[u8]) -> Result<Vec<CertificateFacts>, String> {
-    let facts = CertificateDer::pem_slice_iter(bytes)
-        .map(|der| facts(&der.map_err(|error| error.to_string())?))
-        .collect::<Result<Vec<_>, _>>()?;
-    if facts.is_empty() {
-        return Err("it has no `-----BEGIN CERTIFICATE-----`".to_owned());
-    }
-    Ok(facts)
+    let what = "the certificate";
+    let read = pem::certificates(what, path)?;
+    let read = read.iter().map(|certificate| facts(certificate));
+    let facts = read.collect::<Result<_, _>>();
+    Ok(facts.map_err(|problem| PemError::new(what, path, problem))?)
 }
 
 /// What a certificate says, or why it is none. DER.

@@ -126,6 +126,18 @@ fn missing_authority_says_how_to_make_one() {
 }
 
 #[test]
+fn an_authority_that_is_of_no_use_is_named() {
+    for broken in ["ca.crt", "ca.key"] {
+        let dir = tempfile::tempdir().unwrap();
+        make_ca(dir.path(), 1).unwrap();
+        fs::write(dir.path().join(broken), "hello").unwrap();
+        let error = make_operator("admin", &LeafOptions::in_dir(dir.path())).unwrap_err();
+        assert!(matches!(error, CertError::Authority { .. }), "{error}");
+        assert!(error.to_string().contains(broken), "{error}");
+    }
+}
+
+#[test]
 fn file_without_a_certificate_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("x.crt");
