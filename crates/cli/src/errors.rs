@@ -226,7 +226,7 @@ impl From<InvalidServer> for Failure {
 impl From<CertError> for Failure {
     fn from(error: CertError) -> Self {
         let (exit, code) = match &error {
-            CertError::Write { .. } | CertError::Sign { .. } => (Exit::Fault, Code::Internal),
+            CertError::Write { .. } | CertError::Sign(_) => (Exit::Fault, Code::Internal),
             CertError::Exists { .. }
             | CertError::ServerName { .. }
             | CertError::OperatorName { .. }

@@ -99,11 +99,7 @@ pub fn make_ca(dir: &Path, days: u32) -> Result<CertificateFiles, CertError> {
         &files,
         ": every certificate of its cluster hangs on it; name another directory with --out",
     )?;
-    let sign = |error: rcgen::Error| CertError::Sign {
-        name: AUTHORITY_NAME.to_owned(),
-        reason: error.to_string(),
-    };
-    let key = KeyPair::generate().map_err(sign)?;
+    let key = KeyPair::generate()?;
     // Two clusters' authorities must not have the same name: a verifier picks by name.
     #[allow(clippy::disallowed_methods, reason = "no server makes an authority")]
     let common_name = format!("Quorid cluster CA {:08x}", rand::random::<u32>());
@@ -114,7 +110,7 @@ pub fn make_ca(dir: &Path, days: u32) -> Result<CertificateFiles, CertError> {
         KeyUsagePurpose::CrlSign,
         KeyUsagePurpose::DigitalSignature,
     ];
-    let certificate = params.self_signed(&key).map_err(sign)?;
+    let certificate = params.self_signed(&key)?;
     write_pair(&files, &key, &certificate.pem(), false)?;
     Ok(files)
 }
@@ -173,18 +169,14 @@ fn make_leaf(
     if !options.force {
         refuse_overwriting(&files, "; replace it with --force")?;
     }
-    let sign = |error: rcgen::Error| CertError::Sign {
-        name: name.to_owned(),
-        reason: error.to_string(),
-    };
     let (issuer, authority_expiry) = read_authority(&options.ca_dir)?;
-    let key = KeyPair::generate().map_err(sign)?;
+    let key = KeyPair::generate()?;
     let mut params = params(name, unit, expiry(options.days).min(authority_expiry));
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.use_authority_key_identifier_extension = true;
     shape(&mut params);
-    let certificate = params.signed_by(&key, &issuer).map_err(sign)?;
+    let certificate = params.signed_by(&key, &issuer)?;
     write_pair(&files, &key, &certificate.pem(), options.force)?;
     Ok(files)
 }
@@ -288,31 +280,33 @@ fn write_pair(
     write_file(&files.certificate, certificate, 0o644, force)
 }
 
-/// Written under another name, synced, then renamed: nobody sees half a file.
 fn write_file(path: &Path, content: &str, mode: u32, force: bool) -> Result<(), CertError> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let failed = |error: io::Error| CertError::Write {
+    put_in_place(path, content, mode, force).map_err(|error| CertError::Write {
         path: path.to_owned(),
         error,
-    };
+    })
+}
+
+/// Written under another name, synced, then renamed: nobody sees half a file.
+fn put_in_place(path: &Path, content: &str, mode: u32, force: bool) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
     let dir = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    fs::create_dir_all(dir).map_err(failed)?;
+    fs::create_dir_all(dir)?;
     let mut file = tempfile::Builder::new()
         .permissions(fs::Permissions::from_mode(mode))
-        .tempfile_in(dir)
-        .map_err(failed)?;
-    file.write_all(content.as_bytes()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    let persisted = if force {
-        file.persist(path)
+        .tempfile_in(dir)?;
+    file.write_all(content.as_bytes())?;
+    file.as_file().sync_all()?;
+    if force {
+        file.persist(path)?;
     } else {
-        file.persist_noclobber(path)
-    };
-    persisted.map(drop).map_err(|error| failed(error.error))
+        file.persist_noclobber(path)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

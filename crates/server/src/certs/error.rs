@@ -79,11 +79,6 @@ pub enum CertError {
         error: io::Error,
     },
     /// The certificate couldn't be signed.
-    #[error("cannot make the certificate of `{name}`: {reason}")]
-    Sign {
-        /// Whose certificate.
-        name: String,
-        /// What was wrong.
-        reason: String,
-    },
+    #[error("cannot make the certificate: {0}")]
+    Sign(#[from] rcgen::Error),
 }
