@@ -100,18 +100,29 @@ impl Selector {
         }
     }
 
-    /// The id that it gives, or what to look up to find one.
-    pub fn lookup(&self) -> Lookup {
-        match self {
-            Self::Id(id) | Self::GroupId(id) => Lookup::Id(*id),
-            Self::LoginName(name) => Lookup::Holder(UniqueKey::login_name(name)),
-            Self::GroupName(name) => Lookup::Holder(UniqueKey::group_name(name)),
+    /// The object that it names, if it is there and of the kind that is meant. `holder` gives the id
+    /// of the object that has a unique value, `object` the object of an id.
+    pub fn find<E>(
+        &self,
+        holder: impl FnOnce(&UniqueKey) -> Result<Option<ObjectId>, E>,
+        object: impl FnOnce(&ObjectId) -> Result<Option<Object>, E>,
+    ) -> Result<Result<Object, Rejection>, E> {
+        let held = match self {
+            Self::Id(_) | Self::GroupId(_) => None,
+            Self::LoginName(name) => holder(&UniqueKey::login_name(name))?,
+            Self::GroupName(name) => holder(&UniqueKey::group_name(name))?,
+        };
+        let found = match (self, &held) {
+            (Self::Id(id) | Self::GroupId(id), _) | (_, Some(id)) => object(id)?,
+            (_, None) => None,
+        };
+        if let Some(id) = held {
+            assert!(
+                found.is_some(),
+                "{self} leads to object {id}, which is not there"
+            );
         }
-    }
-
-    /// What looking up gave, if it is there and of the kind that is meant.
-    pub fn found(&self, object: Option<Object>) -> Result<Object, Rejection> {
-        match object {
+        Ok(match found {
             None => Err(Rejection::NotFound {
                 object: self.clone(),
             }),
@@ -121,17 +132,8 @@ impl Selector {
                 expected: self.kind(),
                 actual: object.kind,
             }),
-        }
+        })
     }
-}
-
-/// How an object is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup {
-    /// By its id.
-    Id(ObjectId),
-    /// As the holder of a unique value.
-    Holder(UniqueKey),
 }
 
 /// `account 0189...` or `` login name `ana` ``: for messages.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{Lookup, Operation, Proof, Selector, VerifierChange};
+use crate::command::{Operation, Proof, Selector, VerifierChange};
 use crate::edit::Edit;
 use crate::event::{Change, Done, Event};
 use crate::id::ObjectId;
@@ -262,21 +262,8 @@ fn permitted<V: View>(
 
 /// The object that a request names.
 pub(crate) fn find<V: View>(view: &V, named: &Selector) -> Result<Object, Refused<V::Error>> {
-    let id = match named.lookup() {
-        Lookup::Id(id) => Some(id),
-        Lookup::Holder(key) => view.holder(&key)?,
-    };
-    let object = match id {
-        Some(id) => view.object(&id)?,
-        None => None,
-    };
-    if let (Lookup::Holder(_), Some(id)) = (named.lookup(), id) {
-        assert!(
-            object.is_some(),
-            "{named} leads to object {id}, which is not there"
-        );
-    }
-    named.found(object).map_err(Refused::Rejected)
+    let found = named.find(|key| view.holder(key), |id| view.object(id))?;
+    found.map_err(Refused::Rejected)
 }
 
 fn check_version<E>(object: &Object, expected: Option<Revision>) -> Result<(), Refused<E>> {

@@ -28,7 +28,7 @@ mod syntax;
 mod value;
 mod view;
 
-pub use command::{Command, Fingerprint, Lookup, Operation, Proof, Selector, VerifierChange};
+pub use command::{Command, Fingerprint, Operation, Proof, Selector, VerifierChange};
 pub use decide::{Decision, Retention, decide, decide_with};
 pub use edit::{Edit, EditAction};
 pub use event::{Change, Done, Event, Outcome};

@@ -1,20 +1,20 @@
 //! Changes to the state: all of a batch, or none.
 
-use redb::{Key, ReadableTableMetadata as _, WriteTransaction};
+use redb::{Key, WriteTransaction};
 
 use super::{
     Fault, OrFault as _,
     log::LogPos,
     position::{self, APPLIED, MEMBERSHIP},
-    rows::{Rows, place},
-    table::{self, Cell, Opened, Table, Tables, WriteTable, for_any, open_to_write},
+    rows::place,
+    table::{Cell, Opened, Table, Tables, WriteTable, for_any, open_to_write},
 };
 
 /// A batch of changes that is being made.
 pub struct Batch<'t> {
-    tables: Tables,
+    pub(super) tables: Tables,
     /// In the order of `tables`.
-    opened: Vec<WriteTable<'t>>,
+    pub(super) opened: Vec<WriteTable<'t>>,
     applied: Option<LogPos>,
     /// Bytes of the commands.
     pub(super) bytes: u64,
@@ -72,37 +72,6 @@ impl<'t> Batch<'t> {
             Some(at) => self.set_value(APPLIED, &position::encode(at)),
             None => Ok(()),
         }
-    }
-}
-
-impl Rows for Batch<'_> {
-    fn tables(&self) -> Tables {
-        self.tables
-    }
-
-    fn get<T>(
-        &self,
-        table: &Table,
-        key: &[u8],
-        read: impl FnOnce(&[u8]) -> Result<T, Fault>,
-    ) -> Result<Option<T>, Fault> {
-        let place = place(self.tables, table);
-        for_any!(&self.opened[place], opened => table::get(opened, table, key, read))
-    }
-
-    fn scan(
-        &self,
-        table: &Table,
-        after: Option<&[u8]>,
-        mut row: impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
-    ) -> Result<(), Fault> {
-        let place = place(self.tables, table);
-        for_any!(&self.opened[place], opened => table::scan(opened, table, after, &mut row))
-    }
-
-    fn count(&self, table: &Table) -> Result<u64, Fault> {
-        let place = place(self.tables, table);
-        for_any!(&self.opened[place], opened => opened.len().or_fault(table.doing("counting")))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Reading tables, the same way from a batch and from a view.
 
+use redb::ReadableTableMetadata as _;
+
 use super::{
-    Fault, OrFault as _,
-    table::{Table, Tables},
+    Batch, Fault, OrFault as _, StoreView,
+    table::{self, Opened, Table, Tables, for_any},
 };
 
 /// Tables that can be read.
@@ -48,6 +50,43 @@ pub trait Rows {
         Ok(number.unwrap_or_default())
     }
 }
+
+/// Reads the opened tables of a type. They are of other types of redb's in a batch than in a view.
+macro_rules! read_opened {
+    ($($Type:ty),*) => {
+        $(impl Rows for $Type {
+            fn tables(&self) -> Tables {
+                self.tables
+            }
+
+            fn get<T>(
+                &self,
+                table: &Table,
+                key: &[u8],
+                read: impl FnOnce(&[u8]) -> Result<T, Fault>,
+            ) -> Result<Option<T>, Fault> {
+                let place = place(self.tables, table);
+                for_any!(&self.opened[place], opened => table::get(opened, table, key, read))
+            }
+
+            fn scan(
+                &self,
+                table: &Table,
+                after: Option<&[u8]>,
+                mut row: impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
+            ) -> Result<(), Fault> {
+                let place = place(self.tables, table);
+                for_any!(&self.opened[place], opened => table::scan(opened, table, after, &mut row))
+            }
+
+            fn count(&self, table: &Table) -> Result<u64, Fault> {
+                let place = place(self.tables, table);
+                for_any!(&self.opened[place], opened => opened.len().or_fault(table.doing("counting")))
+            }
+        })*
+    };
+}
+read_opened!(Batch<'_>, StoreView);
 
 /// Where a table stands among those of a state.
 pub(crate) fn place(tables: Tables, table: &Table) -> usize {

@@ -1,6 +1,6 @@
 //! The state as readers see it.
 
-use redb::{Database, ReadableDatabase as _, ReadableTableMetadata as _};
+use redb::{Database, ReadableDatabase as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -8,15 +8,15 @@ use super::{
     blocking::blocking,
     log::LogPos,
     position::{Position, read_applied, read_position},
-    rows::{Rows, place},
-    table::{self, Digested, Opened, ReadTable, Table, Tables, for_any, open_to_read},
+    rows::Rows,
+    table::{Digested, ReadTable, Tables, open_to_read},
 };
 
 /// The state as it was at one position.
 pub struct StoreView {
-    tables: Tables,
+    pub(super) tables: Tables,
     /// In the order of `tables`.
-    opened: Vec<ReadTable>,
+    pub(super) opened: Vec<ReadTable>,
 }
 
 impl StoreView {
@@ -73,36 +73,5 @@ impl StoreView {
         self.tables
             .iter()
             .try_for_each(|table| (table.check_whole)(self))
-    }
-}
-
-impl Rows for StoreView {
-    fn tables(&self) -> Tables {
-        self.tables
-    }
-
-    fn get<T>(
-        &self,
-        table: &Table,
-        key: &[u8],
-        read: impl FnOnce(&[u8]) -> Result<T, Fault>,
-    ) -> Result<Option<T>, Fault> {
-        let place = place(self.tables, table);
-        for_any!(&self.opened[place], opened => table::get(opened, table, key, read))
-    }
-
-    fn scan(
-        &self,
-        table: &Table,
-        after: Option<&[u8]>,
-        mut row: impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
-    ) -> Result<(), Fault> {
-        let place = place(self.tables, table);
-        for_any!(&self.opened[place], opened => table::scan(opened, table, after, &mut row))
-    }
-
-    fn count(&self, table: &Table) -> Result<u64, Fault> {
-        let place = place(self.tables, table);
-        for_any!(&self.opened[place], opened => opened.len().or_fault(table.doing("counting")))
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use quorid_directory::{
-    GROUP_NAME, Kind, Lookup, Membership, Object, ObjectId, Outcome, Rejection, RequestId,
-    Revision, Selector, UniqueKey, Verifier, all_groups_of,
+    GROUP_NAME, Kind, Membership, Object, ObjectId, Outcome, Rejection, RequestId, Revision,
+    Selector, UniqueKey, Verifier, all_groups_of,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
@@ -46,15 +46,7 @@ impl ReadView {
 
     /// The object that a request names, if it is there and of the kind that is meant.
     pub fn find(&self, named: &Selector) -> Result<Result<Object, Rejection>, Fault> {
-        let id = match named.lookup() {
-            Lookup::Id(id) => Some(id),
-            Lookup::Holder(key) => self.holder(&key)?,
-        };
-        let object = match id {
-            Some(id) => self.object(&id)?,
-            None => None,
-        };
-        Ok(named.found(object))
+        named.find(|key| self.holder(key), |id| self.object(id))
     }
 
     /// Accounts in the order of their ids, from the first one after `after`, and whether there are

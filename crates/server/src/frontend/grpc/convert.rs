@@ -58,7 +58,7 @@ pub(super) fn account_change(
 ) -> Result<AccountChange, Invalid> {
     let asked = request.account.unwrap_or_default();
     let account = account_name(&asked.name)?;
-    let update = update(
+    let (edits, password) = update(
         &asked,
         &mut request.new_password,
         request.update_mask,
@@ -67,9 +67,9 @@ pub(super) fn account_change(
     Ok(AccountChange {
         account,
         expected_version: expected_version(&asked.etag)?,
-        edits: update.edits,
-        password: update.password,
-        current_password: password(&mut request.current_password)?,
+        edits,
+        password,
+        current_password: self::password(&mut request.current_password)?,
         request: request_id(&request.request_id)?,
     })
 }
@@ -251,27 +251,20 @@ pub(super) fn consistency(read: Option<proto::ReadOptions>) -> Result<Consistenc
     })
 }
 
-/// What an update is to change.
-#[derive(Debug)]
-struct Update {
-    edits: Vec<Edit>,
-    password: PasswordChange,
-}
-
 /// Applies the field mask. Without one, every field that isn't empty is meant (AIP-134).
 fn update(
     account: &proto::Account,
     new_password: &mut String,
     mask: Option<FieldMask>,
     edits: &[proto::AttributeEdit],
-) -> Result<Update, Invalid> {
-    let password = password(new_password)?;
+) -> Result<(Vec<Edit>, PasswordChange), Invalid> {
+    let new_password = password(new_password)?;
     let mut paths = mask.unwrap_or_default().paths;
     if paths.is_empty() {
         let filled = [
             ("login_name", !account.login_name.is_empty()),
             ("real_name", !account.real_name.is_empty()),
-            ("password", password.is_some()),
+            ("password", new_password.is_some()),
         ];
         paths = filled
             .iter()
@@ -286,17 +279,14 @@ fn update(
                 .to_owned(),
         ));
     }
-    let mut update = Update {
-        edits: Vec::new(),
-        password: PasswordChange::Keep,
-    };
+    let (mut changes, mut password) = (Vec::new(), PasswordChange::Keep);
     for path in &paths {
         match path.as_str() {
-            "login_name" => update.edits.push(set("login_name", &account.login_name)?),
-            "real_name" => update.edits.push(set("real_name", &account.real_name)?),
+            "login_name" => changes.push(set("login_name", &account.login_name)?),
+            "real_name" => changes.push(set("real_name", &account.real_name)?),
             "password" => {
-                update.password = match &password {
-                    Some(password) => PasswordChange::Set(password.clone()),
+                password = match &new_password {
+                    Some(new) => PasswordChange::Set(new.clone()),
                     None => PasswordChange::Remove,
                 }
             }
@@ -309,15 +299,15 @@ fn update(
             }
         }
     }
-    if password.is_some() && matches!(update.password, PasswordChange::Keep) {
+    if new_password.is_some() && matches!(password, PasswordChange::Keep) {
         return Err(Invalid::FieldMask(
             "new_password is given, but update_mask doesn't have `password`".to_owned(),
         ));
     }
     for asked in edits {
-        update.edits.push(edit(asked)?);
+        changes.push(edit(asked)?);
     }
-    Ok(update)
+    Ok((changes, password))
 }
 
 /// `Basic base64(login name:password)`.

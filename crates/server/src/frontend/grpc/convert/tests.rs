@@ -121,14 +121,14 @@ fn changed(mask: Option<&[&str]>, login_name: &str, new_password: &str) -> Resul
     let mask = mask.map(|paths| FieldMask {
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
     });
-    let update = update(&account, &mut new_password.to_owned(), mask, &[])
+    let (edits, password) = update(&account, &mut new_password.to_owned(), mask, &[])
         .map_err(|invalid| invalid.reason().to_string())?;
-    let password = match update.password {
+    let password = match password {
         PasswordChange::Keep => "",
         PasswordChange::Set(_) => " set",
         PasswordChange::Remove => " remove",
     };
-    let edited = |number| update.edits.iter().any(|edit| edit.attribute == number);
+    let edited = |number| edits.iter().any(|edit| edit.attribute == number);
     let login = if edited(LOGIN_NAME) { "login" } else { "" };
     let real = if edited(REAL_NAME) { " real" } else { "" };
     Ok(format!("{login}{real}{password}").trim().to_owned())
