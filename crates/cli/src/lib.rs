@@ -97,7 +97,7 @@ enum Command {
     /// Creates, changes and shows groups of accounts
     #[command(subcommand)]
     Group(group::GroupCommand),
-    /// Tells whether a password is an account's
+    /// Checks whether a password is an account's
     #[command(after_help = check_password::EXAMPLES)]
     CheckPassword(ClientCommand<check_password::CheckPasswordArgs>),
     /// Creates the accounts of a CSV or JSON lines file
@@ -112,7 +112,7 @@ enum Command {
     /// Makes and shows the cluster's certificates
     #[command(subcommand)]
     Cert(cert::CertCommand),
-    /// Tells whether the server on this machine is ready
+    /// Reports whether the server on this machine is ready
     #[command(after_help = health::EXAMPLES)]
     Health(Box<health::HealthArgs>),
     /// Starts servers on this machine, to try or to watch

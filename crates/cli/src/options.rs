@@ -16,7 +16,7 @@ pub(crate) struct DisplayOptions {
     /// When to colour [env: QUORID_COLOR] [default: auto]
     #[arg(long, value_name = "WHEN", value_enum)]
     pub(crate) color: Option<Color>,
-    /// Tell on standard error what is done; -vv tells more
+    /// Report on standard error what is done; -vv reports more
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -30,7 +30,7 @@ pub(crate) struct ClientOptions {
     /// QUORID_SERVERS]
     #[arg(long, value_name = "HOST:PORT,..", value_delimiter = ',')]
     pub(crate) servers: Vec<String>,
-    /// Certificate of the cluster's authority, PEM [env: QUORID_CA]
+    /// Certificate of the cluster's CA, PEM [env: QUORID_CA]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// An operator's certificate, PEM [env: QUORID_CERT]

@@ -48,7 +48,7 @@ pub enum CertError {
         name: String,
     },
     /// The authority has expired.
-    #[error("the certificate authority `{path}` has expired: make a new one in another directory")]
+    #[error("the CA `{path}` has expired: make a new one in another directory")]
     AuthorityExpired {
         /// The authority's certificate.
         path: PathBuf,
@@ -65,7 +65,7 @@ pub enum CertError {
     #[error(transparent)]
     File(#[from] PemError),
     /// The authority's files are of no use.
-    #[error("{error}; make an authority with `quorid cert ca`, or name its directory with --ca")]
+    #[error("{error}; make a CA with `quorid cert ca`, or name its directory with --ca")]
     Authority {
         /// Which of them, and why.
         error: PemError,
