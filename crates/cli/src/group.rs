@@ -1,5 +1,7 @@
 //! `quorid group`: groups and their members.
 
+mod files;
+
 use std::{collections::BTreeMap, pin::pin};
 
 use clap::{Args, Subcommand};
@@ -76,6 +78,12 @@ pub(crate) enum GroupCommand {
     /// Removes members from a group: all of them, or none
     #[command(after_help = MEMBERS_EXAMPLES)]
     Remove(ClientCommand<MembersArgs>),
+    /// Writes all groups and their members to a CSV or JSON lines file
+    #[command(after_help = files::EXPORT_EXAMPLES)]
+    Export(ClientCommand<files::ExportArgs>),
+    /// Creates the groups of a CSV or JSON lines file and adds their members
+    #[command(after_help = files::IMPORT_EXAMPLES)]
+    Import(ClientCommand<files::ImportArgs>),
 }
 
 /// The same without its client options.
@@ -88,6 +96,8 @@ pub(crate) enum GroupTask {
     Show(ShowArgs),
     Add(MembersArgs),
     Remove(MembersArgs),
+    Export(files::ExportArgs),
+    Import(files::ImportArgs),
 }
 
 /// The group to be made.
@@ -173,6 +183,8 @@ impl GroupCommand {
             Self::Show(command) => (GroupTask::Show(command.args), command.options),
             Self::Add(command) => (GroupTask::Add(command.args), command.options),
             Self::Remove(command) => (GroupTask::Remove(command.args), command.options),
+            Self::Export(command) => (GroupTask::Export(command.args), command.options),
+            Self::Import(command) => (GroupTask::Import(command.args), command.options),
         }
     }
 }
@@ -201,6 +213,8 @@ pub(crate) async fn run(task: GroupTask, context: &Context) -> Result<(), Failur
             let members = args.members();
             change(args, Vec::new(), members, context).await
         }
+        GroupTask::Export(args) => files::export(args, context).await,
+        GroupTask::Import(args) => files::import(args, context).await,
     }
 }
 

@@ -9,7 +9,7 @@ mod csv_reader;
 pub mod fuzzing;
 mod lines;
 mod report;
-mod source;
+pub(crate) mod source;
 
 use std::{
     collections::BTreeSet,

@@ -13,6 +13,7 @@ mod consistency;
 mod context;
 mod create;
 mod delete;
+mod destination;
 mod errors;
 mod export;
 #[cfg(fuzzing)]

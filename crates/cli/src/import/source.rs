@@ -10,16 +10,16 @@ use super::FileFormat;
 use crate::errors::Failure;
 
 /// An open file, or standard input.
-pub(super) struct Source {
-    pub(super) input: Box<dyn BufRead + Send>,
-    pub(super) format: FileFormat,
+pub(crate) struct Source {
+    pub(crate) input: Box<dyn BufRead + Send>,
+    pub(crate) format: FileFormat,
     /// Its size; None where it cannot be known.
-    pub(super) bytes: Option<u64>,
+    pub(crate) bytes: Option<u64>,
     /// How messages name it.
-    pub(super) name: String,
+    pub(crate) name: String,
 }
 
-pub(super) fn open(path: &Path, format: Option<FileFormat>) -> Result<Source, Failure> {
+pub(crate) fn open(path: &Path, format: Option<FileFormat>) -> Result<Source, Failure> {
     if path.as_os_str() == "-" {
         return Ok(Source {
             input: Box::new(BufReader::new(io::stdin())),

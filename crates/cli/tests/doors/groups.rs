@@ -104,6 +104,63 @@ async fn more_members_than_a_page_holds_are_all_listed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn groups_come_back_from_a_file_with_all_of_their_members() {
+    let directory = directory(&["staff", "dev"]).await;
+    directory.succeed(&[
+        "group",
+        "modify",
+        "staff",
+        "--set",
+        "description=two\nlines",
+    ]);
+    directory.succeed(&["group", "add", "staff", "ana", "--group", "dev"]);
+    directory.succeed(&["group", "add", "dev", "ben"]);
+    for format in ["csv", "jsonl"] {
+        let file = directory.file(&format!("groups.{format}"));
+        let file = file.to_string_lossy();
+        directory.succeed(&["group", "export", "--out", &file]);
+        let before = [directory.group("staff"), directory.group("dev")];
+        let again = directory.succeed(&["group", "import", &file]);
+        assert_eq!(again, "0 created, 2 already there, 0 rejected\n");
+        for group in ["staff", "dev"] {
+            directory.succeed(&["group", "delete", group]);
+        }
+        let created = directory.succeed(&["group", "import", &file]);
+        assert_eq!(created, "2 created, 0 already there, 0 rejected\n");
+        let names = |group: &Value| {
+            let members = group["members"].as_array().expect("members").iter();
+            members
+                .map(|it| [it["login_name"].clone(), it["group_name"].clone()])
+                .collect::<Vec<_>>()
+        };
+        for before in before {
+            let name = before["group_name"].as_str().expect("a name");
+            let after = directory.group(name);
+            assert_eq!(names(&after), names(&before), "{format}");
+            assert_eq!(after["attributes"], before["attributes"], "{format}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_are_missing_are_rejected_and_the_others_are_imported() {
+    let directory = directory(&[]).await;
+    let file = directory.file("groups.jsonl");
+    let lines = r#"{"group_name":"staff","members":["ana","cleo","ben"],"member_groups":["none"]}
+{"group_name":"a/b"}
+"#;
+    std::fs::write(&file, lines).expect("written");
+    let output = directory.run(&["group", "import", &file.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    for part in ["line 1, staff: ", "`cleo`", "`none`", "line 2, a/b: "] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    let members = directory.group("staff")["members"].clone();
+    assert_eq!(members.as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_group_cannot_be_is_refused_and_changes_nothing() {
     let directory = directory(&["staff", "dev"]).await;
     directory.succeed(&["group", "add", "staff", "--group", "dev"]);
