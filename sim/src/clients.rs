@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use quorid_api::{Client, ClientConfig, TlsFiles, tls};
+use quorid_api::{Client, ClientConfig, ClientTlsFiles, tls};
 use quorid_history::{Habits, Operation, Worker, World};
 
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 /// A client of the cluster; an operator where `operator` is true.
 pub(crate) fn connect(settings: &Settings, operator: bool) -> anyhow::Result<Client> {
     let file = |name: &str| settings.certificates.join(name);
-    let files = TlsFiles {
+    let files = ClientTlsFiles {
         ca: file("ca.crt"),
         cert: operator.then(|| file("operator.crt")),
         key: operator.then(|| file("operator.key")),

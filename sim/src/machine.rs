@@ -8,11 +8,11 @@ use std::sync::{
 use quorid_history::chance::Chance;
 use quorid_server::{
     access::Access,
-    config::{Config, PasswordFlags, Settings as ServerSettings, TlsSettings},
+    config::{Config, PasswordFlags, Settings as ServerSettings, TlsFlags},
     named_server::NamedServer,
     seams::Outside,
     serve::Server,
-    tls::Identity,
+    tls::ServerTls,
 };
 
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 pub(crate) struct Machine {
     pub(crate) name: &'static str,
     config: Config,
-    identity: Arc<Identity>,
+    tls: Arc<ServerTls>,
     pub(crate) disk: SimDisk,
     pub(crate) clock: Arc<SimClock>,
     entropy: Arc<SimEntropy>,
@@ -55,7 +55,7 @@ impl Machine {
             initial_servers: Some(initial_servers.collect()),
             client_listen: Some(format!("0.0.0.0:{CLIENT_PORT}")),
             peer_listen: Some(format!("0.0.0.0:{PEER_PORT}")),
-            tls: TlsSettings {
+            tls: TlsFlags {
                 ca: file("ca.crt".to_owned()),
                 cert: file(format!("{name}.crt")),
                 key: file(format!("{name}.key")),
@@ -73,12 +73,12 @@ impl Machine {
             },
             ..ServerSettings::default()
         })?;
-        let identity = Arc::new(Identity::load(&config.tls)?);
+        let tls = Arc::new(ServerTls::load(&config.tls)?);
         let chance = |what: &str| Chance::of(settings.seed, &format!("{what} of {name}"));
         Ok(Self {
             name,
             config,
-            identity,
+            tls,
             disk: SimDisk::new(name, chance("disk"), observer.clone()),
             clock: Arc::default(),
             entropy: SimEntropy::new(chance("entropy")),
@@ -99,7 +99,7 @@ impl Machine {
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
         };
-        let ended = match Server::start(self.config, &self.identity, outside, || {}).await {
+        let ended = match Server::start(self.config, &self.tls, outside, || {}).await {
             Ok(mut server) => server.failed().await,
             Err(error) => error,
         };

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{account::Credentials, connect::Connector, tls::TlsSettings};
+use crate::{account::Credentials, connect::Connector, tls::ClientTls};
 
 /// How a [`Client`](crate::Client) finds the servers, and how long it tries.
 #[derive(Clone)]
@@ -11,7 +11,7 @@ pub struct ClientConfig {
     pub servers: Vec<String>,
     /// Whom to trust, and who the client is. None speaks plain text: only for transports of
     /// `connector` that need no TLS, as in tests and simulations. Servers refuse it.
-    pub tls: Option<TlsSettings>,
+    pub tls: Option<ClientTls>,
     /// Time for a call with all its retries: 30 s.
     pub deadline: Duration,
     /// Time for one try at one server, connecting included: 2 s.
@@ -49,7 +49,7 @@ impl ClientConfig {
     }
 
     /// The same with TLS.
-    pub fn with_tls(mut self, tls: TlsSettings) -> Self {
+    pub fn with_tls(mut self, tls: ClientTls) -> Self {
         self.tls = Some(tls);
         self
     }

@@ -28,7 +28,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::body::Body;
 
 use crate::{
-    BoxedIo, Connector, Endpoint, TlsError, TlsSettings,
+    BoxedIo, ClientTls, Connector, Endpoint, TlsError,
     answer::{Readable, readable},
     tls,
 };
@@ -41,7 +41,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// How connections are made; the same for all servers.
 pub(crate) struct Dialer {
     pub(crate) connector: Arc<dyn Connector>,
-    pub(crate) tls: Option<TlsSettings>,
+    pub(crate) tls: Option<ClientTls>,
     /// `Basic ...`, marked sensitive.
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) connect_timeout: Duration,
@@ -209,7 +209,7 @@ impl Dialer {
 }
 
 async fn handshake(
-    settings: &TlsSettings,
+    settings: &ClientTls,
     server: &Endpoint,
     raw: BoxedIo,
 ) -> Result<TlsStream<BoxedIo>, ConnectError> {

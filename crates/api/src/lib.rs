@@ -8,10 +8,10 @@
 //! ```no_run
 //! use std::path::PathBuf;
 //!
-//! use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read, Reason, TlsFiles, tls};
+//! use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read, Reason, ClientTlsFiles, tls};
 //!
 //! # async fn example() -> Result<(), Error> {
-//! let tls = tls::load(&TlsFiles {
+//! let tls = tls::load(&ClientTlsFiles {
 //!     ca: PathBuf::from("ca.pem"),
 //!     cert: Some(PathBuf::from("operator.pem")),
 //!     key: Some(PathBuf::from("operator.key")),
@@ -78,7 +78,7 @@ pub use proto::{
     ServerStatus,
 };
 pub use reason::Reason;
-pub use tls::{TlsError, TlsFiles, TlsSettings};
+pub use tls::{ClientTls, ClientTlsFiles, TlsError};
 pub use tonic::Code;
 
 /// The generated messages and services of `proto/quorid/v1`.

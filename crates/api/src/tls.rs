@@ -11,7 +11,7 @@ use crate::{
 
 /// PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
+pub struct ClientTlsFiles {
     /// Certificate of the cluster's CA.
     pub ca: PathBuf,
     /// The client's certificate and its chain. None: the client is no operator.
@@ -22,17 +22,17 @@ pub struct TlsFiles {
 
 /// What a client needs to speak TLS. Cheap to clone.
 #[derive(Clone)]
-pub struct TlsSettings {
+pub struct ClientTls {
     pub(crate) config: Arc<ClientConfig>,
 }
 
-impl fmt::Debug for TlsSettings {
+impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsSettings(..)")
+        f.write_str("ClientTls(..)")
     }
 }
 
-impl TlsSettings {
+impl ClientTls {
     /// From a configuration made elsewhere. Offers HTTP/2 only, whatever it said before.
     pub fn from_config(mut config: ClientConfig) -> Self {
         config.alpn_protocols = vec![b"h2".to_vec()];
@@ -94,7 +94,7 @@ impl TlsError {
 }
 
 /// Reads the files.
-pub fn load(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
+pub fn load(files: &ClientTlsFiles) -> Result<ClientTls, TlsError> {
     let roots = pem::trusted(&files.ca)?;
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -115,7 +115,7 @@ pub fn load(files: &TlsFiles) -> Result<TlsSettings, TlsError> {
                 .map_err(|error| PemError::new("the private key", key, error))?
         }
     };
-    Ok(TlsSettings::from_config(config))
+    Ok(ClientTls::from_config(config))
 }
 
 /// The TLS failure in an I/O error; None where it is another kind of failure.

@@ -191,7 +191,7 @@ fn time(seconds: i64) -> String {
 fn to_json(facts: &CertificateFacts, now: i64) -> Value {
     json!({
         "name": facts.name,
-        "role": facts.role.as_str(),
+        "role": facts.purpose.as_str(),
         "hosts": facts.hosts,
         "issuer": facts.issuer,
         "not_before": time(facts.not_before),
@@ -210,7 +210,7 @@ fn to_text(facts: &CertificateFacts, now: i64) -> String {
     };
     let rows = [
         ("name", facts.name.clone()),
-        ("role", facts.role.as_str().to_owned()),
+        ("role", facts.purpose.as_str().to_owned()),
         ("hosts", facts.hosts.join(", ")),
         ("issuer", facts.issuer.clone()),
         ("valid from", time(facts.not_before)),
@@ -229,7 +229,7 @@ fn to_text(facts: &CertificateFacts, now: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use quorid_server::certs::Role;
+    use quorid_server::certs::Purpose;
 
     use super::*;
 
@@ -237,7 +237,7 @@ mod tests {
     fn certificate_is_shown_with_role_hosts_and_expiry() {
         let facts = CertificateFacts {
             name: "s1".to_owned(),
-            role: Role::Server,
+            purpose: Purpose::Server,
             hosts: vec!["10.0.0.1".to_owned(), "s1.server.quorid".to_owned()],
             issuer: "Quorid cluster CA".to_owned(),
             not_before: 1_795_000_000,

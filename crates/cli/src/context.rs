@@ -4,7 +4,7 @@ use std::{env, fs, time::Duration};
 
 use quorid_api::{
     Client, ClientConfig, Credentials,
-    tls::{self, TlsFiles, TlsSettings},
+    tls::{self, ClientTls, ClientTlsFiles},
 };
 
 use super::{
@@ -86,7 +86,7 @@ impl Context {
     }
 }
 
-fn load_tls(settings: &Settings) -> Result<TlsSettings, Failure> {
+fn load_tls(settings: &Settings) -> Result<ClientTls, Failure> {
     let Some(ca) = settings.ca.clone() else {
         return Err(missing(
             settings,
@@ -95,7 +95,7 @@ fn load_tls(settings: &Settings) -> Result<TlsSettings, Failure> {
             "certs/ca.crt",
         ));
     };
-    Ok(tls::load(&TlsFiles {
+    Ok(tls::load(&ClientTlsFiles {
         ca,
         cert: settings.cert.clone(),
         key: settings.key.clone(),

@@ -26,7 +26,7 @@ use rcgen::{
 use quorid_api::pem::{self, PemError};
 
 pub use error::CertError;
-pub use inspect::{CertificateFacts, Role, facts, inspect};
+pub use inspect::{CertificateFacts, Purpose, facts, inspect};
 
 use crate::tls::{OPERATOR_UNIT, SERVER_UNIT, is_host_label, peer_server_name};
 

@@ -17,7 +17,7 @@ use self::checks::{
 pub use self::error::ConfigError;
 pub use self::file::parse;
 use self::settings::Layer as _;
-pub use self::settings::{PasswordFlags, ServeArgs, Settings, TlsSettings};
+pub use self::settings::{PasswordFlags, ServeArgs, Settings, TlsFlags};
 pub use crate::node::Timing;
 use crate::{
     access::Access,

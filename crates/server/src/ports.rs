@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use tokio::sync::watch;
 
 pub use self::tls_port::{Handler, Port, Protocol, Stream, serve};
-use crate::tls::Role;
+use crate::tls::Holder;
 
 /// How far a server is on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,5 +42,5 @@ pub struct Connection {
     /// Where it comes from.
     pub address: SocketAddr,
     /// By the certificate that was shown and verified; `Other` where there was none.
-    pub role: Role,
+    pub holder: Holder,
 }

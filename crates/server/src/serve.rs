@@ -26,7 +26,7 @@ use crate::{
     ports::{self, Phase, Port, Protocol},
     seams::{Listener, Network, Outside, SystemClock, SystemEntropy, TcpNetwork},
     service::Service,
-    tls::Identity,
+    tls::ServerTls,
 };
 
 /// A shutdown that takes longer is cut short.
@@ -39,8 +39,8 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Runs a server until it is asked to end, or checks its configuration.
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     let config = Config::load(&args)?;
-    let identity = Identity::load(&config.tls)?;
-    identity.check(&config.own.name)?;
+    let tls = ServerTls::load(&config.tls)?;
+    tls.check(&config.own.name)?;
     if args.check_config {
         return tell_valid(&config);
     }
@@ -54,7 +54,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the threads of the server")?;
-    let ended = runtime.block_on(serve(config, identity, args.exit_on_stdin_close));
+    let ended = runtime.block_on(serve(config, tls, args.exit_on_stdin_close));
     if ended.is_err() {
         // The process ends here, and its threads with it. To end them one by one would take the
         // timers from a task that is just writing to the disk, and make it panic.
@@ -85,11 +85,7 @@ fn tell_valid(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn serve(
-    config: Config,
-    identity: Identity,
-    exit_on_stdin_close: bool,
-) -> anyhow::Result<()> {
+async fn serve(config: Config, tls: ServerTls, exit_on_stdin_close: bool) -> anyhow::Result<()> {
     let mut signals = Signals::new(exit_on_stdin_close)?;
     let outside = Outside {
         disk: Arc::new(DataDirectory::open(&config.data_dir)?),
@@ -98,7 +94,7 @@ async fn serve(
         entropy: Arc::new(SystemEntropy),
     };
     let mut server = tokio::select! {
-        started = Server::start(config, &identity, outside, service_manager::listening) => started?,
+        started = Server::start(config, &tls, outside, service_manager::listening) => started?,
         signal = signals.next() => {
             info!(event = "stopped", "{signal} while starting; stopped");
             return Ok(());
@@ -140,7 +136,7 @@ impl Server {
     /// Waits for the other servers for as long as it takes.
     pub async fn start(
         config: Config,
-        identity: &Identity,
+        tls: &ServerTls,
         outside: Outside,
         opened: impl FnOnce(),
     ) -> anyhow::Result<Self> {
@@ -152,7 +148,7 @@ impl Server {
         let starting = Starting::new(
             node_config(&config),
             outside.clone(),
-            identity.client_config_peers()?,
+            tls.client_config_peers()?,
         )?;
         let Outside { clock, entropy, .. } = outside;
 
@@ -162,7 +158,7 @@ impl Server {
         let peers = Port {
             name: "peer",
             listener: peer_listener,
-            tls: identity.server_config_peers()?,
+            tls: tls.server_config_peers()?,
             protocol: Protocol::http(peer::router(&starting.gate())),
             // To hand leadership over, the next leader has to get through to this server.
             until: Phase::Closing,
@@ -173,7 +169,7 @@ impl Server {
         let clients = Port {
             name: "client",
             listener: client_listener,
-            tls: identity.server_config_clients()?,
+            tls: tls.server_config_clients()?,
             protocol: Protocol::http(door.router()),
             until: Phase::Draining,
             connections: Some(metrics.connections.clone()),

@@ -46,7 +46,7 @@ pub struct TlsFiles {
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub enum TlsSetupError {
     /// A file is of no use.
     #[error(transparent)]
     File(#[from] PemError),
@@ -67,7 +67,7 @@ pub enum TlsError {
 
 /// Whom a certificate of the cluster's CA speaks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Role {
+pub enum Holder {
     /// The server of this name.
     Server(String),
     /// The operator of this name.
@@ -76,7 +76,7 @@ pub enum Role {
     Other,
 }
 
-impl std::fmt::Display for Role {
+impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Server(name) => write!(f, "server {name}"),
@@ -86,20 +86,20 @@ impl std::fmt::Display for Role {
     }
 }
 
-/// Reads the role from the subject. Says nothing on whether the certificate is valid.
+/// Reads the holder from the subject. Says nothing on whether the certificate is valid.
 #[must_use]
-pub fn role_of(certificate: &CertificateDer<'_>) -> Role {
+pub fn holder_of(certificate: &CertificateDer<'_>) -> Holder {
     let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
-        return Role::Other;
+        return Holder::Other;
     };
     let subject = parsed.subject();
     let (Some(unit), Some(name)) = (unit_of(subject), name_of(subject)) else {
-        return Role::Other;
+        return Holder::Other;
     };
     match unit {
-        SERVER_UNIT => Role::Server(name.to_owned()),
-        OPERATOR_UNIT => Role::Operator(name.to_owned()),
-        _ => Role::Other,
+        SERVER_UNIT => Holder::Server(name.to_owned()),
+        OPERATOR_UNIT => Holder::Operator(name.to_owned()),
+        _ => Holder::Other,
     }
 }
 
@@ -128,8 +128,8 @@ fn name_of<'a>(subject: &'a X509Name<'_>) -> Option<&'a str> {
     subject.iter_common_name().next()?.as_str().ok()
 }
 
-/// A server's certificates, loaded.
-pub struct Identity {
+/// A server's certificates and key, loaded.
+pub struct ServerTls {
     files: TlsFiles,
     roots: Arc<RootCertStore>,
     chain: Vec<CertificateDer<'static>>,
@@ -137,17 +137,17 @@ pub struct Identity {
     provider: Arc<CryptoProvider>,
 }
 
-impl std::fmt::Debug for Identity {
+impl std::fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Identity")
+        f.debug_struct("ServerTls")
             .field("files", &self.files)
             .finish_non_exhaustive()
     }
 }
 
-impl Identity {
+impl ServerTls {
     /// Reads the files. `check` says whether they fit.
-    pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
+    pub fn load(files: &TlsFiles) -> Result<Self, TlsSetupError> {
         Ok(Self {
             files: files.clone(),
             roots: Arc::new(pem::trusted(&files.ca)?),
@@ -158,29 +158,29 @@ impl Identity {
     }
 
     /// Makes sure that the certificate is the one of server `name`, valid now, and of the CA.
-    pub fn check(&self, name: &str) -> Result<(), TlsError> {
+    pub fn check(&self, name: &str) -> Result<(), TlsSetupError> {
         let again = format!(
             "quorid cert server {name}, in the directory of the cluster's CA, and use what it writes"
         );
-        let unfit = |reason: String| TlsError::Unfit {
+        let unfit = |reason: String| TlsSetupError::Unfit {
             path: self.files.cert.clone(),
             reason,
             remedy: again.clone(),
         };
         let own = &self.chain[0];
-        match role_of(own) {
-            Role::Server(holder) if holder == name => {}
-            Role::Server(holder) => {
+        match holder_of(own) {
+            Holder::Server(holder) if holder == name => {}
+            Holder::Server(holder) => {
                 return Err(unfit(format!(
                     "is the one of server `{holder}`, not of `{name}`"
                 )));
             }
-            Role::Operator(holder) => {
+            Holder::Operator(holder) => {
                 return Err(unfit(format!(
                     "is the one of operator `{holder}`, not of a server"
                 )));
             }
-            Role::Other => {
+            Holder::Other => {
                 return Err(unfit(format!(
                     "isn't a server's: its subject must have the organisational unit {SERVER_UNIT}"
                 )));
@@ -206,30 +206,30 @@ impl Identity {
     }
 
     /// For the clients' port: h2 and HTTP/1.1, client certificates optional.
-    pub fn server_config_clients(&self) -> Result<Arc<ServerConfig>, TlsError> {
+    pub fn server_config_clients(&self) -> Result<Arc<ServerConfig>, TlsSetupError> {
         let verifier = WebPkiClientVerifier::builder_with_provider(
             Arc::clone(&self.roots),
             Arc::clone(&self.provider),
         )
         .allow_unauthenticated()
         .build()
-        .map_err(|error| TlsError::Refused(error.to_string()))?;
+        .map_err(|error| TlsSetupError::Refused(error.to_string()))?;
         self.server_config(verifier, &[ALPN_H2, ALPN_HTTP1])
     }
 
     /// For the peers' port: h2 only, and a server's certificate is required.
-    pub fn server_config_peers(&self) -> Result<Arc<ServerConfig>, TlsError> {
+    pub fn server_config_peers(&self) -> Result<Arc<ServerConfig>, TlsSetupError> {
         let any = WebPkiClientVerifier::builder_with_provider(
             Arc::clone(&self.roots),
             Arc::clone(&self.provider),
         )
         .build()
-        .map_err(|error| TlsError::Refused(error.to_string()))?;
+        .map_err(|error| TlsSetupError::Refused(error.to_string()))?;
         self.server_config(Arc::new(ServersOnly { any }), &[ALPN_H2])
     }
 
     /// For connections to peers: shows the server's certificate, trusts the CA only.
-    pub fn client_config_peers(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    pub fn client_config_peers(&self) -> Result<Arc<ClientConfig>, TlsSetupError> {
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(refused)?
@@ -241,7 +241,7 @@ impl Identity {
     }
 
     /// For a look at this server's own clients' port: HTTP/1.1, shows no certificate.
-    pub fn client_config_own(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    pub fn client_config_own(&self) -> Result<Arc<ClientConfig>, TlsSetupError> {
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(refused)?
@@ -255,7 +255,7 @@ impl Identity {
         &self,
         verifier: Arc<dyn ClientCertVerifier>,
         protocols: &[&[u8]],
-    ) -> Result<Arc<ServerConfig>, TlsError> {
+    ) -> Result<Arc<ServerConfig>, TlsSetupError> {
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(refused)?
@@ -266,8 +266,8 @@ impl Identity {
         Ok(Arc::new(config))
     }
 
-    fn key_refused(&self, error: &rustls::Error) -> TlsError {
-        TlsError::Unfit {
+    fn key_refused(&self, error: &rustls::Error) -> TlsSetupError {
+        TlsSetupError::Unfit {
             path: self.files.cert.clone(),
             reason: format!(
                 "and private key {} don't go together: {error}",
@@ -306,10 +306,10 @@ impl ClientCertVerifier for ServersOnly {
         let verified = self
             .any
             .verify_client_cert(end_entity, intermediates, now)?;
-        let refusal = match role_of(end_entity) {
-            Role::Server(_) => return Ok(verified),
-            Role::Operator(name) => NotAServer::Operator(name),
-            Role::Other => NotAServer::Other,
+        let refusal = match holder_of(end_entity) {
+            Holder::Server(_) => return Ok(verified),
+            Holder::Operator(name) => NotAServer::Operator(name),
+            Holder::Other => NotAServer::Other,
         };
         Err(rustls::CertificateError::Other(rustls::OtherError(Arc::new(refusal))).into())
     }
@@ -339,8 +339,8 @@ impl ClientCertVerifier for ServersOnly {
     }
 }
 
-fn refused(error: impl std::fmt::Display) -> TlsError {
-    TlsError::Refused(error.to_string())
+fn refused(error: impl std::fmt::Display) -> TlsSetupError {
+    TlsSetupError::Refused(error.to_string())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use futures_util::stream;
 use quorid_api::{
-    Client, ClientConfig, Error, TlsError, TlsFiles,
+    Client, ClientConfig, ClientTlsFiles, Error, TlsError,
     proto::{
         self, ClusterView, ServerStatus,
         cluster_server::{Cluster, ClusterServer},
@@ -60,7 +60,7 @@ fn client(
         std::fs::write(&path, pem).unwrap();
         path
     };
-    let settings = tls::load(&TlsFiles {
+    let settings = tls::load(&ClientTlsFiles {
         ca: write("ca.pem", ca.pem()),
         cert: own.map(|(cert, _)| write("own.pem", cert.pem())),
         key: own.map(|(_, key)| write("own.key", key.serialize_pem())),
@@ -195,7 +195,7 @@ fn files_that_are_of_no_use_are_told() {
     let empty = dir.path().join("empty.pem");
     std::fs::write(&empty, "").unwrap();
     let missing = dir.path().join("missing.pem");
-    let files = |ca: &Path, cert: Option<&Path>, key: Option<&Path>| TlsFiles {
+    let files = |ca: &Path, cert: Option<&Path>, key: Option<&Path>| ClientTlsFiles {
         ca: ca.to_owned(),
         cert: cert.map(Into::into),
         key: key.map(Into::into),

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use quorid_api::{Endpoint, fuzzing::assert_endpoint};
 use quorid_server::{
-    certs::{self, LeafOptions, Role, facts},
+    certs::{self, LeafOptions, Purpose, facts},
     config::{self, Config},
     named_server::NamedServer,
-    tls::{self, role_of},
+    tls::{Holder, holder_of},
 };
 use quorid_storage::Identity;
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
@@ -127,19 +127,28 @@ fn pem(bytes: &[u8]) {
 
 /// Both places that look at a certificate see the same in it.
 fn certificate(der: &[u8]) {
-    let role = role_of(&CertificateDer::from(der));
-    match (facts(der), role) {
-        (Err(_), role) => assert_eq!(role, tls::Role::Other),
-        (Ok(facts), tls::Role::Server(name)) => {
-            assert!(matches!(facts.role, Role::Server | Role::Authority));
+    let holder = holder_of(&CertificateDer::from(der));
+    match (facts(der), holder) {
+        (Err(_), holder) => assert_eq!(holder, Holder::Other),
+        (Ok(facts), Holder::Server(name)) => {
+            assert!(matches!(
+                facts.purpose,
+                Purpose::Server | Purpose::Authority
+            ));
             assert_eq!(facts.name, name);
         }
-        (Ok(facts), tls::Role::Operator(name)) => {
-            assert!(matches!(facts.role, Role::Operator | Role::Authority));
+        (Ok(facts), Holder::Operator(name)) => {
+            assert!(matches!(
+                facts.purpose,
+                Purpose::Operator | Purpose::Authority
+            ));
             assert_eq!(facts.name, name);
         }
-        (Ok(facts), tls::Role::Other) => {
-            assert!(matches!(facts.role, Role::Other | Role::Authority) || facts.name.is_empty());
+        (Ok(facts), Holder::Other) => {
+            assert!(
+                matches!(facts.purpose, Purpose::Other | Purpose::Authority)
+                    || facts.name.is_empty()
+            );
         }
     }
 }

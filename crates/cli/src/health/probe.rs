@@ -9,7 +9,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use quorid_server::{
     config::Config,
-    tls::{Identity, TlsError, peer_server_name},
+    tls::{ServerTls, TlsSetupError, peer_server_name},
 };
 use rustls_pki_types::ServerName;
 use tokio::{
@@ -41,14 +41,14 @@ pub(super) enum HealthError {
     },
     /// The certificates cannot be used.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] TlsSetupError),
 }
 
 /// Returns if the server that runs with this configuration on this machine knows a leader and
 /// serves clients, as `/readyz` has it.
 pub(super) async fn check(config: &Config) -> Result<(), HealthError> {
-    let identity = Identity::load(&config.tls)?;
-    let tls = TlsConnector::from(identity.client_config_own()?);
+    let tls = ServerTls::load(&config.tls)?;
+    let tls = TlsConnector::from(tls.client_config_own()?);
     let no_answer = |reason: String| HealthError::NoAnswer {
         name: config.own.name.clone(),
         address: config.client_listen.clone(),

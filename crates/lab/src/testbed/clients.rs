@@ -4,8 +4,8 @@ use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use quorid_api::{
-    Account, BoxedIo, Client, ClientConfig, Connector, Credentials, Endpoint, Read, ServerStatus,
-    TcpConnector, TlsFiles, tls,
+    Account, BoxedIo, Client, ClientConfig, ClientTlsFiles, Connector, Credentials, Endpoint, Read,
+    ServerStatus, TcpConnector, tls,
 };
 use tokio::time::{Instant, sleep};
 
@@ -78,7 +78,7 @@ pub(super) fn config(
         None => (None, None),
     };
     let ca = machines.authority();
-    let tls = tls::load(&TlsFiles { ca, cert, key }).map_err(quorid_api::Error::from)?;
+    let tls = tls::load(&ClientTlsFiles { ca, cert, key }).map_err(quorid_api::Error::from)?;
     let places = machines.places();
     let addresses = places.iter().map(|place| &place.server.client_address);
     let mut config = ClientConfig::new(addresses).with_tls(tls);

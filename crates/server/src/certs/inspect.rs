@@ -1,4 +1,4 @@
-//! What a certificate file says: names, role, validity, fingerprint.
+//! What a certificate file says: names, purpose, validity, fingerprint.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::tls::{OPERATOR_UNIT, SERVER_UNIT};
 
 /// What a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum Purpose {
     /// It signs the others.
     Authority,
     /// It is a server's.
@@ -24,7 +24,7 @@ pub enum Role {
     Other,
 }
 
-impl Role {
+impl Purpose {
     /// One word, as shown to people and programs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +42,7 @@ pub struct CertificateFacts {
     /// Common name of its subject.
     pub name: String,
     /// What it is for.
-    pub role: Role,
+    pub purpose: Purpose,
     /// Hosts it is valid for.
     pub hosts: Vec<String>,
     /// Common name of who signed it.
@@ -74,15 +74,15 @@ pub fn facts(der: &[u8]) -> Result<CertificateFacts, String> {
         .iter_organizational_unit()
         .next()
         .and_then(|unit| unit.as_str().ok());
-    let role = match unit {
-        _ if certificate.is_ca() => Role::Authority,
-        Some(SERVER_UNIT) => Role::Server,
-        Some(OPERATOR_UNIT) => Role::Operator,
-        Some(_) | None => Role::Other,
+    let purpose = match unit {
+        _ if certificate.is_ca() => Purpose::Authority,
+        Some(SERVER_UNIT) => Purpose::Server,
+        Some(OPERATOR_UNIT) => Purpose::Operator,
+        Some(_) | None => Purpose::Other,
     };
     Ok(CertificateFacts {
         name: common_name(certificate.subject()),
-        role,
+        purpose,
         hosts: hosts(&certificate),
         issuer: common_name(certificate.issuer()),
         not_before: certificate.validity().not_before.timestamp(),

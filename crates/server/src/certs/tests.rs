@@ -23,13 +23,13 @@ fn server_certificate_carries_name_role_and_hosts() {
     let facts = inspect(&files.certificate).unwrap();
     assert_eq!(facts.len(), 1);
     assert_eq!(facts[0].name, "s1");
-    assert_eq!(facts[0].role, Role::Server);
+    assert_eq!(facts[0].purpose, Purpose::Server);
     assert_eq!(
         facts[0].hosts,
         ["127.0.0.1", "host.example", "::1", "s1.server.quorid"]
     );
     let authority = inspect(&dir.path().join("ca.crt")).unwrap();
-    assert_eq!(authority[0].role, Role::Authority);
+    assert_eq!(authority[0].purpose, Purpose::Authority);
     assert_eq!(facts[0].issuer, authority[0].name);
 }
 
@@ -39,7 +39,7 @@ fn operator_certificate_has_the_operator_role_and_no_hosts() {
     make_ca(dir.path(), 10).unwrap();
     let files = make_operator("admin", &LeafOptions::in_dir(dir.path())).unwrap();
     let facts = inspect(&files.certificate).unwrap();
-    assert_eq!(facts[0].role, Role::Operator);
+    assert_eq!(facts[0].purpose, Purpose::Operator);
     assert!(facts[0].hosts.is_empty());
 }
 

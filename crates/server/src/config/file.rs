@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, PasswordFlags, Settings, TlsSettings};
+use super::{ConfigError, PasswordFlags, Settings, TlsFlags};
 
 /// Reads the settings of a file. Paths in it count from the file's directory.
 pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
@@ -33,10 +33,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
     };
     let table: toml::Table = toml::from_str(text).map_err(malformed)?;
     refuse_unknown(path, "", &table, Settings::KEYS)?;
-    for (name, known) in [
-        ("tls", TlsSettings::KEYS),
-        ("password", PasswordFlags::KEYS),
-    ] {
+    for (name, known) in [("tls", TlsFlags::KEYS), ("password", PasswordFlags::KEYS)] {
         if let Some(inner) = table.get(name).and_then(toml::Value::as_table) {
             refuse_unknown(path, &format!("{name}."), inner, known)?;
         }
@@ -154,7 +151,7 @@ mod tests {
         };
         let mut rows = of("", Settings::augment_args(clap::Command::new("all")));
         let tables = [
-            ("tls.", TlsSettings::augment_args(clap::Command::new("tls"))),
+            ("tls.", TlsFlags::augment_args(clap::Command::new("tls"))),
             (
                 "password.",
                 PasswordFlags::augment_args(clap::Command::new("password")),

@@ -121,7 +121,7 @@ settings! {
         pub form_alone: Option<bool>,
         /// Certificates.
         #[command(flatten)]
-        pub tls: TlsSettings,
+        pub tls: TlsFlags,
         /// Who may look up and create: `closed` needs a login or an operator, `open` nothing
         /// [default: closed]
         #[arg(long, value_enum, env = "QUORID_ACCESS")]
@@ -179,7 +179,7 @@ settings! {
 
 settings! {
     /// Settings of table `tls`.
-    pub struct TlsSettings {
+    pub struct TlsFlags {
         /// Certificate of the cluster's CA, PEM
         #[arg(
             long = "tls-ca",

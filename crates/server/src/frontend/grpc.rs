@@ -32,7 +32,7 @@ use crate::{
     methods::DESCRIPTORS,
     ports::Connection,
     service::{Caller, Error, Fault},
-    tls::Role,
+    tls::Holder,
 };
 
 /// Largest message that is taken from a client.
@@ -87,9 +87,9 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Error> {
         .ok_or_else(|| Fault::new("reading a request", "it came without its connection"))?;
     let address = ClientAddress::parse(&connection.address.to_string())
         .map_err(|error| Fault::new("reading a connection's address", error))?;
-    let operator = match &connection.role {
-        Role::Operator(name) => Some(name.clone()),
-        Role::Server(_) | Role::Other => None,
+    let operator = match &connection.holder {
+        Holder::Operator(name) => Some(name.clone()),
+        Holder::Server(_) | Holder::Other => None,
     };
     let login = match request.metadata().get("authorization") {
         Some(header) => {

@@ -18,7 +18,7 @@ use tracing::{debug, info, warn};
 use super::{Connection, Phase, begun::Begun, line_limit::LineLimit};
 use crate::{
     seams::{BoxFuture, BoxedIo, Listener},
-    tls::{Role, handshake_failure, role_of},
+    tls::{Holder, handshake_failure, holder_of},
 };
 
 /// Connections of one port.
@@ -167,18 +167,18 @@ impl Shared {
                 return self.refuse(address, &format!("no TLS handshake within {seconds} s"));
             }
         };
-        let role = stream
+        let holder = stream
             .get_ref()
             .1
             .peer_certificates()
             .and_then(|chain| chain.first())
-            .map_or(Role::Other, role_of);
-        debug!("{address} connected to the {} port as {role}", self.name);
+            .map_or(Holder::Other, holder_of);
+        debug!("{address} connected to the {} port as {holder}", self.name);
         let _counted = self.connections.as_ref().map(Counted::one);
         let connection = Connection {
             port: self.name,
             address,
-            role,
+            holder,
         };
         (self.protocol.handler)(stream, connection, self.phase.clone()).await;
         debug!("{address} disconnected from the {} port", self.name);

@@ -11,7 +11,7 @@ use tonic::{Status, service::Routes};
 use crate::{
     node::{Gate, PeerName},
     ports::Connection,
-    tls::Role,
+    tls::Holder,
 };
 
 /// What other servers are answered by.
@@ -24,17 +24,17 @@ pub(crate) fn router(gate: &Gate) -> axum::Router {
 
 /// Tells `node` which server is asking, by its certificate.
 async fn name_peer(mut request: Request, next: Next) -> Response {
-    let role = request
+    let holder = request
         .extensions()
         .get::<Connection>()
-        .map(|connection| connection.role.clone());
-    match role {
-        Some(Role::Server(name)) => {
+        .map(|connection| connection.holder.clone());
+    match holder {
+        Some(Holder::Server(name)) => {
             request.extensions_mut().insert(PeerName(name));
             next.run(request).await
         }
         // TLS has refused them; should it ever not, nothing is answered here either.
-        Some(Role::Operator(_) | Role::Other) | None => {
+        Some(Holder::Operator(_) | Holder::Other) | None => {
             Status::permission_denied("this port is for servers only").into_http()
         }
     }

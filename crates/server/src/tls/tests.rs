@@ -68,7 +68,7 @@ impl Ca {
 }
 
 fn verdict(files: &TlsFiles, name: &str) -> String {
-    match Identity::load(files).and_then(|identity| identity.check(name)) {
+    match ServerTls::load(files).and_then(|tls| tls.check(name)) {
         Ok(()) => "fits".to_owned(),
         Err(error) => error.to_string(),
     }
@@ -129,26 +129,26 @@ fn a_server_starts_with_its_own_valid_certificate_only() {
 }
 
 #[test]
-fn roles_are_read_from_the_organisational_unit() {
+fn holders_are_read_from_the_organisational_unit() {
     let ca = new_ca();
-    let role = |files: &TlsFiles| {
-        role_of(&CertificateDer::from_pem_file(&files.cert).expect("certificate"))
+    let holder = |files: &TlsFiles| {
+        holder_of(&CertificateDer::from_pem_file(&files.cert).expect("certificate"))
     };
     assert_eq!(
-        role(&ca.issue("n1", SERVER_UNIT, |_| {})),
-        Role::Server("n1".to_owned())
+        holder(&ca.issue("n1", SERVER_UNIT, |_| {})),
+        Holder::Server("n1".to_owned())
     );
     assert_eq!(
-        role(&ca.issue("ana", OPERATOR_UNIT, |_| {})),
-        Role::Operator("ana".to_owned())
+        holder(&ca.issue("ana", OPERATOR_UNIT, |_| {})),
+        Holder::Operator("ana".to_owned())
     );
     assert_eq!(
-        role(&ca.issue("eve", "quorid-server2", |_| {})),
-        Role::Other
+        holder(&ca.issue("eve", "quorid-server2", |_| {})),
+        Holder::Other
     );
     assert_eq!(
-        role_of(&CertificateDer::from(b"no certificate".to_vec())),
-        Role::Other
+        holder_of(&CertificateDer::from(b"no certificate".to_vec())),
+        Holder::Other
     );
 }
 
@@ -156,10 +156,10 @@ fn roles_are_read_from_the_organisational_unit() {
 fn only_servers_may_knock_at_the_peer_port() {
     let ca = new_ca();
     let server = ca.issue("n1", SERVER_UNIT, |_| {});
-    let identity = Identity::load(&server).expect("loaded");
+    let tls = ServerTls::load(&server).expect("loaded");
     let any = WebPkiClientVerifier::builder_with_provider(
-        Arc::clone(&identity.roots),
-        Arc::clone(&identity.provider),
+        Arc::clone(&tls.roots),
+        Arc::clone(&tls.provider),
     )
     .build()
     .expect("verifier");

@@ -11,13 +11,13 @@ use hyper_util::rt::TokioIo;
 use quorid_api::proto::{accounts_client::AccountsClient, cluster_client::ClusterClient};
 use quorid_server::{
     access::Access,
-    config::{Config, PasswordFlags, Settings, TlsSettings},
+    config::{Config, PasswordFlags, Settings, TlsFlags},
     named_server::NamedServer,
     seams::{
         BoxFuture, BoxedIo, Listener, Network, Outside, SystemClock, SystemEntropy, TcpNetwork,
     },
     serve::Server,
-    tls::{Identity, TlsFiles},
+    tls::{ServerTls, TlsFiles},
 };
 use quorid_storage::DataDirectory;
 use rustls::{ClientConfig, RootCertStore};
@@ -82,7 +82,7 @@ impl TestServer {
                 client_address,
             }]),
             form_alone: Some(true),
-            tls: TlsSettings {
+            tls: TlsFlags {
                 ca: Some(tls.ca.clone()),
                 cert: Some(tls.cert.clone()),
                 key: Some(tls.key.clone()),
@@ -96,14 +96,14 @@ impl TestServer {
             ..Settings::default()
         };
         let config = Config::from_settings(settings).expect("configuration");
-        let identity = Identity::load(&config.tls).expect("certificates");
+        let tls = ServerTls::load(&config.tls).expect("certificates");
         let outside = Outside {
             disk: Arc::new(DataDirectory::open(&config.data_dir).expect("directory")),
             network,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
-        let server = Server::start(config, &identity, outside, || {})
+        let server = Server::start(config, &tls, outside, || {})
             .await
             .expect("started");
         let mut cluster = server.cluster();

@@ -25,7 +25,7 @@ use crate::{
     ports::{self, Phase, Port, Protocol},
     seams::{Clock as _, Network as _, Outside, SystemClock, SystemEntropy, TcpNetwork},
     serve::peer,
-    tls::{Identity, TlsFiles, peer_server_name},
+    tls::{ServerTls, TlsFiles, peer_server_name},
 };
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(90);
@@ -150,7 +150,7 @@ impl Cluster {
         config: NodeConfig,
     ) -> (Killable, JoinHandle<Result<Node, StartError>>) {
         let path = |file: String| self.folder.path().join(file);
-        let identity = Identity::load(&TlsFiles {
+        let tls = ServerTls::load(&TlsFiles {
             ca: path("ca.crt".to_owned()),
             cert: path(format!("{}.crt", config.own.name)),
             key: path(format!("{}.key", config.own.name)),
@@ -167,8 +167,8 @@ impl Cluster {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
-        let peer_tls = identity.client_config_peers().expect("TLS");
-        let tls = identity.server_config_peers().expect("TLS");
+        let peer_tls = tls.client_config_peers().expect("TLS");
+        let tls = tls.server_config_peers().expect("TLS");
         let runtime = Killable::new();
         let node = runtime.get().spawn(async move {
             // A server that was just killed may take a moment to let go.
