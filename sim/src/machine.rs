@@ -8,7 +8,7 @@ use std::sync::{
 use quorid_history::chance::Chance;
 use quorid_server::{
     access::Access,
-    config::{Config, PasswordFlags, Settings as ServerSettings, TlsFlags},
+    config::{Config, PasswordFlags, ServerSettings, TlsFlags},
     named_server::NamedServer,
     seams::Outside,
     serve::Server,

@@ -67,13 +67,10 @@ impl Listener for SimListener {
 pub(crate) struct SimConnector;
 
 impl Connector for SimConnector {
-    fn connect<'a>(
-        &'a self,
-        server: &'a Endpoint,
-    ) -> ClientFuture<'a, io::Result<quorid_api::BoxedIo>> {
+    fn connect<'a>(&'a self, server: &'a Endpoint) -> ClientFuture<'a, io::Result<BoxedIo>> {
         Box::pin(async move {
             let stream = TcpStream::connect((server.host(), server.port())).await?;
-            Ok(Box::new(stream) as quorid_api::BoxedIo)
+            Ok(Box::new(stream) as BoxedIo)
         })
     }
 }

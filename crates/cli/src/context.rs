@@ -11,7 +11,7 @@ use super::{
     errors::Failure,
     kept::{self, Kept},
     password,
-    settings::{Settings, UserPassword},
+    settings::{ClientSettings, UserPassword},
     terminal::Output,
 };
 
@@ -26,7 +26,7 @@ pub(crate) struct Context {
 impl Context {
     /// Reads the certificates, asks for the password if there is one to ask for, and sets the
     /// client up. Connects to nothing yet.
-    pub(crate) fn open(settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) fn open(settings: &ClientSettings) -> Result<Self, Failure> {
         if settings.servers.is_empty() {
             return Err(missing(
                 settings,
@@ -86,7 +86,7 @@ impl Context {
     }
 }
 
-fn load_tls(settings: &Settings) -> Result<ClientTls, Failure> {
+fn load_tls(settings: &ClientSettings) -> Result<ClientTls, Failure> {
     let Some(ca) = settings.ca.clone() else {
         return Err(missing(
             settings,
@@ -102,7 +102,7 @@ fn load_tls(settings: &Settings) -> Result<ClientTls, Failure> {
     })?)
 }
 
-fn credentials(settings: &Settings) -> Result<Option<Credentials>, Failure> {
+fn credentials(settings: &ClientSettings) -> Result<Option<Credentials>, Failure> {
     let Some(login_name) = settings.user.clone() else {
         return Ok(None);
     };
@@ -120,7 +120,7 @@ fn credentials(settings: &Settings) -> Result<Option<Credentials>, Failure> {
     }))
 }
 
-fn missing(settings: &Settings, what: &str, key: &str, example: &str) -> Failure {
+fn missing(settings: &ClientSettings, what: &str, key: &str, example: &str) -> Failure {
     let file = settings.config.as_deref().map_or_else(String::new, |path| {
         format!(", or `{key}` in {}", path.display())
     });

@@ -44,7 +44,7 @@ use tracing_subscriber::prelude::*;
 use context::Context;
 use errors::{Exit, Failure};
 use options::{ClientOptions, DisplayOptions};
-use settings::Settings;
+use settings::ClientSettings;
 use terminal::{Color, Format, Output};
 
 const EXIT_CODES: &str = "\
@@ -218,7 +218,7 @@ fn run_client(
     let early = Output {
         format: settings::early_format(&options, &environment),
     };
-    let settings = match Settings::resolve(options, &environment) {
+    let settings = match ClientSettings::resolve(options, &environment) {
         Ok(settings) => settings,
         Err(failure) => return ended(early, Err(failure)),
     };

@@ -21,7 +21,7 @@ pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// Everything resolved.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct ClientSettings {
     pub(crate) servers: Vec<String>,
     pub(crate) ca: Option<PathBuf>,
     pub(crate) cert: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub(super) struct ConfigFile {
     color: Option<Color>,
 }
 
-impl Settings {
+impl ClientSettings {
     pub(crate) fn resolve(
         options: ClientOptions,
         environment: Environment<'_>,

@@ -17,7 +17,7 @@ use self::checks::{
 pub use self::error::ConfigError;
 pub use self::file::parse;
 use self::settings::Layer as _;
-pub use self::settings::{PasswordFlags, ServeArgs, Settings, TlsFlags};
+pub use self::settings::{PasswordFlags, ServeArgs, ServerSettings, TlsFlags};
 pub use crate::node::Timing;
 use crate::{
     access::Access,
@@ -78,7 +78,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(
     missing_docs,
-    reason = "each setting is explained once, at its flag in `Settings`"
+    reason = "each setting is explained once, at its flag in `ServerSettings`"
 )]
 pub struct Config {
     pub own: NamedServer,
@@ -110,13 +110,13 @@ impl Config {
     pub fn load(args: &ServeArgs) -> Result<Self, ConfigError> {
         let from_file = match &args.config {
             Some(path) => file::read(path)?,
-            None => Settings::default(),
+            None => ServerSettings::default(),
         };
         Self::from_settings(args.settings.clone().over(from_file))
     }
 
     /// Completes and checks gathered settings.
-    pub fn from_settings(settings: Settings) -> Result<Self, ConfigError> {
+    pub fn from_settings(settings: ServerSettings) -> Result<Self, ConfigError> {
         let mut warnings = Vec::new();
         let name = settings.name.ok_or_else(|| missing("name"))?;
         check_name(&name).map_err(of("name"))?;

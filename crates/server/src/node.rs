@@ -40,7 +40,7 @@ use tokio::{sync::watch, task::AbortHandle, time::timeout};
 use tracing::{info, warn};
 
 pub use self::{
-    cluster::{ClusterState, Member, Role},
+    cluster::{ClusterMember, ClusterState, Role},
     config::{NodeConfig, Timing},
     gate::{Gate, PeerName},
     membership::MembershipError,
@@ -290,7 +290,7 @@ impl Node {
 
     /// The voter that lacks the least of the log, of those that answered lately, this server
     /// not among them.
-    fn successor(&self) -> Option<Member> {
+    fn successor(&self) -> Option<ClusterMember> {
         let state = self.state();
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched();

@@ -36,7 +36,7 @@ impl Phase {
 
 /// Where a connection came in, and what is known of its other end.
 #[derive(Debug, Clone)]
-pub struct Connection {
+pub struct Remote {
     /// The port's name in the log.
     pub port: &'static str,
     /// Where it comes from.

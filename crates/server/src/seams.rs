@@ -15,10 +15,7 @@ use std::{
 
 use quorid_directory::Time;
 use quorid_storage::Disk;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpSocket, TcpStream},
-};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// What a server reaches the world through.
 #[derive(Clone)]
@@ -37,12 +34,7 @@ pub struct Outside {
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A connection, whatever carries it.
-pub type BoxedIo = Box<dyn Io>;
-
-/// Both directions of a connection.
-pub trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+pub use quorid_api::{BoxedIo, Io};
 
 /// The wall clock. It may jump; what must not run backwards is kept in order by the
 /// directory itself.

@@ -20,15 +20,17 @@ use quorid_directory::{
 pub use self::{
     cluster::{Replacement, StatusReport},
     error::Error,
-    groups::{GroupChange, GroupEdit, MembersPage, NewGroup},
+    groups::{GroupChange, GroupCreation, GroupEdit, MembersPage},
     requests::{
-        AccountChange, AccountRemoval, Answer, Caller, Consistency, Found, Login, NewAccount, Page,
-        PasswordChange,
+        AccountChange, AccountCreation, AccountRemoval, Answer, Caller, Consistency, Found, Login,
+        Page, PasswordChange,
     },
 };
 use self::{logins::Logins, proof::Claim};
 /// What the use cases about the cluster take and give.
-pub use crate::node::{ClusterState, Member, MembershipError, Role, ServerStatus, Unavailable};
+pub use crate::node::{
+    ClusterMember, ClusterState, MembershipError, Role, ServerStatus, Unavailable,
+};
 use crate::{
     access::{Access, Action, Denied, Need},
     node::Node,
@@ -75,7 +77,11 @@ impl Service {
     }
 
     /// Makes an account.
-    pub async fn create(&self, caller: &Caller, new: NewAccount) -> Result<Answer<Object>, Error> {
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        new: AccountCreation,
+    ) -> Result<Answer<Object>, Error> {
         if self.access.need(Action::Create) != Need::Nothing {
             require_operator(caller, "creating an account")?;
         }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use quorid_api::ClusterView;
 use serde_json::{Value, json};
 
-use super::status::{Member, ask_all};
+use super::status::{MemberStatus, ask_all};
 use crate::{
     context::Context,
     errors::{Cause, Failure},
@@ -30,7 +30,7 @@ pub(crate) struct Digests {
 /// Asks until all servers that can be reached answer for the same revision.
 pub(super) async fn compare(
     view: &ClusterView,
-    members: &[Member],
+    members: &[MemberStatus],
     context: &Context,
 ) -> Result<Digests, Failure> {
     let mut revision = highest(members);
@@ -80,7 +80,7 @@ async fn refusal(view: &ClusterView, context: &Context, revision: u64) -> Option
     None
 }
 
-fn highest(members: &[Member]) -> u64 {
+fn highest(members: &[MemberStatus]) -> u64 {
     members
         .iter()
         .filter_map(|member| Some(member.status.as_ref().ok()?.applied_index))
@@ -88,7 +88,7 @@ fn highest(members: &[Member]) -> u64 {
         .unwrap_or(0)
 }
 
-fn collect(members: &[Member]) -> Digests {
+fn collect(members: &[MemberStatus]) -> Digests {
     let mut digests = Digests {
         revision: highest(members),
         of: Vec::new(),

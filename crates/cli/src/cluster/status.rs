@@ -32,7 +32,7 @@ pub(crate) struct StatusArgs {
 
 /// One member, and what it said of itself, or why it said nothing.
 #[derive(Debug)]
-pub(crate) struct Member {
+pub(crate) struct MemberStatus {
     pub(crate) server: Server,
     pub(crate) status: Result<ServerStatus, String>,
 }
@@ -63,7 +63,7 @@ pub(super) async fn ask_all(
     view: &ClusterView,
     context: &Context,
     digest_at: Option<u64>,
-) -> Vec<Member> {
+) -> Vec<MemberStatus> {
     let asked = view.servers.iter().map(|server| async move {
         let answer = tokio::time::timeout(
             context.deadline(),
@@ -82,7 +82,7 @@ pub(super) async fn ask_all(
                 context.deadline().as_secs_f64()
             )),
         };
-        Member {
+        MemberStatus {
             server: server.clone(),
             status,
         }
@@ -123,7 +123,7 @@ fn role_name(role: ServerRole) -> &'static str {
 }
 
 /// The highest log index that any server knows to be committed.
-fn committed(members: &[Member]) -> u64 {
+fn committed(members: &[MemberStatus]) -> u64 {
     members
         .iter()
         .filter_map(|member| Some(member.status.as_ref().ok()?.committed_index))
@@ -131,7 +131,7 @@ fn committed(members: &[Member]) -> u64 {
         .unwrap_or(0)
 }
 
-pub(crate) fn to_text(view: &ClusterView, members: &[Member]) -> String {
+pub(crate) fn to_text(view: &ClusterView, members: &[MemberStatus]) -> String {
     let committed = committed(members);
     let mut table = Table::new(&[
         "server",
@@ -188,7 +188,11 @@ pub(crate) fn to_text(view: &ClusterView, members: &[Member]) -> String {
     text
 }
 
-pub(crate) fn to_json(view: &ClusterView, members: &[Member], digests: Option<&Digests>) -> Value {
+pub(crate) fn to_json(
+    view: &ClusterView,
+    members: &[MemberStatus],
+    digests: Option<&Digests>,
+) -> Value {
     let committed = committed(members);
     let servers: Vec<_> = members
         .iter()
@@ -242,8 +246,11 @@ pub(crate) fn to_json(view: &ClusterView, members: &[Member], digests: Option<&D
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::cluster) fn member(id: u64, status: Result<ServerStatus, String>) -> Member {
-        Member {
+    pub(in crate::cluster) fn member(
+        id: u64,
+        status: Result<ServerStatus, String>,
+    ) -> MemberStatus {
+        MemberStatus {
             server: Server {
                 id,
                 name: format!("s{id}"),
@@ -270,7 +277,7 @@ pub(super) mod tests {
         }
     }
 
-    fn members() -> (ClusterView, Vec<Member>) {
+    fn members() -> (ClusterView, Vec<MemberStatus>) {
         let members = vec![
             member(1, Ok(status(ServerRole::Leader, 100))),
             member(2, Ok(status(ServerRole::Follower, 97))),

@@ -16,7 +16,7 @@ use crate::{
     options::{ClientOptions, parse_duration},
     password,
     reverse_lookup::parse_uuid,
-    settings::{Settings, Variables, parse_config},
+    settings::{ClientSettings, Variables, parse_config},
 };
 
 /// A file or an option is taken or refused with a reason, and what is taken is written as it is
@@ -60,7 +60,7 @@ fn client_config(text: &str) {
     let path = PathBuf::from("/etc/client.toml");
     let environment = Variables(&|_| None);
     let settings = parse_config(&path, text).and_then(|file| {
-        Settings::over_file(ClientOptions::default(), &environment, Some(path), file)
+        ClientSettings::over_file(ClientOptions::default(), &environment, Some(path), file)
     });
     match settings {
         Err(failure) => assert_ne!(failure.to_text(), ""),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::{
     cluster::{
         members::{view_json, view_table},
-        status::{self, Member},
+        status::{self, MemberStatus},
     },
     errors::Failure,
     export::{csv_line, json_line},
@@ -46,7 +46,7 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<(), DecodeError> {
         }
         2 => {
             let status = ServerStatus::decode(bytes)?;
-            let member = Member {
+            let member = MemberStatus {
                 server: status.server.clone().unwrap_or_default(),
                 status: Ok(status),
             };

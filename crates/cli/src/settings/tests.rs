@@ -26,8 +26,8 @@ impl Given {
         self
     }
 
-    fn resolve(&self) -> Result<Settings, Failure> {
-        Settings::resolve(self.options.clone(), &|name| {
+    fn resolve(&self) -> Result<ClientSettings, Failure> {
+        ClientSettings::resolve(self.options.clone(), &|name| {
             self.env.get(name).map(OsString::from)
         })
     }
@@ -145,7 +145,7 @@ fn file_that_was_asked_for_must_be_there_the_usual_one_need_not() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().display().to_string();
     let env = |name: &str| (name == "HOME").then(|| OsString::from(&home));
-    let settings = Settings::resolve(ClientOptions::default(), &env).unwrap();
+    let settings = ClientSettings::resolve(ClientOptions::default(), &env).unwrap();
     assert_eq!(
         settings.config,
         Some(dir.path().join(".config/quorid/client.toml"))
@@ -154,7 +154,7 @@ fn file_that_was_asked_for_must_be_there_the_usual_one_need_not() {
         config: Some(dir.path().join("missing.toml")),
         ..ClientOptions::default()
     };
-    let failure = Settings::resolve(options, &env).unwrap_err();
+    let failure = ClientSettings::resolve(options, &env).unwrap_err();
     assert!(
         failure.message.contains("missing.toml"),
         "{}",

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ConfigError, PasswordFlags, Settings, TlsFlags};
+use super::{ConfigError, PasswordFlags, ServerSettings, TlsFlags};
 
 /// Reads the settings of a file. Paths in it count from the file's directory.
-pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
+pub(super) fn read(path: &Path) -> Result<ServerSettings, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable {
         file: path.to_owned(),
         reason: error.to_string(),
@@ -26,13 +26,13 @@ pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
 
 /// The settings in the text of a configuration file, which errors call `path`. Paths in it stay as
 /// they are written.
-pub fn parse(path: &Path, text: &str) -> Result<Settings, ConfigError> {
+pub fn parse(path: &Path, text: &str) -> Result<ServerSettings, ConfigError> {
     let malformed = |error: toml::de::Error| ConfigError::Malformed {
         file: path.to_owned(),
         reason: error.to_string().trim_end().to_owned(),
     };
     let table: toml::Table = toml::from_str(text).map_err(malformed)?;
-    refuse_unknown(path, "", &table, Settings::KEYS)?;
+    refuse_unknown(path, "", &table, ServerSettings::KEYS)?;
     for (name, known) in [("tls", TlsFlags::KEYS), ("password", PasswordFlags::KEYS)] {
         if let Some(inner) = table.get(name).and_then(toml::Value::as_table) {
             refuse_unknown(path, &format!("{name}."), inner, known)?;
@@ -126,7 +126,7 @@ mod tests {
         let table: toml::Table = toml::from_str(text).expect("valid");
         assert_eq!(
             table.len(),
-            Settings::KEYS.len(),
+            ServerSettings::KEYS.len(),
             "a key is missing from this test"
         );
     }
@@ -149,7 +149,7 @@ mod tests {
                 })
                 .collect()
         };
-        let mut rows = of("", Settings::augment_args(clap::Command::new("all")));
+        let mut rows = of("", ServerSettings::augment_args(clap::Command::new("all")));
         let tables = [
             ("tls.", TlsFlags::augment_args(clap::Command::new("tls"))),
             (

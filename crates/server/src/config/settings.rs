@@ -26,7 +26,7 @@ pub struct ServeArgs {
     pub exit_on_stdin_close: bool,
     /// The settings.
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: ServerSettings,
 }
 
 /// Settings of which one set completes another.
@@ -70,7 +70,7 @@ macro_rules! settings {
 
 settings! {
     /// Every setting of a server, each of them optional.
-    pub struct Settings {
+    pub struct ServerSettings {
         /// Name of this server, as in its certificate: lower-case letters, digits and hyphens
         #[arg(long, env = "QUORID_NAME")]
         pub name: Option<String>,

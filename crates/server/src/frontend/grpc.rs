@@ -30,7 +30,7 @@ use super::Frontend;
 use crate::{
     access::Denied,
     methods::DESCRIPTORS,
-    ports::Connection,
+    ports::Remote,
     service::{Caller, Error, Fault},
     tls::Holder,
 };
@@ -81,13 +81,13 @@ pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
 
 /// Who asks: by the connection's certificate and the request's `authorization`.
 fn caller<T>(request: &Request<T>) -> Result<Caller, Error> {
-    let connection = request
+    let remote = request
         .extensions()
-        .get::<Connection>()
+        .get::<Remote>()
         .ok_or_else(|| Fault::new("reading a request", "it came without its connection"))?;
-    let address = ClientAddress::parse(&connection.address.to_string())
+    let address = ClientAddress::parse(&remote.address.to_string())
         .map_err(|error| Fault::new("reading a connection's address", error))?;
-    let operator = match &connection.holder {
+    let operator = match &remote.holder {
         Holder::Operator(name) => Some(name.clone()),
         Holder::Server(_) | Holder::Other => None,
     };

@@ -19,7 +19,7 @@ use crate::named_server::NamedServer;
 
 /// A server of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
+pub struct ClusterMember {
     /// Given by the cluster, never used twice.
     pub id: u64,
     /// Its name and addresses, chosen by the operator.
@@ -41,19 +41,19 @@ pub struct ClusterState {
     /// answers it, or follows and hears nothing of it: another may lead by then.
     pub leader: Option<u64>,
     /// The members, by id.
-    pub servers: Vec<Member>,
+    pub servers: Vec<ClusterMember>,
 }
 
 impl ClusterState {
     /// The member of an id.
     #[must_use]
-    pub fn member(&self, id: u64) -> Option<&Member> {
+    pub fn member(&self, id: u64) -> Option<&ClusterMember> {
         self.servers.iter().find(|member| member.id == id)
     }
 
     /// The member of a name.
     #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Member> {
+    pub fn named(&self, name: &str) -> Option<&ClusterMember> {
         self.servers
             .iter()
             .find(|member| member.server.name == name)
@@ -61,7 +61,7 @@ impl ClusterState {
 
     /// The leader, where one is known and a member.
     #[must_use]
-    pub fn leading(&self) -> Option<&Member> {
+    pub fn leading(&self) -> Option<&ClusterMember> {
         self.leader.and_then(|id| self.member(id))
     }
 
@@ -70,7 +70,7 @@ impl ClusterState {
         let voters: BTreeSet<u64> = membership.voter_ids().collect();
         let servers = membership
             .nodes()
-            .map(|(id, server)| Member {
+            .map(|(id, server)| ClusterMember {
                 id: *id,
                 server: server.clone(),
                 voter: voters.contains(id),

@@ -13,7 +13,7 @@ use tracing::info;
 use super::{
     Node,
     bootstrap::{self, status_text},
-    cluster::Member,
+    cluster::ClusterMember,
     types::TypeConfig,
     unavailable::Unavailable,
 };
@@ -117,7 +117,8 @@ impl Node {
             return Err(MembershipError::Exists(new.name));
         }
         let state = self.state();
-        let replaced = |member: &Member| member.server.name == new.name && member.id != old.id;
+        let replaced =
+            |member: &ClusterMember| member.server.name == new.name && member.id != old.id;
         if state
             .servers
             .iter()
@@ -180,7 +181,7 @@ impl Node {
     }
 
     /// Hands leadership to a server and waits until this one no longer leads.
-    pub(super) async fn hand_over(&self, target: &Member) -> bool {
+    pub(super) async fn hand_over(&self, target: &ClusterMember) -> bool {
         info!(
             event = "handing_over",
             to = target.server.name,
@@ -225,7 +226,7 @@ impl Node {
         let highest = self.read()?.server_id_max()?;
         let cluster_id = self.state().cluster_id.clone();
         let begun = |id| {
-            let learner = |member: &Member| !member.voter && member.server.name == new.name;
+            let learner = |member: &ClusterMember| !member.voter && member.server.name == new.name;
             id > highest || self.state().member(id).is_some_and(learner)
         };
         let id = if hello.cluster_id.is_empty() {
@@ -267,7 +268,7 @@ impl Node {
 
     /// A voter loses its vote first: a change of voters and of members at once is no step
     /// that two majorities agree on.
-    async fn forget(&self, member: &Member) -> Result<(), MembershipError> {
+    async fn forget(&self, member: &ClusterMember) -> Result<(), MembershipError> {
         let ids = BTreeSet::from([member.id]);
         if member.voter {
             self.change(ChangeMembers::RemoveVoters(ids.clone()))
@@ -305,7 +306,7 @@ impl Node {
         MembershipError::Unavailable(self.write_refused(error))
     }
 
-    fn member(&self, name: &str) -> Result<Member, MembershipError> {
+    fn member(&self, name: &str) -> Result<ClusterMember, MembershipError> {
         let state = self.state();
         let member = state.named(name).cloned();
         member.ok_or_else(|| MembershipError::NotFound(name.to_owned()))

@@ -3,7 +3,7 @@
 use quorid_directory::Revision;
 use quorid_storage::Fault;
 
-use super::cluster::Member;
+use super::cluster::ClusterMember;
 
 /// Try again, here or at another server. Of a write, the outcome may be unknown: a retry
 /// with the same request id gets it.
@@ -16,7 +16,7 @@ pub enum Unavailable {
     })]
     NotLeader {
         /// Who leads, where it is known.
-        leader: Option<Member>,
+        leader: Option<ClusterMember>,
         /// The term that the server is in.
         term: u64,
     },

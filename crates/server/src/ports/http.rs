@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::debug;
 
-use super::{Connection, Phase, Protocol, Stream, begun::Begun};
+use super::{Phase, Protocol, Remote, Stream, begun::Begun};
 
 /// Requests under way on one connection.
 const STREAMS_MAX: u32 = 1024;
@@ -37,25 +37,20 @@ const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 impl Protocol {
-    /// HTTP/2 and HTTP/1.1, answered by a router. Requests carry their [`Connection`] as an extension.
+    /// HTTP/2 and HTTP/1.1, answered by a router. Requests carry their [`Remote`] as an extension.
     #[must_use]
     pub fn http(router: Router) -> Self {
         Self {
-            handler: Box::new(move |stream, connection, phase| {
-                Box::pin(serve(stream, connection, router.clone(), phase))
+            handler: Box::new(move |stream, remote, phase| {
+                Box::pin(serve(stream, remote, router.clone(), phase))
             }),
             plain_answer: PLAIN_ANSWER,
         }
     }
 }
 
-async fn serve(
-    stream: Stream,
-    connection: Connection,
-    router: Router,
-    mut phase: watch::Receiver<Phase>,
-) {
-    let Connection { port, address, .. } = connection;
+async fn serve(stream: Stream, remote: Remote, router: Router, mut phase: watch::Receiver<Phase>) {
+    let Remote { port, address, .. } = remote;
     let opened = tokio::select! {
         opened = timeout(OPENING_TIMEOUT, opening(stream)) => opened,
         () = Phase::Closing.reached(&mut phase) => return,
@@ -72,7 +67,7 @@ async fn serve(
             return;
         }
     };
-    let service = TowerToHyperService::new(router.layer(Extension(connection)));
+    let service = TowerToHyperService::new(router.layer(Extension(remote)));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()

@@ -187,9 +187,9 @@ async fn a_request_that_comes_byte_by_byte_is_answered() {
 #[tokio::test]
 async fn a_port_speaks_what_its_handler_speaks() {
     let port = port_of(Protocol {
-        handler: Box::new(|mut stream, connection, mut phase| {
+        handler: Box::new(|mut stream, remote, mut phase| {
             Box::pin(async move {
-                let hello = format!("{} on {:?}", connection.address, *phase.borrow_and_update());
+                let hello = format!("{} on {:?}", remote.address, *phase.borrow_and_update());
                 stream.write_all(hello.as_bytes()).await.expect("sent");
                 stream.shutdown().await.expect("closed");
             })

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{debug, info, warn};
 
-use super::{Connection, Phase, begun::Begun, line_limit::LineLimit};
+use super::{Phase, Remote, begun::Begun, line_limit::LineLimit};
 use crate::{
     seams::{BoxFuture, BoxedIo, Listener},
     tls::{Holder, handshake_failure, holder_of},
@@ -34,7 +34,7 @@ pub type Stream = TlsStream<Begun<BoxedIo>>;
 
 /// Serves a connection until it ends, or until it has answered what it was asked before `Closing`.
 pub type Handler =
-    Box<dyn Fn(Stream, Connection, watch::Receiver<Phase>) -> BoxFuture<'static, ()> + Send + Sync>;
+    Box<dyn Fn(Stream, Remote, watch::Receiver<Phase>) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// What is spoken on a port.
 pub struct Protocol {
@@ -175,12 +175,12 @@ impl Shared {
             .map_or(Holder::Other, holder_of);
         debug!("{address} connected to the {} port as {holder}", self.name);
         let _counted = self.connections.as_ref().map(Counted::one);
-        let connection = Connection {
+        let remote = Remote {
             port: self.name,
             address,
             holder,
         };
-        (self.protocol.handler)(stream, connection, self.phase.clone()).await;
+        (self.protocol.handler)(stream, remote, self.phase.clone()).await;
         debug!("{address} disconnected from the {} port", self.name);
     }
 

@@ -10,7 +10,7 @@ use tonic::{Status, service::Routes};
 
 use crate::{
     node::{Gate, PeerName},
-    ports::Connection,
+    ports::Remote,
     tls::Holder,
 };
 
@@ -26,8 +26,8 @@ pub(crate) fn router(gate: &Gate) -> axum::Router {
 async fn name_peer(mut request: Request, next: Next) -> Response {
     let holder = request
         .extensions()
-        .get::<Connection>()
-        .map(|connection| connection.holder.clone());
+        .get::<Remote>()
+        .map(|remote| remote.holder.clone());
     match holder {
         Some(Holder::Server(name)) => {
             request.extensions_mut().insert(PeerName(name));

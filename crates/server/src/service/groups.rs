@@ -9,7 +9,7 @@ use super::{Answer, Caller, Consistency, Error, Page, Service, require_operator}
 
 /// A group to be made.
 #[derive(Debug)]
-pub struct NewGroup {
+pub struct GroupCreation {
     /// Its attributes.
     pub edits: Vec<Edit>,
     /// Made by the client; None: made here, and a retry is another request.
@@ -25,7 +25,7 @@ pub struct GroupChange {
     pub expected_version: Option<Revision>,
     /// The change that is asked for.
     pub asked: GroupEdit,
-    /// The same as in [`NewGroup`].
+    /// The same as in [`GroupCreation`].
     pub request: Option<RequestId>,
 }
 
@@ -59,7 +59,7 @@ impl Service {
     pub async fn create_group(
         &self,
         caller: &Caller,
-        new: NewGroup,
+        new: GroupCreation,
     ) -> Result<Answer<Object>, Error> {
         require_operator(caller, "creating a group")?;
         let operation = Operation::Create {

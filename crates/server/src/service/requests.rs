@@ -46,7 +46,7 @@ pub struct Answer<T> {
 
 /// An account to be made.
 #[derive(Debug)]
-pub struct NewAccount {
+pub struct AccountCreation {
     /// Its attributes.
     pub edits: Vec<Edit>,
     /// None: an account without a password.
@@ -79,7 +79,7 @@ pub struct AccountChange {
     pub password: PasswordChange,
     /// The password as it is now.
     pub current_password: Option<Password>,
-    /// The same as in [`NewAccount`].
+    /// The same as in [`AccountCreation`].
     pub request: Option<RequestId>,
 }
 
@@ -92,7 +92,7 @@ pub struct AccountRemoval {
     pub expected_version: Option<Revision>,
     /// Its password.
     pub current_password: Option<Password>,
-    /// The same as in [`NewAccount`].
+    /// The same as in [`AccountCreation`].
     pub request: Option<RequestId>,
 }
 

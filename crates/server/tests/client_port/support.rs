@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use quorid_api::proto::{accounts_client::AccountsClient, cluster_client::ClusterClient};
 use quorid_server::{
     access::Access,
-    config::{Config, PasswordFlags, Settings, TlsFlags},
+    config::{Config, PasswordFlags, ServerSettings, TlsFlags},
     named_server::NamedServer,
     seams::{
         BoxFuture, BoxedIo, Listener, Network, Outside, SystemClock, SystemEntropy, TcpNetwork,
@@ -71,7 +71,7 @@ impl TestServer {
         let network = Arc::new(HeldPorts::default());
         let client_address = network.hold().await;
         let peer_address = network.hold().await;
-        let settings = Settings {
+        let settings = ServerSettings {
             name: Some("n1".to_owned()),
             data_dir: Some(ca.dir.path().join("data")),
             client_listen: Some(client_address.clone()),
@@ -93,7 +93,7 @@ impl TestServer {
                 iterations: Some(1),
                 ..PasswordFlags::default()
             },
-            ..Settings::default()
+            ..ServerSettings::default()
         };
         let config = Config::from_settings(settings).expect("configuration");
         let tls = ServerTls::load(&config.tls).expect("certificates");

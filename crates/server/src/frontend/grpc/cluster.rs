@@ -17,7 +17,7 @@ use crate::{
     frontend::Frontend,
     named_server::{BadServer, NamedServer, check_name, check_reachable},
     ports::Phase,
-    service::{self, ClusterState, Member, Replacement, StatusReport},
+    service::{self, ClusterMember, ClusterState, Replacement, StatusReport},
 };
 
 pub(super) struct ClusterApi(pub(super) Arc<Frontend>);
@@ -203,7 +203,7 @@ fn view(cluster: &ClusterState) -> ClusterView {
     }
 }
 
-fn server(member: &Member) -> Server {
+fn server(member: &ClusterMember) -> Server {
     Server {
         id: member.id,
         name: member.server.name.clone(),

@@ -23,17 +23,19 @@ pub(super) use self::{
 use super::Invalid;
 use crate::{
     access::Denied,
-    service::{AccountChange, AccountRemoval, Consistency, Login, NewAccount, PasswordChange},
+    service::{AccountChange, AccountCreation, AccountRemoval, Consistency, Login, PasswordChange},
 };
 
 /// The account that is to be made.
-pub(super) fn new_account(mut request: proto::CreateAccountRequest) -> Result<NewAccount, Invalid> {
+pub(super) fn new_account(
+    mut request: proto::CreateAccountRequest,
+) -> Result<AccountCreation, Invalid> {
     let asked = request.account.unwrap_or_default();
     let names = [
         set("login_name", &asked.login_name)?,
         set("real_name", &asked.real_name)?,
     ];
-    Ok(NewAccount {
+    Ok(AccountCreation {
         edits: [names.to_vec(), given(&asked.attributes)?].concat(),
         password: password(&mut request.password)?,
         request: request_id(&request.request_id)?,

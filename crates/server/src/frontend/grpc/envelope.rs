@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use tracing::debug;
 
 use super::{REVISION_HEADER, errors};
-use crate::{frontend::Frontend, ports::Connection};
+use crate::{frontend::Frontend, ports::Remote};
 
 /// For callers that name no deadline, or a longer one.
 pub(super) const DEADLINE_MAX: Duration = Duration::from_secs(60);
@@ -37,8 +37,8 @@ pub(super) async fn wrap(
     let method = frontend.metrics.method(request.uri().path());
     let from = request
         .extensions()
-        .get::<Connection>()
-        .map(|connection| connection.address);
+        .get::<Remote>()
+        .map(|remote| remote.address);
     let deadline = deadline(request.headers(), deadline_max(request.uri().path()));
     // Of a stream, only its beginning has to come in time.
     let answered = tokio::time::timeout(deadline, next.run(request)).await;

@@ -14,7 +14,7 @@ use super::note_revision;
 use crate::{
     access::Denied,
     passwords::PasswordError,
-    service::{Error, Member, MembershipError, Unavailable},
+    service::{ClusterMember, Error, MembershipError, Unavailable},
 };
 
 /// Domain of all reasons.
@@ -241,7 +241,7 @@ fn unavailable_as(unavailable: &Unavailable, message: String) -> Status {
 }
 
 /// Where to ask instead.
-fn hint(leader: Option<&Member>, term: u64) -> Metadata {
+fn hint(leader: Option<&ClusterMember>, term: u64) -> Metadata {
     let mut metadata = Metadata::from([("term".to_owned(), term.to_string())]);
     if let Some(leader) = leader {
         metadata.insert("leader_id".to_owned(), leader.id.to_string());

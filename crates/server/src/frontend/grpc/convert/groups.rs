@@ -6,13 +6,13 @@ use quorid_directory::{Edit, GroupName, InvalidObjectId, Kind, Object, Selector}
 use super::{
     Invalid, account_name, edit, etag, given, other_attributes, request_id, set, shown, timestamp,
 };
-use crate::service::{GroupEdit, NewGroup};
+use crate::service::{GroupCreation, GroupEdit};
 
 /// The group that is to be made.
-pub(crate) fn new_group(request: proto::CreateGroupRequest) -> Result<NewGroup, Invalid> {
+pub(crate) fn new_group(request: proto::CreateGroupRequest) -> Result<GroupCreation, Invalid> {
     let asked = request.group.unwrap_or_default();
     let name = vec![set("group_name", &asked.group_name)?];
-    Ok(NewGroup {
+    Ok(GroupCreation {
         edits: [name, given(&asked.attributes)?].concat(),
         request: request_id(&request.request_id)?,
     })

@@ -26,8 +26,8 @@ fn id() -> ObjectId {
     ObjectId::from_bytes([7; 16])
 }
 
-fn member() -> Member {
-    Member {
+fn member() -> ClusterMember {
+    ClusterMember {
         id: 2,
         server: "n2=10.0.0.2:7401,10.0.0.2:7400".parse().expect("a server"),
         voter: true,
