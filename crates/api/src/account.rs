@@ -108,6 +108,8 @@ pub struct NewAccount {
     pub real_name: String,
     /// What else is known of it; docs/reference/attributes.md lists the attributes.
     pub attributes: Vec<Attribute>,
+    /// Whether it gets the directory's next POSIX number. Only operators may ask for it.
+    pub assign_posix_number: bool,
     /// None: anyone who may change accounts at all may change this one.
     pub password: Option<Password>,
     /// A UUID of version 7. None: the library makes one, the same for every retry.
@@ -182,6 +184,11 @@ impl AttributeEdit {
     /// The attribute has no value.
     pub fn clear(attribute: &str) -> Self {
         Self::of(attribute, Action::Clear, [])
+    }
+
+    /// The attribute, `posix_number`, has the directory's next number, unless it has a value.
+    pub fn assign(attribute: &str) -> Self {
+        Self::of(attribute, Action::Assign, [])
     }
 
     fn of(attribute: &str, action: Action, values: impl IntoIterator<Item = String>) -> Self {

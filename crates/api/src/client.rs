@@ -164,6 +164,7 @@ impl Client {
                 ..Account::default()
             }),
             password: in_clear(account.password),
+            assign_posix_number: account.assign_posix_number,
             request_id: request_id(account.request_id),
         };
         self.write(request).await

@@ -59,6 +59,8 @@ pub struct NewGroup {
     pub group_name: String,
     /// What else is known of it; docs/reference/attributes.md lists the attributes.
     pub attributes: Vec<Attribute>,
+    /// Whether it gets the directory's next POSIX number.
+    pub assign_posix_number: bool,
     /// A UUID of version 7. None: the library makes one, the same for every retry.
     pub request_id: Option<Uuid>,
 }
@@ -186,6 +188,7 @@ impl Client {
                 ..Group::default()
             }),
             request_id: request_id(group.request_id),
+            assign_posix_number: group.assign_posix_number,
         };
         self.write(request).await
     }

@@ -49,10 +49,13 @@ pub(crate) struct AttributeOptions {
     /// Remove all values of the attribute
     #[arg(long, value_name = "ATTRIBUTE", value_parser = attribute_name)]
     clear: Vec<String>,
+    /// Give it the directory's next number for POSIX systems, unless it has one
+    #[arg(long)]
+    posix: bool,
 }
 
 impl AttributeOptions {
-    /// First what replaces, then what adds and removes.
+    /// First what replaces, then what adds, removes and assigns.
     pub(crate) fn edits(self) -> Vec<AttributeEdit> {
         let mut set = BTreeMap::<String, Vec<String>>::new();
         for Assignment { attribute, value } in self.set {
@@ -66,7 +69,9 @@ impl AttributeOptions {
         let add = add.map(|it| AttributeEdit::add(&it.attribute, [it.value]));
         let remove = self.remove.into_iter();
         let remove = remove.map(|it| AttributeEdit::remove(&it.attribute, [it.value]));
-        clear.chain(set).chain(add).chain(remove).collect()
+        let posix = self.posix.then(|| AttributeEdit::assign("posix_number"));
+        let edits = clear.chain(set).chain(add).chain(remove);
+        edits.chain(posix).collect()
     }
 }
 

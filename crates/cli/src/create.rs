@@ -16,6 +16,7 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid create ana \"Ana Lima\"               prints the new account's UUID
   quorid create ana \"Ana Lima\" --set mail=ana@example.org --set department=Sales
+  quorid create ana \"Ana Lima\" --posix --set home=/home/ana --set shell=/bin/bash
   quorid create ana --password               asks for a password; the real name is yours
   pass show ana | quorid create ana \"Ana Lima\" --password-stdin
   quorid create ana \"Ana Lima\" --output json | jq -r .revision";
@@ -32,6 +33,9 @@ pub(crate) struct CreateArgs {
     /// Give it this value of an attribute; may be given more than once
     #[arg(long = "set", value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
     attributes: Vec<Assignment>,
+    /// Give it the directory's next number for POSIX systems
+    #[arg(long)]
+    posix: bool,
 }
 
 pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failure> {
@@ -65,6 +69,7 @@ pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failu
                     values: vec![value],
                 })
                 .collect(),
+            assign_posix_number: args.posix,
             password,
             request_id: None,
         })

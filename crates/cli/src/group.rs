@@ -27,6 +27,7 @@ use super::{
 const CREATE_EXAMPLES: &str = "\
 Examples:
   quorid group create staff                  prints the new group's UUID
+  quorid group create wheel --posix
   quorid group create \"Head office\" --set description=\"Everybody in Lisbon\"";
 
 const SHOW_EXAMPLES: &str = "\
@@ -108,6 +109,9 @@ pub(crate) struct CreateArgs {
     /// Give it this value of an attribute; may be given more than once
     #[arg(long = "set", value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
     attributes: Vec<Assignment>,
+    /// Give it the directory's next number for POSIX systems
+    #[arg(long)]
+    posix: bool,
 }
 
 /// Which group, and its new name.
@@ -237,6 +241,7 @@ async fn create(args: CreateArgs, context: &Context) -> Result<(), Failure> {
                 values: vec![it.value],
             })
             .collect(),
+        assign_posix_number: args.posix,
         request_id: None,
     };
     let group = context.client.create_group(new).await?;

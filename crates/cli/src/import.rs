@@ -230,6 +230,7 @@ impl Importer {
                 login_name: new.login_name.clone(),
                 real_name: new.real_name.clone(),
                 attributes: new.attributes.clone(),
+                assign_posix_number: false,
                 password: new.password.clone().map(Password::from),
                 request_id: None,
             })

@@ -303,6 +303,7 @@ impl FieldHash {
                 EditAction::Remove(_) => 2,
                 EditAction::Replace(_) => 3,
                 EditAction::Clear => 4,
+                EditAction::Assign => 5,
             });
             let values = edit.action.values();
             self.length(values.len());
@@ -317,6 +318,10 @@ impl FieldHash {
             Value::Text(text) => {
                 self.tag(1);
                 self.text(text);
+            }
+            Value::Number(number) => {
+                self.tag(2);
+                self.0.update(number.to_be_bytes());
             }
         }
     }

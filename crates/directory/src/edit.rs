@@ -1,7 +1,7 @@
 //! Changes of attributes, as requests ask for them and as the log keeps them.
 
 use crate::name::{GroupName, LoginName, RealName};
-use crate::schema::{AttributeNumber, GROUP_NAME, LOGIN_NAME, REAL_NAME};
+use crate::schema::{AttributeNumber, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER, REAL_NAME};
 use crate::value::Value;
 
 /// A change of one attribute.
@@ -24,6 +24,8 @@ pub enum EditAction {
     Replace(Vec<Value>),
     /// It has no value.
     Clear,
+    /// It has the directory's next number, unless it has a value.
+    Assign,
 }
 
 impl Edit {
@@ -42,6 +44,14 @@ impl Edit {
         Self::set(GROUP_NAME, Value::Text(name.as_str().to_owned()))
     }
 
+    /// The object has a POSIX number: the directory's next one, unless it has one.
+    pub fn assign_posix_number() -> Self {
+        Self {
+            attribute: POSIX_NUMBER,
+            action: EditAction::Assign,
+        }
+    }
+
     /// The attribute has this value and no other.
     pub fn set(attribute: AttributeNumber, value: Value) -> Self {
         Self {
@@ -56,7 +66,7 @@ impl EditAction {
     pub fn values(&self) -> &[Value] {
         match self {
             Self::Add(values) | Self::Remove(values) | Self::Replace(values) => values,
-            Self::Clear => &[],
+            Self::Clear | Self::Assign => &[],
         }
     }
 }

@@ -79,6 +79,11 @@ pub enum Event {
     MemberAdded(Membership),
     /// A group has one member less.
     MemberRemoved(Membership),
+    /// The directory's counter gives numbers from here on.
+    NumbersCounted {
+        /// Higher than before.
+        next: u64,
+    },
     /// The outcome to answer a retry with.
     OutcomeRecorded {
         /// The request that has this outcome.

@@ -8,10 +8,12 @@ use crate::event::{Change, Done, Event};
 use crate::id::ObjectId;
 use crate::members::{change_members, leave};
 use crate::model::{Revision, Stamp, Verifier};
-use crate::object::{Kind, Object};
+use crate::numbers::{count, next_number};
+use crate::object::{Kind, Object, UniqueKey};
 use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
-use crate::schema::{ChangedBy, GROUP_NAME, LOGIN_NAME};
+use crate::schema::{ChangedBy, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER};
+use crate::value::Value;
 use crate::view::View;
 
 /// Why nothing is done: the rules say no, or the state couldn't be read.
@@ -97,9 +99,11 @@ fn create<V: View>(
     edits: &[Edit],
     verifier: Option<Verifier>,
 ) -> Result<Executed, Refused<V::Error>> {
-    edit(&mut object, edits)?;
+    let next = next_number(view, edits)?;
+    edit(&mut object, edits, next.as_ref())?;
     let id = object.id;
     let mut events = vec![Event::ObjectStored(object.clone())];
+    events.extend(count(&object, next.as_ref()));
     events.extend(move_unique(view, None, &object)?);
     events.extend(
         verifier
@@ -131,7 +135,8 @@ fn change<V: View>(
         VerifierChange::Remove => None,
     };
     let mut after = before.clone();
-    edit(&mut after, edits)?;
+    let next = next_number(view, edits)?;
+    edit(&mut after, edits, next.as_ref())?;
     let done = Done::Changed;
     if after == before && verifier == kept {
         let object = before;
@@ -154,6 +159,9 @@ fn change<V: View>(
         after.id = ObjectId::from_bytes(stamped.to_be_bytes());
     }
     let mut events = vec![Event::ObjectStored(after.clone())];
+    if before.values(POSIX_NUMBER) != after.values(POSIX_NUMBER) {
+        events.extend(count(&after, next.as_ref()));
+    }
     events.extend(move_unique(view, Some(&before), &after)?);
     if verifier != kept {
         events.push(match verifier.clone() {
@@ -182,10 +190,11 @@ fn delete<V: View>(
     let verifier = verifier(view, &object)?;
     let mut events = vec![Event::ObjectRemoved { id }];
     events.extend(leave(view, revision, stamp, &object)?);
+    let freed = object.unique_keys().map(|(key, _)| key);
     events.extend(
-        object
-            .unique_keys()
-            .map(|(key, _)| Event::UniqueFreed { key }),
+        freed
+            .filter(|key| !key.is_kept())
+            .map(|key| Event::UniqueFreed { key }),
     );
     events.extend(verifier.is_some().then_some(Event::VerifierRemoved { id }));
     let change = Change {
@@ -196,8 +205,8 @@ fn delete<V: View>(
     Ok((change, events))
 }
 
-fn edit<E>(object: &mut Object, edits: &[Edit]) -> Result<(), Refused<E>> {
-    let edited = object.edit(edits);
+fn edit<E>(object: &mut Object, edits: &[Edit], next: Option<&Value>) -> Result<(), Refused<E>> {
+    let edited = object.edit(edits, next);
     edited.map_err(|(attribute, violation)| {
         Refused::Rejected(Rejection::SchemaViolation {
             attribute,
@@ -206,7 +215,8 @@ fn edit<E>(object: &mut Object, edits: &[Edit]) -> Result<(), Refused<E>> {
     })
 }
 
-/// Frees the unique values that an object no longer has, and gives it the new ones.
+/// Frees the unique values that an object no longer has, and gives it the new ones. A kept value stays
+/// its last holder's until another object is given it.
 fn move_unique<V: View>(
     view: &V,
     before: Option<&Object>,
@@ -223,20 +233,35 @@ fn move_unique<V: View>(
             continue; // It has it already.
         }
         let renamed = before.is_some() && key.attribute == LOGIN_NAME;
-        if !(renamed && is_planted(PlantedBug::RenameSkipsUniqueness))
-            && let Some(holder) = view.holder(&key)?
-        {
-            return Err(Refused::Rejected(Rejection::ValueTaken {
-                attribute: key.attribute,
-                value: value.clone(),
-                holder,
-            }));
+        let holder = match renamed && is_planted(PlantedBug::RenameSkipsUniqueness) {
+            true => None,
+            false => view.holder(&key)?,
+        };
+        if holder == Some(after.id) {
+            continue; // It had it before, and it was kept.
+        }
+        if let Some(holder) = holder {
+            if !key.is_kept() || has(view, holder, &key)? {
+                return Err(Refused::Rejected(Rejection::ValueTaken {
+                    attribute: key.attribute,
+                    value: value.clone(),
+                    holder,
+                }));
+            }
+            taken.push(Event::UniqueFreed { key: key.clone() });
         }
         let holder = after.id;
         taken.push(Event::UniqueTaken { key, holder });
     }
-    let freed = freed.into_iter().map(|key| Event::UniqueFreed { key });
+    let freed = freed.into_iter().filter(|key| !key.is_kept());
+    let freed = freed.map(|key| Event::UniqueFreed { key });
     Ok(freed.chain(taken).collect())
+}
+
+/// Whether an object has a value now.
+fn has<V: View>(view: &V, id: ObjectId, key: &UniqueKey) -> Result<bool, V::Error> {
+    let object = view.object(&id)?;
+    Ok(object.is_some_and(|object| object.unique_keys().any(|(has, _)| has == *key)))
 }
 
 /// Read only where there is one.

@@ -18,6 +18,7 @@ mod members;
 mod memory;
 mod model;
 mod name;
+mod numbers;
 mod object;
 mod password;
 mod planted;
@@ -40,6 +41,7 @@ pub use model::{
     ClientAddress, InvalidClientAddress, InvalidVerifier, Revision, Stamp, Time, Verifier,
 };
 pub use name::{GroupName, LoginName, RealName};
+pub use numbers::NUMBERS_FROM;
 pub use object::{Kind, Object, UniqueKey, Violation};
 pub use password::{InvalidPassword, Password};
 #[cfg(feature = "planted-bugs")]
@@ -49,8 +51,8 @@ pub use planted::plant;
 pub use planted::{PlantedBug, is_planted};
 pub use rejection::Rejection;
 pub use schema::{
-    ATTRIBUTES, Attribute, AttributeNumber, ChangedBy, GROUP_NAME, LOGIN_NAME, REAL_NAME,
-    UnknownAttribute, attribute,
+    ATTRIBUTES, Attribute, AttributeNumber, ChangedBy, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER,
+    REAL_NAME, UnknownAttribute, attribute,
 };
 pub use syntax::{InvalidValue, Syntax};
 pub use value::Value;

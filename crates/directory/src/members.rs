@@ -30,6 +30,8 @@ pub enum Limit {
     GroupDepth,
     /// Groups that one object is a member of, by way of other groups too.
     GroupsOfOne,
+    /// Numbers for accounts and groups.
+    Numbers,
     /// Groups that are looked at to judge one membership of a group in a group.
     GroupsWithin,
 }
@@ -41,6 +43,7 @@ impl Limit {
             Self::GroupDepth => 8,
             Self::GroupsOfOne => 1_000,
             Self::GroupsWithin => 10_000,
+            Self::Numbers => 4_294_967_294,
         }
     }
 }
@@ -57,6 +60,10 @@ impl fmt::Display for Limit {
                 f,
                 "the member would be in more than {most} groups, counting groups of groups; take it \
                  out of some first"
+            ),
+            Self::Numbers => write!(
+                f,
+                "the directory has no number below {most} left to give; give one that is free"
             ),
             Self::GroupsWithin => write!(
                 f,

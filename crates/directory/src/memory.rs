@@ -20,6 +20,7 @@ pub struct MemoryDirectory {
     verifiers: BTreeMap<ObjectId, Verifier>,
     memberships: BTreeSet<Membership>,
     outcomes: BTreeMap<RequestId, Outcome>,
+    next_number: u64,
     clock: Time,
     floor: Time,
 }
@@ -74,6 +75,10 @@ impl MemoryDirectory {
             Event::MemberRemoved(membership) => {
                 let there = self.memberships.remove(membership);
                 assert!(there, "no {membership:?} to remove");
+            }
+            Event::NumbersCounted { next } => {
+                assert!(*next > self.next_number, "numbers are only counted up");
+                self.next_number = *next;
             }
             Event::OutcomeRecorded { request, outcome } => {
                 let before = self.outcomes.insert(*request, outcome.clone());
@@ -139,6 +144,9 @@ impl MemoryDirectory {
                 assert_eq!(unique.insert(key, *id), None);
             }
         }
+        for (key, id) in self.unique.iter().filter(|(key, _)| key.is_kept()) {
+            unique.entry(key.clone()).or_insert(*id);
+        }
         assert_eq!(unique, self.unique);
         assert!(
             self.verifiers
@@ -188,6 +196,10 @@ impl View for MemoryDirectory {
 
     fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Infallible> {
         Ok(self.verifiers.get(id).cloned())
+    }
+
+    fn next_number(&self) -> Result<u64, Infallible> {
+        Ok(self.next_number)
     }
 
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Infallible> {

@@ -6,7 +6,6 @@ use crate::invalid_name::{InvalidName, NameKind};
 use crate::planted::{PlantedBug, is_planted};
 use crate::profile;
 use crate::syntax::{InvalidValue, Syntax};
-use crate::value::Value;
 
 /// The name by which an account is found: no two accounts have the same.
 ///
@@ -93,8 +92,7 @@ impl GroupName {
     /// Normalises the text, or says why it cannot be a group's name. What it gives, parsed again,
     /// gives itself.
     pub fn parse(text: &str) -> Result<Self, InvalidValue> {
-        let Value::Text(name) = Syntax::GroupName.parse(text)?;
-        Ok(Self(name))
+        Syntax::GroupName.normal(text).map(Self)
     }
 
     /// A name that [`GroupName::parse`] once gave; see [`LoginName::from_stored`].

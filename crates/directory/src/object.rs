@@ -6,7 +6,7 @@ use std::fmt;
 use crate::edit::{Edit, EditAction};
 use crate::id::ObjectId;
 use crate::model::{Revision, Stamp};
-use crate::schema::{ATTRIBUTES, Attribute, AttributeNumber, GROUP_NAME, LOGIN_NAME};
+use crate::schema::{ATTRIBUTES, Attribute, AttributeNumber, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER};
 use crate::syntax::Syntax;
 use crate::value::Value;
 
@@ -71,6 +71,12 @@ impl UniqueKey {
         }
     }
 
+    /// Whether it stays its last holder's when no object has the value any more.
+    pub fn is_kept(&self) -> bool {
+        let attribute = self.attribute.attribute();
+        attribute.is_some_and(|attribute| attribute.counted)
+    }
+
     /// The key of a group's name.
     pub fn group_name(name: &crate::GroupName) -> Self {
         Self {
@@ -101,6 +107,12 @@ pub enum Violation {
     /// A value of another type, or too long.
     #[error("a value has the wrong type or length")]
     Value,
+    /// POSIX systems would not take the name.
+    #[error(
+        "who has a POSIX number needs a name of up to 32 of the characters a-z, 0-9, `_` and `-` \
+         that begins with a letter or `_`"
+    )]
+    PosixName,
 }
 
 impl Object {
@@ -151,7 +163,8 @@ impl Object {
             };
             violation.map(|violation| (*number, violation))
         };
-        self.attributes.iter().find_map(of).or_else(|| self.lacks())
+        let broken = self.attributes.iter().find_map(of);
+        broken.or_else(|| self.whole())
     }
 
     fn violates(&self, attribute: &Attribute, values: &[Value]) -> Option<Violation> {
@@ -166,6 +179,20 @@ impl Object {
         (values.is_empty() || !values.iter().all(fits)).then_some(Violation::Value)
     }
 
+    /// What is wrong with it as a whole.
+    fn whole(&self) -> Option<(AttributeNumber, Violation)> {
+        self.lacks().or_else(|| self.has_no_posix_name())
+    }
+
+    fn has_no_posix_name(&self) -> Option<(AttributeNumber, Violation)> {
+        let attribute = match self.kind {
+            Kind::Person => LOGIN_NAME,
+            Kind::Group => GROUP_NAME,
+        };
+        let fits = self.values(POSIX_NUMBER).is_empty() || is_posix_name(self.text(attribute));
+        (!fits).then_some((attribute, Violation::PosixName))
+    }
+
     /// What it must have and does not.
     fn lacks(&self) -> Option<(AttributeNumber, Violation)> {
         let lacks = |row: &&Attribute| {
@@ -177,12 +204,17 @@ impl Object {
         Some((row.number, Violation::Required))
     }
 
-    /// Makes the edits, in their order: all of them. After an error it is of no use.
-    pub(crate) fn edit(&mut self, edits: &[Edit]) -> Result<(), (AttributeNumber, Violation)> {
+    /// Makes the edits, in their order: all of them. The first that assigns a number to an attribute
+    /// without a value gives it `next`, if there is one. After an error it is of no use.
+    pub(crate) fn edit(
+        &mut self,
+        edits: &[Edit],
+        next: Option<&Value>,
+    ) -> Result<(), (AttributeNumber, Violation)> {
         for edit in edits {
             let attribute = self.editable(edit).map_err(|why| (edit.attribute, why))?;
             let mut values = self.attributes.remove(&edit.attribute).unwrap_or_default();
-            apply(attribute, &mut values, &edit.action);
+            apply(attribute, &mut values, &edit.action, next);
             if values.len() > attribute.values_max {
                 let values_max = attribute.values_max;
                 return Err((edit.attribute, Violation::TooMany { values_max }));
@@ -191,13 +223,16 @@ impl Object {
                 self.attributes.insert(edit.attribute, values);
             }
         }
-        self.lacks().map_or(Ok(()), Err)
+        self.whole().map_or(Ok(()), Err)
     }
 
     fn editable(&self, edit: &Edit) -> Result<&'static Attribute, Violation> {
         let attribute = edit.attribute.attribute().ok_or(Violation::Unknown)?;
         if !attribute.kinds.contains(&self.kind) {
             return Err(Violation::Kind);
+        }
+        if edit.action == EditAction::Assign && !attribute.counted {
+            return Err(Violation::Value);
         }
         let fits = |value| attribute.syntax.takes(value);
         match edit.action.values().iter().all(fits) {
@@ -209,7 +244,12 @@ impl Object {
 
 /// Values are a set with an order: one that is there already is not added, one that is not there
 /// need not be removed.
-fn apply(attribute: &Attribute, values: &mut Vec<Value>, action: &EditAction) {
+fn apply(
+    attribute: &Attribute,
+    values: &mut Vec<Value>,
+    action: &EditAction,
+    next: Option<&Value>,
+) {
     let same = |a: &Value, b: &Value| attribute.syntax.key(a) == attribute.syntax.key(b);
     let add = |values: &mut Vec<Value>, added: &[Value]| {
         for value in added {
@@ -228,5 +268,18 @@ fn apply(attribute: &Attribute, values: &mut Vec<Value>, action: &EditAction) {
             add(values, replacing);
         }
         EditAction::Clear => values.clear(),
+        EditAction::Assign => {
+            if values.is_empty() {
+                values.extend(next.cloned());
+            }
+        }
     }
+}
+
+fn is_posix_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    let first = characters.next();
+    first.is_some_and(|c| c.is_ascii_lowercase() || c == '_')
+        && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c))
+        && name.len() <= 32
 }

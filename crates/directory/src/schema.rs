@@ -56,6 +56,9 @@ pub struct Attribute {
     /// Whether no two objects may have the same value. Values that [`Syntax::key`] gives the same
     /// key are the same.
     pub unique: bool,
+    /// Whether values that no object has any more are remembered, so that the directory's counter
+    /// gives none of them again.
+    pub counted: bool,
     /// Who changes it.
     pub changed_by: ChangedBy,
 }
@@ -75,6 +78,9 @@ pub const LOGIN_NAME: AttributeNumber = AttributeNumber(1);
 pub const REAL_NAME: AttributeNumber = AttributeNumber(2);
 /// The name by which a group is found.
 pub const GROUP_NAME: AttributeNumber = AttributeNumber(14);
+
+/// The number of an account or a group on POSIX systems: of accounts, the user's and the group's.
+pub const POSIX_NUMBER: AttributeNumber = AttributeNumber(15);
 
 const PERSON: &[Kind] = &[Kind::Person];
 const GROUP: &[Kind] = &[Kind::Group];
@@ -123,6 +129,15 @@ pub const ATTRIBUTES: &[Attribute] = &[
         unique: true,
         ..operators(14, "group_name", Syntax::GroupName)
     },
+    Attribute {
+        kinds: &Kind::ALL,
+        unique: true,
+        counted: true,
+        ..operators(15, "posix_number", Syntax::PosixNumber)
+    },
+    operators(16, "home", Syntax::Path),
+    operators(17, "shell", Syntax::Path),
+    operators(18, "gecos", Syntax::Gecos),
 ];
 
 /// A single value that its owner may change.
@@ -135,6 +150,7 @@ const fn owners(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
         syntax,
         values_max: 1,
         unique: false,
+        counted: false,
         changed_by: ChangedBy::Owner,
     }
 }

@@ -1,5 +1,7 @@
 //! What values look like: text to value, and back by way of `Display`.
 
+use std::ops::RangeInclusive;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -38,6 +40,12 @@ pub enum Syntax {
     Language,
     /// A name of the IANA time zone database, such as `Europe/Lisbon`.
     Zone,
+    /// A user's or group's number of POSIX systems, from 1 to 4,294,967,294.
+    PosixNumber,
+    /// An absolute path of POSIX systems.
+    Path,
+    /// A field of POSIX's passwd file: printable ASCII without `:`.
+    Gecos,
     /// A line of an `authorized_keys` file, without options: type, key, comment.
     SshKey,
 }
@@ -75,6 +83,12 @@ pub enum InvalidValue {
     },
 }
 
+/// Neither root nor what stands for no number.
+const POSIX_NUMBERS: RangeInclusive<u64> = 1..=4_294_967_294;
+
+const POSIX_NUMBER: &str = "a number from 1 to 4294967294";
+const PATH: &str = "an absolute path such as /home/ana, without `:`";
+const GECOS: &str = "printable ASCII without `:`";
 const LINE: &str = "text of one line";
 const TEXT: &str = "text without control characters";
 const MAIL: &str = "a mail address such as ana@example.org";
@@ -87,8 +101,27 @@ const SSH_KEY: &str = "a public key such as `ssh-ed25519 AAAA... ana@laptop`, wi
 impl Syntax {
     /// The value that the text means, in its normal form. Its text, parsed again, gives the same.
     pub fn parse(self, text: &str) -> Result<Value, InvalidValue> {
+        match self {
+            Self::PosixNumber => posix_number(text).map(Value::Number),
+            Self::LoginName
+            | Self::RealName
+            | Self::GroupName
+            | Self::Line { .. }
+            | Self::Text { .. }
+            | Self::Mail
+            | Self::Phone
+            | Self::Language
+            | Self::Zone
+            | Self::Path
+            | Self::Gecos
+            | Self::SshKey => self.normal(text).map(Value::Text),
+        }
+    }
+
+    /// The text of a value in its normal form.
+    pub(crate) fn normal(self, text: &str) -> Result<String, InvalidValue> {
         let line = || plain(text, self.bytes_max(), LINE, |c| !c.is_control());
-        let text = match self {
+        Ok(match self {
             Self::LoginName => LoginName::parse(text)?.as_str().to_owned(),
             Self::RealName => RealName::parse(text)?.as_str().to_owned(),
             Self::GroupName => group_name(line()?)?,
@@ -100,9 +133,11 @@ impl Syntax {
             Self::Phone => phone(line()?)?,
             Self::Language => language(&line()?)?,
             Self::Zone => zone(line()?)?,
+            Self::PosixNumber => posix_number(text)?.to_string(),
+            Self::Path => path(line()?)?,
+            Self::Gecos => gecos(line()?)?,
             Self::SshKey => ssh_key(line()?)?,
-        };
-        Ok(Value::Text(text))
+        })
     }
 
     /// The most bytes of a value.
@@ -114,6 +149,9 @@ impl Syntax {
             Self::Line { bytes_max } | Self::Text { bytes_max } => bytes_max,
             Self::Mail => 254,
             Self::Phone => 64,
+            Self::PosixNumber => 8,
+            Self::Path => 1024,
+            Self::Gecos => 255,
             Self::Language => 35,
             Self::Zone => 64,
             Self::SshKey => 8192,
@@ -123,7 +161,11 @@ impl Syntax {
     /// Whether a value has the type and the length of this syntax. More is not asked of a value
     /// that comes from the log: it was parsed before, perhaps by another version's rules.
     pub fn takes(self, value: &Value) -> bool {
-        let Value::Text(text) = value;
+        let text = match (self, value) {
+            (Self::PosixNumber, Value::Number(number)) => return POSIX_NUMBERS.contains(number),
+            (Self::PosixNumber, Value::Text(_)) | (_, Value::Number(_)) => return false,
+            (_, Value::Text(text)) => text,
+        };
         match self {
             Self::LoginName => within_bounds(NameKind::Login, text).is_ok(),
             Self::RealName => within_bounds(NameKind::Real, text).is_ok(),
@@ -134,6 +176,9 @@ impl Syntax {
             | Self::Phone
             | Self::Language
             | Self::Zone
+            | Self::PosixNumber
+            | Self::Path
+            | Self::Gecos
             | Self::SshKey => self.within_bounds(text).is_ok(),
         }
     }
@@ -156,8 +201,12 @@ impl Syntax {
                 | Self::Phone
                 | Self::Language
                 | Self::Zone
+                | Self::PosixNumber
+                | Self::Path
+                | Self::Gecos
                 | Self::SshKey => text.clone().into_bytes(),
             },
+            Value::Number(number) => number.to_be_bytes().to_vec(),
         }
     }
 }
@@ -225,6 +274,28 @@ fn mail(text: &str) -> Result<String, InvalidValue> {
     let atoms = local.split('.').all(|atom| !atom.is_empty());
     let fits = local.len() <= 64 && atoms && !local.contains('@') && domain.split('.').all(label);
     shape(fits, MAIL)?;
+    Ok(text)
+}
+
+fn posix_number(text: &str) -> Result<u64, InvalidValue> {
+    let text = text.trim();
+    within(text, 10)?;
+    all(text, POSIX_NUMBER, |c| c.is_ascii_digit())?;
+    let number = text.parse().unwrap_or_default();
+    shape(POSIX_NUMBERS.contains(&number), POSIX_NUMBER)?;
+    Ok(number)
+}
+
+fn path(text: String) -> Result<String, InvalidValue> {
+    all(&text, PATH, |c| c != ':')?;
+    shape(text.starts_with('/'), PATH)?;
+    Ok(text)
+}
+
+fn gecos(text: String) -> Result<String, InvalidValue> {
+    all(&text, GECOS, |c| {
+        (c.is_ascii_graphic() || c == ' ') && c != ':'
+    })?;
     Ok(text)
 }
 
@@ -309,6 +380,9 @@ mod tests {
             (Syntax::RealName, " Ana  Lima ", "Ana Lima"),
             (Syntax::GroupName, " Head office ", "Head office"),
             (line, "  Head of IT ", "Head of IT"),
+            (Syntax::PosixNumber, " 0070000", "70000"),
+            (Syntax::Path, "/bin/sh", "/bin/sh"),
+            (Syntax::Gecos, "Ana Lima,,", "Ana Lima,,"),
             (line, "Joa\u{303}o", "Jo\u{e3}o"),
             (Syntax::Text { bytes_max: 20 }, "one\ntwo\n", "one\ntwo"),
             (
@@ -361,6 +435,13 @@ mod tests {
                 "01890a5d-ac96-774b-bcce-b302099a8057",
                 "no UUID",
             ),
+            (Syntax::PosixNumber, "0", "from 1"),
+            (Syntax::PosixNumber, "4294967295", "from 1"),
+            (Syntax::PosixNumber, "-1", "position 1"),
+            (Syntax::PosixNumber, "99999999999", "11 bytes"),
+            (Syntax::Path, "bin/sh", "absolute"),
+            (Syntax::Path, "/a:b", "position 3"),
+            (Syntax::Gecos, "Jo\u{e3}o", "position 3"),
             (line, "", "empty"),
             (line, "   ", "empty"),
             (line, "123456789012345678901", "21 bytes; it may have 20"),

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Value {
     /// Text in the normal form of its syntax.
     Text(String),
+    /// A whole number.
+    Number(u64),
 }
 
 impl Value {
@@ -14,6 +16,7 @@ impl Value {
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
+            Self::Number(_) => None,
         }
     }
 }
@@ -23,6 +26,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
         }
     }
 }

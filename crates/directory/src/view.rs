@@ -29,6 +29,9 @@ pub trait View {
     /// What the password of this account is checked against.
     fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Self::Error>;
 
+    /// The lowest number that the directory's counter may give next.
+    fn next_number(&self) -> Result<u64, Self::Error>;
+
     /// What was answered to this request.
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Self::Error>;
 

@@ -181,6 +181,7 @@ impl Replay {
             }
             Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
+            | Event::NumbersCounted { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => None,
@@ -198,7 +199,8 @@ impl Replay {
                 other.map(|(key, _)| format!("{key:?} isn't {}'s", object.id))
             }
             Event::ObjectRemoved { id } => {
-                let left = self.unique.keys().find(|key| holder(key) == Some(id));
+                let mut held = self.unique.keys().filter(|key| !key.is_kept());
+                let left = held.find(|key| holder(key) == Some(id));
                 let mut memberships = self.memberships.iter();
                 let joined = memberships.find(|it| it.group == *id || it.member == *id);
                 left.map(|key| format!("{key:?} is still {id}'s"))
@@ -210,6 +212,7 @@ impl Replay {
             | Event::MemberRemoved(_)
             | Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
+            | Event::NumbersCounted { .. }
             | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
@@ -235,6 +238,7 @@ impl Replay {
             Event::MemberRemoved(membership) => drop(self.memberships.remove(membership)),
             Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
+            | Event::NumbersCounted { .. }
             | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use quorid_directory::{
-    ATTRIBUTES, ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName, ObjectId,
-    Operation, Proof, RealName, RequestId, Selector, Syntax, Time, Value, Verifier, VerifierChange,
+    ATTRIBUTES, Attribute, ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName,
+    NUMBERS_FROM, ObjectId, Operation, Proof, RealName, RequestId, Selector, Syntax, Time, Value,
+    Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
 use quorid_storage::Payload;
@@ -126,29 +127,39 @@ impl Commands {
     fn edit(&mut self) -> Edit {
         let attribute = self.chance.one_of(ATTRIBUTES);
         let values: Vec<_> = (0..self.chance.within(1..=2))
-            .map(|_| match attribute.syntax {
-                Syntax::LoginName => self.login_name().as_str().to_owned(),
-                Syntax::RealName => self.real_name().as_str().to_owned(),
-                Syntax::GroupName => self.group_name().as_str().to_owned(),
-                Syntax::Line { .. }
-                | Syntax::Text { .. }
-                | Syntax::Mail
-                | Syntax::Phone
-                | Syntax::Language
-                | Syntax::Zone
-                | Syntax::SshKey => format!("{}-{}", attribute.name, self.chance.within(1..=NAMES)),
-            })
-            .map(Value::Text)
+            .map(|_| self.value(attribute))
             .collect();
+        let action = match self.chance.within(0..=9) {
+            _ if attribute.counted && self.chance.percent(50) => EditAction::Assign,
+            0 => EditAction::Clear,
+            1 | 2 => EditAction::Remove(values),
+            3 | 4 => EditAction::Add(values),
+            _ => EditAction::Replace(values),
+        };
         Edit {
             attribute: attribute.number,
-            action: match self.chance.within(0..=9) {
-                0 => EditAction::Clear,
-                1 | 2 => EditAction::Remove(values),
-                3 | 4 => EditAction::Add(values),
-                _ => EditAction::Replace(values),
-            },
+            action,
         }
+    }
+
+    fn value(&mut self, attribute: &Attribute) -> Value {
+        Value::Text(match attribute.syntax {
+            Syntax::PosixNumber => {
+                return Value::Number(NUMBERS_FROM + self.chance.within(0..=NAMES));
+            }
+            Syntax::LoginName => self.login_name().as_str().to_owned(),
+            Syntax::RealName => self.real_name().as_str().to_owned(),
+            Syntax::GroupName => self.group_name().as_str().to_owned(),
+            Syntax::Line { .. }
+            | Syntax::Text { .. }
+            | Syntax::Mail
+            | Syntax::Phone
+            | Syntax::Language
+            | Syntax::Zone
+            | Syntax::Path
+            | Syntax::Gecos
+            | Syntax::SshKey => format!("{}-{}", attribute.name, self.chance.within(1..=NAMES)),
+        })
     }
 
     /// Often none, so that a change of members is not always refused for one that is missing.

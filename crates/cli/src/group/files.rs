@@ -297,6 +297,7 @@ impl Import<'_> {
             attributes: attributes
                 .map(|(name, values)| Attribute { name, values })
                 .collect(),
+            assign_posix_number: false,
             request_id: None,
         };
         match self.client.create_group(new).await {

@@ -22,6 +22,9 @@ fn samples(attribute: &Attribute) -> Vec<String> {
         Syntax::Phone => ["+351 21 000 0000", "112"],
         Syntax::Language => ["pt-BR", "en"],
         Syntax::Zone => ["Europe/Lisbon", "UTC"],
+        Syntax::PosixNumber => ["70001", "70001"],
+        Syntax::Path => ["/home/ana", "/"],
+        Syntax::Gecos => ["Ana Lima,,", "Ana"],
         Syntax::SshKey => [SSH_KEY, SSH_KEY.split_at(80).0],
     };
     let number = if attribute.values_max == 1 { 1 } else { 2 };
@@ -175,5 +178,42 @@ async fn bad_input_is_refused_by_its_own_reason_and_changes_nothing() {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{errors}");
         assert!(errors.contains("employee_number"), "{errors}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_and_groups_are_given_numbers_for_posix_systems() {
+    let directory = Directory::start().await;
+    directory.succeed(&["create", "ana", "Ana Lima", "--posix"]);
+    directory.succeed(&["group", "create", "staff", "--posix"]);
+    directory.succeed(&["create", "ben", "Ben Okri"]);
+    directory.succeed(&["modify", "ben", "--posix"]);
+    directory.succeed(&["modify", "ben", "--posix"]);
+    let group = directory.succeed(&["group", "show", "staff", "--output", "json"]);
+    let group: Value = serde_json::from_str(&group).expect("JSON");
+    let numbers = [directory.lookup("ana"), group, directory.lookup("ben")]
+        .map(|object| object["attributes"]["posix_number"][0].clone());
+    assert_eq!(numbers, ["65536", "65537", "65538"].map(Value::from));
+
+    directory.succeed(&["delete", "ana"]);
+    directory.succeed(&["create", "cleo", "Cleo", "--posix"]);
+    let cleo = &directory.lookup("cleo")["attributes"]["posix_number"];
+    assert_eq!(*cleo, serde_json::json!(["65539"]), "none is given twice");
+    for (words, exit, reason) in [
+        (
+            &["modify", "ben", "--set", "posix_number=65537"][..],
+            1,
+            "VALUE_TAKEN",
+        ),
+        (
+            &["modify", "ben", "--set", "posix_number=0"],
+            1,
+            "INVALID_VALUE",
+        ),
+        (&["modify", "ben", "ben.okri"], 1, "SCHEMA_VIOLATION"),
+        (&["create", "νίκος", "N", "--posix"], 1, "SCHEMA_VIOLATION"),
+    ] {
+        let refused = directory.refuse(words);
+        assert_eq!(refused, (Some(exit), reason.to_owned()), "{words:?}");
     }
 }

@@ -90,12 +90,14 @@ fn edits() -> impl Strategy<Value = Edit> {
         named("title", &["A", "B"]),
         named("group_name", &GROUPS),
         named("description", &["A", "B"]),
+        named("posix_number", &["65536", "65537", "500"]),
     ];
     (attribute, 0..8_u8).prop_map(|((attribute, values), action)| Edit {
         attribute,
         action: match action {
             0 => EditAction::Clear,
             1 => EditAction::Remove(values),
+            7 => EditAction::Assign,
             2 | 3 => EditAction::Add(values),
             _ => EditAction::Replace(values),
         },
@@ -201,6 +203,7 @@ fn assert_told_truly(outcome: &Outcome, events: &[Event]) {
         | Event::UniqueFreed { .. }
         | Event::MemberAdded(_)
         | Event::MemberRemoved(_)
+        | Event::NumbersCounted { .. }
         | Event::VerifierStored { .. }
         | Event::VerifierRemoved { .. }
         | Event::OutcomeRecorded { .. }

@@ -4,6 +4,7 @@ mod accounts;
 mod attributes;
 mod groups;
 mod invariants;
+mod numbers;
 mod requests;
 mod samples;
 mod support;

@@ -11,7 +11,7 @@ use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 use super::{
     command::decode_command,
     member,
-    numbers::{CLOCK, FLOOR, SERVER_ID_MAX},
+    numbers::{CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX},
     object, outcome, unique, verifier,
 };
 
@@ -20,6 +20,7 @@ pub struct Changes<'b, 't> {
     batch: &'b mut Batch<'t>,
     clock: Time,
     floor: Time,
+    next_number: u64,
     /// The first of the recorded requests, read ahead; complete only up to its last.
     oldest: VecDeque<RequestId>,
     outcome_count: u64,
@@ -33,6 +34,7 @@ impl<'b, 't> Changes<'b, 't> {
         Ok(Self {
             clock: Time(batch.number(CLOCK)?),
             floor: Time(batch.number(FLOOR)?),
+            next_number: batch.number(NEXT_NUMBER)?,
             oldest: VecDeque::new(),
             outcome_count: batch.count(&outcome::TABLE)?,
             batch,
@@ -82,6 +84,10 @@ impl<'b, 't> Changes<'b, 't> {
             Event::VerifierRemoved { id } => verifier::remove(self.batch, id),
             Event::MemberAdded(membership) => member::put(self.batch, membership),
             Event::MemberRemoved(membership) => member::remove(self.batch, membership),
+            Event::NumbersCounted { next } => {
+                self.next_number = *next;
+                Ok(())
+            }
             Event::OutcomeRecorded { request, outcome } => {
                 outcome::put(self.batch, request, outcome)?;
                 self.outcome_count += 1;
@@ -121,7 +127,9 @@ impl<'b, 't> Changes<'b, 't> {
 
     pub(super) fn finish(self) -> Result<(), Fault> {
         self.batch.set_value(CLOCK, &self.clock.0.to_be_bytes())?;
-        self.batch.set_value(FLOOR, &self.floor.0.to_be_bytes())
+        self.batch.set_value(FLOOR, &self.floor.0.to_be_bytes())?;
+        let next = self.next_number.to_be_bytes();
+        self.batch.set_value(NEXT_NUMBER, &next)
     }
 }
 
@@ -150,6 +158,10 @@ impl View for Changes<'_, '_> {
 
     fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Fault> {
         verifier::find(self.batch, id)
+    }
+
+    fn next_number(&self) -> Result<u64, Fault> {
+        Ok(self.next_number)
     }
 
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Fault> {

@@ -170,6 +170,7 @@ fn edit_message(edit: &Edit) -> proto::Edit {
         EditAction::Remove(_) => Action::Remove,
         EditAction::Replace(_) => Action::Replace,
         EditAction::Clear => Action::Clear,
+        EditAction::Assign => Action::Assign,
     };
     proto::Edit {
         attribute: edit.attribute.0,
@@ -194,7 +195,13 @@ fn edit(message: proto::Edit) -> Result<Edit, Fault> {
             Action::Remove => EditAction::Remove(values),
             Action::Replace => EditAction::Replace(values),
             Action::Clear if values.is_empty() => EditAction::Clear,
-            Action::Clear => return Err(Fault::new("reading a stored edit", "values to clear")),
+            Action::Assign if values.is_empty() => EditAction::Assign,
+            Action::Clear | Action::Assign => {
+                return Err(Fault::new(
+                    "reading a stored edit",
+                    "values that it does not take",
+                ));
+            }
             Action::Unspecified => return Err(missing("edit.action")),
         },
     })

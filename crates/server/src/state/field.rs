@@ -57,6 +57,7 @@ pub(super) fn login_name(text: &str) -> Result<LoginName, Fault> {
 pub(super) fn value(value: &Value) -> proto::Value {
     let value = match value {
         Value::Text(text) => proto::value::Value::Text(text.clone()),
+        Value::Number(number) => proto::value::Value::Number(*number),
     };
     proto::Value { value: Some(value) }
 }
@@ -64,6 +65,7 @@ pub(super) fn value(value: &Value) -> proto::Value {
 pub(super) fn decode_value(message: proto::Value) -> Result<Value, Fault> {
     Ok(match message.value.ok_or_else(|| missing("value"))? {
         proto::value::Value::Text(text) => Value::Text(text),
+        proto::value::Value::Number(number) => Value::Number(number),
     })
 }
 

@@ -7,6 +7,8 @@ use quorid_storage::{Digested, Fault, Rows, Shape, StoreView, Table};
 pub(super) const CLOCK: &str = "clock";
 /// Requests of this time or older are no longer known, Unix ms.
 pub(super) const FLOOR: &str = "floor";
+/// The lowest number that the directory's counter may give next; 0 before the first.
+pub(super) const NEXT_NUMBER: &str = "next_number";
 /// The highest server id that any membership ever named.
 pub(super) const SERVER_ID_MAX: &str = "server_id_max";
 
@@ -15,13 +17,13 @@ pub(super) const TABLE: Table = Table {
     number: 1,
     name: "meta",
     shape: Shape::TextToBytes,
-    digested: Digested::Numbers(&[CLOCK, FLOOR]),
+    digested: Digested::Numbers(&[CLOCK, FLOOR, NEXT_NUMBER]),
     check_row: |_, _, _| Ok(()),
     check_whole,
 };
 
 fn check_whole(view: &StoreView) -> Result<(), Fault> {
-    for name in [CLOCK, FLOOR, SERVER_ID_MAX] {
+    for name in [CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX] {
         view.number(name)?;
     }
     Ok(())

@@ -135,6 +135,7 @@ fn limit_message(limit: Limit) -> proto::Limit {
         Limit::GroupDepth => proto::Limit::GroupDepth,
         Limit::GroupsOfOne => proto::Limit::GroupsOfOne,
         Limit::GroupsWithin => proto::Limit::GroupsWithin,
+        Limit::Numbers => proto::Limit::Numbers,
     }
 }
 
@@ -143,6 +144,7 @@ fn limit(number: i32) -> Result<Limit, Fault> {
         proto::Limit::GroupDepth => Ok(Limit::GroupDepth),
         proto::Limit::GroupsOfOne => Ok(Limit::GroupsOfOne),
         proto::Limit::GroupsWithin => Ok(Limit::GroupsWithin),
+        proto::Limit::Numbers => Ok(Limit::Numbers),
         proto::Limit::Unspecified => Err(missing("rejection.limit_exceeded")),
     }
 }
@@ -155,6 +157,7 @@ fn violation_message(violation: &Violation) -> proto::schema_violation::Violatio
         Violation::Required => Kind::Required(Nothing {}),
         Violation::TooMany { values_max } => Kind::TooMany(*values_max as u64),
         Violation::Value => Kind::Value(Nothing {}),
+        Violation::PosixName => Kind::PosixName(Nothing {}),
     }
 }
 
@@ -168,5 +171,6 @@ fn violation(message: proto::schema_violation::Violation) -> Violation {
             values_max: usize::try_from(values_max).unwrap_or(usize::MAX),
         },
         Kind::Value(_) => Violation::Value,
+        Kind::PosixName(_) => Violation::PosixName,
     }
 }

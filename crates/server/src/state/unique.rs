@@ -1,6 +1,6 @@
 //! Values that no two objects may have, each with the object that has it.
 
-use quorid_directory::{AttributeNumber, ObjectId, UniqueKey};
+use quorid_directory::{ATTRIBUTES, AttributeNumber, ObjectId, UniqueKey};
 use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
 
 use super::{field::object_id, object};
@@ -15,14 +15,15 @@ pub(super) const TABLE: Table = Table {
     check_whole,
 };
 
-/// Objects come before their unique values.
+/// Objects come before their unique values. A kept value may be one that its object had.
 fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
-    let holder = object::find(batch, &object_id(value)?)?;
-    let has_it = holder.is_some_and(|holder| {
+    let id = object_id(value)?;
+    let kept = unique_key(key).is_some_and(|key| key.is_kept() && key.key.len() == 8);
+    let has_it = object::find(batch, &id)?.is_some_and(|holder| {
         let mut keys = holder.unique_keys();
         keys.any(|(unique, _)| row_key(&unique) == key)
     });
-    if !has_it {
+    if !has_it && !kept {
         return Err(Fault::new(
             "storing a received snapshot",
             "a unique value isn't that of its object",
@@ -31,18 +32,34 @@ fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Every object has its unique values, given that every unique value has its object.
+/// Every object has its unique values. Every unique value that is not kept has its object.
 fn check_whole(view: &StoreView) -> Result<(), Fault> {
-    let mut values = 0;
+    let wrong = |why: String| Err(Fault::new("reading the state", why));
+    let (mut values, mut kept) = (0, 0);
+    let mut missing = None;
     view.scan(&object::TABLE, None, |_, object| {
-        values += object::decode(object)?.unique_keys().count() as u64;
-        Ok(true)
+        let object = object::decode(object)?;
+        for (key, _) in object.unique_keys() {
+            values += u64::from(!key.is_kept());
+            if key.is_kept() && find(view, &key)? != Some(object.id) {
+                missing = Some(object.id);
+            }
+        }
+        Ok(missing.is_none())
     })?;
+    if let Some(id) = missing {
+        return wrong(format!("{id} has a value that is another object's"));
+    }
+    for row in ATTRIBUTES.iter().filter(|row| row.counted) {
+        scan(view, row.number, None, |_| {
+            kept += 1;
+            Ok(true)
+        })?;
+    }
     let rows = view.count(&TABLE)?;
-    if values != rows {
-        return Err(Fault::new(
-            "reading the state",
-            format!("objects have {values} unique values, but {rows} are kept"),
+    if values + kept != rows {
+        return wrong(format!(
+            "objects have {values} unique values and {kept} are kept, but there are {rows}"
         ));
     }
     Ok(())
@@ -73,6 +90,15 @@ pub(super) fn put(batch: &mut Batch<'_>, key: &UniqueKey, holder: ObjectId) -> R
 
 pub(super) fn remove(batch: &mut Batch<'_>, key: &UniqueKey) -> Result<(), Fault> {
     batch.remove(&TABLE, &row_key(key))
+}
+
+/// What [`row_key`] was made of.
+fn unique_key(row_key: &[u8]) -> Option<UniqueKey> {
+    let (attribute, key) = row_key.split_first_chunk::<4>()?;
+    Some(UniqueKey {
+        attribute: AttributeNumber(u32::from_be_bytes(*attribute)),
+        key: key.to_vec(),
+    })
 }
 
 fn row_key(key: &UniqueKey) -> Vec<u8> {

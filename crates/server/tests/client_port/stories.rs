@@ -169,6 +169,7 @@ impl Story {
                     account,
                     password,
                     request_id,
+                    assign_posix_number: false,
                 };
                 client.create_account(with(login, create)).await.into()
             }

@@ -36,10 +36,21 @@ pub(super) fn new_account(
         set("real_name", &asked.real_name)?,
     ];
     Ok(AccountCreation {
-        edits: [names.to_vec(), given(&asked.attributes)?].concat(),
+        edits: [
+            names.to_vec(),
+            given(&asked.attributes)?,
+            assigned(request.assign_posix_number),
+        ]
+        .concat(),
         password: password(&mut request.password)?,
         request: request_id(&request.request_id)?,
     })
+}
+
+/// A number, where one is asked for.
+fn assigned(posix_number: bool) -> Vec<Edit> {
+    let edit = posix_number.then(Edit::assign_posix_number);
+    edit.into_iter().collect()
 }
 
 /// The attributes of something new.
@@ -136,14 +147,15 @@ fn edit(asked: &proto::AttributeEdit) -> Result<Edit, Invalid> {
         Action::Unspecified => {
             return Err(Invalid::Edit(format!(
                 "the edit of {name} has the action {}; use ACTION_ADD (1), ACTION_REMOVE (2), \
-                 ACTION_REPLACE (3) or ACTION_CLEAR (4)",
+                 ACTION_REPLACE (3), ACTION_CLEAR (4) or ACTION_ASSIGN (5)",
                 asked.action
             )));
         }
         Action::Clear if values.is_empty() => EditAction::Clear,
-        Action::Clear => {
+        Action::Assign if values.is_empty() => EditAction::Assign,
+        Action::Clear | Action::Assign => {
             return Err(Invalid::Edit(format!(
-                "the edit of {name} clears it and has values; leave them out, or remove them"
+                "the edit of {name} clears or assigns it and has values; leave them out, or remove them"
             )));
         }
         Action::Add | Action::Remove | Action::Replace if values.is_empty() => {

@@ -267,6 +267,7 @@ fn changes_of_accounts() -> [Vec<u8>; 4] {
         account: Some(account("")),
         password: "a password".to_owned(),
         request_id: ID.to_owned(),
+        assign_posix_number: true,
     };
     let update = |paths: &[&str]| UpdateAccountRequest {
         account: Some(account("accounts/login:ana")),
@@ -302,6 +303,7 @@ fn of_groups() -> [Vec<u8>; 4] {
             ..Group::default()
         }),
         request_id: ID.to_owned(),
+        assign_posix_number: true,
     };
     let members = ChangeMembersRequest {
         name: "groups/name:staff".to_owned(),

@@ -4,7 +4,8 @@ use quorid_api::proto;
 use quorid_directory::{Edit, GroupName, InvalidObjectId, Kind, Object, Selector};
 
 use super::{
-    Invalid, account_name, edit, etag, given, other_attributes, request_id, set, shown, timestamp,
+    Invalid, account_name, assigned, edit, etag, given, other_attributes, request_id, set, shown,
+    timestamp,
 };
 use crate::service::{GroupCreation, GroupEdit};
 
@@ -13,7 +14,12 @@ pub(crate) fn new_group(request: proto::CreateGroupRequest) -> Result<GroupCreat
     let asked = request.group.unwrap_or_default();
     let name = vec![set("group_name", &asked.group_name)?];
     Ok(GroupCreation {
-        edits: [name, given(&asked.attributes)?].concat(),
+        edits: [
+            name,
+            given(&asked.attributes)?,
+            assigned(request.assign_posix_number),
+        ]
+        .concat(),
         request: request_id(&request.request_id)?,
     })
 }
