@@ -130,7 +130,18 @@ impl Client {
         page_token: &str,
         read: Read,
     ) -> Result<ListAccountsResponse, Error> {
+        self.page_of_accounts(page_size, page_token, "", read).await
+    }
+
+    async fn page_of_accounts(
+        &self,
+        page_size: u32,
+        page_token: &str,
+        filter: &str,
+        read: Read,
+    ) -> Result<ListAccountsResponse, Error> {
         let request = ListAccountsRequest {
+            filter: filter.to_owned(),
             page_size: page_size.try_into().unwrap_or(i32::MAX),
             page_token: page_token.to_owned(),
             read: Some(read.options(self.session_revision())),
@@ -144,11 +155,22 @@ impl Client {
         &self,
         read: Read,
     ) -> impl Stream<Item = Result<Account, Error>> + Send + use<> {
+        self.accounts_where("", read)
+    }
+
+    /// All accounts for which a condition holds, such as `department=Sales and not title=*`, as
+    /// [`accounts`](Self::accounts) gives all; docs/reference/attributes.md describes the language.
+    pub fn accounts_where(
+        &self,
+        filter: &str,
+        read: Read,
+    ) -> impl Stream<Item = Result<Account, Error>> + Send + use<> {
+        let filter = filter.to_owned();
         let client = self.clone();
         pages(move |token| {
-            let client = client.clone();
+            let (client, filter) = (client.clone(), filter.clone());
             async move {
-                let page = client.list_accounts(0, &token, read).await?;
+                let page = client.page_of_accounts(0, &token, &filter, read).await?;
                 Ok((page.accounts, page.next_page_token))
             }
         })

@@ -83,6 +83,8 @@ reasons! {
     InvalidValue = "INVALID_VALUE",
     /// The attribute cannot be changed like that: it must have a value, or may not have so many.
     SchemaViolation = "SCHEMA_VIOLATION",
+    /// Not a condition that accounts could be searched by.
+    InvalidFilter = "INVALID_FILTER",
     /// No password can be like that.
     InvalidPassword = "INVALID_PASSWORD",
     /// Not `accounts/...`, or not a UUID.

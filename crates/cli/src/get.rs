@@ -3,8 +3,8 @@
 use std::pin::pin;
 
 use clap::{Args, ValueEnum};
-use futures_util::StreamExt as _;
-use quorid_api::{Account, Read};
+use futures_util::{Stream, StreamExt as _};
+use quorid_api::{Account, Error, Read};
 use serde_json::json;
 
 use super::{
@@ -15,6 +15,8 @@ use super::{
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid get users                           the login names, one a line
+  quorid get users --where mail=ana@example.org
+  quorid get all --where 'department=Sales and not (title=head* or phone=*)'
   quorid get uuids | wc -l
   quorid get all --output json               one JSON object a line
   quorid get groups                          the names of the groups, one a line";
@@ -25,6 +27,9 @@ pub(crate) struct GetArgs {
     /// What of each account
     #[arg(value_enum)]
     what: What,
+    /// Only accounts for which this holds, such as mail=ana@example.org
+    #[arg(long = "where", value_name = "CONDITION")]
+    filter: Option<String>,
     #[command(flatten)]
     read: ReadOptions,
 }
@@ -43,23 +48,28 @@ enum What {
 
 pub(crate) async fn run(args: GetArgs, context: &Context) -> Result<(), Failure> {
     let read = args.read.read(context)?;
+    let filter = args.filter.as_deref().unwrap_or_default();
+    let found = context.client.accounts_where(filter, read);
     match args.what {
+        What::Groups if args.filter.is_some() => Err(Failure::usage(
+            "--where is for accounts; groups are not searched",
+        )),
         What::Groups => groups(read, context).await,
-        What::Users => accounts(read, context, |account| account.login_name, "login_name").await,
-        What::Uuids => accounts(read, context, |account| account.id, "id").await,
-        What::All => records(read, context).await,
+        What::Users => fields(found, context, |account| account.login_name, "login_name").await,
+        What::Uuids => fields(found, context, |account| account.id, "id").await,
+        What::All => records(found, context).await,
     }
 }
 
 /// One field of each account.
-async fn accounts(
-    read: Read,
+async fn fields(
+    found: impl Stream<Item = Result<Account, Error>>,
     context: &Context,
     field: fn(Account) -> String,
     name: &str,
 ) -> Result<(), Failure> {
     let out = context.out;
-    let mut accounts = pin!(context.client.accounts(read));
+    let mut accounts = pin!(found);
     while let Some(account) = accounts.next().await {
         let value = field(account?);
         if out.is_json() {
@@ -71,9 +81,12 @@ async fn accounts(
     out.flush()
 }
 
-async fn records(read: Read, context: &Context) -> Result<(), Failure> {
+async fn records(
+    found: impl Stream<Item = Result<Account, Error>>,
+    context: &Context,
+) -> Result<(), Failure> {
     let out = context.out;
-    let mut accounts = pin!(context.client.accounts(read));
+    let mut accounts = pin!(found);
     let mut first = true;
     while let Some(account) = accounts.next().await {
         let record = Record::from(account?);

@@ -12,6 +12,7 @@ mod decide;
 mod edit;
 mod event;
 mod execute;
+mod filter;
 mod id;
 mod invalid_name;
 mod members;
@@ -33,6 +34,7 @@ pub use command::{Command, Fingerprint, Operation, Proof, Selector, VerifierChan
 pub use decide::{Decision, Retention, decide, decide_with};
 pub use edit::{Edit, EditAction};
 pub use event::{Change, Done, Event, Outcome};
+pub use filter::{Filter, InvalidFilter};
 pub use id::{InvalidObjectId, InvalidRequestId, ObjectId, RequestId};
 pub use invalid_name::{CharacterFault, InvalidName, NameKind};
 pub use members::{Limit, Membership, all_groups_of};

@@ -13,7 +13,7 @@ mod requests;
 use std::sync::Arc;
 
 use quorid_directory::{
-    Command, Kind, Object, ObjectId, Operation, Password, Proof, RequestId, Selector,
+    Command, Filter, Kind, Object, ObjectId, Operation, Password, Proof, RequestId, Selector,
     VerifierChange,
 };
 
@@ -22,8 +22,8 @@ pub use self::{
     error::Error,
     groups::{GroupChange, GroupCreation, GroupEdit, MembersPage},
     requests::{
-        AccountChange, AccountCreation, AccountRemoval, Answer, Caller, Consistency, Found, Login,
-        Page, PasswordChange,
+        AccountChange, AccountCreation, AccountRemoval, AccountsPage, Answer, Caller, Consistency,
+        Found, GroupsPage, Login, PasswordChange,
     },
 };
 use self::{logins::Logins, proof::Claim};
@@ -36,7 +36,7 @@ use crate::{
     node::Node,
     passwords::Passwords,
     seams::{Clock, Entropy},
-    state::ReadView,
+    state::{ReadView, Stretch},
 };
 /// What a use case ends with when a disk fails or a bug is met.
 pub use quorid_storage::Fault;
@@ -44,6 +44,9 @@ pub use quorid_storage::Fault;
 /// What the accounts of a page may have as they are stored, bytes: half of what gRPC's libraries take
 /// in one message, as names of attributes and the like come on top.
 const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// The accounts that are looked at for one page of a search: others wait for the thread meanwhile.
+const LOOKED_AT_MAX: usize = 10_000;
 
 /// What a server does for its clients.
 pub struct Service {
@@ -185,20 +188,43 @@ impl Service {
         })
     }
 
-    /// Up to `limit` accounts after the one of id `after`, and no more than an answer should hold.
+    /// Up to `limit` accounts after the one of id `after`, and no more than an answer should hold: those
+    /// that the filter is for, if there is one. There may be fewer, and more behind them.
     pub async fn list(
         &self,
         caller: &Caller,
         after: Option<ObjectId>,
         limit: usize,
+        filter: Option<&Filter>,
         consistency: Consistency,
-    ) -> Result<Answer<Page>, Error> {
+    ) -> Result<Answer<AccountsPage>, Error> {
         let view = self.reader(caller, consistency).await?;
-        let (objects, more) = view.accounts(after, limit, PAGE_BYTES_MAX)?;
-        Ok(Answer {
-            value: Page { objects, more },
-            revision: view.revision()?,
-        })
+        let revision = view.revision()?;
+        let fits = |object: &Object| filter.is_none_or(|filter| filter.fits(object));
+        let value = match filter.and_then(Filter::unique_key) {
+            Some(_) if after.is_some() => AccountsPage::default(),
+            Some(key) => {
+                let found = match view.holder(&key)? {
+                    Some(id) => view.object(&id)?,
+                    None => None,
+                };
+                let found = found.filter(|it| it.kind == Kind::Person && fits(it));
+                AccountsPage {
+                    accounts: found.into_iter().collect(),
+                    next: None,
+                }
+            }
+            None => {
+                let stretch = Stretch {
+                    objects: limit,
+                    bytes: PAGE_BYTES_MAX,
+                    looked_at: LOOKED_AT_MAX,
+                };
+                let (accounts, next) = view.accounts(after, stretch, fits)?;
+                AccountsPage { accounts, next }
+            }
+        };
+        Ok(Answer { value, revision })
     }
 
     /// The account, if the password is its own. Where names are not public, an account that

@@ -25,6 +25,7 @@ pub mod fuzzing;
 
 pub use changes::Changes;
 pub use command::{decode_command, encode_command};
+pub use object::Stretch;
 pub use read_view::ReadView;
 
 /// All tables. A snapshot carries them in this order, and each is checked against those before it.

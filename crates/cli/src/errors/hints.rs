@@ -46,6 +46,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         | Reason::UnknownAttribute
         | Reason::InvalidValue
         | Reason::SchemaViolation
+        | Reason::InvalidFilter
         | Reason::InvalidPassword
         | Reason::InvalidAccountName
         | Reason::InvalidRequestId

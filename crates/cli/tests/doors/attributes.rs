@@ -217,3 +217,37 @@ async fn accounts_and_groups_are_given_numbers_for_posix_systems() {
         assert_eq!(refused, (Some(exit), reason.to_owned()), "{words:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_searched_by_conditions() {
+    let directory = Directory::start().await;
+    for (name, title) in [
+        ("ana", "Head of Sales"),
+        ("ben", "Admin"),
+        ("cleo", "Admin"),
+    ] {
+        let mail = format!("mail={name}@example.org");
+        let title = format!("title={title}");
+        directory.succeed(&["create", name, "Some One", "--set", &mail, "--set", &title]);
+    }
+    directory.succeed(&["group", "create", "Admin"]);
+    for (condition, expected) in [
+        ("mail=BEN@example.org", "ben\n"),
+        ("title=admin", "ben\ncleo\n"),
+        ("title=Admin and not mail=ben@example.org", "cleo\n"),
+        ("title=head* or login_name=cleo", "ana\ncleo\n"),
+        ("mail=none@example.org", ""),
+        ("group_name=Admin", ""),
+    ] {
+        let found = directory.succeed(&["get", "users", "--where", condition]);
+        assert_eq!(found, expected, "{condition}");
+    }
+    for condition in ["title", "e-mail=x", "mail=ana", "(title=a"] {
+        let refused = directory.refuse(&["get", "users", "--where", condition]);
+        assert_eq!(
+            refused,
+            (Some(1), "INVALID_FILTER".to_owned()),
+            "{condition}"
+        );
+    }
+}

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod attributes;
+mod filters;
 mod groups;
 mod invariants;
 mod numbers;

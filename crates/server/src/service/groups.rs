@@ -5,7 +5,7 @@ use quorid_directory::{
     UniqueKey, VerifierChange,
 };
 
-use super::{Answer, Caller, Consistency, Error, Page, Service, require_operator};
+use super::{Answer, Caller, Consistency, Error, GroupsPage, Service, require_operator};
 
 /// A group to be made.
 #[derive(Debug)]
@@ -119,11 +119,11 @@ impl Service {
         after: Option<UniqueKey>,
         limit: usize,
         consistency: Consistency,
-    ) -> Result<Answer<Page>, Error> {
+    ) -> Result<Answer<GroupsPage>, Error> {
         let view = self.reader(caller, consistency).await?;
-        let (objects, more) = view.groups(after.as_ref(), limit)?;
+        let (groups, more) = view.groups(after.as_ref(), limit)?;
         Ok(Answer {
-            value: Page { objects, more },
+            value: GroupsPage { groups, more },
             revision: view.revision()?,
         })
     }

@@ -1,7 +1,7 @@
 //! What the use cases are asked, and what they answer.
 
 use quorid_directory::{
-    ClientAddress, Edit, LoginName, Object, Password, RequestId, Revision, Selector,
+    ClientAddress, Edit, LoginName, Object, ObjectId, Password, RequestId, Revision, Selector,
 };
 
 /// Who asks, as far as the front end can tell.
@@ -105,11 +105,20 @@ pub struct Found {
     pub groups: Vec<String>,
 }
 
-/// A stretch of the accounts in the order of their ids, or of the groups in that of their names.
+/// A stretch of the accounts, in the order of their ids.
+#[derive(Debug, Default)]
+pub struct AccountsPage {
+    /// The accounts.
+    pub accounts: Vec<Object>,
+    /// The next page begins after this id, whether or not an account has it.
+    pub next: Option<ObjectId>,
+}
+
+/// A stretch of the groups, in the order of their names.
 #[derive(Debug)]
-pub struct Page {
-    /// The accounts or groups.
-    pub objects: Vec<Object>,
+pub struct GroupsPage {
+    /// The groups.
+    pub groups: Vec<Object>,
     /// There are more after the last one.
     pub more: bool,
 }

@@ -49,30 +49,57 @@ pub(super) fn remove(batch: &mut Batch<'_>, id: &ObjectId) -> Result<(), Fault> 
     batch.remove(&TABLE, id.as_bytes())
 }
 
-/// Objects of a kind in the order of their ids, from the first one after `after`, and whether there
-/// are more: at most `limit`, and one at least but otherwise no more than `bytes_max` as they are stored.
+/// How long a stretch of objects may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch {
+    /// The most objects in it.
+    pub objects: usize,
+    /// The most bytes, as they are stored; but one object at least.
+    pub bytes: usize,
+    /// The most objects that are looked at for it.
+    pub looked_at: usize,
+}
+
+impl Stretch {
+    /// All there are.
+    pub const ALL: Self = Self {
+        objects: usize::MAX,
+        bytes: usize::MAX,
+        looked_at: usize::MAX,
+    };
+}
+
+/// Objects that fit, in the order of their ids, from the first one after `after`; and where to go on,
+/// if there may be more.
 pub(super) fn list(
     rows: &impl Rows,
-    kind: Kind,
     after: Option<ObjectId>,
-    limit: usize,
-    bytes_max: usize,
-) -> Result<(Vec<Object>, bool), Fault> {
-    let (mut objects, mut bytes, mut more) = (Vec::new(), 0, false);
+    stretch: Stretch,
+    mut fits: impl FnMut(&Object) -> bool,
+) -> Result<(Vec<Object>, Option<ObjectId>), Fault> {
+    let (mut objects, mut bytes, mut looked_at) = (Vec::new(), 0, 0);
+    let (mut last, mut more) = (after, false);
     let after = after.as_ref().map(|id| id.as_bytes().as_slice());
     rows.scan(&TABLE, after, |_, value| {
-        let object = decode(value)?;
-        if object.kind != kind {
-            return Ok(true);
+        more = looked_at == stretch.looked_at || objects.len() == stretch.objects;
+        if more {
+            return Ok(false);
         }
-        bytes += value.len();
-        more = objects.len() == limit || (bytes > bytes_max && !objects.is_empty());
-        if !more {
+        let object = decode(value)?;
+        let id = object.id;
+        if fits(&object) {
+            bytes += value.len();
+            more = bytes > stretch.bytes && !objects.is_empty();
+            if more {
+                return Ok(false);
+            }
             objects.push(object);
         }
-        Ok(!more)
+        looked_at += 1;
+        last = Some(id);
+        Ok(true)
     })?;
-    Ok((objects, more))
+    Ok((objects, last.filter(|_| more)))
 }
 
 pub(super) fn encode(object: &Object) -> Vec<u8> {

@@ -8,7 +8,12 @@ use quorid_directory::{
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
-use super::{member, numbers::SERVER_ID_MAX, object, outcome, unique, verifier};
+use super::{
+    member,
+    numbers::SERVER_ID_MAX,
+    object::{self, Stretch},
+    outcome, unique, verifier,
+};
 
 /// The directory as it was at one revision.
 #[derive(Clone)]
@@ -49,16 +54,18 @@ impl ReadView {
         named.find(|key| self.holder(key), |id| self.object(id))
     }
 
-    /// Accounts in the order of their ids, from the first one after `after`, and whether there are
-    /// more: at most `limit`, and one at least but otherwise no more than `bytes_max` as they are
-    /// stored.
+    /// Accounts that fit, in the order of their ids, from the first one after `after`; and where to go
+    /// on, if there may be more.
     pub fn accounts(
         &self,
         after: Option<ObjectId>,
-        limit: usize,
-        bytes_max: usize,
-    ) -> Result<(Vec<Object>, bool), Fault> {
-        object::list(&*self.0, Kind::Person, after, limit, bytes_max)
+        stretch: Stretch,
+        fits: impl Fn(&Object) -> bool,
+    ) -> Result<(Vec<Object>, Option<ObjectId>), Fault> {
+        let is_account = |object: &Object| object.kind == Kind::Person;
+        object::list(&*self.0, after, stretch, |object| {
+            is_account(object) && fits(object)
+        })
     }
 
     /// Groups in the order of their names, from the first one after `after`, and whether there are

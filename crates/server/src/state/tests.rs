@@ -478,3 +478,55 @@ fn whoever_reads_after_a_change_sees_it() {
         6
     );
 }
+
+#[test]
+fn a_search_goes_on_where_it_stopped_and_misses_nobody() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let store = store(&folder);
+    store
+        .write(|state| {
+            for number in 0..20_u8 {
+                let at = LogPos {
+                    term: 1,
+                    index: u64::from(number) + 1,
+                };
+                let operation = match number % 4 {
+                    3 => create_group(number, number),
+                    _ => create(number, number, false),
+                };
+                state.command(at, &encode_command(&command(at.index, operation)))?;
+            }
+            Ok(())
+        })
+        .expect("written");
+    let view = store.read().expect("a view");
+    let number = |object: &quorid_directory::Object| object.id.as_bytes()[15] - 1;
+    let even = |object: &quorid_directory::Object| number(object).is_multiple_of(2);
+    for stretch in [
+        Stretch {
+            looked_at: 3,
+            ..Stretch::ALL
+        },
+        Stretch {
+            objects: 2,
+            ..Stretch::ALL
+        },
+        Stretch {
+            bytes: 1,
+            ..Stretch::ALL
+        },
+        Stretch::ALL,
+    ] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let (objects, next) = view.accounts(after, stretch, even).expect("read");
+            assert!(objects.len() <= stretch.objects);
+            found.extend(objects.iter().map(number));
+            match next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(found, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18], "{stretch:?}");
+    }
+}

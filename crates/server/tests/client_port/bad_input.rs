@@ -109,6 +109,7 @@ async fn bad_pages_are_refused() {
         page_size,
         page_token: page_token.to_owned(),
         read: None,
+        filter: String::new(),
     };
     let refused = refusal(client.list_accounts(list(0, "AQIDBA")).await);
     assert_eq!(refused, invalid("INVALID_PAGE_TOKEN"));

@@ -98,6 +98,7 @@ async fn accounts_are_listed_in_pages() {
             page_size: 2,
             page_token,
             read: None,
+            filter: String::new(),
         };
         let page = client
             .list_accounts(request)

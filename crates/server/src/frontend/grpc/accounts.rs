@@ -43,18 +43,16 @@ impl Accounts for AccountsApi {
         let size = convert::page_size(request.page_size)?;
         let after = convert::accounts_start(&request.page_token)?;
         let consistency = convert::consistency(request.read)?;
+        let filter = convert::filter(&request.filter)?;
         let page = self
             .0
             .service
-            .list(&caller, after, size, consistency)
+            .list(&caller, after, size, filter.as_ref(), consistency)
             .await?;
-        let accounts = &page.value.objects;
-        let next = accounts.last().filter(|_| page.value.more);
+        let next = page.value.next.map(convert::accounts_token);
         let response = ListAccountsResponse {
-            accounts: accounts.iter().map(convert::account).collect(),
-            next_page_token: next
-                .map(|last| convert::accounts_token(last.id))
-                .unwrap_or_default(),
+            accounts: page.value.accounts.iter().map(convert::account).collect(),
+            next_page_token: next.unwrap_or_default(),
         };
         Ok(answer(response, page.revision))
     }

@@ -8,8 +8,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prost_types::{FieldMask, Timestamp};
 use quorid_api::proto;
 use quorid_directory::{
-    ATTRIBUTES, Attribute, Edit, EditAction, GROUP_NAME, InvalidValue, LOGIN_NAME, LoginName,
-    Object, Password, REAL_NAME, RequestId, Revision, Selector, Time, Value,
+    ATTRIBUTES, Attribute, Edit, EditAction, Filter, GROUP_NAME, InvalidValue, LOGIN_NAME,
+    LoginName, Object, Password, REAL_NAME, RequestId, Revision, Selector, Time, Value,
 };
 use zeroize::Zeroizing;
 
@@ -263,6 +263,14 @@ pub(super) fn consistency(read: Option<proto::ReadOptions>) -> Result<Consistenc
         proto::Consistency::AtLeastRevision => Consistency::AtLeast(Revision(read.min_revision)),
         proto::Consistency::Stale => Consistency::Stale,
     })
+}
+
+/// The condition of a search; none where the text is empty.
+pub(super) fn filter(text: &str) -> Result<Option<Filter>, Invalid> {
+    match text.trim() {
+        "" => Ok(None),
+        text => Ok(Some(Filter::parse(text)?)),
+    }
 }
 
 /// Applies the field mask. Without one, every field that isn't empty is meant (AIP-134).

@@ -6,7 +6,7 @@ mod rejections;
 use std::{collections::HashMap, time::Duration};
 
 use quorid_api::Reason;
-use quorid_directory::{InvalidValue, UnknownAttribute};
+use quorid_directory::{InvalidFilter, InvalidValue, UnknownAttribute};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -43,6 +43,8 @@ pub enum Invalid {
     },
     #[error("{0}")]
     Edit(String),
+    #[error(transparent)]
+    Filter(#[from] InvalidFilter),
     #[error("{0}")]
     Password(String),
     #[error("{0}")]
@@ -79,6 +81,7 @@ impl Invalid {
             Self::Attribute(_) => Reason::UnknownAttribute,
             Self::Value { .. } => Reason::InvalidValue,
             Self::Edit(_) => Reason::InvalidFieldMask,
+            Self::Filter(_) => Reason::InvalidFilter,
             Self::Password(_) => Reason::InvalidPassword,
             Self::AccountName(_) => Reason::InvalidAccountName,
             Self::GroupName(_) => Reason::InvalidGroupName,
@@ -106,6 +109,7 @@ impl From<Invalid> for Status {
             Invalid::LoginName(_)
             | Invalid::RealName(_)
             | Invalid::Edit(_)
+            | Invalid::Filter(_)
             | Invalid::Password(_)
             | Invalid::AccountName(_)
             | Invalid::GroupName(_)

@@ -1,5 +1,7 @@
 //! What clients send: the first byte says which message, or which header.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 use prost::{DecodeError, Message};
@@ -9,7 +11,9 @@ use quorid_api::proto::{
     GetGroupRequest, GetServerRequest, Group, ListAccountsRequest, ListMembersRequest, ReadOptions,
     RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
-use quorid_directory::{Kind, Membership, ObjectId, Selector};
+use quorid_directory::{
+    ClientAddress, Kind, Membership, Object, ObjectId, Revision, Selector, Stamp, Time,
+};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
@@ -115,9 +119,30 @@ fn lists_of_groups(request: &ListMembersRequest) -> Result<(), Status> {
     Ok(())
 }
 
+fn stamp() -> Stamp {
+    Stamp {
+        time: Time(1),
+        client: ClientAddress::parse("192.0.2.1:4000").expect("an address"),
+    }
+}
+
 fn list(request: &ListAccountsRequest) -> Result<(), Status> {
     assert!(convert::page_size(request.page_size)? > 0);
     convert::consistency(request.read)?;
+    if let Some(filter) = convert::filter(&request.filter)? {
+        let somebody = Object {
+            id: ID.parse().expect("an id"),
+            kind: Kind::Person,
+            created: stamp(),
+            changed: stamp(),
+            version: Revision(1),
+            password_version: None,
+            attributes: BTreeMap::new(),
+        };
+        // Nobody without a value has a unique one.
+        let fits = filter.fits(&somebody);
+        assert!(!fits || filter.unique_key().is_none());
+    }
     if let Some(after) = convert::accounts_start(&request.page_token)? {
         assert_eq!(convert::accounts_token(after), request.page_token);
     }
@@ -240,6 +265,7 @@ fn reads_of_accounts() -> [Vec<u8>; 4] {
     let list = ListAccountsRequest {
         page_size: 100,
         page_token: convert::accounts_token(ID.parse().expect("an id")),
+        filter: "department=\"a \\\"b\"\" and not (title=head* or mail=ana@example.org)".to_owned(),
         read: read(Consistency::Linearizable),
     };
     let check = CheckPasswordRequest {

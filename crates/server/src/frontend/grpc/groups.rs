@@ -62,7 +62,7 @@ impl Groups for GroupsApi {
         let consistency = convert::consistency(request.read)?;
         let service = &self.0.service;
         let page = service.groups(&caller, after, size, consistency).await?;
-        let groups = &page.value.objects;
+        let groups = &page.value.groups;
         let next = groups.last().filter(|_| page.value.more);
         let response = ListGroupsResponse {
             groups: groups.iter().map(convert::group).collect(),

@@ -27,7 +27,7 @@ use crate::{
             proto::{SnapshotPart, SnapshotTail, snapshot_part::Part},
         },
     },
-    state::{State, encode_command, fuzzing::log_entries::command},
+    state::{State, Stretch, encode_command, fuzzing::log_entries::command},
 };
 
 /// The checksums are put right: whoever sends bad rows can count them too.
@@ -146,7 +146,7 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
     view.digest().expect("all of it can be read");
     view.server_id_max().expect("a number");
     let accounts = view
-        .accounts(None, usize::MAX, usize::MAX)
+        .accounts(None, Stretch::ALL, |_| true)
         .expect("accounts")
         .0;
     let groups = view.groups(None, usize::MAX).expect("groups").0;
