@@ -7,7 +7,7 @@ use crate::edit::Edit;
 use crate::event::{Change, Done, Event};
 use crate::id::ObjectId;
 use crate::members::{change_members, leave};
-use crate::model::{Revision, Stamp, Verifier};
+use crate::model::{Revision, Stamp, Time, Verifier};
 use crate::numbers::{count, next_number};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::planted::{PlantedBug, is_planted};
@@ -41,6 +41,7 @@ pub(crate) fn execute<V: View>(
     stamp: Stamp,
     operation: &Operation,
 ) -> Result<Executed, Refused<V::Error>> {
+    let now = stamp.time;
     match operation {
         Operation::Create {
             id,
@@ -68,7 +69,7 @@ pub(crate) fn execute<V: View>(
             add,
             remove,
         } => {
-            let group = permitted(view, group, *expected_version, *proof)?;
+            let group = permitted(view, now, group, *expected_version, *proof)?;
             change_members(view, revision, stamp, group, add, remove)
         }
         Operation::Change {
@@ -78,7 +79,7 @@ pub(crate) fn execute<V: View>(
             edits,
             verifier,
         } => {
-            let before = permitted(view, target, *expected_version, *proof)?;
+            let before = permitted(view, now, target, *expected_version, *proof)?;
             check_edits(*proof, edits)?;
             change(view, revision, stamp, before, edits, verifier)
         }
@@ -87,7 +88,7 @@ pub(crate) fn execute<V: View>(
             expected_version,
             proof,
         } => {
-            let object = permitted(view, target, *expected_version, *proof)?;
+            let object = permitted(view, now, target, *expected_version, *proof)?;
             delete(view, revision, &stamp, object)
         }
     }
@@ -275,13 +276,14 @@ fn verifier<V: View>(view: &V, object: &Object) -> Result<Option<Verifier>, V::E
 /// The object that is to be changed, if it is there, as expected, and the client may.
 fn permitted<V: View>(
     view: &V,
+    now: Time,
     target: &Selector,
     expected_version: Option<Revision>,
     proof: Proof,
 ) -> Result<Object, Refused<V::Error>> {
     let object = find(view, target)?;
     check_version(&object, expected_version)?;
-    check_proof(&object, proof)?;
+    check_proof(&object, now, proof)?;
     Ok(object)
 }
 
@@ -304,11 +306,13 @@ fn check_version<E>(object: &Object, expected: Option<Revision>) -> Result<(), R
     }
 }
 
-fn check_proof<E>(object: &Object, proof: Proof) -> Result<(), Refused<E>> {
+fn check_proof<E>(object: &Object, now: Time, proof: Proof) -> Result<(), Refused<E>> {
     let account = object.id;
     let rejection = match (object.kind, proof, object.password_version) {
         (_, Proof::Operator, _) | (Kind::Person, Proof::NotNeeded, None) => return Ok(()),
-        (Kind::Person, Proof::Password { version }, Some(actual)) if version == actual => {
+        (Kind::Person, Proof::Password { version }, Some(actual))
+            if version == actual && object.may_log_in(now) =>
+        {
             return Ok(());
         }
         (Kind::Group, Proof::NotNeeded | Proof::Password { .. }, _) => Rejection::NotPermitted {

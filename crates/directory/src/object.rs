@@ -5,8 +5,11 @@ use std::fmt;
 
 use crate::edit::{Edit, EditAction};
 use crate::id::ObjectId;
-use crate::model::{Revision, Stamp};
-use crate::schema::{ATTRIBUTES, Attribute, AttributeNumber, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER};
+use crate::model::{Revision, Stamp, Time};
+use crate::schema::{
+    ATTRIBUTES, Attribute, AttributeNumber, DISABLED, EXPIRES, GROUP_NAME, LOGIN_NAME,
+    POSIX_NUMBER, VALID_FROM,
+};
 use crate::syntax::Syntax;
 use crate::value::Value;
 
@@ -135,6 +138,18 @@ impl Object {
     /// Its name, if it is a group.
     pub fn group_name(&self) -> &str {
         self.text(GROUP_NAME)
+    }
+
+    /// Whether it may prove who it is at this time: it is not disabled, and it is within its time. A time
+    /// that cannot be read lets nobody in.
+    pub fn may_log_in(&self, now: Time) -> bool {
+        let time = |attribute, none| match self.text(attribute) {
+            "" => Some(none),
+            text => unix_ms(text),
+        };
+        let from = time(VALID_FROM, 0).is_some_and(|from| from <= now.0);
+        let until = time(EXPIRES, u64::MAX).is_some_and(|until| now.0 < until);
+        self.text(DISABLED) != "true" && from && until
     }
 
     /// What it has that no other object may have.
@@ -274,6 +289,12 @@ fn apply(
             }
         }
     }
+}
+
+fn unix_ms(text: &str) -> Option<u64> {
+    let time = humantime::parse_rfc3339(text).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }
 
 fn is_posix_name(name: &str) -> bool {

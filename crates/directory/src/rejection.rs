@@ -87,8 +87,12 @@ pub enum Rejection {
         /// The account that is meant.
         account: ObjectId,
     },
-    /// The password was right when it was checked, but has been changed or removed since.
-    #[error("the password of account {account} was changed meanwhile; give the new one")]
+    /// The password was right when it was checked, but has been changed or removed since, or the account
+    /// may log in no longer.
+    #[error(
+        "the password of account {account} was changed meanwhile, or the account was disabled; \
+         give the new one"
+    )]
     PasswordChanged {
         /// The account that is meant.
         account: ObjectId,

@@ -82,6 +82,13 @@ pub const GROUP_NAME: AttributeNumber = AttributeNumber(14);
 /// The number of an account or a group on POSIX systems: of accounts, the user's and the group's.
 pub const POSIX_NUMBER: AttributeNumber = AttributeNumber(15);
 
+/// Whether an account is kept out.
+pub(crate) const DISABLED: AttributeNumber = AttributeNumber(19);
+/// When an account is let in.
+pub(crate) const VALID_FROM: AttributeNumber = AttributeNumber(20);
+/// When it is let in no longer.
+pub(crate) const EXPIRES: AttributeNumber = AttributeNumber(21);
+
 const PERSON: &[Kind] = &[Kind::Person];
 const GROUP: &[Kind] = &[Kind::Group];
 
@@ -138,6 +145,9 @@ pub const ATTRIBUTES: &[Attribute] = &[
     operators(16, "home", Syntax::Path),
     operators(17, "shell", Syntax::Path),
     operators(18, "gecos", Syntax::Gecos),
+    operators(19, "disabled", Syntax::Flag),
+    operators(20, "valid_from", Syntax::Time),
+    operators(21, "expires", Syntax::Time),
 ];
 
 /// A single value that its owner may change.

@@ -42,6 +42,10 @@ pub enum Syntax {
     Zone,
     /// A user's or group's number of POSIX systems, from 1 to 4,294,967,294.
     PosixNumber,
+    /// `true` or `false`.
+    Flag,
+    /// A time to the second, in UTC (RFC 3339), such as `2026-12-31T18:00:00Z`.
+    Time,
     /// An absolute path of POSIX systems.
     Path,
     /// A field of POSIX's passwd file: printable ASCII without `:`.
@@ -87,6 +91,8 @@ pub enum InvalidValue {
 const POSIX_NUMBERS: RangeInclusive<u64> = 1..=4_294_967_294;
 
 const POSIX_NUMBER: &str = "a number from 1 to 4294967294";
+const FLAG: &str = "true or false";
+const TIME: &str = "a time in UTC such as 2026-12-31T18:00:00Z, or a day such as 2026-12-31";
 const PATH: &str = "an absolute path such as /home/ana, without `:`";
 const GECOS: &str = "printable ASCII without `:`";
 const LINE: &str = "text of one line";
@@ -112,6 +118,8 @@ impl Syntax {
             | Self::Phone
             | Self::Language
             | Self::Zone
+            | Self::Flag
+            | Self::Time
             | Self::Path
             | Self::Gecos
             | Self::SshKey => self.normal(text).map(Value::Text),
@@ -134,6 +142,8 @@ impl Syntax {
             Self::Language => language(&line()?)?,
             Self::Zone => zone(line()?)?,
             Self::PosixNumber => posix_number(text)?.to_string(),
+            Self::Flag => flag(&line()?)?,
+            Self::Time => time(&line()?)?,
             Self::Path => path(line()?)?,
             Self::Gecos => gecos(line()?)?,
             Self::SshKey => ssh_key(line()?)?,
@@ -150,6 +160,8 @@ impl Syntax {
             Self::Mail => 254,
             Self::Phone => 64,
             Self::PosixNumber => 8,
+            Self::Flag => 5,
+            Self::Time => 32,
             Self::Path => 1024,
             Self::Gecos => 255,
             Self::Language => 35,
@@ -177,6 +189,8 @@ impl Syntax {
             | Self::Language
             | Self::Zone
             | Self::PosixNumber
+            | Self::Flag
+            | Self::Time
             | Self::Path
             | Self::Gecos
             | Self::SshKey => self.within_bounds(text).is_ok(),
@@ -202,6 +216,8 @@ impl Syntax {
                 | Self::Language
                 | Self::Zone
                 | Self::PosixNumber
+                | Self::Flag
+                | Self::Time
                 | Self::Path
                 | Self::Gecos
                 | Self::SshKey => text.clone().into_bytes(),
@@ -284,6 +300,24 @@ fn posix_number(text: &str) -> Result<u64, InvalidValue> {
     let number = text.parse().unwrap_or_default();
     shape(POSIX_NUMBERS.contains(&number), POSIX_NUMBER)?;
     Ok(number)
+}
+
+fn flag(text: &str) -> Result<String, InvalidValue> {
+    let text = text.to_ascii_lowercase();
+    shape(["true", "false"].contains(&text.as_str()), FLAG)?;
+    Ok(text)
+}
+
+/// A day is its beginning.
+fn time(text: &str) -> Result<String, InvalidValue> {
+    let whole = match text.len() {
+        10 => format!("{text}T00:00:00Z"),
+        _ => text.to_owned(),
+    };
+    match humantime::parse_rfc3339(&whole) {
+        Ok(time) => Ok(humantime::format_rfc3339_seconds(time).to_string()),
+        Err(_) => Err(InvalidValue::Shape { expected: TIME }),
+    }
 }
 
 fn path(text: String) -> Result<String, InvalidValue> {
@@ -381,6 +415,13 @@ mod tests {
             (Syntax::GroupName, " Head office ", "Head office"),
             (line, "  Head of IT ", "Head of IT"),
             (Syntax::PosixNumber, " 0070000", "70000"),
+            (Syntax::Flag, "TRUE", "true"),
+            (Syntax::Time, "2026-12-31", "2026-12-31T00:00:00Z"),
+            (
+                Syntax::Time,
+                "2026-12-31T18:00:00.5Z",
+                "2026-12-31T18:00:00Z",
+            ),
             (Syntax::Path, "/bin/sh", "/bin/sh"),
             (Syntax::Gecos, "Ana Lima,,", "Ana Lima,,"),
             (line, "Joa\u{303}o", "Jo\u{e3}o"),
@@ -439,6 +480,10 @@ mod tests {
             (Syntax::PosixNumber, "4294967295", "from 1"),
             (Syntax::PosixNumber, "-1", "position 1"),
             (Syntax::PosixNumber, "99999999999", "11 bytes"),
+            (Syntax::Flag, "yes", "true or false"),
+            (Syntax::Time, "2026-13-31", "in UTC"),
+            (Syntax::Time, "2026-12-31T18:00:00+01:00", "in UTC"),
+            (Syntax::Time, "tomorrow!!", "in UTC"),
             (Syntax::Path, "bin/sh", "absolute"),
             (Syntax::Path, "/a:b", "position 3"),
             (Syntax::Gecos, "Jo\u{e3}o", "position 3"),

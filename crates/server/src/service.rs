@@ -227,7 +227,7 @@ impl Service {
         Ok(Answer { value, revision })
     }
 
-    /// The account, if the password is its own. Where names are not public, an account that
+    /// The account, if the password is its own and it may log in. Where names are not public, an account that
     /// doesn't exist gets the same answer, after the same time, as a wrong password.
     pub async fn check_password(
         &self,
@@ -247,7 +247,7 @@ impl Service {
         drop(view);
         let fits = self.passwords.verify(password, verifier).await?;
         match found {
-            Ok(account) if fits => Ok(Answer {
+            Ok(account) if fits && account.may_log_in(self.clock.now()) => Ok(Answer {
                 value: account,
                 revision,
             }),

@@ -156,6 +156,8 @@ impl Commands {
             | Syntax::Phone
             | Syntax::Language
             | Syntax::Zone
+            | Syntax::Flag
+            | Syntax::Time
             | Syntax::Path
             | Syntax::Gecos
             | Syntax::SshKey => format!("{}-{}", attribute.name, self.chance.within(1..=NAMES)),

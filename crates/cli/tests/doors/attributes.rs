@@ -23,6 +23,8 @@ fn samples(attribute: &Attribute) -> Vec<String> {
         Syntax::Language => ["pt-BR", "en"],
         Syntax::Zone => ["Europe/Lisbon", "UTC"],
         Syntax::PosixNumber => ["70001", "70001"],
+        Syntax::Flag => ["false", "true"],
+        Syntax::Time => ["2026-12-31T18:00:00Z", "2027-01-01T00:00:00Z"],
         Syntax::Path => ["/home/ana", "/"],
         Syntax::Gecos => ["Ana Lima,,", "Ana"],
         Syntax::SshKey => [SSH_KEY, SSH_KEY.split_at(80).0],
@@ -249,5 +251,43 @@ async fn accounts_are_searched_by_conditions() {
             (Some(1), "INVALID_FILTER".to_owned()),
             "{condition}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_disabled_logs_in_nowhere_until_that_is_taken_back() {
+    let directory = Directory::start().await;
+    let password = directory.file("password");
+    std::fs::write(&password, "open sesame").expect("written");
+    let password = password.to_string_lossy();
+    directory.succeed(&["create", "eve", "Eve", "--password-file", &password]);
+    let tries: [&[&str]; 3] = [
+        &["lookup", "eve"],
+        &[
+            "modify",
+            "eve",
+            "--set",
+            "phone=112",
+            "--password-file",
+            &password,
+        ],
+        &["check-password", "eve", "--password-file", &password],
+    ];
+    let codes = || tries.map(|words| directory.run_as("eve", "open sesame", words).status.code());
+    assert_eq!(codes(), [Some(0); 3]);
+    for (set, clear) in [
+        ("disabled=true", "disabled"),
+        ("valid_from=2999-01-01", "valid_from"),
+        ("expires=2020-01-01", "expires"),
+    ] {
+        directory.succeed(&["modify", "eve", "--set", set]);
+        assert_eq!(codes(), [Some(4); 3], "{set}");
+        assert_eq!(
+            directory.lookup("eve")["login_name"],
+            "eve",
+            "it stays visible"
+        );
+        directory.succeed(&["modify", "eve", "--clear", clear]);
+        assert_eq!(codes(), [Some(0); 3], "{clear} is taken back");
     }
 }

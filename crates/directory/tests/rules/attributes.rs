@@ -240,3 +240,36 @@ fn attributes_of_operators_are_not_changed_by_owners() {
         "{created:?}"
     );
 }
+
+#[test]
+fn who_is_disabled_or_outside_of_its_time_proves_nothing() {
+    let mut log = Log::new();
+    log.run(create_with_password(1, "ana", "x"))
+        .expect("created");
+    let version = log.directory.objects()[&account_id(1)].password_version;
+    let version = version.expect("a password");
+    let own_phone = || {
+        let proof = Proof::Password { version };
+        change(by_login("ana"), proof, vec![set("phone", "112")])
+    };
+    let account = account_id(1);
+    // Commands of these tests are made a little after 2023-11-14T22:13:20Z.
+    for (name, text, may) in [
+        ("disabled", "true", false),
+        ("disabled", "false", true),
+        ("valid_from", "2023-11-15", false),
+        ("valid_from", "2023-11-14", true),
+        ("expires", "2023-11-14", false),
+        ("expires", "2023-11-15", true),
+    ] {
+        let by_operator = |edit| change(by_login("ana"), Proof::Operator, vec![edit]);
+        log.run(by_operator(set(name, text))).expect("changed");
+        let changed = log.run(own_phone()).map(drop);
+        let expected = match may {
+            true => Ok(()),
+            false => Err(Rejection::PasswordChanged { account }),
+        };
+        assert_eq!(changed, expected, "{name}={text}");
+        log.run(by_operator(clear(name))).expect("changed");
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Who reads with a login sends it with every request, and a request must not cost what a hash
 //! does. So a login that fitted is remembered by a keyed digest, for five minutes at most and
-//! only as long as the account has the same password. What didn't fit is never remembered.
+//! only as long as the account has the same password and may log in. What didn't fit is never remembered.
 
 use std::{
     collections::HashMap,
@@ -31,6 +31,8 @@ impl Service {
         let account = view
             .find(&Selector::LoginName(login.login_name.clone()))?
             .ok();
+        let now = self.clock.now();
+        let account = account.filter(|account| account.may_log_in(now));
         let Some((id, version)) = account.and_then(|it| Some((it.id, it.password_version?))) else {
             self.passwords.verify(login.password.clone(), None).await?;
             return Err(Denied::WrongPassword.into());

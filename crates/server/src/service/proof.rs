@@ -88,7 +88,10 @@ impl Service {
         };
         if let (Some(verifier), Some(version)) = (verifier, account.password_version) {
             let name = account.login_name();
-            self.check(caller, claim, name, &verifier, recorded).await?;
+            // Who may not log in is answered as after a wrong password, and as late.
+            let usable = recorded || account.may_log_in(self.clock.now());
+            let verifier = usable.then_some(verifier);
+            self.check(caller, claim, name, verifier, recorded).await?;
             return Ok(Proof::Password { version });
         }
         let removed_by_this_request = recorded && matches!(claim.change, PasswordChange::Remove);
@@ -126,7 +129,7 @@ impl Service {
         caller: &Caller,
         claim: &Claim<'_>,
         login_name: &str,
-        verifier: &Verifier,
+        verifier: Option<Verifier>,
         recorded: bool,
     ) -> Result<(), Error> {
         let own_login = caller
@@ -148,7 +151,7 @@ impl Service {
             return Err(Denied::PasswordNeeded.into());
         }
         for password in [current, new].into_iter().flatten() {
-            let verifier = Some(verifier.clone());
+            let verifier = verifier.clone();
             if self.passwords.verify(password.clone(), verifier).await? {
                 return Ok(());
             }
