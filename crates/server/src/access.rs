@@ -6,6 +6,7 @@
 //! | create | an operator | anyone |
 //! | change, remove an account with a password | an operator, or its password | an operator, or its password |
 //! | change, remove an account without one | an operator | anyone |
+//! | change a login name | an operator; with `self_rename` as any change | as any change |
 //! | check a password | anyone | anyone |
 //! | see the cluster and a server's status | anyone | anyone |
 //! | digest of the state, change the cluster | an operator | an operator |
@@ -43,6 +44,8 @@ pub enum Action {
     ChangeGuarded,
     /// Change or remove an account that has none.
     ChangeUnguarded,
+    /// Change a login name, where the configuration does not leave that to its owner.
+    Rename,
     /// Change the cluster, or compute the digest of its state.
     Operate,
 }
@@ -67,9 +70,11 @@ impl Access {
         match (self, action) {
             (Self::Closed, Action::Read) => Need::Login,
             (Self::Open, Action::Read | Action::Create | Action::ChangeUnguarded) => Need::Nothing,
-            (Self::Closed, Action::Create | Action::ChangeUnguarded)
+            (Self::Closed, Action::Create | Action::ChangeUnguarded | Action::Rename)
             | (Self::Closed | Self::Open, Action::Operate) => Need::Operator,
-            (Self::Closed | Self::Open, Action::ChangeGuarded) => Need::AccountPassword,
+            (Self::Open, Action::Rename) | (Self::Closed | Self::Open, Action::ChangeGuarded) => {
+                Need::AccountPassword
+            }
         }
     }
 
@@ -122,11 +127,13 @@ mod tests {
             (Access::Closed, Action::Create, Need::Operator),
             (Access::Closed, Action::ChangeGuarded, Need::AccountPassword),
             (Access::Closed, Action::ChangeUnguarded, Need::Operator),
+            (Access::Closed, Action::Rename, Need::Operator),
             (Access::Closed, Action::Operate, Need::Operator),
             (Access::Open, Action::Read, Need::Nothing),
             (Access::Open, Action::Create, Need::Nothing),
             (Access::Open, Action::ChangeGuarded, Need::AccountPassword),
             (Access::Open, Action::ChangeUnguarded, Need::Nothing),
+            (Access::Open, Action::Rename, Need::AccountPassword),
             (Access::Open, Action::Operate, Need::Operator),
         ];
         for (access, action, need) in table {

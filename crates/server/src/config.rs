@@ -91,6 +91,8 @@ pub struct Config {
     pub form_alone: bool,
     pub tls: TlsFiles,
     pub access: Access,
+    /// Whether accounts of a closed directory change their own login names.
+    pub self_rename: bool,
     pub timing: Timing,
     pub checkpoint_interval_ms: u64,
     pub checkpoint_bytes: u64,
@@ -165,6 +167,7 @@ impl Config {
                 key: settings.tls.key.ok_or_else(|| missing("tls.key"))?,
             },
             access: settings.access.unwrap_or_default(),
+            self_rename: settings.self_rename.unwrap_or_default(),
             timing,
             checkpoint_interval_ms: within(
                 "checkpoint_interval_ms",

@@ -188,7 +188,14 @@ impl Server {
         let passwords = Passwords::new(config.password, Arc::clone(&entropy))?;
         let started = Instant::now();
         let node = starting.start().await?;
-        let service = Service::new(node.clone(), config.access, passwords, clock, entropy);
+        let service = Service::new(
+            node.clone(),
+            config.access,
+            config.self_rename,
+            passwords,
+            clock,
+            entropy,
+        );
         let frontend = Arc::new(Frontend {
             name: config.own.name.clone(),
             service: Arc::new(service),

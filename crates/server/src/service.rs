@@ -13,8 +13,8 @@ mod requests;
 use std::sync::Arc;
 
 use quorid_directory::{
-    Command, Filter, Kind, Object, ObjectId, Operation, Password, Proof, RequestId, Selector,
-    VerifierChange,
+    Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Operation, Password, Proof, RequestId,
+    Selector, VerifierChange,
 };
 
 pub use self::{
@@ -52,6 +52,8 @@ const LOOKED_AT_MAX: usize = 10_000;
 pub struct Service {
     node: Node,
     access: Access,
+    /// Whether accounts of a closed directory change their own login names.
+    self_rename: bool,
     passwords: Passwords,
     logins: Logins,
     clock: Arc<dyn Clock>,
@@ -64,6 +66,7 @@ impl Service {
     pub fn new(
         node: Node,
         access: Access,
+        self_rename: bool,
         passwords: Passwords,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
@@ -72,6 +75,7 @@ impl Service {
         Self {
             node,
             access,
+            self_rename,
             passwords,
             logins,
             clock,
@@ -113,6 +117,10 @@ impl Service {
         caller: &Caller,
         change: AccountChange,
     ) -> Result<Answer<Object>, Error> {
+        let renames = change.edits.iter().any(|it| it.attribute == LOGIN_NAME);
+        if renames && !self.self_rename && self.access.need(Action::Rename) == Need::Operator {
+            require_operator(caller, "changing a login name")?;
+        }
         self.node.leading()?;
         let claim = Claim {
             account: &change.account,

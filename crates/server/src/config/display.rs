@@ -23,6 +23,7 @@ impl fmt::Display for Config {
         writeln!(f, "join = {}", self.join)?;
         writeln!(f, "form_alone = {}", self.form_alone)?;
         writeln!(f, "access = \"{}\"", self.access)?;
+        writeln!(f, "self_rename = {}", self.self_rename)?;
         writeln!(f, "heartbeat_ms = {}", self.timing.heartbeat_ms)?;
         writeln!(f, "election_min_ms = {}", self.timing.election_min_ms)?;
         writeln!(f, "election_max_ms = {}", self.timing.election_max_ms)?;

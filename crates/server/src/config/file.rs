@@ -95,6 +95,7 @@ mod tests {
             join = false
             form_alone = true
             access = "open"
+            self_rename = true
             timing = "wan"
             heartbeat_ms = 1
             election_min_ms = 2

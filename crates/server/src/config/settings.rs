@@ -126,6 +126,16 @@ settings! {
         /// [default: closed]
         #[arg(long, value_enum, env = "QUORID_ACCESS")]
         pub access: Option<Access>,
+        /// Let accounts of a closed directory change their own login names [default: false]
+        #[arg(
+            long,
+            num_args = 0..=1,
+            require_equals = true,
+            default_missing_value = "true",
+            value_name = "BOOL",
+            env = "QUORID_SELF_RENAME"
+        )]
+        pub self_rename: Option<bool>,
         /// Time-outs for servers in one place (lan) or in several regions (wan) [default: lan]
         #[arg(long, value_enum, env = "QUORID_TIMING")]
         pub timing: Option<TimingPreset>,

@@ -32,6 +32,7 @@ stories! {
     a_closed_directory_is_read_by_accounts_and_operators: "closed_reading.txt",
     names_cannot_be_probed_by_those_who_cannot_read: "closed_probing.txt",
     a_closed_directory_is_changed_by_operators_and_an_account_by_its_password: "closed_changing.txt",
+    only_operators_change_login_names_in_a_closed_directory: "closed_renaming.txt",
     an_open_directory_is_everybodys_and_passwords_guard_their_accounts: "open.txt",
     a_retried_creation_gets_the_first_outcome: "retried_creation.txt",
     a_retried_change_of_the_password_gets_the_first_outcome: "retried_password.txt",
@@ -45,12 +46,13 @@ async fn tell(story: &str) {
     let mut lines = story
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let access = match lines.next() {
-        Some("access closed") => Access::Closed,
-        Some("access open") => Access::Open,
-        other => panic!("a story begins with `access closed` or `access open`: {other:?}"),
+    let (access, self_rename) = match lines.next() {
+        Some("access closed") => (Access::Closed, false),
+        Some("access closed, self_rename") => (Access::Closed, true),
+        Some("access open") => (Access::Open, false),
+        other => panic!("a story begins with its access: {other:?}"),
     };
-    let server = TestServer::start(access).await;
+    let server = TestServer::start_with(access, self_rename).await;
     let mut story = Story {
         operator: accounts(&server.operator().await),
         stranger: accounts(&server.stranger().await),

@@ -66,6 +66,11 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start(access: Access) -> Self {
+        Self::start_with(access, false).await
+    }
+
+    /// A server whose accounts change their own login names, or not.
+    pub(crate) async fn start_with(access: Access, self_rename: bool) -> Self {
         let ca = Ca::new();
         let tls = ca.server("n1");
         let network = Arc::new(HeldPorts::default());
@@ -88,6 +93,7 @@ impl TestServer {
                 key: Some(tls.key.clone()),
             },
             access: Some(access),
+            self_rename: Some(self_rename),
             password: PasswordFlags {
                 memory_kib: Some(8),
                 iterations: Some(1),
