@@ -7,7 +7,10 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use super::{errors::Failure, terminal::stdout_failed};
+use super::{
+    errors::{Failure, OrFailure as _},
+    terminal::stdout_failed,
+};
 
 /// An open destination.
 pub(crate) enum Destination {
@@ -33,21 +36,16 @@ impl Destination {
         let file = tempfile::Builder::new()
             .prefix(".quorid-export-")
             .tempfile_in(dir);
-        match file {
-            Ok(file) => Ok(Self::File {
-                writer: BufWriter::new(file),
-                path,
-            }),
-            Err(error) => Err(cannot_write(&path, &error)),
-        }
+        Ok(Self::File {
+            writer: or_not_written(file.map(BufWriter::new), &path)?,
+            path,
+        })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Stdout(writer) => writer.write_all(bytes).map_err(stdout_failed),
-            Self::File { writer, path } => writer
-                .write_all(bytes)
-                .map_err(|error| cannot_write(path, &error)),
+            Self::File { writer, path } => or_not_written(writer.write_all(bytes), path),
         }
     }
 
@@ -58,10 +56,10 @@ impl Destination {
                 writer.flush().map_err(stdout_failed)?;
                 Ok(None)
             }
-            Self::File { writer, path } => match put_in_place(writer, &path) {
-                Ok(()) => Ok(Some(path)),
-                Err(error) => Err(cannot_write(&path, &error)),
-            },
+            Self::File { writer, path } => {
+                or_not_written(put_in_place(writer, &path), &path)?;
+                Ok(Some(path))
+            }
         }
     }
 }
@@ -73,6 +71,9 @@ fn put_in_place(writer: BufWriter<NamedTempFile>, path: &Path) -> io::Result<()>
     Ok(())
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::io(format_args!("cannot write `{}`", path.display()), error)
+fn or_not_written<T>(written: io::Result<T>, path: &Path) -> Result<T, Failure> {
+    written.or_failure(
+        Failure::io,
+        format_args!("cannot write `{}`", path.display()),
+    )
 }

@@ -3,11 +3,11 @@
 mod cause;
 pub(crate) mod hints;
 
-use std::{collections::BTreeMap, fmt, io};
+use std::{collections::BTreeMap, fmt};
 
 use quorid_api::{Code, Error, InvalidServer, Reason, Rejected, TlsError, Unavailable};
 use quorid_lab::{LabError, testbed::TestbedError};
-use quorid_server::{certs::CertError, metrics::code_name};
+use quorid_server::{certs::CertError, config::ConfigError, metrics::code_name};
 use serde_json::{Value, json};
 
 use super::terminal;
@@ -79,14 +79,12 @@ impl Failure {
     }
 
     /// A file or the terminal failed.
-    pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
-        let message = format!("{what}: {error}");
+    pub(crate) fn io(message: impl Into<String>) -> Self {
         Self::new(Exit::Fault, Code::Internal, Cause::Io, message)
     }
 
     /// A file that was asked for cannot be read: the caller's to mend.
-    pub(crate) fn input(what: impl fmt::Display, error: &io::Error) -> Self {
-        let message = format!("{what}: {error}");
+    pub(crate) fn input(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, Code::InvalidArgument, Cause::Input, message)
     }
 
@@ -162,6 +160,33 @@ impl Failure {
         let hints = self.hints.iter();
         lines.extend(hints.map(|hint| format!("try: {}", terminal::escape(hint)).into()));
         lines.join("\n  ")
+    }
+}
+
+/// Turns errors into failures.
+pub(crate) trait OrFailure<T> {
+    /// The value, or a failure such as `Failure::usage` makes, which says what was being done and
+    /// why it failed.
+    fn or_failure(
+        self,
+        kind: impl FnOnce(String) -> Failure,
+        what: impl fmt::Display,
+    ) -> Result<T, Failure>;
+}
+
+impl<T, E: fmt::Display> OrFailure<T> for Result<T, E> {
+    fn or_failure(
+        self,
+        kind: impl FnOnce(String) -> Failure,
+        what: impl fmt::Display,
+    ) -> Result<T, Failure> {
+        self.map_err(|error| kind(format!("{what}: {error}")))
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::usage(error.to_string())
     }
 }
 

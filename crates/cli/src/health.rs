@@ -7,7 +7,7 @@ use quorid_server::config::{Config, ServeArgs};
 
 use self::probe::HealthError;
 use super::{
-    errors::{Cause, Failure},
+    errors::{Cause, Failure, OrFailure as _},
     terminal::Output,
 };
 
@@ -31,11 +31,11 @@ pub(crate) fn run(args: &HealthArgs, out: Output) -> Result<(), Failure> {
     if check_config {
         return Err(Failure::usage("--check-config is for `quorid serve`"));
     }
-    let config = Config::load(&args.args).map_err(|error| Failure::usage(error.to_string()))?;
+    let config = Config::load(&args.args)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::io("can't start", &error))?;
+        .or_failure(Failure::io, "cannot start")?;
     match runtime.block_on(probe::check(&config)) {
         Ok(()) => out.line(format!("{} is ready", config.own.name)),
         Err(HealthError::Tls(error)) => Err(Failure::usage(error.to_string())),

@@ -33,7 +33,7 @@ use uuid::Uuid;
 
 use super::{
     context::Context,
-    errors::{Exit, Failure},
+    errors::{Exit, Failure, OrFailure as _},
     interrupted,
 };
 use lines::{BadLine, Line, Lines, NewLine, Unreadable};
@@ -112,7 +112,7 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
     let in_flight = usize::from(args.in_flight);
     let source = source::open(&args.file, args.format)?;
     let lines = Lines::open(source.input, source.format, args.ignored)
-        .map_err(|error| Failure::usage(format!("{}: {error}", source.name)))?;
+        .or_failure(Failure::usage, &source.name)?;
     let mut report = Report::new(context.out, source.bytes, args.rejected)?;
 
     let (sender, receiver) = mpsc::channel(in_flight);

@@ -42,7 +42,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
 use context::Context;
-use errors::{Exit, Failure};
+use errors::{Exit, Failure, OrFailure as _};
 use options::{ClientOptions, DisplayOptions};
 use settings::ClientSettings;
 use terminal::{Color, Format, Output};
@@ -227,9 +227,10 @@ fn run_client(
     let out = Output {
         format: settings.format,
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = tokio::runtime::Runtime::new().or_failure(Failure::io, "cannot start");
+    let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return ended(out, Err(Failure::io("cannot start", &error))),
+        Err(failure) => return ended(out, Err(failure)),
     };
     let result = runtime.block_on(async {
         let context = Context::open(&settings)?;

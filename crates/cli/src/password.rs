@@ -10,7 +10,10 @@ use std::{
 use clap::Args;
 use quorid_api::Password;
 
-use super::{errors::Failure, terminal::Output};
+use super::{
+    errors::{Failure, OrFailure as _},
+    terminal::Output,
+};
 
 /// Longest line read from standard input, bytes. The server's own bound is lower.
 const BYTES_MAX: u64 = 64 * 1024;
@@ -132,9 +135,10 @@ pub(crate) fn ask(text: &str, others: &str) -> Result<Password, Failure> {
     match rpassword::prompt_password(text) {
         Ok(password) => not_empty(password, "the terminal"),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Failure::interrupted()),
-        Err(error) => Err(
-            Failure::input("cannot ask for the password without a terminal", &error).hint(others),
-        ),
+        Err(error) => Err(Failure::input(format!(
+            "cannot ask for the password without a terminal: {error}"
+        ))
+        .hint(others)),
     }
 }
 
@@ -146,19 +150,14 @@ pub(crate) fn can_ask() -> bool {
 /// The content of a file, without the line break at its end.
 pub(crate) fn from_file(path: &Path) -> Result<Password, Failure> {
     let name = path.display();
-    let failed = |error| {
-        Failure::input(
-            format_args!("cannot read the password file `{name}`"),
-            &error,
-        )
-    };
-    let bytes = fs::metadata(path).map_err(failed)?.len();
+    let doing = format!("cannot read the password file `{name}`");
+    let bytes = fs::metadata(path).or_failure(Failure::input, &doing)?.len();
     if bytes > BYTES_MAX {
         return Err(Failure::usage(format!(
             "the password file `{name}` has {bytes} bytes: is it the right one?"
         )));
     }
-    let text = fs::read_to_string(path).map_err(failed)?;
+    let text = fs::read_to_string(path).or_failure(Failure::input, &doing)?;
     not_empty(without_line_break(&text).to_owned(), &format!("`{name}`"))
 }
 
@@ -166,7 +165,10 @@ pub(super) fn from_line(input: &mut impl BufRead) -> Result<Password, Failure> {
     let mut line = String::new();
     io::Read::take(input, BYTES_MAX)
         .read_line(&mut line)
-        .map_err(|error| Failure::input("cannot read the password from standard input", &error))?;
+        .or_failure(
+            Failure::input,
+            "cannot read the password from standard input",
+        )?;
     not_empty(without_line_break(&line).to_owned(), "standard input")
 }
 

@@ -7,11 +7,11 @@ use std::{
     time::Duration,
 };
 
-use quorid_api::{Endpoint, InvalidServer, Password};
+use quorid_api::{Endpoint, Password};
 use serde::Deserialize;
 
 use super::{
-    errors::{Failure, hints},
+    errors::{Failure, OrFailure as _, hints},
     options::{ClientOptions, parse_duration},
     terminal::{Color, Format},
 };
@@ -162,10 +162,10 @@ fn read_config(
             return Ok((Some(path), ConfigFile::default()));
         }
         Err(error) => {
-            return Err(Failure::input(
-                format_args!("cannot read the configuration file `{}`", path.display()),
-                &error,
-            ));
+            return Err(Failure::input(format!(
+                "cannot read the configuration file `{}`: {error}",
+                path.display()
+            )));
         }
     };
     let file = parse_config(&path, &text)?;
@@ -205,15 +205,14 @@ fn servers(
         .map(str::to_owned)
         .collect();
     for server in &servers {
-        server.parse::<Endpoint>().map_err(|error: InvalidServer| {
-            Failure::usage(format!("{source}: {error}")).hint(hints::ADDRESS)
-        })?;
+        let usage = |message| Failure::usage(message).hint(hints::ADDRESS);
+        server.parse::<Endpoint>().or_failure(usage, source)?;
     }
     Ok(servers)
 }
 
 fn duration(text: &str, source: &str) -> Result<Duration, Failure> {
-    parse_duration(text).map_err(|error| Failure::usage(format!("{source}: {error}")))
+    parse_duration(text).or_failure(Failure::usage, source)
 }
 
 /// The environment. A variable that is empty counts as not set.

@@ -47,18 +47,14 @@ impl FromStr for ObjectId {
     type Err = InvalidObjectId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse_hyphenated(text)
-            .map(Self)
-            .map_err(|why| InvalidObjectId { why })
+        Ok(Self(parse_hyphenated(text)?))
     }
 }
 
 /// The text isn't an account id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid account id: {why}; an account id is a UUID such as {EXAMPLE}")]
-pub struct InvalidObjectId {
-    why: String,
-}
+#[error("invalid account id: {0}; an account id is a UUID such as {EXAMPLE}")]
+pub struct InvalidObjectId(#[from] InvalidUuid);
 
 /// Which request: a UUID of version 7, made by the client. A retry carries the same one.
 ///
@@ -76,12 +72,10 @@ impl RequestId {
     pub fn from_uuid(uuid: Uuid) -> Result<Self, InvalidRequestId> {
         let version = uuid.get_version_num();
         if uuid.get_variant() != Variant::RFC4122 {
-            let why = format!("{uuid} isn't a UUID of RFC 9562");
-            return Err(InvalidRequestId { why });
+            return Err(InvalidUuid::Variant(uuid).into());
         }
         if version != 7 {
-            let why = format!("{uuid} is a UUID of version {version}, not 7");
-            return Err(InvalidRequestId { why });
+            return Err(InvalidUuid::Version { uuid, version }.into());
         }
         Ok(Self(uuid.into_bytes()))
     }
@@ -113,36 +107,51 @@ impl FromStr for RequestId {
     type Err = InvalidRequestId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uuid = parse_hyphenated(text).map_err(|why| InvalidRequestId { why })?;
-        Self::from_uuid(uuid)
+        Self::from_uuid(parse_hyphenated(text)?)
     }
 }
 
 /// The text or bytes aren't a request id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "invalid request id: {why}; a request id is a UUID of version 7, made anew for every request \
+    "invalid request id: {0}; a request id is a UUID of version 7, made anew for every request \
      and sent again with its retries, such as {EXAMPLE}"
 )]
-pub struct InvalidRequestId {
-    why: String,
+pub struct InvalidRequestId(#[from] InvalidUuid);
+
+/// What is wrong with a UUID.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum InvalidUuid {
+    #[error("{0} bytes instead of {LENGTH}")]
+    Length(usize),
+    #[error("no hyphen at position {0}")]
+    NoHyphen(usize),
+    #[error("no hexadecimal digit at position {0}")]
+    NoDigit(usize),
+    #[error(transparent)]
+    Malformed(#[from] uuid::Error),
+    #[error("{0} is not a UUID of RFC 9562")]
+    Variant(Uuid),
+    #[error("{uuid} is a UUID of version {version}, not 7")]
+    Version { uuid: Uuid, version: usize },
 }
 
+const LENGTH: usize = uuid::fmt::Hyphenated::LENGTH;
+
 /// Only the hyphenated form: one id has one spelling but for the case of its letters.
-fn parse_hyphenated(text: &str) -> Result<Uuid, String> {
-    const LENGTH: usize = uuid::fmt::Hyphenated::LENGTH;
+fn parse_hyphenated(text: &str) -> Result<Uuid, InvalidUuid> {
     if text.len() != LENGTH {
-        return Err(format!("{} bytes instead of {LENGTH}", text.len()));
+        return Err(InvalidUuid::Length(text.len()));
     }
     for (index, byte) in text.bytes().enumerate() {
         let hyphen_here = matches!(index, 8 | 13 | 18 | 23);
         let position = index + 1;
         if hyphen_here && byte != b'-' {
-            return Err(format!("no hyphen at position {position}"));
+            return Err(InvalidUuid::NoHyphen(position));
         }
         if !hyphen_here && !byte.is_ascii_hexdigit() {
-            return Err(format!("no hexadecimal digit at position {position}"));
+            return Err(InvalidUuid::NoDigit(position));
         }
     }
-    Uuid::try_parse(text).map_err(|error| error.to_string())
+    Ok(Uuid::try_parse(text)?)
 }

@@ -240,9 +240,7 @@ impl Disk for DataDirectory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(io::Error::other)
+        Ok(Some(serde_json::from_slice(&text)?))
     }
 
     fn save_identity(&self, identity: &Identity) -> io::Result<()> {

@@ -21,7 +21,7 @@ use crate::{
     consistency::ReadOptions,
     context::Context,
     destination::Destination,
-    errors::{Cause, Failure},
+    errors::{Cause, Failure, OrFailure as _},
     export::{csv_line, json_line},
     import::{FileFormat, source},
     record,
@@ -255,8 +255,7 @@ pub(super) async fn import(args: ImportArgs, context: &Context) -> Result<(), Fa
     let format = args.format.or(from_stdin.then_some(FileFormat::Jsonl));
     let source = source::open(&args.file, format)?;
     let lines = match source.format {
-        FileFormat::Csv => csv_lines(source.input)
-            .map_err(|error| Failure::usage(format!("{}: {error}", source.name)))?,
+        FileFormat::Csv => csv_lines(source.input).or_failure(Failure::usage, &source.name)?,
         FileFormat::Jsonl => json_lines(source.input),
     };
     let mut import = Import {

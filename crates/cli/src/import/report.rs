@@ -1,13 +1,18 @@
 //! What became of the lines: a progress bar, the rejected ones, and a summary.
 
-use std::{fs::File, path::PathBuf, time::Instant};
+use std::{
+    fmt,
+    fs::File,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{BadLine, Position};
 use crate::{
-    errors::{Cause, Failure},
+    errors::{Cause, Failure, OrFailure as _},
     terminal::{Output, escape},
 };
 
@@ -32,11 +37,10 @@ impl Report {
     ) -> Result<Self, Failure> {
         let file = rejected
             .map(|path| {
-                let file = File::create(&path).map_err(|error| cannot_write(&path, error))?;
+                let file = or_not_written(File::create(&path), &path)?;
                 let mut writer = csv::Writer::from_writer(file);
-                writer
-                    .write_record(["line", "login_name", "reason", "message"])
-                    .map_err(|error| cannot_write(&path, error))?;
+                let header = ["line", "login_name", "reason", "message"];
+                or_not_written(writer.write_record(header), &path)?;
                 Ok::<_, Failure>((path, writer))
             })
             .transpose()?;
@@ -66,14 +70,13 @@ impl Report {
         self.rejected += 1;
         self.advance(position);
         if let Some((path, writer)) = &mut self.file {
-            return writer
-                .write_record([
-                    &position.line.to_string(),
-                    &line.login_name,
-                    line.cause.as_str(),
-                    &line.message,
-                ])
-                .map_err(|error| cannot_write(path, error));
+            let written = writer.write_record([
+                &position.line.to_string(),
+                &line.login_name,
+                line.cause.as_str(),
+                &line.message,
+            ]);
+            return or_not_written(written, path);
         }
         let text = if self.out.is_json() {
             crate::terminal::to_json(&json!({
@@ -110,7 +113,7 @@ impl Report {
     pub(super) fn finish(mut self, source: &str, stopped: Option<Failure>) -> Result<(), Failure> {
         self.progress.finish_and_clear();
         if let Some((path, writer)) = &mut self.file {
-            writer.flush().map_err(|error| cannot_write(path, error))?;
+            or_not_written(writer.flush(), path)?;
         }
         let seconds = self.began.elapsed().as_secs_f64();
         if self.out.is_json() {
@@ -191,8 +194,11 @@ fn progress(bytes: Option<u64>) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).expect("the template is valid"))
 }
 
-fn cannot_write(path: &std::path::Path, error: impl std::fmt::Display) -> Failure {
-    Failure::fault(format!("cannot write `{}`: {error}", path.display()))
+fn or_not_written<T, E: fmt::Display>(written: Result<T, E>, path: &Path) -> Result<T, Failure> {
+    written.or_failure(
+        Failure::fault,
+        format_args!("cannot write `{}`", path.display()),
+    )
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::FileFormat;
-use crate::errors::Failure;
+use crate::errors::{Failure, OrFailure as _};
 
 /// An open file, or standard input.
 pub(crate) struct Source {
@@ -35,9 +35,9 @@ pub(crate) fn open(path: &Path, format: Option<FileFormat>) -> Result<Source, Fa
                 .hint("--format csv or --format jsonl"),
         );
     };
-    let failed = |error| Failure::input(format_args!("cannot read {name}"), &error);
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
+    let doing = format!("cannot read {name}");
+    let file = File::open(path).or_failure(Failure::input, &doing)?;
+    let metadata = file.metadata().or_failure(Failure::input, &doing)?;
     if metadata.is_dir() {
         return Err(Failure::usage(format!("{name} is a directory")));
     }

@@ -46,11 +46,11 @@ fn request_ids_are_uuids_of_version_7_and_tell_their_time() {
         ("01890a5d-ac96-474b-bcce-b302099a8057", "version 4, not 7"),
         (
             "00000000-0000-0000-0000-000000000000",
-            "isn't a UUID of RFC 9562",
+            "is not a UUID of RFC 9562",
         ),
         (
             "01890a5d-ac96-774b-0cce-b302099a8057",
-            "isn't a UUID of RFC 9562",
+            "is not a UUID of RFC 9562",
         ),
         ("x", "1 bytes"),
     ] {

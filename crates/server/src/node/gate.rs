@@ -2,6 +2,7 @@
 //! once the engine runs.
 
 use std::{
+    fmt::Display,
     pin::Pin,
     sync::{Arc, OnceLock},
 };
@@ -9,7 +10,6 @@ use std::{
 use futures_util::{Stream, StreamExt as _};
 use openraft::{
     async_runtime::watch::WatchReceiver as _,
-    errors::{Fatal, RaftError},
     raft::{AppendEntriesResponse, StreamAppendError, TransferLeaderRequest, VoteRequest},
 };
 use quorid_storage::{Disk, FORMAT_VERSION, Identity, LogPos};
@@ -239,10 +239,9 @@ impl Peer for Gate {
             }
             std::future::ready(request)
         });
-        let answers = raft.stream_append(requests).map(|answer| match answer {
-            Ok(result) => Ok(wire::append_result_message(result)),
-            Err(error) => Err(fatal(error)),
-        });
+        let answers = raft
+            .stream_append(requests)
+            .map(|answer| answer.map(wire::append_result_message).or_unavailable());
         Ok(Response::new(answers.boxed()))
     }
 
@@ -261,7 +260,7 @@ impl Peer for Gate {
                 .map(|entry| entry.log_id)
                 .or(request.prev_log_id),
         );
-        let result = match raft.append_entries(request).await.map_err(stopped)? {
+        let result = match raft.append_entries(request).await.or_unavailable()? {
             AppendEntriesResponse::Success => Ok(last),
             AppendEntriesResponse::PartialSuccess(last) => Ok(last),
             AppendEntriesResponse::Conflict => Err(StreamAppendError::Conflict(
@@ -278,7 +277,7 @@ impl Peer for Gate {
     ) -> Result<Response<proto::VoteResponse>, Status> {
         let raft = &self.engine(request.metadata())?.raft;
         let response = raft.pre_vote(vote_request(request.into_inner())?).await;
-        Ok(Response::new(vote_response(&response.map_err(stopped)?)))
+        Ok(Response::new(vote_response(&response.or_unavailable()?)))
     }
 
     async fn vote(
@@ -291,7 +290,7 @@ impl Peer for Gate {
             self.inner.leader.hear_handing_over();
         }
         let response = raft.vote(request).await;
-        Ok(Response::new(vote_response(&response.map_err(stopped)?)))
+        Ok(Response::new(vote_response(&response.or_unavailable()?)))
     }
 
     async fn transfer_leader(
@@ -304,7 +303,10 @@ impl Peer for Gate {
         let last = message.last_log_id.map(wire::log_id_from);
         let request = TransferLeaderRequest::new(from, message.to, last);
         self.inner.leader.hear_handing_over();
-        let response = raft.handle_transfer_leader(request).await.map_err(fatal)?;
+        let response = raft
+            .handle_transfer_leader(request)
+            .await
+            .or_unavailable()?;
         let vote = raft.metrics().borrow_watched().vote;
         Ok(Response::new(proto::TransferLeaderResponse {
             accepted: response.is_ok(),
@@ -351,14 +353,20 @@ fn vote_response(response: &openraft::raft::VoteResponse<TypeConfig>) -> proto::
     }
 }
 
-pub(super) fn internal(error: impl std::fmt::Display) -> Status {
-    Status::internal(error.to_string())
+/// Turns errors into what another server is answered.
+pub(super) trait OrStatus<T> {
+    /// The value, or the code for what should not happen.
+    fn or_internal(self) -> Result<T, Status>;
+    /// The value, or the code for an engine that has stopped.
+    fn or_unavailable(self) -> Result<T, Status>;
 }
 
-pub(super) fn fatal(error: Fatal<TypeConfig>) -> Status {
-    Status::unavailable(error.to_string())
-}
+impl<T, E: Display> OrStatus<T> for Result<T, E> {
+    fn or_internal(self) -> Result<T, Status> {
+        self.map_err(|error| Status::internal(error.to_string()))
+    }
 
-pub(super) fn stopped(error: RaftError<TypeConfig>) -> Status {
-    Status::unavailable(error.to_string())
+    fn or_unavailable(self) -> Result<T, Status> {
+        self.map_err(|error| Status::unavailable(error.to_string()))
+    }
 }

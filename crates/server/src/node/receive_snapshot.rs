@@ -8,7 +8,7 @@ use tonic::{Status, Streaming};
 use tracing::info;
 
 use super::{
-    gate::{fatal, internal, stopped},
+    gate::OrStatus as _,
     snapshot::SnapshotReceiver,
     types::{AppendRequest, Raft, Snapshot, TypeConfig, Vote},
     wire::proto::{self, snapshot_part::Part},
@@ -52,7 +52,7 @@ pub(super) async fn receive(
         drop(one);
         response
     });
-    install.await.map_err(internal)?
+    install.await.or_internal()?
 }
 
 /// Installs a snapshot, unless the log has all that is in it.
@@ -75,7 +75,7 @@ pub(super) async fn install(
         entries: Vec::new(),
         leader_commit: last,
     };
-    match raft.append_entries(committed).await.map_err(stopped)? {
+    match raft.append_entries(committed).await.or_unavailable()? {
         AppendEntriesResponse::Success => {
             let revision = last.map_or(0, |last| last.index);
             info!(
@@ -88,7 +88,7 @@ pub(super) async fn install(
         AppendEntriesResponse::Conflict | AppendEntriesResponse::PartialSuccess(_) => raft
             .install_full_snapshot(vote, snapshot)
             .await
-            .map_err(fatal),
+            .or_unavailable(),
     }
 }
 

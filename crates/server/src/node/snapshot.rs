@@ -6,7 +6,7 @@ use quorid_storage::{
 use tonic::Status;
 
 use super::{
-    gate::internal,
+    gate::OrStatus as _,
     state_machine::position,
     types::{Snapshot, SnapshotMeta, Vote},
     wire::{self, proto},
@@ -44,7 +44,7 @@ impl SnapshotReceiver {
         Ok(Self {
             vote: wire::vote_from(head.vote)?,
             meta: wire::snapshot_meta_from(head.meta)?,
-            loader: store.loader().map_err(internal)?,
+            loader: store.loader().or_internal()?,
         })
     }
 
@@ -66,7 +66,7 @@ impl SnapshotReceiver {
             values,
             crc32,
         };
-        self.loader.add(&chunk).map_err(internal)
+        self.loader.add(&chunk).or_internal()
     }
 
     /// The tail says what must have come.
@@ -75,8 +75,8 @@ impl SnapshotReceiver {
             rows: tail.rows,
             crc32: tail.crc32,
         };
-        let loaded = self.loader.finish(totals).map_err(internal)?;
-        let (last_log_id, last_membership) = position(loaded.position()).map_err(internal)?;
+        let loaded = self.loader.finish(totals).or_internal()?;
+        let (last_log_id, last_membership) = position(loaded.position()).or_internal()?;
         if last_log_id != self.meta.last_log_id || last_membership != self.meta.last_membership {
             return Err(Status::data_loss("the snapshot isn't what its head says"));
         }

@@ -132,13 +132,13 @@ fn shown(name: &str) -> String {
 }
 
 fn login_name(text: &str) -> Result<LoginName, Invalid> {
-    LoginName::parse(text).map_err(|error| Invalid::LoginName(error.to_string()))
+    Ok(LoginName::parse(text)?)
 }
 
 /// A change of an attribute of an account.
 fn edit(asked: &proto::AttributeEdit) -> Result<Edit, Invalid> {
     use proto::attribute_edit::Action;
-    let attribute = quorid_directory::attribute(&asked.attribute).map_err(Invalid::Attribute)?;
+    let attribute = quorid_directory::attribute(&asked.attribute)?;
     let values = asked.values.iter().map(|text| value(attribute, text));
     let values = values.collect::<Result<Vec<_>, _>>()?;
     let action = Action::try_from(asked.action).unwrap_or_default();
@@ -175,16 +175,14 @@ fn edit(asked: &proto::AttributeEdit) -> Result<Edit, Invalid> {
 
 /// The attribute gets this value and no other.
 fn set(name: &str, text: &str) -> Result<Edit, Invalid> {
-    let attribute = quorid_directory::attribute(name).map_err(Invalid::Attribute)?;
+    let attribute = quorid_directory::attribute(name)?;
     Ok(Edit::set(attribute.number, value(attribute, text)?))
 }
 
 fn value(attribute: &Attribute, text: &str) -> Result<Value, Invalid> {
     attribute.syntax.parse(text).map_err(|why| match why {
-        InvalidValue::Name(why) if attribute.number == LOGIN_NAME => {
-            Invalid::LoginName(why.to_string())
-        }
-        InvalidValue::Name(why) => Invalid::RealName(why.to_string()),
+        InvalidValue::Name(why) if attribute.number == LOGIN_NAME => Invalid::LoginName(why),
+        InvalidValue::Name(why) => Invalid::RealName(why),
         InvalidValue::Empty
         | InvalidValue::TooLong { .. }
         | InvalidValue::Character { .. }
@@ -216,10 +214,7 @@ pub(super) fn request_id(field: &str) -> Result<Option<RequestId>, Invalid> {
     if field.is_empty() {
         return Ok(None);
     }
-    field
-        .parse()
-        .map(Some)
-        .map_err(|error| Invalid::RequestId(format!("{error}")))
+    Ok(Some(field.parse()?))
 }
 
 /// An account's version as its etag: lower-case hexadecimal.

@@ -6,7 +6,9 @@ mod rejections;
 use std::{collections::HashMap, time::Duration};
 
 use quorid_api::Reason;
-use quorid_directory::{InvalidFilter, InvalidValue, UnknownAttribute};
+use quorid_directory::{
+    InvalidFilter, InvalidName, InvalidRequestId, InvalidValue, UnknownAttribute,
+};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -30,12 +32,12 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
     reason = "each is named after its reason; the sentence says the rest"
 )]
 pub enum Invalid {
-    #[error("{0}")]
-    LoginName(String),
-    #[error("{0}")]
-    RealName(String),
     #[error(transparent)]
-    Attribute(UnknownAttribute),
+    LoginName(#[from] InvalidName),
+    #[error(transparent)]
+    RealName(InvalidName),
+    #[error(transparent)]
+    Attribute(#[from] UnknownAttribute),
     #[error("{}: {why}", .attribute.replace('_', " "))]
     Value {
         attribute: &'static str,
@@ -51,8 +53,8 @@ pub enum Invalid {
     AccountName(String),
     #[error("{0}")]
     GroupName(String),
-    #[error("{0}")]
-    RequestId(String),
+    #[error(transparent)]
+    RequestId(#[from] InvalidRequestId),
     #[error("{0}")]
     PageToken(String),
     #[error("page_size is {0}; use 0 for the default, or 1 to 1000")]
