@@ -154,6 +154,11 @@ impl Config {
         };
         check_timing(timing)?;
 
+        macro_rules! bounded {
+            ($key:ident, $default:expr, $bounds:expr) => {
+                within(stringify!($key), settings.$key.unwrap_or($default), $bounds)?
+            };
+        }
         Ok(Self {
             data_dir: settings.data_dir.ok_or_else(|| missing("data_dir"))?,
             client_listen,
@@ -169,36 +174,24 @@ impl Config {
             access: settings.access.unwrap_or_default(),
             self_rename: settings.self_rename.unwrap_or_default(),
             timing,
-            checkpoint_interval_ms: within(
-                "checkpoint_interval_ms",
-                settings.checkpoint_interval_ms.unwrap_or(1000),
-                10..=60_000,
-            )?,
-            checkpoint_bytes: within(
-                "checkpoint_bytes",
-                settings.checkpoint_bytes.unwrap_or(16 * MEBIBYTE),
-                MEBIBYTE / 16..=1024 * MEBIBYTE,
-            )?,
-            log_keep_entries: within(
-                "log_keep_entries",
-                settings.log_keep_entries.unwrap_or(500_000),
-                0..=1_000_000_000,
-            )?,
-            snapshot_after_entries: within(
-                "snapshot_after_entries",
-                settings.snapshot_after_entries.unwrap_or(100_000),
-                1..=1_000_000_000,
-            )?,
-            cache_bytes: within(
-                "cache_bytes",
-                settings.cache_bytes.unwrap_or(64 * MEBIBYTE),
-                MEBIBYTE..=1024 * 1024 * MEBIBYTE,
-            )?,
-            log_cache_bytes: within(
-                "log_cache_bytes",
-                settings.log_cache_bytes.unwrap_or(32 * MEBIBYTE),
-                MEBIBYTE..=1024 * 1024 * MEBIBYTE,
-            )?,
+            checkpoint_interval_ms: bounded!(checkpoint_interval_ms, 1000, 10..=60_000),
+            checkpoint_bytes: bounded!(
+                checkpoint_bytes,
+                16 * MEBIBYTE,
+                MEBIBYTE / 16..=1024 * MEBIBYTE
+            ),
+            log_keep_entries: bounded!(log_keep_entries, 500_000, 0..=1_000_000_000),
+            snapshot_after_entries: bounded!(snapshot_after_entries, 100_000, 1..=1_000_000_000),
+            cache_bytes: bounded!(
+                cache_bytes,
+                64 * MEBIBYTE,
+                MEBIBYTE..=1024 * 1024 * MEBIBYTE
+            ),
+            log_cache_bytes: bounded!(
+                log_cache_bytes,
+                32 * MEBIBYTE,
+                MEBIBYTE..=1024 * 1024 * MEBIBYTE
+            ),
             password: password(&settings.password)?,
             log_format: settings.log_format.unwrap_or_default(),
             verbose: settings.verbose.unwrap_or(false),

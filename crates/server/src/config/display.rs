@@ -4,6 +4,13 @@ use std::{fmt, path::Path};
 
 use super::{Config, LogFormat};
 
+/// Writes numbers and switches that are called in the file as their fields are here.
+macro_rules! lines {
+    ($f:ident, $of:expr => $($key:ident),+) => {
+        $(writeln!($f, concat!(stringify!($key), " = {}"), $of.$key)?;)+
+    };
+}
+
 /// The settings in effect as a configuration file that says the same.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,42 +27,24 @@ impl fmt::Display for Config {
             writeln!(f, "  {},", quoted(&server.to_string()))?;
         }
         writeln!(f, "]")?;
-        writeln!(f, "join = {}", self.join)?;
-        writeln!(f, "form_alone = {}", self.form_alone)?;
+        lines!(f, self => join, form_alone);
         writeln!(f, "access = \"{}\"", self.access)?;
-        writeln!(f, "self_rename = {}", self.self_rename)?;
-        writeln!(f, "heartbeat_ms = {}", self.timing.heartbeat_ms)?;
-        writeln!(f, "election_min_ms = {}", self.timing.election_min_ms)?;
-        writeln!(f, "election_max_ms = {}", self.timing.election_max_ms)?;
-        writeln!(
-            f,
-            "checkpoint_interval_ms = {}",
-            self.checkpoint_interval_ms
-        )?;
-        writeln!(f, "checkpoint_bytes = {}", self.checkpoint_bytes)?;
-        writeln!(f, "log_keep_entries = {}", self.log_keep_entries)?;
-        writeln!(
-            f,
-            "snapshot_after_entries = {}",
-            self.snapshot_after_entries
-        )?;
-        writeln!(f, "cache_bytes = {}", self.cache_bytes)?;
-        writeln!(f, "log_cache_bytes = {}", self.log_cache_bytes)?;
+        lines!(f, self => self_rename);
+        lines!(f, self.timing => heartbeat_ms, election_min_ms, election_max_ms);
+        lines!(f, self => checkpoint_interval_ms, checkpoint_bytes);
+        lines!(f, self => log_keep_entries, snapshot_after_entries, cache_bytes, log_cache_bytes);
         let log_format = match self.log_format {
             LogFormat::Human => "human",
             LogFormat::Json => "json",
         };
         writeln!(f, "log_format = \"{log_format}\"")?;
-        writeln!(f, "verbose = {}", self.verbose)?;
+        lines!(f, self => verbose);
         writeln!(f, "\n[tls]")?;
         writeln!(f, "ca = {}", path(&self.tls.ca))?;
         writeln!(f, "cert = {}", path(&self.tls.cert))?;
         writeln!(f, "key = {}", path(&self.tls.key))?;
         writeln!(f, "\n[password]")?;
-        writeln!(f, "memory_kib = {}", self.password.memory_kib)?;
-        writeln!(f, "iterations = {}", self.password.iterations)?;
-        writeln!(f, "parallelism = {}", self.password.parallelism)?;
-        writeln!(f, "threads = {}", self.password.threads)?;
+        lines!(f, self.password => memory_kib, iterations, parallelism, threads);
         write!(f, "queue = {}", self.password.queue)
     }
 }
