@@ -58,7 +58,7 @@ cannot() { # why
 }
 
 build() {
-    # With a target given, these flags don't reach build scripts and macros.
+    # With a target given, these flags do not reach build scripts and macros.
     env -u CARGO_ENCODED_RUSTFLAGS RUSTFLAGS="${flags[*]}" \
         cargo build --locked --profile "$profile" --target "$host" --target-dir target --bins
 }
@@ -177,7 +177,7 @@ replay() {
 minimize() {
     local target size file files bytes
     for target in "${targets[@]}"; do
-        [[ -d target/scratch/$target ]] || fail "$target hasn't been run" "run.sh $target"
+        [[ -d target/scratch/$target ]] || fail "$target has not been run" "run.sh $target"
         rm -rf -- "target/minimized/$target"
         mkdir -p "target/minimized/$target"
         # Which branches are taken counts, not how often: else hundreds would be left.

@@ -69,7 +69,7 @@ check() {
     local program info endpoint
     command -v docker >/dev/null || cannot "docker is not installed"
     info=$(docker info --format '{{.OSType}} {{.OperatingSystem}} {{.SecurityOptions}}' 2>&1) ||
-        cannot "docker is installed, but its engine doesn't answer: ${info##*$'\n'}"
+        cannot "docker is installed, but its engine does not answer: ${info##*$'\n'}"
     # The tour connects to the containers' addresses.
     endpoint=${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}')}
     [[ $endpoint == unix://* ]] || cannot "the docker engine at $endpoint is on another machine"
@@ -77,7 +77,7 @@ check() {
         linux*Desktop* | linux*rootless*)
             cannot "this docker engine's containers cannot be reached by their addresses" ;;
         linux*) ;;
-        *) cannot "the docker engine doesn't run Linux containers" ;;
+        *) cannot "the docker engine does not run Linux containers" ;;
     esac
     find_compose || cannot "neither \`docker compose\` nor \`docker-compose\` is installed"
     for program in "${CARGO:-cargo}" setpriv timeout; do
@@ -92,7 +92,7 @@ choose_addresses() {
     subnet=$(docker network inspect --format '{{(index .IPAM.Config 0).Subnet}}' "$stage")
     docker network rm "$stage" >/dev/null
     first=${subnet%/*}
-    [[ $first =~ ^[0-9.]+\.0$ ]] || fail "docker's addresses $subnet aren't what was expected"
+    [[ $first =~ ^[0-9.]+\.0$ ]] || fail "docker's addresses $subnet are not what was expected"
     prefix=${first%.0}
 }
 

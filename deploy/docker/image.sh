@@ -41,7 +41,7 @@ esac
 [[ -n $tag ]] || { usage >&2; exit 2; }
 
 # From 2.34 on glibc has its name services within itself; before that, a static program loads them
-# from files that the image doesn't have, and knows no host by name.
+# from files that the image does not have, and knows no host by name.
 libc=$(getconf GNU_LIBC_VERSION 2>/dev/null || true)
 oldest=$(printf '%s\n' "glibc 2.34" "${libc:-none}" | sort -V | head -n 1)
 [[ $libc == glibc* && $oldest == "glibc 2.34" ]] ||
@@ -59,7 +59,7 @@ static=$target/static/$profile/quorid
 mkdir -p "$(dirname "$static")"
 context=
 leave() {
-    # mv wouldn't touch two names of one file.
+    # mv would not touch two names of one file.
     if [[ $aside -ef $ordinary ]]; then rm -f "$aside"; fi
     [[ ! -e $aside ]] || mv -f "$aside" "$ordinary"
     [[ -z $context ]] || rm -rf "$context"

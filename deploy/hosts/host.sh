@@ -13,7 +13,7 @@ config=/etc/quorid/quorid.toml
 data=/var/lib/quorid
 unit=/etc/systemd/system/quorid.service
 # Without systemd: the server's process and when it began, so that another process that got the
-# same id later isn't taken for it; the code that the server ended with; and its log.
+# same id later is not taken for it; the code that the server ended with; and its log.
 pid_file=/run/quorid.pid
 exit_file=/run/quorid.exit
 log=/var/log/quorid.log
@@ -27,7 +27,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 with_systemd() { [ -d /run/systemd/system ]; }
 user() { if id -u quorid >/dev/null 2>&1; then echo quorid; else echo root; fi; }
 
-# Waits until a condition holds; 1 if it doesn't within so many fiftieths of a second.
+# Waits until a condition holds; 1 if it does not within so many fiftieths of a second.
 until_true() { # fiftieths, command...
     left=$1
     shift

@@ -14,11 +14,11 @@ Puts Quorid on each of a list of hosts and drives it there.
   --dir DIR          for certificates and configurations; otherwise FILE.d
 
 set up
-  prepare            makes the CA, certificates, and a quorid.toml for each host, in DIR
+  prepare            makes the authority, certificates, and a quorid.toml for each host, in DIR
   put [SERVER..]     copies program, configuration, certificates and unit file to the hosts
   remove [SERVER..]  undoes put on hosts whose server is stopped; data stays (see wipe)
 drive a server
-  start S            starts it; doesn't wait until it is ready
+  start S            starts it; does not wait until it is ready
   stop S             ends it in order (SIGTERM) and waits
   kill S             SIGKILL; nothing starts it again
   pause S, resume S  SIGSTOP, SIGCONT
@@ -51,7 +51,7 @@ An inventory has a line for each host, `name destination address`, and settings,
     config=log_format = "json"         # a line of quorid.toml, as often as you like
     ssh_options=-p 22                  # further options of ssh, none by default
 
-Where the remote user isn't root, it needs sudo without a password. The program that is used here
+Where the remote user is not root, it needs sudo without a password. The program that is used here
 and put there is $QUORID, otherwise the `quorid` in PATH.
 END
 }

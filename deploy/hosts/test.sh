@@ -2,7 +2,7 @@
 # Tries every verb of hosts.sh on real servers, in a lab, and says what held.
 #     test.sh          the hosts are reached by nsenter, as lab.sh gives them
 #     test.sh --ssh    each host runs an sshd of its own, and is reached by ssh
-# The exit code is 1 if something didn't hold, and 77 if it cannot be tried here.
+# The exit code is 1 if something did not hold, and 77 if it cannot be tried here.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -59,7 +59,7 @@ impl Judge {
         let all = u32::try_from(WORKERS * CLIENT_HOSTS.len()).context("few clients")?;
         let permits = timeout_at(deadline, self.done.acquire_many(all)).await;
         permits
-            .context("the clients don't come to an end")??
+            .context("the clients do not come to an end")??
             .forget();
 
         let mut chance = Chance::of(self.settings.seed, "judge");
@@ -79,7 +79,7 @@ impl Judge {
         note!("judge: serves again, revision {}", probe.last_revision());
         timeout_at(deadline, self.converge(&client, probe.last_revision()))
             .await
-            .context("the servers don't converge after the faults ended")??;
+            .context("the servers do not converge after the faults ended")??;
         verdict.equal_after_ms = since(ended);
         let mut accounts = Box::pin(client.accounts(Read::Linearizable));
         while let Some(account) = accounts.next().await {

@@ -34,7 +34,7 @@ impl Network for SimNetwork {
             tracing::trace!(address, "connects");
             let connected = TcpStream::connect(address).await;
             if let Err(error) = &connected {
-                tracing::trace!(address, %error, "doesn't connect");
+                tracing::trace!(address, %error, "does not connect");
             }
             Ok(Box::new(connected?) as BoxedIo)
         })

@@ -261,7 +261,7 @@ fn tell_failure(case: &Case, report: &Report) -> anyhow::Result<()> {
 pub(crate) fn shrink(case: &Case) -> anyhow::Result<ExitCode> {
     let report = case.run()?;
     if report.violations.is_empty() {
-        println!("seed {} doesn't fail", case.seed);
+        println!("seed {} does not fail", case.seed);
         return Ok(ExitCode::FAILURE);
     }
     tell_failure(case, &report)?;

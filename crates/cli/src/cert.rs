@@ -68,13 +68,13 @@ pub(crate) struct CaArgs {
 /// What servers' and operators' certificates have in common.
 #[derive(Args, Debug)]
 pub(crate) struct LeafArgs {
-    /// Directory with the CA's ca.crt and ca.key
+    /// Directory with the authority's ca.crt and ca.key
     #[arg(long, value_name = "DIR", default_value = ".")]
     ca: PathBuf,
     /// Directory for the new files [default: that of --ca]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Days until it expires, at most until the CA does
+    /// Days until it expires, at most until the authority does
     #[arg(long, value_name = "NUMBER", default_value_t = LEAF_DAYS,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(DAYS_MAX)))]
     days: u32,

@@ -90,7 +90,7 @@ fn load_tls(settings: &ClientSettings) -> Result<ClientTls, Failure> {
     let Some(ca) = settings.ca.clone() else {
         return Err(missing(
             settings,
-            "the certificate of the cluster's CA is not given",
+            "the certificate of the cluster's authority is not given",
             "ca",
             "certs/ca.crt",
         ));

@@ -264,7 +264,7 @@ fn local(
     options.display.color.unwrap_or_default().apply();
     let result = match outer.first_given() {
         Some(option) => Err(Failure::usage(format!(
-            "{option} isn't for this command, which talks to no server"
+            "{option} is not for this command, which talks to no server"
         ))),
         None => run(out),
     };

@@ -30,7 +30,7 @@ pub(crate) struct ClientOptions {
     /// QUORID_SERVERS]
     #[arg(long, value_name = "HOST:PORT,..", value_delimiter = ',')]
     pub(crate) servers: Vec<String>,
-    /// Certificate of the cluster's CA, PEM [env: QUORID_CA]
+    /// Certificate of the cluster's authority, PEM [env: QUORID_CA]
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// An operator's certificate, PEM [env: QUORID_CERT]
@@ -114,7 +114,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let span = humantime::parse_duration(&format!("{text}{unit}"))
         .map_err(|_| format!("`{text}` is no time span: write it as in 500ms, 10s, 2m or 1h"))?;
     if !(Duration::from_millis(1)..=SPAN_MAX).contains(&span) {
-        return Err(format!("`{text}` isn't between 1ms and 24h"));
+        return Err(format!("`{text}` is not between 1ms and 24h"));
     }
     Ok(span)
 }

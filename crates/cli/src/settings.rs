@@ -230,7 +230,7 @@ impl Variables<'_> {
             .filter(|value| !value.is_empty())
             .map(OsString::into_string)
             .transpose()
-            .map_err(|_| Failure::usage(format!("{name} isn't valid UTF-8")))
+            .map_err(|_| Failure::usage(format!("{name} is not valid UTF-8")))
     }
 
     fn word<T: clap::ValueEnum>(&self, name: &str) -> Result<Option<T>, Failure> {

@@ -216,7 +216,7 @@ async fn health_tells_whether_the_server_of_a_configuration_is_ready_and_why_not
     cluster.kill9(0).await.expect("killed");
     let (exit, said) = health();
     assert_eq!(exit, Some(5), "{said}");
-    assert!(said.contains("s1 doesn't answer at 127.0.0.1:"), "{said}");
+    assert!(said.contains("s1 does not answer at 127.0.0.1:"), "{said}");
 }
 
 /// Who starts servers may be killed without a chance to end them.

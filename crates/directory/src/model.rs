@@ -68,7 +68,7 @@ pub enum InvalidClientAddress {
     },
     /// Not printable ASCII.
     #[error(
-        "client address with a character at position {position} that isn't printable ASCII; \
+        "client address with a character at position {position} that is not printable ASCII; \
          it must be an IP address, with or without a port"
     )]
     Character {
@@ -125,11 +125,11 @@ pub enum InvalidVerifier {
         bytes: usize,
     },
     /// Not a PHC string.
-    #[error("password verifier isn't a PHC string; it must look like `$argon2id$v=19$m=...`")]
+    #[error("password verifier is not a PHC string; it must look like `$argon2id$v=19$m=...`")]
     Shape,
     /// Not printable ASCII.
     #[error(
-        "password verifier with a character at position {position} that isn't printable ASCII; \
+        "password verifier with a character at position {position} that is not printable ASCII; \
          it must look like `$argon2id$v=19$m=...`"
     )]
     Character {

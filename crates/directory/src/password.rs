@@ -68,7 +68,7 @@ pub enum InvalidPassword {
     },
     /// A character that it cannot have.
     #[error(
-        "the password has a control character, or one that Unicode tables don't know or hide, at \
+        "the password has a control character, or one that Unicode tables do not know or hide, at \
          position {position}; use visible characters and spaces"
     )]
     Character {

@@ -99,7 +99,7 @@ pub enum Rejection {
     },
     /// Too old to tell whether it was executed before.
     #[error(
-        "the request was made at {time}, and outcomes up to {floor} aren't kept any more: it may \
+        "the request was made at {time}, and outcomes up to {floor} are not kept any more: it may \
          or may not have been executed; look at the account, then send a new request if need be \
          (if this happens to new requests, set the client's clock)"
     )]

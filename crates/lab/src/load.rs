@@ -143,7 +143,7 @@ impl Measured {
     fn add(&mut self, other: Self) -> Result<(), LabError> {
         self.latency
             .add(&other.latency)
-            .map_err(|error| LabError::fault(format!("histograms don't add up: {error}")))?;
+            .map_err(|error| LabError::fault(format!("histograms do not add up: {error}")))?;
         for (reason, count) in other.errors {
             *self.errors.entry(reason).or_default() += count;
         }

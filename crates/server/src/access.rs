@@ -107,7 +107,7 @@ pub enum Denied {
     #[error("changing or removing this account needs its password")]
     PasswordNeeded,
     /// The password isn't the account's, or, where names are not public, no such account exists.
-    #[error("the password doesn't fit, or there is no such account")]
+    #[error("the password does not fit, or there is no such account")]
     WrongPassword,
     /// The account's password was replaced between the check and the change.
     #[error(

@@ -89,7 +89,7 @@ impl FromStr for NamedServer {
         });
         let Some((name, peer_address, client_address)) = parts else {
             return Err(format!(
-                "`{text}` isn't of the form name=peer_address,client_address, such as \
+                "`{text}` is not of the form name=peer_address,client_address, such as \
                  n1=10.0.0.1:7401,10.0.0.1:7400"
             ));
         };

@@ -232,7 +232,7 @@ impl Node {
             && !self.hand_over(&successor).await
         {
             warn!(
-                "{} didn't take over in time; the others will elect a leader",
+                "{} did not take over in time; the others will elect a leader",
                 successor.server.name
             );
         }

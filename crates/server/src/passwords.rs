@@ -65,7 +65,7 @@ pub enum PasswordError {
         queue: usize,
     },
     /// A stored verifier cannot be used, or the settings cannot.
-    #[error("this server has a fault: {0}; its log tells more")]
+    #[error("this server has a fault: {0}; its log says more")]
     Fault(#[from] Fault),
 }
 

@@ -251,7 +251,7 @@ impl Server {
         if timeout(CLOSING_TIMEOUT, &mut self.clients).await.is_err() {
             info!(
                 event = "stopping",
-                "some connections didn't end by themselves; closing them"
+                "some connections did not end by themselves; closing them"
             );
         }
         stopped?;

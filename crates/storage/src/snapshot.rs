@@ -236,7 +236,7 @@ impl Loader {
             ));
         }
         if SnapshotChunk::checksum(chunk.table, &chunk.keys, &chunk.values) != chunk.crc32 {
-            return Err(refused("a chunk's checksum doesn't fit".to_owned()));
+            return Err(refused("a chunk's checksum does not fit".to_owned()));
         }
         for key in &chunk.keys {
             let here = (table.number, key.clone());

@@ -94,7 +94,7 @@ impl Decode for WalPayload {
         from.read_exact(&mut bytes)?;
         match kind {
             0 if bytes.is_empty() => Ok(Self(Payload::Blank)),
-            0 => Err(invalid("blank log entry that isn't empty".to_owned())),
+            0 => Err(invalid("blank log entry that is not empty".to_owned())),
             1 => Ok(Self(Payload::Command(Bytes::from(bytes)))),
             2 => Ok(Self(Payload::Membership(Bytes::from(bytes)))),
             other => Err(invalid(format!("log entry of unknown kind {other}"))),

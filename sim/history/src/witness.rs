@@ -157,7 +157,7 @@ impl Replay {
             }
             Event::ObjectRemoved { id } => {
                 let there = as_of(self.objects.get(id), u64::MAX).is_some();
-                (!there).then(|| format!("{id} wasn't there"))
+                (!there).then(|| format!("{id} was not there"))
             }
             Event::UniqueTaken { key, .. } => {
                 let holder = as_of(self.unique.get(key), u64::MAX)?;
@@ -177,7 +177,7 @@ impl Replay {
             }
             Event::MemberRemoved(membership) => {
                 let there = self.memberships.contains(membership);
-                (!there).then(|| format!("{membership:?} wasn't there"))
+                (!there).then(|| format!("{membership:?} was not there"))
             }
             Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
@@ -196,7 +196,7 @@ impl Replay {
             Event::ObjectStored(object) => {
                 let mut keys = object.unique_keys();
                 let other = keys.find(|(key, _)| holder(key) != Some(&object.id));
-                other.map(|(key, _)| format!("{key:?} isn't {}'s", object.id))
+                other.map(|(key, _)| format!("{key:?} is not {}'s", object.id))
             }
             Event::ObjectRemoved { id } => {
                 let mut held = self.unique.keys().filter(|key| !key.is_kept());
@@ -274,7 +274,7 @@ impl Replay {
         if let Some(revision) = operation.answer.revision()
             && revision > operation.committed
         {
-            return Err("it was answered from what wasn't committed".to_owned());
+            return Err("it was answered from what was not committed".to_owned());
         }
         match &operation.asked {
             Asked::Look { account, freshness } => {
@@ -331,7 +331,7 @@ impl Replay {
             }
             Answer::Unavailable { .. } => return Ok(()),
             Answer::Rejected { .. } if outcome.is_none() => {
-                return Err("the rejection isn't in the log".to_owned());
+                return Err("the rejection is not in the log".to_owned());
             }
             answered @ (Answer::Account { .. }
             | Answer::Deleted { .. }
@@ -413,7 +413,7 @@ impl Replay {
         if made && named {
             Ok(())
         } else {
-            Err(format!("it isn't what was done: {change:?}"))
+            Err(format!("it is not what was done: {change:?}"))
         }
     }
 }

@@ -215,7 +215,7 @@ impl Campaign {
         self.record.end();
         while let Some(ended) = timeout(PATIENCE, self.workers.join_next())
             .await
-            .context("the clients don't come to an end")?
+            .context("the clients do not come to an end")?
         {
             if let Err(error) = ended {
                 self.record.violated(format!("a client failed: {error}"));

@@ -72,7 +72,7 @@ impl Injection {
         };
         timeout(PATIENCE, attached)
             .await
-            .context("strace doesn't attach")??;
+            .context("strace does not attach")??;
         // It must always find a reader.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self { strace, output })
@@ -95,7 +95,7 @@ impl Injection {
         }
         timeout(PATIENCE, self.strace.wait())
             .await
-            .context("strace doesn't end")?
+            .context("strace does not end")?
             .context("waiting for strace")?;
         self.hits()
     }

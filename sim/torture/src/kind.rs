@@ -34,7 +34,7 @@ impl Kind {
 
     /// Why it cannot be done to servers here; None if it can.
     pub(crate) async fn obstacle(self, on_stage: bool, directory: &Path) -> Option<String> {
-        let elsewhere = || Some("the servers of a stage aren't processes of ours".to_owned());
+        let elsewhere = || Some("the servers of a stage are not processes of ours".to_owned());
         match self {
             Self::Kill | Self::AllKilled | Self::Stop => None,
             Self::SyncError | Self::SlowSync | Self::FullDisk if on_stage => elsewhere(),

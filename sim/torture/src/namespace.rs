@@ -33,7 +33,7 @@ pub(crate) fn enter() -> String {
             .arg(INSIDE)
             .exec()
             .to_string(),
-        Err(error) => format!("this program isn't found: {error}"),
+        Err(error) => format!("this program is not found: {error}"),
     }
 }
 

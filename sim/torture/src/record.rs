@@ -60,7 +60,7 @@ impl Record {
         let moments = self.0.moments.load(Ordering::SeqCst);
         if moments != 2 * kept.operations.len() as u64 {
             violations.push(format!(
-                "the history isn't complete: {} operations, but {moments} moments",
+                "the history is not complete: {} operations, but {moments} moments",
                 kept.operations.len()
             ));
         }

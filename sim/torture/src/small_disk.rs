@@ -82,7 +82,7 @@ impl SmallDisk {
         match full {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {}
             Err(error) => return Err(error).context("a full disk fails otherwise"),
-            Ok(()) => bail!("a full disk isn't full"),
+            Ok(()) => bail!("a full disk is not full"),
         }
         disk.free().context("removing ballast")?;
         fs::write(on.join("more"), [0x51; 2 * BLOCK as usize]).context("using a freed disk")

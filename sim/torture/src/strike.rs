@@ -260,7 +260,7 @@ impl Campaign {
                 .filter(|event| event.server == server)
                 .map(|event| event.message.as_str())
                 .collect();
-            bail!("{name} ended and doesn't say `{reason}`: {last:?}");
+            bail!("{name} ended and does not say `{reason}`: {last:?}");
         }
         Ok(())
     }
@@ -295,7 +295,7 @@ impl Campaign {
         probes.stop.send_replace(true);
         while let Some(probed) = timeout(PATIENCE, probes.tasks.join_next())
             .await
-            .context("the probers don't come to an end")?
+            .context("the probers do not come to an end")?
         {
             let probed = probed.context("a prober failed")?;
             let report = &mut self.report;

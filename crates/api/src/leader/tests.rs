@@ -39,7 +39,7 @@ fn only_views_that_are_not_older_than_what_is_known_are_accepted() {
     for (told, expected) in [
         ((2, 1, 1), (2, Some("s1:1"))),
         ((1, 3, 3), (2, Some("s1:1"))), // from before
-        ((2, 0, 3), (2, Some("s1:1"))), // hasn't heard of it yet
+        ((2, 0, 3), (2, Some("s1:1"))), // has not heard of it yet
         ((2, 0, 1), (2, None)),         // stepped down
         ((2, 1, 2), (2, Some("s1:1"))),
         ((3, 0, 2), (3, None)), // an election

@@ -57,7 +57,7 @@ pub(super) async fn compare(
         Failure::unavailable(
             Cause::RevisionsDiffer,
             format!(
-                "the servers' digests couldn't be compared: in {TRIES} tries they never \
+                "the servers' digests could not be compared: in {TRIES} tries they never \
                  answered for the same revision"
             ),
         )
@@ -130,7 +130,7 @@ impl Digests {
             return Err(Failure::unavailable(
                 Cause::NotCompared,
                 format!(
-                    "{} couldn't be compared; the others hold the same at revision {}",
+                    "{} could not be compared; the others hold the same at revision {}",
                     names(&self.missing),
                     self.revision
                 ),

@@ -23,7 +23,7 @@ Examples:
 /// Once, or until Ctrl-C.
 #[derive(Args, Debug)]
 pub(crate) struct LeaderArgs {
-    /// Go on and tell of every change as a server tells of it
+    /// Go on and show every change as a server reports it
     #[arg(long)]
     watch: bool,
 }
@@ -42,7 +42,7 @@ pub(super) async fn run(args: LeaderArgs, context: &Context) -> Result<(), Failu
                 escape(&server_name(&view, view.answered_by))
             ),
         )
-        .hint("quorid cluster leader --watch tells when one is elected"));
+        .hint("quorid cluster leader --watch shows when one is elected"));
     };
     if context.out.is_json() {
         context.out.json(&Told::new(&view, How::Asked, None))
@@ -78,7 +78,7 @@ fn now() -> String {
     now.to_string()
 }
 
-/// How a server came to tell it.
+/// How a server came to report it.
 #[derive(Debug)]
 enum How {
     /// The first answer.

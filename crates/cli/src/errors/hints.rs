@@ -5,7 +5,7 @@ use quorid_api::{Reason, Rejected, TlsError, tls::Remedy};
 pub(crate) const REACH: &str = "check that the servers run and that --servers and --ca fit";
 pub(crate) const LOOK: &str = "look whether the change was made before you ask for it again";
 pub(crate) const ADDRESS: &str = "host:port, such as 127.0.0.1:7400";
-pub(crate) const NEW_DIRECTORY: &str = "another directory, or one that doesn't exist yet";
+pub(crate) const NEW_DIRECTORY: &str = "another directory, or one that does not exist yet";
 pub(crate) const ACCOUNTS: &str = "quorid bench create --count 10000";
 
 /// For a server's refusal, where the command line knows a way.
@@ -78,7 +78,7 @@ pub(crate) fn of_tls(error: &TlsError) -> &'static str {
         TlsError::File(_) => "`quorid cert` makes the files",
         TlsError::Incomplete { .. } => "give both --cert and --key, or neither",
         TlsError::Handshake { remedy, .. } => match remedy {
-            Remedy::Authority => "give the certificate of the cluster's own CA with --ca",
+            Remedy::Authority => "give the certificate of the cluster's own authority with --ca",
             Remedy::Dates => {
                 "check the clocks of both machines; renew the server's certificate with \
                  `quorid cert`"
@@ -88,7 +88,7 @@ pub(crate) fn of_tls(error: &TlsError) -> &'static str {
             }
             Remedy::Port => "check the port: it must be the server's client address",
             Remedy::OwnCertificate => {
-                "check that --cert and --key are of the cluster's CA and still valid"
+                "check that --cert and --key are of the cluster's authority and still valid"
             }
             Remedy::Operator => "give an operator's certificate with --cert and --key",
         },

@@ -30,7 +30,7 @@ pub(super) enum HealthError {
     #[error("{0}")]
     NotReady(String),
     /// It doesn't answer.
-    #[error("{name} doesn't answer at {address}: {reason}")]
+    #[error("{name} does not answer at {address}: {reason}")]
     NoAnswer {
         /// The server.
         name: String,

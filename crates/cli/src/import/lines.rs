@@ -314,7 +314,7 @@ fn csv_line(record: CsvRecord, columns: &Columns) -> Result<NewLine, BadLine> {
     }
     let mut take = |index: usize| {
         String::from_utf8(std::mem::take(&mut fields[index]))
-            .map_err(|_| BadLine::invalid(&login_name, "the line isn't valid UTF-8"))
+            .map_err(|_| BadLine::invalid(&login_name, "the line is not valid UTF-8"))
     };
     let real_name = take(columns.real_name)?;
     let password = columns.password.map(&mut take).transpose()?;

@@ -90,7 +90,7 @@ impl Workload {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
         while let Some(told) = self.clients.join_next().await {
-            all.push(told.expect("a client doesn't panic"));
+            all.push(told.expect("a client does not panic"));
         }
         all
     }
@@ -265,7 +265,10 @@ pub(crate) fn compare(told: &[Told], has: &[Account]) -> Vec<String> {
     }
     for (id, account) in &has {
         if !expected.contains_key(id) {
-            violations.push(format!("{} is there, and shouldn't be", account.login_name));
+            violations.push(format!(
+                "{} is there, and should not be",
+                account.login_name
+            ));
         }
     }
     violations

@@ -116,7 +116,7 @@ async fn write(cluster: &mut Testbed) -> Result<Value, LabError> {
                 let name = cluster.name(server);
                 let revision = median.revision;
                 LabError::fault(format!(
-                    "{name} didn't tell when entry {revision} was {event}"
+                    "{name} did not tell when entry {revision} was {event}"
                 ))
             })?;
             let after = told.at.duration_since(median.sent).unwrap_or_default();

@@ -126,7 +126,7 @@ impl Layout {
         }
         Err(TestbedError::Directory {
             path: self.path.clone(),
-            reason: "it isn't empty, and no cluster was started in it before".to_owned(),
+            reason: "it is not empty, and no cluster was started in it before".to_owned(),
         })
     }
 
@@ -151,7 +151,7 @@ impl Layout {
             reason,
         };
         let servers = initial_servers(&text)
-            .ok_or_else(|| unusable(format!("{} isn't as it was written", config.display())))?;
+            .ok_or_else(|| unusable(format!("{} is not as it was written", config.display())))?;
         if servers.len() != self.places.len() {
             return Err(unusable(format!(
                 "its cluster has {} servers, not {}",
@@ -311,6 +311,6 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         fs::write(dir.path().join("thesis.txt"), "years of work").expect("written");
         let error = open(dir.path(), 3).err().expect("refused").to_string();
-        assert!(error.contains("isn't empty"), "{error}");
+        assert!(error.contains("is not empty"), "{error}");
     }
 }

@@ -173,7 +173,7 @@ mod tests {
         for row in &rows {
             assert!(
                 PAGE.contains(row),
-                "{row} isn't in docs/reference/configuration.md"
+                "{row} is not in docs/reference/configuration.md"
             );
         }
         let documented = PAGE

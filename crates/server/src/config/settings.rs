@@ -173,7 +173,7 @@ settings! {
         /// Log lines for people or for machines [default: human]
         #[arg(long, value_enum, env = "QUORID_LOG_FORMAT")]
         pub log_format: Option<LogFormat>,
-        /// Tell in the log what the server does
+        /// Log what the server does
         #[arg(
             short,
             long,
@@ -190,7 +190,7 @@ settings! {
 settings! {
     /// Settings of table `tls`.
     pub struct TlsFlags {
-        /// Certificate of the cluster's CA, PEM
+        /// Certificate of the cluster's authority, PEM
         #[arg(
             long = "tls-ca",
             alias = "ca",

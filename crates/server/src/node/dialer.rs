@@ -70,7 +70,7 @@ impl PeerDialer {
     ) -> io::Result<tokio_rustls::client::TlsStream<BoxedIo>> {
         let server_name = ServerName::try_from(peer_server_name(name)).map_err(io::Error::other)?;
         let late = |what| {
-            let reason = format!("{address} doesn't {what}");
+            let reason = format!("{address} does not {what}");
             move |_| io::Error::new(io::ErrorKind::TimedOut, reason)
         };
         let connected = timeout(self.patience, self.network.connect(address)).await;

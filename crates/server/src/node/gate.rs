@@ -157,7 +157,7 @@ impl Peer for Gate {
         let hello = request.into_inner();
         if peer.is_some_and(|PeerName(name)| name != hello.name) {
             return Err(Status::permission_denied(
-                "the name isn't the certificate's",
+                "the name is not the certificate's",
             ));
         }
         if hello.to != self.inner.name {

@@ -166,7 +166,7 @@ impl Node {
         if !target.voter {
             return Err(MembershipError::NotReady {
                 name: target.server.name,
-                why: "it is a learner, and learners don't lead".to_owned(),
+                why: "it is a learner, and learners do not lead".to_owned(),
             });
         }
         self.read_barrier().await?;
@@ -175,7 +175,7 @@ impl Node {
         } else {
             Err(MembershipError::NotReady {
                 name: target.server.name,
-                why: "it didn't take over in time; see its log".to_owned(),
+                why: "it did not take over in time; see its log".to_owned(),
             })
         }
     }
@@ -213,7 +213,7 @@ impl Node {
             .await
             .map_err(|status| {
                 not_ready(format!(
-                    "it doesn't answer at {}: {}; start it with --join first",
+                    "it does not answer at {}: {}; start it with --join first",
                     new.peer_address,
                     status_text(&status)
                 ))

@@ -324,7 +324,7 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let StateSnapshot::Outgoing(reader) = snapshot.snapshot else {
-            let what = "the engine sent a snapshot that wasn't made to be sent";
+            let what = "the engine sent a snapshot that was not made to be sent";
             return Err(StreamingError::Network(NetworkError::from_string(what)));
         };
         let head = proto::SnapshotHead {

@@ -45,7 +45,7 @@ pub enum Refused {
         theirs: String,
     },
     /// An address leads to another cluster, or to one that doesn't know this server.
-    #[error("{other} belongs to cluster {cluster_id}, which doesn't know this server")]
+    #[error("{other} belongs to cluster {cluster_id}, which does not know this server")]
     Foreign {
         /// The server that answered.
         other: String,

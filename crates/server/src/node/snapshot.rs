@@ -78,7 +78,7 @@ impl SnapshotReceiver {
         let loaded = self.loader.finish(totals).or_internal()?;
         let (last_log_id, last_membership) = position(loaded.position()).or_internal()?;
         if last_log_id != self.meta.last_log_id || last_membership != self.meta.last_membership {
-            return Err(Status::data_loss("the snapshot isn't what its head says"));
+            return Err(Status::data_loss("the snapshot is not what its head says"));
         }
         let snapshot = Snapshot {
             meta: self.meta,

@@ -10,7 +10,7 @@ use super::cluster::ClusterMember;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Unavailable {
     /// Another server leads, or none.
-    #[error("this server doesn't lead{}", match leader {
+    #[error("this server does not lead{}", match leader {
         Some(leader) => format!("; {} at {} does, in term {term}", leader.server.name, leader.server.client_address),
         None => "; the servers are electing a leader".to_owned(),
     })]

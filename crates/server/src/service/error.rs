@@ -33,7 +33,7 @@ pub enum Error {
     #[error(transparent)]
     Membership(#[from] MembershipError),
     /// A bug or a disk.
-    #[error("this server has a fault: {0}; its log tells more")]
+    #[error("this server has a fault: {0}; its log says more")]
     Fault(#[from] Fault),
 }
 

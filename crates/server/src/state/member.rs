@@ -37,7 +37,7 @@ fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     if !fits || !value.is_empty() {
         return Err(Fault::new(
             STORING,
-            "a membership isn't of a group and an object",
+            "a membership is not of a group and an object",
         ));
     }
     Ok(())
@@ -61,7 +61,7 @@ fn check_group_of(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fau
     if !there || !value.is_empty() {
         return Err(Fault::new(
             STORING,
-            "a member isn't in the group that it names",
+            "a member is not in the group that it names",
         ));
     }
     Ok(())

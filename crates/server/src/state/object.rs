@@ -26,7 +26,7 @@ fn check_row(_: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     const STORING: &str = "storing a received snapshot";
     let object = decode(value)?;
     if object.id.as_bytes().as_slice() != key {
-        return Err(Fault::new(STORING, "an object isn't that of its id"));
+        return Err(Fault::new(STORING, "an object is not that of its id"));
     }
     match object.violation() {
         Some((attribute, violation)) => {

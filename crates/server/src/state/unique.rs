@@ -26,7 +26,7 @@ fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     if !has_it && !kept {
         return Err(Fault::new(
             "storing a received snapshot",
-            "a unique value isn't that of its object",
+            "a unique value is not that of its object",
         ));
     }
     Ok(())

@@ -147,7 +147,7 @@ impl Machine {
         let entries = opened.log.read(self.state.next(), upto + 1)?;
         let expected = (self.state.next()..=upto).map_while(|index| self.committed_at(index));
         if !entries.iter().cloned().eq(expected) {
-            return Err(format!("the log doesn't have what is committed up to {upto}").into());
+            return Err(format!("the log does not have what is committed up to {upto}").into());
         }
         self.report.add("commands applied", entries.len() as u64);
         let outcomes = apply(&opened.store, &entries);
@@ -192,7 +192,7 @@ impl Machine {
         }
         let upto = self.chance.within(from..=durable.index);
         let Some((at, _)) = self.committed_at(upto) else {
-            return Err(format!("{durable:?} is durable and wasn't committed").into());
+            return Err(format!("{durable:?} is durable and was not committed").into());
         };
         self.write_log(opened, vec![Record::Purge(at)], wait)
     }

@@ -29,11 +29,11 @@ impl Machine {
     fn open(&mut self) -> Result<Opened, End> {
         self.folder.look()?;
         let directory = DataDirectory::open(&self.folder.data_directory());
-        let directory = directory.map_err(|error| format!("doesn't open: {error}"))?;
+        let directory = directory.map_err(|error| format!("does not open: {error}"))?;
         let log = directory.open_log(&self.options);
-        let log = log.map_err(|error| format!("the log doesn't open: {error}"))?;
+        let log = log.map_err(|error| format!("the log does not open: {error}"))?;
         let store = State::open(Arc::new(self.disk.power_on()), StoreOptions::default());
-        let store = store.map_err(|fault| format!("the state doesn't open: {fault}"))?;
+        let store = store.map_err(|fault| format!("the state does not open: {fault}"))?;
         Ok(Opened {
             log,
             store,
@@ -52,9 +52,9 @@ impl Machine {
             self.disk.set_fuse(self.chance.within(0..=12));
         }
         let directory = DataDirectory::open(&self.folder.data_directory());
-        let directory = directory.map_err(|error| format!("doesn't open: {error}"))?;
+        let directory = directory.map_err(|error| format!("does not open: {error}"))?;
         let log = directory.open_log(&self.options);
-        drop(log.map_err(|error| format!("the log doesn't open: {error}"))?);
+        drop(log.map_err(|error| format!("the log does not open: {error}"))?);
         if !in_state {
             self.folder.cut_opening(&before)?;
             self.disk.power_off();
@@ -62,7 +62,7 @@ impl Machine {
         } else {
             let opened = State::open(Arc::new(powered), StoreOptions::default());
             if self.disk.is_on() {
-                opened.map_err(|fault| format!("the state doesn't open: {fault}"))?;
+                opened.map_err(|fault| format!("the state does not open: {fault}"))?;
                 self.disk.power_off();
                 return Ok(false);
             }
@@ -100,7 +100,7 @@ impl Machine {
             && self.opened.applied < applied
         {
             let Some((at, payload)) = self.committed_at(self.opened.next()) else {
-                return Err(format!("the state is at {applied:?}, which wasn't committed").into());
+                return Err(format!("the state is at {applied:?}, which was not committed").into());
             };
             self.opened
                 .apply(at, &payload)

@@ -24,7 +24,7 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), LabError> {
         .chapter("follower_away", "A follower is away for too long")?;
     tour.narrator.say(
         "A follower is killed while clients write. Two of three are still a majority, so writes \
-         go on. Servers don't keep their logs for ever: in this tour some 500 entries behind the \
+         go on. Servers do not keep their logs for ever: in this tour some 500 entries behind the \
          last checkpoint, half a million otherwise. Once the log no longer reaches back to where \
          the follower was, the leader sends it a snapshot of the whole state, then the log \
          behind it.",

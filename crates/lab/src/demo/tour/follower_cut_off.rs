@@ -19,8 +19,8 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<(), LabError> {
     )?;
     tour.narrator.say(
         "Cut off, a follower hears of no leader and would stand for election. Before that it \
-         asks the others whether they would vote for it. It gets no answer, so it doesn't count \
-         up its term, and it doesn't disturb the leader when it is back: it gets what it missed, \
+         asks the others whether they would vote for it. It gets no answer, so it does not count \
+         up its term, and it does not disturb the leader when it is back: it gets what it missed, \
          and that is all.",
     )?;
     let leader = tour.cluster.wait_ready(PATIENCE).await?;

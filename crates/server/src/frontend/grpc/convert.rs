@@ -103,7 +103,7 @@ pub(super) fn account_removal(
 pub(super) fn account_name(name: &str) -> Result<Selector, Invalid> {
     let malformed = || {
         Invalid::AccountName(format!(
-            "`{}` doesn't name an account; write accounts/{{id}} or accounts/login:{{login_name}}",
+            "`{}` does not name an account; write accounts/{{id}} or accounts/login:{{login_name}}",
             shown(name)
         ))
     };
@@ -240,7 +240,7 @@ pub(super) fn expected_version(etag: &str) -> Result<Option<Revision>, Invalid> 
         .map(|version| Some(Revision(version)))
         .ok_or_else(|| {
             Invalid::Etag(format!(
-                "`{}` isn't an etag of this directory; send one as it came with an account",
+                "`{}` is not an etag of this directory; send one as it came with an account",
                 shown(etag)
             ))
         })
@@ -318,7 +318,7 @@ fn update(
     }
     if new_password.is_some() && matches!(password, PasswordChange::Keep) {
         return Err(Invalid::FieldMask(
-            "new_password is given, but update_mask doesn't have `password`".to_owned(),
+            "new_password is given, but update_mask does not have `password`".to_owned(),
         ));
     }
     for asked in edits {

@@ -211,7 +211,7 @@ fn assert_documented(status: &Status) {
     assert_eq!(info.domain, errors::DOMAIN);
     assert!(
         PAGE.contains(&format!("| `{}` |", info.reason)),
-        "{} isn't in docs/reference/api.md",
+        "{} is not in docs/reference/api.md",
         info.reason
     );
     assert_ne!(status.message(), "");

@@ -96,7 +96,7 @@ fn page_start<T>(
     };
     start().map(Some).ok_or_else(|| {
         Invalid::PageToken(
-            "the page token isn't one of this list; send next_page_token as it came, or none to \
+            "the page token is not one of this list; send next_page_token as it came, or none to \
              begin at the first page"
                 .to_owned(),
         )
