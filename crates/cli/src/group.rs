@@ -300,7 +300,7 @@ async fn delete(args: DeleteArgs, context: &Context) -> Result<(), Failure> {
         .line(format!("deleted {}", escape(&args.group_name)))
 }
 
-/// Members are read after the group, each page at least at the group's revision.
+/// Members are read after the group, page by page: changes that are made meanwhile may be among them.
 async fn show(args: ShowArgs, context: &Context) -> Result<(), Failure> {
     let read = args.read.read(context)?;
     let name = GroupName::Name(args.group_name);
@@ -356,7 +356,7 @@ pub(crate) struct GroupRecord {
     etag: String,
 }
 
-/// A group, its members if they were read, and the revision of both.
+/// A group, its members if they were read, and the revision that was read last.
 #[derive(Serialize)]
 struct Seen<'a> {
     #[serde(flatten)]

@@ -100,11 +100,11 @@ fn create<V: View>(
     edits: &[Edit],
     verifier: Option<Verifier>,
 ) -> Result<Executed, Refused<V::Error>> {
-    let next = next_number(view, edits)?;
+    let next = next_number(view, &object, edits)?;
     edit(&mut object, edits, next.as_ref())?;
     let id = object.id;
     let mut events = vec![Event::ObjectStored(object.clone())];
-    events.extend(count(&object, next.as_ref()));
+    events.extend(count(view, &object, next.as_ref())?);
     events.extend(move_unique(view, None, &object)?);
     events.extend(
         verifier
@@ -136,7 +136,7 @@ fn change<V: View>(
         VerifierChange::Remove => None,
     };
     let mut after = before.clone();
-    let next = next_number(view, edits)?;
+    let next = next_number(view, &before, edits)?;
     edit(&mut after, edits, next.as_ref())?;
     let done = Done::Changed;
     if after == before && verifier == kept {
@@ -161,7 +161,7 @@ fn change<V: View>(
     }
     let mut events = vec![Event::ObjectStored(after.clone())];
     if before.values(POSIX_NUMBER) != after.values(POSIX_NUMBER) {
-        events.extend(count(&after, next.as_ref()));
+        events.extend(count(view, &after, next.as_ref())?);
     }
     events.extend(move_unique(view, Some(&before), &after)?);
     if verifier != kept {
@@ -242,10 +242,12 @@ fn move_unique<V: View>(
             continue; // It had it before, and it was kept.
         }
         if let Some(holder) = holder {
-            if !key.is_kept() || has(view, holder, &key)? {
+            let kind = has(view, holder, &key)?;
+            if let Some(kind) = kind.or((!key.is_kept()).then_some(after.kind)) {
                 return Err(Refused::Rejected(Rejection::ValueTaken {
                     attribute: key.attribute,
                     value: value.clone(),
+                    kind,
                     holder,
                 }));
             }
@@ -259,10 +261,11 @@ fn move_unique<V: View>(
     Ok(freed.chain(taken).collect())
 }
 
-/// Whether an object has a value now.
-fn has<V: View>(view: &V, id: ObjectId, key: &UniqueKey) -> Result<bool, V::Error> {
+/// The kind of an object, if it has a value now.
+fn has<V: View>(view: &V, id: ObjectId, key: &UniqueKey) -> Result<Option<Kind>, V::Error> {
     let object = view.object(&id)?;
-    Ok(object.is_some_and(|object| object.unique_keys().any(|(has, _)| has == *key)))
+    let has_it = object.filter(|object| object.unique_keys().any(|(has, _)| has == *key));
+    Ok(has_it.map(|object| object.kind))
 }
 
 /// Read only where there is one.

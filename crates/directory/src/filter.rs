@@ -21,13 +21,15 @@ pub enum Filter {
         attribute: AttributeNumber,
         /// The value.
         value: Value,
+        /// Its text, in lower case.
+        folded: String,
     },
     /// A value of the attribute begins like this.
     Begins {
         /// The attribute.
         attribute: AttributeNumber,
-        /// The beginning.
-        begin: String,
+        /// The beginning, in lower case.
+        folded: String,
     },
     /// The attribute has a value.
     Present {
@@ -39,6 +41,8 @@ pub enum Filter {
 impl Filter {
     /// The most bytes that a filter's text has.
     pub const BYTES_MAX: usize = 4096;
+    /// The most conditions of attributes in it.
+    pub const TERMS_MAX: usize = 32;
     /// How deep parentheses and `not` may be nested.
     pub const DEPTH_MAX: usize = 16;
 
@@ -52,7 +56,11 @@ impl Filter {
         if text.len() > Self::BYTES_MAX {
             return Err(InvalidFilter::TooLong { bytes: text.len() });
         }
-        let mut reader = Reader { text, at: 0 };
+        let mut reader = Reader {
+            text,
+            at: 0,
+            terms: 0,
+        };
         let filter = reader.either(0)?;
         match reader.peek() {
             None => Ok(filter),
@@ -62,22 +70,23 @@ impl Filter {
 
     /// Whether an object fulfils it.
     pub fn fits(&self, object: &Object) -> bool {
-        let any = |attribute: &AttributeNumber, fits: &dyn Fn(String) -> bool| {
-            let values = object.values(*attribute).iter();
-            values.map(fold).any(fits)
+        let any = |attribute: &AttributeNumber, fits: &dyn Fn(&str) -> bool| {
+            object.values(*attribute).iter().any(|value| match value {
+                Value::Text(text) => fits(text),
+                Value::Number(number) => fits(&number.to_string()),
+            })
         };
         match self {
             Self::And(filters) => filters.iter().all(|filter| filter.fits(object)),
             Self::Or(filters) => filters.iter().any(|filter| filter.fits(object)),
             Self::Not(filter) => !filter.fits(object),
-            Self::Equal { attribute, value } => {
-                let value = fold(value);
-                any(attribute, &|has| has == value)
-            }
-            Self::Begins { attribute, begin } => {
-                let begin = begin.to_lowercase();
-                any(attribute, &|has| has.starts_with(&begin))
-            }
+            Self::Equal {
+                attribute, folded, ..
+            } => any(attribute, &|text| lower(text).eq(folded.chars())),
+            Self::Begins { attribute, folded } => any(attribute, &|text| {
+                let mut text = lower(text);
+                folded.chars().all(|c| text.next() == Some(c))
+            }),
             Self::Present { attribute } => !object.values(*attribute).is_empty(),
         }
     }
@@ -85,7 +94,9 @@ impl Filter {
     /// A unique value that whoever fulfils it must have: then there is one such object at most.
     pub fn unique_key(&self) -> Option<UniqueKey> {
         match self {
-            Self::Equal { attribute, value } => {
+            Self::Equal {
+                attribute, value, ..
+            } => {
                 let row = attribute.attribute().filter(|row| row.unique)?;
                 Some(UniqueKey {
                     attribute: *attribute,
@@ -119,6 +130,12 @@ pub enum InvalidFilter {
         /// Where, in bytes, from 1.
         position: usize,
     },
+    /// More conditions than are looked at.
+    #[error(
+        "the filter has more than {} conditions; search for some of them at a time",
+        Filter::TERMS_MAX
+    )]
+    TooMany,
     /// Something else is needed there.
     #[error(
         "at position {position} of the filter there must be {expected}; \
@@ -147,6 +164,7 @@ struct Reader<'t> {
     text: &'t str,
     /// Where it is, in bytes.
     at: usize,
+    terms: usize,
 }
 
 /// The value in a condition.
@@ -196,6 +214,10 @@ impl<'t> Reader<'t> {
     }
 
     fn condition(&mut self) -> Result<Filter, InvalidFilter> {
+        self.terms += 1;
+        if self.terms > Filter::TERMS_MAX {
+            return Err(InvalidFilter::TooMany);
+        }
         self.peek();
         let rest = self.rest();
         let length = rest
@@ -217,12 +239,16 @@ impl<'t> Reader<'t> {
             Pattern::Any => Filter::Present { attribute: number },
             Pattern::Begins(begin) => Filter::Begins {
                 attribute: number,
-                begin,
+                folded: lower(&begin).collect(),
             },
-            Pattern::Equal(text) => Filter::Equal {
-                attribute: number,
-                value: value(attribute, &text)?,
-            },
+            Pattern::Equal(text) => {
+                let value = value(attribute, &text)?;
+                Filter::Equal {
+                    attribute: number,
+                    folded: lower(&value.to_string()).collect(),
+                    value,
+                }
+            }
         })
     }
 
@@ -320,6 +346,7 @@ fn value(attribute: &'static Attribute, text: &str) -> Result<Value, InvalidFilt
         })
 }
 
-fn fold(value: &Value) -> String {
-    value.to_string().to_lowercase()
+/// A character at a time, so that a text and its beginning are folded the same way.
+fn lower(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
 }

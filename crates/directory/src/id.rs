@@ -51,7 +51,7 @@ impl FromStr for ObjectId {
     }
 }
 
-/// The text isn't an account id.
+/// The text is no id of an object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid account id: {0}; an account id is a UUID such as {EXAMPLE}")]
 pub struct InvalidObjectId(#[from] InvalidUuid);

@@ -32,8 +32,8 @@ pub enum Limit {
     GroupsOfOne,
     /// Numbers for accounts and groups.
     Numbers,
-    /// Groups that are looked at to judge one membership of a group in a group.
-    GroupsWithin,
+    /// Memberships that are looked at to judge the new ones of one change.
+    MembershipsLookedAt,
 }
 
 impl Limit {
@@ -42,7 +42,7 @@ impl Limit {
         match self {
             Self::GroupDepth => 8,
             Self::GroupsOfOne => 1_000,
-            Self::GroupsWithin => 10_000,
+            Self::MembershipsLookedAt => 100_000,
             Self::Numbers => 4_294_967_294,
         }
     }
@@ -63,11 +63,12 @@ impl fmt::Display for Limit {
             ),
             Self::Numbers => write!(
                 f,
-                "the directory has no number below {most} left to give; give one that is free"
+                "the directory has no number up to {most} left to give; give one that is free"
             ),
-            Self::GroupsWithin => write!(
+            Self::MembershipsLookedAt => write!(
                 f,
-                "the group to be added has more than {most} groups in it; add those it has directly"
+                "to judge this change, more than {most} memberships would have to be looked at; \
+                 name fewer members at once"
             ),
         }
     }
@@ -95,11 +96,12 @@ pub(crate) fn change_members<V: View>(
         }
     }
     let mut events = Vec::new();
+    let mut judge = Judge::of(view, group.id);
     for (membership, added) in changes {
         let is_member = view.is_member(&membership)?;
         match (is_member, added) {
             (false, true) => {
-                may_join(view, &membership)?;
+                judge.may_join(&membership)?;
                 events.push(Event::MemberAdded(membership));
             }
             (true, false) => events.push(Event::MemberRemoved(membership)),
@@ -139,7 +141,7 @@ pub(crate) fn leave<V: View>(
     }
     if gone.kind == Kind::Group {
         for kind in Kind::ALL {
-            let members = view.members(&gone.id, kind)?;
+            let members = view.members(&gone.id, kind, usize::MAX)?;
             events.extend(members.into_iter().map(|member| {
                 Event::MemberRemoved(Membership {
                     group: gone.id,
@@ -172,26 +174,74 @@ pub fn all_groups_of<E>(
     Ok(found)
 }
 
-/// Whether an object may become a member: no cycles, and all within their limits.
-fn may_join<V: View>(view: &V, membership: &Membership) -> Result<(), Refused<V::Error>> {
-    let Membership {
-        group,
-        kind,
-        member,
-    } = membership;
-    let groups_of = |id: &ObjectId| Ok(view.groups_of(id)?);
-    let mut outer: BTreeSet<_> = all_groups_of(group, groups_of)?.into_iter().collect();
-    outer.insert(*group);
-    if *kind == Kind::Group {
-        if outer.contains(member) {
-            let (group, member) = (*group, *member);
-            return Err(Refused::Rejected(Rejection::GroupCycle { group, member }));
+/// Judges the new members of one group: no cycles, and all within their limits.
+struct Judge<'v, V> {
+    view: &'v V,
+    group: ObjectId,
+    /// The group and all that it is a member of, and how high they go; once they are needed.
+    outer: Option<(BTreeSet<ObjectId>, usize)>,
+    looked_at: usize,
+}
+
+impl<'v, V: View> Judge<'v, V> {
+    fn of(view: &'v V, group: ObjectId) -> Self {
+        Self {
+            view,
+            group,
+            outer: None,
+            looked_at: 0,
         }
-        let depth = height(*group, groups_of)? + height_within(view, *member)?;
-        within(Limit::GroupDepth, depth)?;
     }
-    outer.extend(all_groups_of(member, groups_of)?);
-    within(Limit::GroupsOfOne, outer.len())
+
+    fn may_join(&mut self, membership: &Membership) -> Result<(), Refused<V::Error>> {
+        let (group, member) = (self.group, membership.member);
+        let (outer, height) = match self.outer.take() {
+            Some(outer) => outer,
+            None => self.around(group)?,
+        };
+        if membership.kind == Kind::Group {
+            if outer.contains(&member) {
+                return Err(Refused::Rejected(Rejection::GroupCycle { group, member }));
+            }
+            within(Limit::GroupDepth, height + self.height_within(member)?)?;
+        }
+        let groups = all_groups_of(&member, |id| self.groups_of(id))?;
+        let others = groups.iter().filter(|group| !outer.contains(group)).count();
+        within(Limit::GroupsOfOne, outer.len() + others)?;
+        self.outer = Some((outer, height));
+        Ok(())
+    }
+
+    /// A group and all that it is a member of, and the longest chain of these.
+    fn around(
+        &mut self,
+        group: ObjectId,
+    ) -> Result<(BTreeSet<ObjectId>, usize), Refused<V::Error>> {
+        let outer = all_groups_of(&group, |id| self.groups_of(id))?;
+        let height = height(group, |id| self.groups_of(id))?;
+        Ok((outer.into_iter().chain([group]).collect(), height))
+    }
+
+    /// How many groups the longest chain of members in the group has, itself included.
+    fn height_within(&mut self, group: ObjectId) -> Result<usize, Refused<V::Error>> {
+        height(group, |group| {
+            let left = Limit::MembershipsLookedAt.most() - self.looked_at;
+            let within_it = self.view.members(group, Kind::Group, left + 1)?;
+            self.look_at(within_it.len())?;
+            Ok(within_it)
+        })
+    }
+
+    fn groups_of(&mut self, id: &ObjectId) -> Result<Vec<ObjectId>, Refused<V::Error>> {
+        let groups = self.view.groups_of(id)?;
+        self.look_at(groups.len())?;
+        Ok(groups)
+    }
+
+    fn look_at(&mut self, memberships: usize) -> Result<(), Refused<V::Error>> {
+        self.looked_at += memberships;
+        within(Limit::MembershipsLookedAt, self.looked_at)
+    }
 }
 
 fn within<E>(limit: Limit, count: usize) -> Result<(), Refused<E>> {
@@ -199,17 +249,6 @@ fn within<E>(limit: Limit, count: usize) -> Result<(), Refused<E>> {
         true => Ok(()),
         false => Err(Refused::Rejected(Rejection::LimitExceeded { limit })),
     }
-}
-
-/// How many groups the longest chain of members in the group has, itself included.
-fn height_within<V: View>(view: &V, group: ObjectId) -> Result<usize, Refused<V::Error>> {
-    let mut looked_at = 0;
-    height(group, |group| {
-        let within_it = view.members(group, Kind::Group)?;
-        looked_at += within_it.len();
-        within(Limit::GroupsWithin, looked_at)?;
-        Ok(within_it)
-    })
 }
 
 /// How many there are on the longest way from an object to where there is no next one, itself

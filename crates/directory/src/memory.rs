@@ -188,10 +188,16 @@ impl View for MemoryDirectory {
         Ok(of.map(|membership| membership.group).collect())
     }
 
-    fn members(&self, group: &ObjectId, kind: Kind) -> Result<Vec<ObjectId>, Infallible> {
+    fn members(
+        &self,
+        group: &ObjectId,
+        kind: Kind,
+        limit: usize,
+    ) -> Result<Vec<ObjectId>, Infallible> {
         let of_kind = |it: &&Membership| it.group == *group && it.kind == kind;
         let of = self.memberships.iter().filter(of_kind);
-        Ok(of.map(|membership| membership.member).collect())
+        let members = of.map(|membership| membership.member);
+        Ok(members.take(limit).collect())
     }
 
     fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Infallible> {

@@ -15,13 +15,20 @@ use crate::view::View;
 /// their own.
 pub const NUMBERS_FROM: u64 = 65_536;
 
+/// How far above the counter a number that an operator gives moves it.
+const NEAR: u64 = 100_000;
+
 /// The next number that nobody has or had, if one of the edits may need it.
 pub(crate) fn next_number<V: View>(
     view: &V,
+    object: &Object,
     edits: &[Edit],
 ) -> Result<Option<Value>, Refused<V::Error>> {
     let assigns = |edit: &Edit| edit.action == EditAction::Assign;
-    if !edits.iter().any(assigns) {
+    let of_number = || edits.iter().filter(|edit| edit.attribute == POSIX_NUMBER);
+    // One that it has stays, unless an edit takes it away.
+    let has_one = !object.values(POSIX_NUMBER).is_empty() && of_number().all(assigns);
+    if has_one || !of_number().any(assigns) {
         return Ok(None);
     }
     let mut next = view.next_number()?.max(NUMBERS_FROM);
@@ -35,14 +42,21 @@ pub(crate) fn next_number<V: View>(
     }
 }
 
-/// That the number is given, if the object took it.
-pub(crate) fn count(object: &Object, next: Option<&Value>) -> Option<Event> {
-    match (next, object.values(POSIX_NUMBER).first()) {
-        (Some(Value::Number(next)), Some(Value::Number(has))) if next == has => {
-            Some(Event::NumbersCounted { next: next + 1 })
-        }
-        _ => None,
-    }
+/// What the counter gives next, now that an object has another number. A number that an operator gives
+/// moves it too, if it is not far above: so that a row of them need not be walked through one by one.
+pub(crate) fn count<V: View>(
+    view: &V,
+    object: &Object,
+    given: Option<&Value>,
+) -> Result<Option<Event>, V::Error> {
+    let value = object.values(POSIX_NUMBER).first();
+    let Some(Value::Number(number)) = value else {
+        return Ok(None);
+    };
+    let from = view.next_number()?.max(NUMBERS_FROM);
+    let near = (from..from.saturating_add(NEAR)).contains(number);
+    let counts = near || (value == given && *number >= from);
+    Ok(counts.then_some(Event::NumbersCounted { next: number + 1 }))
 }
 
 fn key(number: u64) -> UniqueKey {

@@ -12,15 +12,14 @@ use crate::value::Value;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// Another object has a value that no two may have.
-    #[error(
-        "{attribute} `{value}` already belongs to {} {holder}; choose another one",
-        attribute.holders()
-    )]
+    #[error("{attribute} `{value}` already belongs to {kind} {holder}; choose another one")]
     ValueTaken {
         /// The attribute that has the value.
         attribute: AttributeNumber,
         /// The value that was asked for.
         value: Value,
+        /// What has it.
+        kind: Kind,
         /// Whose it is.
         holder: ObjectId,
     },

@@ -18,14 +18,6 @@ impl AttributeNumber {
         let row = ATTRIBUTES.binary_search_by_key(&self, |attribute| attribute.number);
         row.ok().map(|row| &ATTRIBUTES[row])
     }
-
-    /// The kind of objects that have it, in sentences.
-    pub(crate) fn holders(self) -> Kind {
-        let kinds = self
-            .attribute()
-            .map_or(&Kind::ALL[..], |attribute| attribute.kinds);
-        kinds.first().copied().unwrap_or(Kind::Person)
-    }
 }
 
 /// The attribute's name in sentences, such as `login name`.

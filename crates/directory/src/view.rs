@@ -23,8 +23,13 @@ pub trait View {
     /// The groups that have this object as a member themselves, by id.
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Self::Error>;
 
-    /// The members of a group that are of this kind, by id: those that it has itself.
-    fn members(&self, group: &ObjectId, kind: Kind) -> Result<Vec<ObjectId>, Self::Error>;
+    /// The members of a group that are of this kind, by id, `limit` at most: those that it has itself.
+    fn members(
+        &self,
+        group: &ObjectId,
+        kind: Kind,
+        limit: usize,
+    ) -> Result<Vec<ObjectId>, Self::Error>;
 
     /// What the password of this account is checked against.
     fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Self::Error>;

@@ -208,7 +208,7 @@ impl Node {
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched().clone();
         let index = |id: Option<types::LogId>| id.map_or(0, |id| id.index);
-        let view = self.read()?;
+        let (accounts, groups) = self.read()?.count_accounts_and_groups()?;
         Ok(ServerStatus {
             role: Role::of(metrics.state),
             term: metrics.current_term,
@@ -218,8 +218,8 @@ impl Node {
             applied: index(metrics.last_applied),
             checkpoint: self.inner.store.durable().applied.map_or(0, |at| at.index),
             purged: index(metrics.purged),
-            accounts: view.count_accounts()?,
-            groups: view.count_groups()?,
+            accounts,
+            groups,
             disk_bytes: self.inner.store.disk_bytes() + self.inner.log.disk_bytes(),
         })
     }

@@ -20,7 +20,7 @@ use quorid_directory::{
 pub use self::{
     cluster::{Replacement, StatusReport},
     error::Error,
-    groups::{GroupChange, GroupCreation, GroupEdit, MembersPage},
+    groups::{GroupChange, GroupCreation, GroupEdit, Member, MembersPage},
     requests::{
         AccountChange, AccountCreation, AccountRemoval, AccountsPage, Answer, Caller, Consistency,
         Found, GroupsPage, Login, PasswordChange,
@@ -47,6 +47,8 @@ const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// The accounts that are looked at for one page of a search: others wait for the thread meanwhile.
 const LOOKED_AT_MAX: usize = 10_000;
+/// The same in bytes, as they are stored.
+const LOOKED_AT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What a server does for its clients.
 pub struct Service {
@@ -227,6 +229,7 @@ impl Service {
                     objects: limit,
                     bytes: PAGE_BYTES_MAX,
                     looked_at: LOOKED_AT_MAX,
+                    bytes_looked_at: LOOKED_AT_BYTES_MAX,
                 };
                 let (accounts, next) = view.accounts(after, stretch, fits)?;
                 AccountsPage { accounts, next }

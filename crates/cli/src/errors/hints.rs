@@ -23,10 +23,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         Reason::ServerNotFound | Reason::ServerExists => "quorid cluster status",
         Reason::LoginNameTaken | Reason::ValueTaken => {
             let Some(holder) = rejected.metadata.get("account_id") else {
-                return rejected
-                    .metadata
-                    .get("value")
-                    .map(|name| format!("quorid group show {name}"));
+                return Some("quorid get groups --output json".to_owned());
             };
             return Some(format!("quorid reverse-lookup {holder}"));
         }

@@ -1,11 +1,6 @@
 //! Groups in files: `quorid group export` and `quorid group import`.
 
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, Read as _},
-    path::PathBuf,
-    pin::pin,
-};
+use std::{collections::BTreeMap, io::Read as _, path::PathBuf, pin::pin};
 
 use clap::Args;
 use futures_util::StreamExt as _;
@@ -23,7 +18,10 @@ use crate::{
     destination::Destination,
     errors::{Cause, Failure, OrFailure as _},
     export::{csv_line, json_line},
-    import::{FileFormat, source},
+    import::{
+        FileFormat,
+        source::{self, Source},
+    },
     record,
     terminal::{Output, escape, to_json},
 };
@@ -47,8 +45,8 @@ member_groups and attributes such as description; several values are lines of on
 file has one object a line, with group_name, members, member_groups and attributes.
 Exit code 7 if something was rejected; what was accepted stays.";
 
-/// The longest line of JSON: a group of some hundred thousand members.
-const LINE_BYTES_MAX: u64 = 64 << 20;
+/// The longest file: it is read as a whole.
+const FILE_BYTES_MAX: u64 = 256 << 20;
 /// What the names of members in one request may have, bytes: a server takes 64 KiB.
 const NAMES_BYTES_MAX: usize = 48 << 10;
 
@@ -104,7 +102,9 @@ pub(super) async fn export(args: ExportArgs, context: &Context) -> Result<(), Fa
     let mut groups = pin!(context.client.groups(read));
     let mut count = 0;
     while let Some(group) = groups.next().await {
-        let line = with_members(group?, read, &context.client).await?;
+        let Some(line) = with_members(group?, read, &context.client).await? else {
+            continue;
+        };
         to.write(&match format {
             FileFormat::Csv => csv_line(&line.fields()),
             FileFormat::Jsonl => json_line(&line)?,
@@ -118,7 +118,12 @@ pub(super) async fn export(args: ExportArgs, context: &Context) -> Result<(), Fa
     Ok(())
 }
 
-async fn with_members(group: Group, read: Read, client: &Client) -> Result<GroupLine, Error> {
+/// A group with its members; None if it was deleted meanwhile.
+async fn with_members(
+    group: Group,
+    read: Read,
+    client: &Client,
+) -> Result<Option<GroupLine>, Failure> {
     let mut line = GroupLine {
         group_name: group.group_name,
         attributes: record::by_name(group.attributes),
@@ -126,18 +131,22 @@ async fn with_members(group: Group, read: Read, client: &Client) -> Result<Group
         ..GroupLine::default()
     };
     let Ok(id) = group.id.parse() else {
-        return Ok(line);
+        let why = format!(
+            "a server gave a group the id `{}`, which is no UUID",
+            group.id
+        );
+        return Err(Failure::fault(why));
     };
     let mut members = pin!(client.members(GroupName::Id(id), read));
     while let Some(member) = members.next().await {
-        let member = member?;
-        if member.group_name.is_empty() {
-            line.members.push(member.login_name);
-        } else {
-            line.member_groups.push(member.group_name);
+        match member {
+            Ok(member) if member.group_name.is_empty() => line.members.push(member.login_name),
+            Ok(member) => line.member_groups.push(member.group_name),
+            Err(Error::Rejected(why)) if why.reason == Reason::GroupNotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
     }
-    Ok(line)
+    Ok(Some(line))
 }
 
 /// The attributes of groups, but for the name.
@@ -191,10 +200,33 @@ impl GroupLine {
 }
 
 /// The lines of a file, each with its number, or what is wrong with it.
-type Lines = Box<dyn Iterator<Item = (u64, Result<GroupLine, String>)>>;
+type Lines<'t> = Box<dyn Iterator<Item = (u64, Result<GroupLine, String>)> + 't>;
 
-fn csv_lines(input: Box<dyn BufRead + Send>) -> Result<Lines, String> {
-    let mut reader = csv::Reader::from_reader(input);
+/// All of the file. A file that cannot be read to its end is not imported at all.
+fn text_of(source: Source) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let name = source.name;
+    let mut input = source.input.take(FILE_BYTES_MAX + 1);
+    let read = input.read_to_end(&mut bytes);
+    read.or_failure(Failure::input, format_args!("cannot read {name}"))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let why = format!("{name} has more than {} MiB", FILE_BYTES_MAX >> 20);
+        return Err(Failure::usage(why).hint("import parts of it"));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.trim_start_matches('\u{feff}').to_owned()),
+        Err(_) => Err(Failure::usage(format!("{name} is not valid UTF-8"))),
+    }
+}
+
+fn csv_lines(text: &str) -> Result<Lines<'_>, String> {
+    // Where a quote is missing, what follows would be members of the group before.
+    if text.matches('"').count() % 2 == 1 {
+        return Err(
+            "a quoted field does not end: the file is cut off, or a quote is missing".to_owned(),
+        );
+    }
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| error.to_string())?.clone();
     let known = columns();
     if let Some(unknown) = header.iter().find(|name| !known.contains(name)) {
@@ -219,25 +251,12 @@ fn csv_lines(input: Box<dyn BufRead + Send>) -> Result<Lines, String> {
     })))
 }
 
-fn json_lines(mut input: Box<dyn BufRead + Send>) -> Lines {
-    let mut number = 0;
-    Box::new(std::iter::from_fn(move || {
-        loop {
-            let mut text = Vec::new();
-            number += 1;
-            let read = (&mut input)
-                .take(LINE_BYTES_MAX)
-                .read_until(b'\n', &mut text);
-            match read {
-                Ok(0) => return None,
-                Ok(_) if text.trim_ascii().is_empty() => {}
-                Ok(_) => {
-                    let line = serde_json::from_slice(&text);
-                    return Some((number, line.map_err(|error| error.to_string())));
-                }
-                Err(error) => return Some((number, Err(error.to_string()))),
-            }
-        }
+fn json_lines(text: &str) -> Lines<'_> {
+    let lines = (1..).zip(text.lines());
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+    Box::new(lines.map(|(number, line)| {
+        let group = serde_json::from_str(line).map_err(|error| error.to_string());
+        (number, group)
     }))
 }
 
@@ -254,9 +273,11 @@ pub(super) async fn import(args: ImportArgs, context: &Context) -> Result<(), Fa
     let from_stdin = args.file.as_os_str() == "-";
     let format = args.format.or(from_stdin.then_some(FileFormat::Jsonl));
     let source = source::open(&args.file, format)?;
-    let lines = match source.format {
-        FileFormat::Csv => csv_lines(source.input).or_failure(Failure::usage, &source.name)?,
-        FileFormat::Jsonl => json_lines(source.input),
+    let (name, format) = (source.name.clone(), source.format);
+    let text = text_of(source)?;
+    let lines = match format {
+        FileFormat::Csv => csv_lines(&text).or_failure(Failure::usage, &name)?,
+        FileFormat::Jsonl => json_lines(&text),
     };
     let mut import = Import {
         client: &context.client,
@@ -278,7 +299,7 @@ pub(super) async fn import(args: ImportArgs, context: &Context) -> Result<(), Fa
         let members = members.map(MemberName::Group).collect();
         import.members(number, &group, members).await?;
     }
-    import.finish(&source.name)
+    import.finish(&name)
 }
 
 impl Import<'_> {
@@ -294,6 +315,7 @@ impl Import<'_> {
         let new = NewGroup {
             group_name: name.clone(),
             attributes: attributes
+                .filter(|(_, values)| !values.is_empty())
                 .map(|(name, values)| Attribute { name, values })
                 .collect(),
             assign_posix_number: false,
@@ -350,7 +372,7 @@ impl Import<'_> {
     /// The directory's no is that of one line; anything else ends the import.
     fn refused(&mut self, number: u64, group: &str, error: Error) -> Result<(), Failure> {
         if let Error::Rejected(why) = &error
-            && why.reason != Reason::OperatorNeeded
+            && is_of_line(&why.reason)
         {
             return self.reject(number, group, &why.message);
         }
@@ -397,6 +419,25 @@ impl Import<'_> {
     }
 }
 
+/// Whether another line may well be accepted.
+fn is_of_line(reason: &Reason) -> bool {
+    [
+        Reason::AccountNotFound,
+        Reason::GroupNotFound,
+        Reason::GroupCycle,
+        Reason::LimitExceeded,
+        Reason::ValueTaken,
+        Reason::SchemaViolation,
+        Reason::UnknownAttribute,
+        Reason::InvalidValue,
+        Reason::InvalidLoginName,
+        Reason::InvalidAccountName,
+        Reason::InvalidGroupName,
+        Reason::InvalidMessage,
+    ]
+    .contains(reason)
+}
+
 /// Whether the group is there already.
 fn is_of_name(why: &Rejected) -> bool {
     let attribute = why.metadata.get("attribute");
@@ -438,32 +479,38 @@ mod tests {
         }
     }
 
-    fn read(lines: Lines) -> Vec<Result<GroupLine, String>> {
+    fn read(lines: Lines<'_>) -> Vec<Result<GroupLine, String>> {
         lines.map(|(_, line)| line).collect()
     }
 
     #[test]
     fn what_is_exported_is_imported_as_it_was() {
         let text = [csv_line(&columns()), csv_line(&line().fields())].concat();
-        let lines = csv_lines(Box::new(std::io::Cursor::new(text))).expect("a header");
+        let text = String::from_utf8(text).expect("text");
+        let lines = csv_lines(&text).expect("a header");
         assert_eq!(read(lines), [Ok(line())]);
         let text = json_line(&line()).expect("JSON");
-        let lines = json_lines(Box::new(std::io::Cursor::new(text)));
+        let text = String::from_utf8(text).expect("text");
+        let lines = json_lines(&text);
         assert_eq!(read(lines), [Ok(line())]);
     }
 
     #[test]
     fn lines_that_are_no_groups_are_told_with_their_numbers() {
         let text = "{\"group_name\":\"a\"}\n\n{\"group_name\":1}\nx\n{\"name\":\"a\"}";
-        let lines = json_lines(Box::new(std::io::Cursor::new(text)));
+        let lines = json_lines(text);
         let numbers: Vec<_> = lines.map(|(number, line)| (number, line.is_ok())).collect();
         assert_eq!(numbers, [(1, true), (3, false), (4, false), (5, false)]);
-        for header in ["name\n", "group_name,e-mail\n"] {
-            let refused = csv_lines(Box::new(std::io::Cursor::new(header))).err();
+        for header in [
+            "name\n",
+            "group_name,e-mail\n",
+            "group_name,members\nstaff,\"ana\nben",
+        ] {
+            let refused = csv_lines(header).err();
             assert!(refused.is_some(), "{header}");
         }
         let text = "group_name,members\na,b,c\nd,e\n";
-        let lines = csv_lines(Box::new(std::io::Cursor::new(text))).expect("a header");
+        let lines = csv_lines(text).expect("a header");
         let numbers: Vec<_> = lines.map(|(number, line)| (number, line.is_ok())).collect();
         assert_eq!(numbers, [(2, false), (3, true)]);
     }

@@ -5,8 +5,8 @@ use crate::support::{
     delete, number, rename, request_at, set, set_real_name, value, verifier,
 };
 use quorid_directory::{
-    Change, Done, Event, LOGIN_NAME, Object, Operation, Proof, Rejection, Revision, Selector, Time,
-    Value, VerifierChange,
+    Change, Done, Event, Kind, LOGIN_NAME, Object, Operation, Proof, Rejection, Revision, Selector,
+    Time, Value, VerifierChange,
 };
 
 fn account(result: Result<Change, Rejection>) -> Object {
@@ -17,6 +17,7 @@ fn taken(name: &str, holder: u8) -> Result<Change, Rejection> {
     Err(Rejection::ValueTaken {
         attribute: LOGIN_NAME,
         value: value("login_name", name),
+        kind: Kind::Person,
         holder: account_id(holder),
     })
 }
@@ -357,6 +358,7 @@ fn rejections_say_which_thing_and_why() {
             Rejection::ValueTaken {
                 attribute: LOGIN_NAME,
                 value: Value::Text("ana".to_owned()),
+                kind: Kind::Person,
                 holder,
             },
             [

@@ -5,8 +5,8 @@ use crate::support::{
     number, set, value,
 };
 use quorid_directory::{
-    AttributeNumber, Edit, EditAction, Object, Operation, Proof, Rejection, Revision, Selector,
-    Value, Violation,
+    AttributeNumber, Edit, EditAction, Kind, Object, Operation, Proof, Rejection, Revision,
+    Selector, Value, Violation,
 };
 
 fn edit(name: &str, action: fn(Vec<Value>) -> EditAction, texts: &[&str]) -> Edit {
@@ -183,6 +183,7 @@ fn no_two_accounts_have_the_same_unique_value() {
         let taken = Rejection::ValueTaken {
             attribute: number(name),
             value: value(name, same),
+            kind: Kind::Person,
             holder: account_id(1),
         };
         assert_eq!(log.run(ben(same)), Err(taken), "{name}");

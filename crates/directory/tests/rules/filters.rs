@@ -86,6 +86,7 @@ fn what_is_no_condition_is_refused_with_its_place() {
         ("posix_number=x", "position 1"),
         (&deep, "nested more than 16"),
         (&"x".repeat(5_000), "5000 bytes"),
+        (&vec!["title=*"; 33].join(" or "), "more than 32"),
     ] {
         let error = Filter::parse(text).expect_err(text).to_string();
         assert!(error.contains(part), "{text}: {error}");

@@ -307,6 +307,7 @@ fn no_two_groups_have_one_name_but_a_group_and_an_account_may() {
     let taken_name = Rejection::ValueTaken {
         attribute,
         value: value("group_name", "STAFF"),
+        kind: Kind::Group,
         holder,
     };
     assert!(taken_name.to_string().contains("belongs to group"));

@@ -100,6 +100,7 @@ fn an_operator_gives_any_number_that_nobody_has() {
     let taken = Rejection::ValueTaken {
         attribute: POSIX_NUMBER,
         value: value("posix_number", "500"),
+        kind: Kind::Person,
         holder: account_id(1),
     };
     assert_eq!(log.run(give(by_group_name("staff"), "500")), Err(taken));

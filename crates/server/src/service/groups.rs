@@ -5,7 +5,9 @@ use quorid_directory::{
     UniqueKey, VerifierChange,
 };
 
-use super::{Answer, Caller, Consistency, Error, GroupsPage, Service, require_operator};
+use super::{
+    Answer, Caller, Consistency, Error, GroupsPage, PAGE_BYTES_MAX, Service, require_operator,
+};
 
 /// A group to be made.
 #[derive(Debug)]
@@ -45,11 +47,22 @@ pub enum GroupEdit {
     Deleted,
 }
 
+/// A member of a group.
+#[derive(Debug)]
+pub struct Member {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id.
+    pub id: ObjectId,
+    /// Its login name, or its name as a group.
+    pub name: String,
+}
+
 /// A stretch of a group's members, by kind and id.
 #[derive(Debug)]
 pub struct MembersPage {
-    /// The members, each with its object.
-    pub members: Vec<(Membership, Object)>,
+    /// The members.
+    pub members: Vec<Member>,
     /// There are more after the last one.
     pub more: bool,
 }
@@ -121,7 +134,7 @@ impl Service {
         consistency: Consistency,
     ) -> Result<Answer<GroupsPage>, Error> {
         let view = self.reader(caller, consistency).await?;
-        let (groups, more) = view.groups(after.as_ref(), limit)?;
+        let (groups, more) = view.groups(after.as_ref(), limit, PAGE_BYTES_MAX)?;
         Ok(Answer {
             value: GroupsPage { groups, more },
             revision: view.revision()?,
@@ -151,7 +164,17 @@ impl Service {
         let mut members = Vec::with_capacity(memberships.len());
         for membership in memberships {
             let object = view.object(&membership.member)?;
-            members.extend(object.map(|object| (membership, object)));
+            members.extend(object.map(|object| {
+                Member {
+                    kind: object.kind,
+                    id: object.id,
+                    name: match object.kind {
+                        Kind::Person => object.login_name(),
+                        Kind::Group => object.group_name(),
+                    }
+                    .to_owned(),
+                }
+            }));
         }
         Ok(Answer {
             value: MembersPage { members, more },

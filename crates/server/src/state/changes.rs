@@ -152,8 +152,8 @@ impl View for Changes<'_, '_> {
         member::groups_of(self.batch, member)
     }
 
-    fn members(&self, group: &ObjectId, kind: Kind) -> Result<Vec<ObjectId>, Fault> {
-        member::of_kind(self.batch, group, kind)
+    fn members(&self, group: &ObjectId, kind: Kind, limit: usize) -> Result<Vec<ObjectId>, Fault> {
+        member::of_kind(self.batch, group, kind, limit)
     }
 
     fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Fault> {

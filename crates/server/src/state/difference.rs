@@ -6,11 +6,18 @@ use quorid_storage::Fault;
 use super::ReadView;
 
 impl ReadView {
-    /// What of the records is not as in the model, if anything. The numbers are not compared.
+    /// What of the records is not as in the model, if anything.
     pub fn difference(&self, model: &MemoryDirectory) -> Result<Option<&'static str>, Fault> {
-        let objects = self.count_accounts()? + self.count_groups()?;
-        if objects != model.objects().len() as u64 {
+        let (accounts, groups) = self.count_accounts_and_groups()?;
+        if accounts + groups != model.objects().len() as u64 {
             return Ok(Some("there are more or fewer objects"));
+        }
+        if self.count_memberships()? != [model.memberships().len() as u64; 2] {
+            return Ok(Some("there are more or fewer memberships"));
+        }
+        let Ok(next) = model.next_number();
+        if self.next_number()? != next {
+            return Ok(Some("the counter of numbers is elsewhere"));
         }
         for (id, object) in model.objects() {
             if self.object(id)?.as_ref() != Some(object) {
@@ -22,7 +29,7 @@ impl ReadView {
             }
             let mut members = Vec::new();
             for kind in Kind::ALL {
-                let Ok(of_kind) = model.members(id, kind);
+                let Ok(of_kind) = model.members(id, kind, usize::MAX);
                 members.extend(of_kind.into_iter().map(|member| (kind, member)));
             }
             let (kept, _) = self.members(id, None, usize::MAX)?;

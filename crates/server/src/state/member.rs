@@ -107,18 +107,20 @@ pub(super) fn groups_of(rows: &impl Rows, member: &ObjectId) -> Result<Vec<Objec
     Ok(groups)
 }
 
-/// The members of a kind, by id.
+/// The members of a kind, by id, `limit` at most.
 pub(super) fn of_kind(
     rows: &impl Rows,
     group: &ObjectId,
     kind: Kind,
+    limit: usize,
 ) -> Result<Vec<ObjectId>, Fault> {
     let mut members = Vec::new();
     scan(rows, group, Some(&start_of(group, kind)), |membership| {
-        if membership.kind == kind {
+        let more = membership.kind == kind && members.len() < limit;
+        if more {
             members.push(membership.member);
         }
-        membership.kind == kind
+        more
     })?;
     Ok(members)
 }

@@ -1,6 +1,7 @@
 //! The single values. The store keeps position and membership among them; these are numbers of 8
 //! bytes, big-endian.
 
+use quorid_directory::Limit;
 use quorid_storage::{Digested, Fault, Rows, Shape, StoreView, Table};
 
 /// Time of the directory, Unix ms.
@@ -26,5 +27,12 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
     for name in [CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX] {
         view.number(name)?;
     }
-    Ok(())
+    let next = view.number(NEXT_NUMBER)?;
+    match usize::try_from(next) {
+        Ok(next) if next <= Limit::Numbers.most() + 1 => Ok(()),
+        Ok(_) | Err(_) => Err(Fault::new(
+            "reading the state",
+            format!("the counter of numbers is at {next}"),
+        )),
+    }
 }

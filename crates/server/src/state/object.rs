@@ -58,6 +58,8 @@ pub struct Stretch {
     pub bytes: usize,
     /// The most objects that are looked at for it.
     pub looked_at: usize,
+    /// The most bytes of them, as they are stored; but one object at least.
+    pub bytes_looked_at: usize,
 }
 
 impl Stretch {
@@ -66,6 +68,7 @@ impl Stretch {
         objects: usize::MAX,
         bytes: usize::MAX,
         looked_at: usize::MAX,
+        bytes_looked_at: usize::MAX,
     };
 }
 
@@ -77,11 +80,14 @@ pub(super) fn list(
     stretch: Stretch,
     mut fits: impl FnMut(&Object) -> bool,
 ) -> Result<(Vec<Object>, Option<ObjectId>), Fault> {
-    let (mut objects, mut bytes, mut looked_at) = (Vec::new(), 0, 0);
+    let (mut objects, mut bytes) = (Vec::new(), 0);
+    let (mut looked_at, mut bytes_looked_at) = (0, 0);
     let (mut last, mut more) = (after, false);
     let after = after.as_ref().map(|id| id.as_bytes().as_slice());
     rows.scan(&TABLE, after, |_, value| {
-        more = looked_at == stretch.looked_at || objects.len() == stretch.objects;
+        more = looked_at == stretch.looked_at
+            || bytes_looked_at >= stretch.bytes_looked_at
+            || objects.len() == stretch.objects;
         if more {
             return Ok(false);
         }
@@ -96,6 +102,7 @@ pub(super) fn list(
             objects.push(object);
         }
         looked_at += 1;
+        bytes_looked_at += value.len();
         last = Some(id);
         Ok(true)
     })?;

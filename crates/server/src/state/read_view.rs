@@ -10,7 +10,7 @@ use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
 use super::{
     member,
-    numbers::SERVER_ID_MAX,
+    numbers::{NEXT_NUMBER, SERVER_ID_MAX},
     object::{self, Stretch},
     outcome, unique, verifier,
 };
@@ -69,17 +69,20 @@ impl ReadView {
     }
 
     /// Groups in the order of their names, from the first one after `after`, and whether there are
-    /// more: at most `limit`.
+    /// more: at most `limit`, and one at least but otherwise no more than `bytes_max` as they are
+    /// stored.
     pub fn groups(
         &self,
         after: Option<&UniqueKey>,
         limit: usize,
+        bytes_max: usize,
     ) -> Result<(Vec<Object>, bool), Fault> {
-        let (mut groups, mut more) = (Vec::new(), false);
+        let (mut groups, mut bytes, mut more) = (Vec::new(), 0, false);
         unique::scan(&*self.0, GROUP_NAME, after, |id| {
-            more = groups.len() == limit;
-            if !more {
-                groups.extend(self.object(&id)?);
+            more = groups.len() == limit || (bytes > bytes_max && !groups.is_empty());
+            if !more && let Some(group) = self.object(&id)? {
+                bytes += object::encode(&group).len();
+                groups.push(group);
             }
             Ok(!more)
         })?;
@@ -107,19 +110,33 @@ impl ReadView {
         member::list(&*self.0, group, after, limit)
     }
 
-    /// Number of accounts. Counts the groups one by one.
+    /// Number of accounts.
     pub fn count_accounts(&self) -> Result<u64, Fault> {
-        Ok(self.0.count(&object::TABLE)? - self.count_groups()?)
+        Ok(self.count_accounts_and_groups()?.0)
     }
 
-    /// Number of groups. Counts them one by one.
-    pub fn count_groups(&self) -> Result<u64, Fault> {
+    /// Numbers of accounts and of groups. Counts the groups one by one.
+    pub fn count_accounts_and_groups(&self) -> Result<(u64, u64), Fault> {
         let mut groups = 0;
         unique::scan(&*self.0, GROUP_NAME, None, |_| {
             groups += 1;
             Ok(true)
         })?;
-        Ok(groups)
+        let objects = self.0.count(&object::TABLE)?;
+        Ok((objects.saturating_sub(groups), groups))
+    }
+
+    /// The lowest number that the directory's counter may give next.
+    pub fn next_number(&self) -> Result<u64, Fault> {
+        self.0.number(NEXT_NUMBER)
+    }
+
+    /// Number of memberships, as groups have them and as members have them.
+    pub(super) fn count_memberships(&self) -> Result<[u64; 2], Fault> {
+        Ok([
+            self.0.count(&member::TABLE)?,
+            self.0.count(&member::GROUPS_OF)?,
+        ])
     }
 
     /// The highest server id that any membership named.
@@ -128,7 +145,7 @@ impl ReadView {
     }
 
     /// SHA-256 of everything that is replicated: objects, unique values, verifiers, memberships,
-    /// outcomes, clock and floor. Two servers at the same revision have the same. Reads the whole state.
+    /// outcomes, clock, floor and the counter of numbers. Two servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         self.0.digest()
     }

@@ -14,11 +14,13 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
         Rejection::ValueTaken {
             attribute,
             value,
+            kind,
             holder,
         } => Kind::ValueTaken(proto::ValueTaken {
             attribute: attribute.0,
             value: Some(field::value(value)),
             holder: holder.as_bytes().to_vec(),
+            kind: object::kind_message(*kind).into(),
         }),
         Rejection::SchemaViolation {
             attribute,
@@ -80,6 +82,7 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             Kind::ValueTaken(it) => Rejection::ValueTaken {
                 attribute: AttributeNumber(it.attribute),
                 value: decode_value(it.value.ok_or_else(|| missing("value"))?)?,
+                kind: object::kind(it.kind)?,
                 holder: object_id(&it.holder)?,
             },
             Kind::SchemaViolation(it) => Rejection::SchemaViolation {
@@ -134,7 +137,7 @@ fn limit_message(limit: Limit) -> proto::Limit {
     match limit {
         Limit::GroupDepth => proto::Limit::GroupDepth,
         Limit::GroupsOfOne => proto::Limit::GroupsOfOne,
-        Limit::GroupsWithin => proto::Limit::GroupsWithin,
+        Limit::MembershipsLookedAt => proto::Limit::MembershipsLookedAt,
         Limit::Numbers => proto::Limit::Numbers,
     }
 }
@@ -143,7 +146,7 @@ fn limit(number: i32) -> Result<Limit, Fault> {
     match proto::Limit::try_from(number).or_fault("reading a stored limit")? {
         proto::Limit::GroupDepth => Ok(Limit::GroupDepth),
         proto::Limit::GroupsOfOne => Ok(Limit::GroupsOfOne),
-        proto::Limit::GroupsWithin => Ok(Limit::GroupsWithin),
+        proto::Limit::MembershipsLookedAt => Ok(Limit::MembershipsLookedAt),
         proto::Limit::Numbers => Ok(Limit::Numbers),
         proto::Limit::Unspecified => Err(missing("rejection.limit_exceeded")),
     }

@@ -309,6 +309,22 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
         TempDir::new().expect("folder"),
     );
     let sender = filled(&from, 3);
+    let join = Operation::Members {
+        group: Selector::GroupId(object_id(50)),
+        expected_version: None,
+        proof: Proof::Operator,
+        add: vec![Selector::Id(object_id(0))],
+        remove: Vec::new(),
+    };
+    sender
+        .write(|state| {
+            for (index, operation) in [(4, create_group(50, 1)), (5, join)] {
+                let command = encode_command(&command(index, operation));
+                state.command(LogPos { term: 1, index }, &command)?;
+            }
+            Ok(())
+        })
+        .expect("written");
     let (good, _) = chunks(&sender);
     let receiver = filled(&to, 1);
     let before = receiver.read().expect("view").digest().expect("digest");
@@ -328,6 +344,10 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
         Bytes::from(object::encode(&object))
     };
     let other = || Bytes::copy_from_slice(object_id(99).as_bytes());
+    let membership = |group: ObjectId, member: ObjectId| {
+        let key = [group.as_bytes().as_slice(), &[1], member.as_bytes()];
+        Bytes::from(key.concat())
+    };
     let junk = || Bytes::from_static(b"junk");
     for (what, table, key, value) in [
         ("unreadable object", object::TABLE, None, Some(junk())),
@@ -381,6 +401,37 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
             Some(Bytes::from_static(&[0; 16])),
             None,
         ),
+        (
+            "member of no group",
+            member::TABLE,
+            Some(membership(object_id(98), object_id(0))),
+            None,
+        ),
+        (
+            "account as a member group",
+            member::TABLE,
+            Some(
+                [
+                    object_id(50).as_bytes().as_slice(),
+                    &[2],
+                    object_id(0).as_bytes(),
+                ]
+                .concat()
+                .into(),
+            ),
+            None,
+        ),
+        ("membership with a value", member::TABLE, None, Some(junk())),
+        (
+            "group without its member",
+            member::GROUPS_OF,
+            Some(
+                [*object_id(1).as_bytes(), *object_id(50).as_bytes()]
+                    .concat()
+                    .into(),
+            ),
+            None,
+        ),
         ("position", numbers::TABLE, None, Some(junk())),
     ] {
         let bad = good.iter().map(|chunk| {
@@ -397,7 +448,7 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
         });
         assert!(load_all(&receiver, bad).is_err(), "{what}");
     }
-    for table in [unique::TABLE, verifier::TABLE] {
+    for table in [unique::TABLE, verifier::TABLE, member::GROUPS_OF] {
         let without = good.iter().filter(|chunk| chunk.table != table.number);
         assert!(
             load_all(&receiver, without.cloned()).is_err(),
@@ -513,6 +564,10 @@ fn a_search_goes_on_where_it_stopped_and_misses_nobody() {
         },
         Stretch {
             bytes: 1,
+            ..Stretch::ALL
+        },
+        Stretch {
+            bytes_looked_at: 1,
             ..Stretch::ALL
         },
         Stretch::ALL,

@@ -1,6 +1,6 @@
 //! Values that no two objects may have, each with the object that has it.
 
-use quorid_directory::{ATTRIBUTES, AttributeNumber, ObjectId, UniqueKey};
+use quorid_directory::{ATTRIBUTES, AttributeNumber, ObjectId, UniqueKey, Value};
 use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
 
 use super::{field::object_id, object};
@@ -18,7 +18,7 @@ pub(super) const TABLE: Table = Table {
 /// Objects come before their unique values. A kept value may be one that its object had.
 fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     let id = object_id(value)?;
-    let kept = unique_key(key).is_some_and(|key| key.is_kept() && key.key.len() == 8);
+    let kept = unique_key(key).is_some_and(|key| key.is_kept() && number_of(&key).is_some());
     let has_it = object::find(batch, &id)?.is_some_and(|holder| {
         let mut keys = holder.unique_keys();
         keys.any(|(unique, _)| row_key(&unique) == key)
@@ -90,6 +90,13 @@ pub(super) fn put(batch: &mut Batch<'_>, key: &UniqueKey, holder: ObjectId) -> R
 
 pub(super) fn remove(batch: &mut Batch<'_>, key: &UniqueKey) -> Result<(), Fault> {
     batch.remove(&TABLE, &row_key(key))
+}
+
+/// The number that a kept value's key is of.
+fn number_of(key: &UniqueKey) -> Option<u64> {
+    let number = u64::from_be_bytes(key.key.as_slice().try_into().ok()?);
+    let syntax = key.attribute.attribute()?.syntax;
+    syntax.takes(&Value::Number(number)).then_some(number)
 }
 
 /// What [`row_key`] was made of.

@@ -11,9 +11,7 @@ use quorid_api::proto::{
     GetGroupRequest, GetServerRequest, Group, ListAccountsRequest, ListMembersRequest, ReadOptions,
     RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
-use quorid_directory::{
-    ClientAddress, Kind, Membership, Object, ObjectId, Revision, Selector, Stamp, Time,
-};
+use quorid_directory::{ClientAddress, Kind, Object, ObjectId, Revision, Selector, Stamp, Time};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
@@ -343,15 +341,10 @@ fn of_groups() -> [Vec<u8>; 4] {
         read: read(Consistency::Stale),
         with_groups: true,
     };
-    let membership = Membership {
-        group: ID.parse().expect("an id"),
-        kind: Kind::Group,
-        member: ID.parse().expect("an id"),
-    };
     let list = ListMembersRequest {
         name: format!("groups/{ID}"),
         page_size: 100,
-        page_token: convert::members_token(&membership),
+        page_token: convert::members_token(Kind::Group, ID.parse().expect("an id")),
         read: read(Consistency::Linearizable),
     };
     [

@@ -143,12 +143,9 @@ impl Groups for GroupsApi {
         let members = &page.value.members;
         let next = members.last().filter(|_| page.value.more);
         let response = ListMembersResponse {
-            members: members
-                .iter()
-                .map(|(_, object)| convert::member(object))
-                .collect(),
+            members: members.iter().map(convert::member).collect(),
             next_page_token: next
-                .map(|(last, _)| convert::members_token(last))
+                .map(|last| convert::members_token(last.kind, last.id))
                 .unwrap_or_default(),
         };
         Ok(answer(response, page.revision))

@@ -149,13 +149,11 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
         .accounts(None, Stretch::ALL, |_| true)
         .expect("accounts")
         .0;
-    let groups = view.groups(None, usize::MAX).expect("groups").0;
+    let groups = view.groups(None, usize::MAX, usize::MAX);
+    let groups = groups.expect("groups").0;
     let accounts_and_groups = || accounts.iter().chain(&groups);
-    assert_eq!(
-        view.count_accounts().expect("a number"),
-        accounts.len() as u64
-    );
-    assert_eq!(view.count_groups().expect("a number"), groups.len() as u64);
+    let counted = view.count_accounts_and_groups().expect("numbers");
+    assert_eq!(counted, (accounts.len() as u64, groups.len() as u64));
     let mut at = LogPos {
         term: u64::MAX,
         index: view.revision().expect("a revision").0,

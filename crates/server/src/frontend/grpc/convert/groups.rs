@@ -7,7 +7,7 @@ use super::{
     Invalid, account_name, assigned, edit, etag, given, other_attributes, request_id, set, shown,
     timestamp,
 };
-use crate::service::{GroupCreation, GroupEdit};
+use crate::service::{GroupCreation, GroupEdit, Member};
 
 /// The group that is to be made.
 pub(crate) fn new_group(request: proto::CreateGroupRequest) -> Result<GroupCreation, Invalid> {
@@ -44,10 +44,13 @@ pub(crate) fn members(add: &[String], remove: &[String]) -> Result<GroupEdit, In
     let named = |names: &[String]| -> Result<Vec<_>, _> {
         names.iter().map(|name| member_name(name)).collect()
     };
-    Ok(GroupEdit::Members {
-        add: named(add)?,
-        remove: named(remove)?,
-    })
+    let (add, remove) = (named(add)?, named(remove)?);
+    match add.iter().find(|member| remove.contains(member)) {
+        Some(both) => Err(Invalid::FieldMask(format!(
+            "{both} is both to be added and to be removed; name it once"
+        ))),
+        None => Ok(GroupEdit::Members { add, remove }),
+    }
 }
 
 /// `groups/{id}` or `groups/name:{group_name}`.
@@ -95,15 +98,15 @@ pub(crate) fn group(group: &Object) -> proto::Group {
 }
 
 /// A member of a group as clients see it.
-pub(crate) fn member(object: &Object) -> proto::Member {
-    let list = match object.kind {
-        Kind::Person => "accounts",
-        Kind::Group => "groups",
+pub(crate) fn member(member: &Member) -> proto::Member {
+    let (list, login_name, group_name) = match member.kind {
+        Kind::Person => ("accounts", member.name.clone(), String::new()),
+        Kind::Group => ("groups", String::new(), member.name.clone()),
     };
     proto::Member {
-        name: format!("{list}/{}", object.id),
-        id: object.id.to_string(),
-        login_name: object.login_name().to_owned(),
-        group_name: object.group_name().to_owned(),
+        name: format!("{list}/{}", member.id),
+        id: member.id.to_string(),
+        login_name,
+        group_name,
     }
 }

@@ -1,7 +1,7 @@
 //! Pages of lists: how much of a list is asked for, and where it goes on.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use quorid_directory::{GROUP_NAME, Kind, Membership, Object, ObjectId, Syntax, UniqueKey, Value};
+use quorid_directory::{GROUP_NAME, Kind, Object, ObjectId, Syntax, UniqueKey, Value};
 
 use super::Invalid;
 
@@ -51,12 +51,12 @@ pub(crate) fn groups_start(token: &str) -> Result<Option<UniqueKey>, Invalid> {
 }
 
 /// Where the page after this member begins.
-pub(crate) fn members_token(last: &Membership) -> String {
-    let kind = match last.kind {
+pub(crate) fn members_token(kind: Kind, id: ObjectId) -> String {
+    let kind = match kind {
         Kind::Person => 1,
         Kind::Group => 2,
     };
-    page_token(OF_MEMBERS, &[&[kind], &last.member.as_bytes()[..]].concat())
+    page_token(OF_MEMBERS, &[&[kind], &id.as_bytes()[..]].concat())
 }
 
 /// The member that the page comes after; none for the first page.

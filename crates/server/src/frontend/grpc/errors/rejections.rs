@@ -1,7 +1,7 @@
 //! What the directory says no to, on the wire.
 
 use quorid_api::Reason;
-use quorid_directory::{AttributeNumber, GROUP_NAME, Kind, LOGIN_NAME, Rejection};
+use quorid_directory::{AttributeNumber, Kind, LOGIN_NAME, Rejection};
 use tonic::{Code, Status};
 
 use super::build;
@@ -46,6 +46,7 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
         Rejection::ValueTaken {
             attribute: LOGIN_NAME,
             value,
+            kind: _,
             holder,
         } => vec![
             ("login_name", value.to_string()),
@@ -54,11 +55,12 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
         Rejection::ValueTaken {
             attribute,
             value,
+            kind,
             holder,
         } => vec![
             ("attribute", attribute_name(*attribute)),
             ("value", value.to_string()),
-            (id_of(*attribute), holder.to_string()),
+            (id_of(*kind), holder.to_string()),
         ],
         Rejection::SchemaViolation { attribute, .. } | Rejection::NotPermitted { attribute } => {
             vec![("attribute", attribute_name(*attribute))]
@@ -106,11 +108,11 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
     }
 }
 
-/// The key of its holder's id.
-fn id_of(number: AttributeNumber) -> &'static str {
-    match number {
-        GROUP_NAME => "group_id",
-        _ => "account_id",
+/// The key of an id.
+fn id_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Person => "account_id",
+        Kind::Group => "group_id",
     }
 }
 

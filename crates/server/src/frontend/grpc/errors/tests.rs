@@ -1,7 +1,7 @@
 //! Each error of the domain, with its code and reason on the wire.
 
 use quorid_directory::{
-    LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Selector, Time, Value,
+    Kind, LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Selector, Time, Value,
     Violation, attribute,
 };
 
@@ -60,6 +60,7 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
             Rejection::ValueTaken {
                 attribute: LOGIN_NAME,
                 value: Value::Text("ana".to_owned()),
+                kind: Kind::Person,
                 holder: id(),
             },
             Code::AlreadyExists,
@@ -69,6 +70,7 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
             Rejection::ValueTaken {
                 attribute: mail,
                 value: Value::Text("ana@example.org".to_owned()),
+                kind: Kind::Person,
                 holder: id(),
             },
             Code::AlreadyExists,
@@ -240,6 +242,7 @@ fn a_taken_name_and_a_stale_etag_say_whose_and_which() {
     let (_, _, metadata) = wire(error_of(Rejection::ValueTaken {
         attribute: LOGIN_NAME,
         value: Value::Text("ana".to_owned()),
+        kind: Kind::Person,
         holder: id(),
     }));
     assert_eq!(metadata["login_name"], "ana");
