@@ -7,6 +7,7 @@
 //! | change, remove an account with a password | an operator, or its password | an operator, or its password |
 //! | change, remove an account without one | an operator | anyone |
 //! | change a login name | an operator; with `self_rename` as any change | as any change |
+//! | create, change, remove a group; attributes that operators change | an operator | an operator |
 //! | check a password | anyone | anyone |
 //! | see the cluster and a server's status | anyone | anyone |
 //! | digest of the state, change the cluster | an operator | an operator |

@@ -1,0 +1,237 @@
+//! Snapshots: whole, damaged, and made of rows that no server makes.
+
+use bytes::Bytes;
+use quorid_directory::{Object, ObjectId, Operation, Proof, Revision, Selector, Value, attribute};
+use quorid_storage::{Fault, Loaded, LogPos, SnapshotChunk, SnapshotTotals, Store, Table, Totals};
+use tempfile::TempDir;
+
+use super::{command, create_group, filled, object_id, store};
+use crate::state::{State, encode_command, member, numbers, object, outcome, unique, verifier};
+
+fn chunks(store: &Store) -> (Vec<SnapshotChunk>, SnapshotTotals) {
+    let mut reader = store.snapshot().expect("a snapshot");
+    let mut chunks = Vec::new();
+    while let Some(chunk) = reader.next_chunk().expect("a chunk") {
+        chunks.push(chunk);
+    }
+    (chunks, reader.totals())
+}
+
+fn load(store: &Store, chunks: &[SnapshotChunk], totals: SnapshotTotals) -> Result<Loaded, Fault> {
+    let mut loader = store.loader()?;
+    for chunk in chunks {
+        loader.add(chunk)?;
+    }
+    loader.finish(totals)
+}
+
+#[test]
+fn a_snapshot_carries_the_whole_state_and_survives_a_restart() {
+    let (from, to) = (
+        TempDir::new().expect("folder"),
+        TempDir::new().expect("folder"),
+    );
+    let sender = filled(&from, 100);
+    let (chunks, totals) = chunks(&sender);
+    let digest = sender.read().expect("view").digest().expect("digest");
+    {
+        let receiver = filled(&to, 3);
+        let loaded = load(&receiver, &chunks, totals).expect("loaded");
+        receiver.install(loaded).expect("installed");
+        assert_eq!(
+            receiver.read().expect("view").digest().expect("digest"),
+            digest
+        );
+    }
+    let receiver = store(&to);
+    let view = receiver.read().expect("view");
+    assert_eq!(view.digest().expect("digest"), digest);
+    assert_eq!(view.revision().expect("revision"), Revision(100));
+}
+
+#[test]
+fn a_damaged_snapshot_is_refused_and_the_state_stays() {
+    let (from, to) = (
+        TempDir::new().expect("folder"),
+        TempDir::new().expect("folder"),
+    );
+    let (good, totals) = chunks(&filled(&from, 50));
+    let receiver = filled(&to, 3);
+    let before = receiver.read().expect("view").digest().expect("digest");
+
+    let mut flipped = good.clone();
+    let value = flipped
+        .last_mut()
+        .and_then(|chunk| chunk.values.first_mut())
+        .expect("a row");
+    let mut bytes = value.to_vec();
+    bytes[0] ^= 1;
+    *value = Bytes::from(bytes);
+    let missing = good[..good.len() - 1].to_vec();
+    let mut reversed = good.clone();
+    reversed.reverse();
+    let mut unknown = good.clone();
+    unknown[0].table = 99;
+
+    for (what, chunks) in [
+        ("flipped", flipped),
+        ("missing", missing),
+        ("reversed", reversed),
+        ("unknown", unknown),
+    ] {
+        assert!(load(&receiver, &chunks, totals).is_err(), "{what}");
+    }
+    assert_eq!(
+        receiver.read().expect("view").digest().expect("digest"),
+        before
+    );
+}
+
+/// Three accounts and a group, of which the first account is a member.
+fn with_a_group(folder: &TempDir) -> State {
+    let store = filled(folder, 3);
+    let join = Operation::Members {
+        group: Selector::GroupId(object_id(50)),
+        expected_version: None,
+        proof: Proof::Operator,
+        add: vec![Selector::Id(object_id(0))],
+        remove: Vec::new(),
+    };
+    store
+        .write(|state| {
+            for (index, operation) in [(4, create_group(50, 1)), (5, join)] {
+                let command = encode_command(&command(index, operation));
+                state.command(LogPos { term: 1, index }, &command)?;
+            }
+            Ok(())
+        })
+        .expect("written");
+    store
+}
+
+/// What is wrong, in which table, and the first row's new key and new value.
+type BrokenRow = (&'static str, Table, Option<Bytes>, Option<Bytes>);
+
+fn junk() -> Option<Bytes> {
+    Some(Bytes::from_static(b"junk"))
+}
+
+fn no_id() -> Option<Bytes> {
+    Some(Bytes::from_static(&[0; 16]))
+}
+
+fn broken_objects(first: &Object) -> [BrokenRow; 5] {
+    let number = |name| attribute(name).expect("an attribute").number;
+    let without = |name| {
+        let mut object = first.clone();
+        object.attributes.remove(&number(name));
+        Some(Bytes::from(object::encode(&object)))
+    };
+    let with = |name, text: &str| {
+        let mut object = first.clone();
+        let values = vec![Value::Text(text.to_owned())];
+        object.attributes.insert(number(name), values);
+        Some(Bytes::from(object::encode(&object)))
+    };
+    let (nameless, empty) = (without("login_name"), with("login_name", ""));
+    let long = with("title", &"x".repeat(257));
+    [
+        ("unreadable object", object::TABLE, None, junk()),
+        ("object without names", object::TABLE, None, nameless),
+        ("object with an empty name", object::TABLE, None, empty),
+        ("object with a long title", object::TABLE, None, long),
+        ("object of another id", object::TABLE, no_id(), None),
+    ]
+}
+
+fn broken_others() -> [BrokenRow; 7] {
+    let other = Some(Bytes::copy_from_slice(object_id(99).as_bytes()));
+    let another = Some(Bytes::from_static(b"a"));
+    [
+        ("unreadable outcome", outcome::TABLE, None, junk()),
+        ("outcome of no request", outcome::TABLE, no_id(), None),
+        ("unique value of no object", unique::TABLE, None, other),
+        ("unique value of another", unique::TABLE, another, None),
+        ("unreadable verifier", verifier::TABLE, None, junk()),
+        ("verifier of no account", verifier::TABLE, no_id(), None),
+        ("position", numbers::TABLE, None, junk()),
+    ]
+}
+
+fn broken_memberships() -> [BrokenRow; 4] {
+    let key = |group: u8, kind: u8, member: u8| {
+        let (group, member) = (object_id(group), object_id(member));
+        let parts = [group.as_bytes().as_slice(), &[kind], member.as_bytes()];
+        Some(Bytes::from(parts.concat()))
+    };
+    let of = |member: ObjectId, group: ObjectId| {
+        let parts = [*member.as_bytes(), *group.as_bytes()];
+        Some(Bytes::from(parts.concat()))
+    };
+    let (no_group, as_group) = (key(98, 1, 0), key(50, 2, 0));
+    let not_in_it = of(object_id(1), object_id(50));
+    [
+        ("member of no group", member::TABLE, no_group, None),
+        ("account as a member group", member::TABLE, as_group, None),
+        ("membership with a value", member::TABLE, None, junk()),
+        (
+            "group without its member",
+            member::GROUPS_OF,
+            not_in_it,
+            None,
+        ),
+    ]
+}
+
+#[test]
+fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
+    let (from, to) = (
+        TempDir::new().expect("folder"),
+        TempDir::new().expect("folder"),
+    );
+    let sender = with_a_group(&from);
+    let (good, _) = chunks(&sender);
+    let receiver = filled(&to, 1);
+    let before = receiver.read().expect("view").digest().expect("digest");
+    let first = sender.read().expect("view").object(&object_id(0));
+    let first = first.expect("read").expect("an object");
+    let broken = broken_objects(&first).into_iter().chain(broken_others());
+    for (what, table, key, value) in broken.chain(broken_memberships()) {
+        let bad = good.iter().map(|chunk| {
+            let (mut keys, mut values) = (chunk.keys.clone(), chunk.values.clone());
+            if chunk.table == table.number {
+                if let Some(key) = &key {
+                    keys[0].clone_from(key);
+                }
+                if let Some(value) = &value {
+                    values[0].clone_from(value);
+                }
+            }
+            SnapshotChunk::of(chunk.table, keys, values)
+        });
+        assert!(load_all(&receiver, bad).is_err(), "{what}");
+    }
+    for table in [unique::TABLE, verifier::TABLE, member::GROUPS_OF] {
+        let without = good.iter().filter(|chunk| chunk.table != table.number);
+        let loaded = load_all(&receiver, without.cloned());
+        assert!(loaded.is_err(), "{}", table.name);
+    }
+    load_all(&receiver, good).expect("a good snapshot");
+    assert_eq!(
+        receiver.read().expect("view").digest().expect("digest"),
+        before
+    );
+}
+
+/// Loads chunks, with the totals that fit them.
+fn load_all(
+    store: &Store,
+    chunks: impl IntoIterator<Item = SnapshotChunk>,
+) -> Result<Loaded, Fault> {
+    let mut totals = Totals::default();
+    let chunks: Vec<SnapshotChunk> = chunks
+        .into_iter()
+        .inspect(|chunk| totals.add(chunk))
+        .collect();
+    load(store, &chunks, totals.get())
+}
