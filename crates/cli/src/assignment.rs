@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use quorid_api::AttributeEdit;
+use quorid_api::{Attribute, AttributeEdit};
 use quorid_directory::attribute;
 
 /// A value of an attribute.
@@ -32,6 +32,27 @@ pub(crate) fn attribute_name(text: &str) -> Result<String, String> {
     known
         .map(|attribute| attribute.name.to_owned())
         .map_err(|unknown| unknown.to_string())
+}
+
+/// The attributes of something new.
+#[derive(Args, Debug)]
+pub(crate) struct NewAttributes {
+    /// Give it this value of an attribute; may be given more than once
+    #[arg(long = "set", value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
+    set: Vec<Assignment>,
+    /// Give it the directory's next number for POSIX systems
+    #[arg(long)]
+    pub(crate) posix: bool,
+}
+
+impl NewAttributes {
+    pub(crate) fn values(self) -> Vec<Attribute> {
+        let attribute = |given: Assignment| Attribute {
+            name: given.attribute,
+            values: vec![given.value],
+        };
+        self.set.into_iter().map(attribute).collect()
+    }
 }
 
 /// Changes of attributes.

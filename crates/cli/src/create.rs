@@ -1,10 +1,10 @@
 //! `quorid create`: a new account.
 
 use clap::Args;
-use quorid_api::{Attribute, NewAccount};
+use quorid_api::NewAccount;
 
 use super::{
-    assignment::{Assignment, assignment},
+    assignment::NewAttributes,
     context::Context,
     errors::Failure,
     operating_user,
@@ -30,12 +30,8 @@ pub(crate) struct CreateArgs {
     real_name: Option<String>,
     #[command(flatten)]
     password: PasswordOptions,
-    /// Give it this value of an attribute; may be given more than once
-    #[arg(long = "set", value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
-    attributes: Vec<Assignment>,
-    /// Give it the directory's next number for POSIX systems
-    #[arg(long)]
-    posix: bool,
+    #[command(flatten)]
+    attributes: NewAttributes,
 }
 
 pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failure> {
@@ -61,15 +57,8 @@ pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failu
         .create_account(NewAccount {
             login_name: args.login_name,
             real_name,
-            attributes: args
-                .attributes
-                .into_iter()
-                .map(|Assignment { attribute, value }| Attribute {
-                    name: attribute,
-                    values: vec![value],
-                })
-                .collect(),
-            assign_posix_number: args.posix,
+            assign_posix_number: args.attributes.posix,
+            attributes: args.attributes.values(),
             password,
             request_id: None,
         })

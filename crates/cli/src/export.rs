@@ -23,14 +23,22 @@ Passwords are not exported: nobody, not even a server, knows them.";
 /// Where to, and how.
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
-    /// The format [default: by the extension of --out; csv on standard output]
+    /// The format [default: by the extension of --out; on standard output csv, for groups jsonl]
     #[arg(long, value_enum)]
     format: Option<FileFormat>,
     /// Write to this file; it is replaced once the export is whole
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
-    read: ReadOptions,
+    pub(crate) read: ReadOptions,
+}
+
+impl ExportArgs {
+    /// The format, which is `usual` where nothing says another.
+    pub(crate) fn format(&self, usual: FileFormat) -> FileFormat {
+        let by_name = || FileFormat::of(self.out.as_deref()?);
+        self.format.or_else(by_name).unwrap_or(usual)
+    }
 }
 
 pub(crate) async fn run(args: ExportArgs, context: &Context) -> Result<(), Failure> {
@@ -39,10 +47,7 @@ pub(crate) async fn run(args: ExportArgs, context: &Context) -> Result<(), Failu
     } else {
         FileFormat::Csv
     };
-    let format = args
-        .format
-        .or_else(|| FileFormat::of(args.out.as_deref()?))
-        .unwrap_or(usual);
+    let format = args.format(usual);
     let mut to = Destination::open(args.out)?;
     let mut accounts = pin!(context.client.accounts(args.read.read(context)?));
     let progress = ProgressBar::new_spinner();

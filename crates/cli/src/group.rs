@@ -7,18 +7,19 @@ use std::{collections::BTreeMap, pin::pin};
 use clap::{Args, Subcommand};
 use futures_util::StreamExt as _;
 use quorid_api::{
-    AccountName, Attribute, AttributeEdit, ChangeMembers, DeleteGroup, Group, GroupName, Member,
-    MemberName, NewGroup, UpdateGroup,
+    AccountName, AttributeEdit, ChangeMembers, DeleteGroup, Group, GroupName, Member, MemberName,
+    NewGroup, UpdateGroup,
 };
 use serde::Serialize;
 use serde_json::json;
 
 use super::{
     ClientCommand,
-    assignment::{Assignment, AttributeOptions, assignment},
+    assignment::{AttributeOptions, NewAttributes},
     consistency::ReadOptions,
     context::Context,
     errors::Failure,
+    export::ExportArgs,
     options::ClientOptions,
     record::{self, Rows},
     terminal::escape,
@@ -81,7 +82,7 @@ pub(crate) enum GroupCommand {
     Remove(ClientCommand<MembersArgs>),
     /// Writes all groups and their members to a CSV or JSON lines file
     #[command(after_help = files::EXPORT_EXAMPLES)]
-    Export(ClientCommand<files::ExportArgs>),
+    Export(ClientCommand<ExportArgs>),
     /// Creates the groups of a CSV or JSON lines file and adds their members
     #[command(after_help = files::IMPORT_EXAMPLES)]
     Import(ClientCommand<files::ImportArgs>),
@@ -97,7 +98,7 @@ pub(crate) enum GroupTask {
     Show(ShowArgs),
     Add(MembersArgs),
     Remove(MembersArgs),
-    Export(files::ExportArgs),
+    Export(ExportArgs),
     Import(files::ImportArgs),
 }
 
@@ -106,12 +107,8 @@ pub(crate) enum GroupTask {
 pub(crate) struct CreateArgs {
     /// Unique among the groups; upper and lower case are the same
     group_name: String,
-    /// Give it this value of an attribute; may be given more than once
-    #[arg(long = "set", value_name = "ATTRIBUTE=VALUE", value_parser = assignment)]
-    attributes: Vec<Assignment>,
-    /// Give it the directory's next number for POSIX systems
-    #[arg(long)]
-    posix: bool,
+    #[command(flatten)]
+    attributes: NewAttributes,
 }
 
 /// Which group, and its new name.
@@ -232,16 +229,10 @@ impl MembersArgs {
 }
 
 async fn create(args: CreateArgs, context: &Context) -> Result<(), Failure> {
-    let attributes = args.attributes.into_iter();
     let new = NewGroup {
         group_name: args.group_name,
-        attributes: attributes
-            .map(|it| Attribute {
-                name: it.attribute,
-                values: vec![it.value],
-            })
-            .collect(),
-        assign_posix_number: args.posix,
+        assign_posix_number: args.attributes.posix,
+        attributes: args.attributes.values(),
         request_id: None,
     };
     let group = context.client.create_group(new).await?;

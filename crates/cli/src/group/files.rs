@@ -13,11 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    consistency::ReadOptions,
     context::Context,
     destination::Destination,
     errors::{Cause, Failure, OrFailure as _},
-    export::{csv_line, json_line},
+    export::{ExportArgs, csv_line, json_line},
     import::{
         FileFormat,
         source::{self, Source},
@@ -50,19 +49,6 @@ const FILE_BYTES_MAX: u64 = 256 << 20;
 /// What the names of members in one request may have, bytes: a server takes 64 KiB.
 const NAMES_BYTES_MAX: usize = 48 << 10;
 
-/// Where to, and how.
-#[derive(Args, Debug)]
-pub(crate) struct ExportArgs {
-    /// The format [default: by the extension of --out; jsonl on standard output]
-    #[arg(long, value_enum)]
-    format: Option<FileFormat>,
-    /// Write to this file; it is replaced once the export is whole
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    #[command(flatten)]
-    read: ReadOptions,
-}
-
 /// From where.
 #[derive(Args, Debug)]
 pub(crate) struct ImportArgs {
@@ -92,8 +78,7 @@ struct GroupLine {
 }
 
 pub(super) async fn export(args: ExportArgs, context: &Context) -> Result<(), Failure> {
-    let by_name = args.out.as_deref().and_then(FileFormat::of);
-    let format = args.format.or(by_name).unwrap_or(FileFormat::Jsonl);
+    let format = args.format(FileFormat::Jsonl);
     let read = args.read.read(context)?;
     let mut to = Destination::open(args.out)?;
     if format == FileFormat::Csv {
