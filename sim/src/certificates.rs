@@ -17,7 +17,13 @@ pub(crate) struct Certificates(TempDir);
 impl Certificates {
     /// A CA, one certificate for each server, and an operator's.
     pub(crate) fn make(servers: &[&str]) -> anyhow::Result<Self> {
-        let folder = Self(tempfile::tempdir().context("making a folder for certificates")?);
+        // A name of this process alone. One that is taken, by another run of the seed or by one
+        // that was killed, makes tempfile draw again, after some tries from the seed's numbers.
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("quorid-sim-{}-", std::process::id()))
+            .tempdir()
+            .context("making a folder for certificates")?;
+        let folder = Self(folder);
         let key = KeyPair::generate_for(&PKCS_ED25519)?;
         let mut authority = params("Simulated CA", "quorid-ca", 1);
         authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));

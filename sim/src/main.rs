@@ -1,6 +1,9 @@
 //! `quorid-sim`: Quorid's servers in a simulated world that fails on purpose. README.md says
 //! what it does and what it doesn't.
 
+#[cfg(not(tokio_unstable))]
+compile_error!("build this in sim/: .cargo/config.toml there sets --cfg tokio_unstable");
+
 mod certificates;
 mod clients;
 mod disk;
