@@ -21,6 +21,8 @@ pub struct Changes<'b, 't> {
     clock: Time,
     floor: Time,
     next_number: u64,
+    /// Whether the batch has moved it: few do.
+    counted: bool,
     /// The first of the recorded requests, read ahead; complete only up to its last.
     oldest: VecDeque<RequestId>,
     outcome_count: u64,
@@ -35,6 +37,7 @@ impl<'b, 't> Changes<'b, 't> {
             clock: Time(batch.number(CLOCK)?),
             floor: Time(batch.number(FLOOR)?),
             next_number: batch.number(NEXT_NUMBER)?,
+            counted: false,
             oldest: VecDeque::new(),
             outcome_count: batch.count(&outcome::TABLE)?,
             batch,
@@ -86,6 +89,7 @@ impl<'b, 't> Changes<'b, 't> {
             Event::MemberRemoved(membership) => member::remove(self.batch, membership),
             Event::NumbersCounted { next } => {
                 self.next_number = *next;
+                self.counted = true;
                 Ok(())
             }
             Event::OutcomeRecorded { request, outcome } => {
@@ -128,8 +132,11 @@ impl<'b, 't> Changes<'b, 't> {
     pub(super) fn finish(self) -> Result<(), Fault> {
         self.batch.set_value(CLOCK, &self.clock.0.to_be_bytes())?;
         self.batch.set_value(FLOOR, &self.floor.0.to_be_bytes())?;
-        let next = self.next_number.to_be_bytes();
-        self.batch.set_value(NEXT_NUMBER, &next)
+        if self.counted {
+            let next = self.next_number.to_be_bytes();
+            self.batch.set_value(NEXT_NUMBER, &next)?;
+        }
+        Ok(())
     }
 }
 
