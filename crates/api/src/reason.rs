@@ -67,6 +67,8 @@ reasons! {
     WrongPassword = "WRONG_PASSWORD",
     /// Only operators may do this.
     OperatorNeeded = "OPERATOR_NEEDED",
+    /// Who asks has no role that may do this.
+    NotPermitted = "NOT_PERMITTED",
     /// The request is too old; it may have been executed before.
     RequestExpired = "REQUEST_EXPIRED",
     /// The request id was used for a different change.

@@ -342,8 +342,10 @@ pub(crate) struct GroupRecord {
     id: String,
     create_time: String,
     create_address: String,
+    create_actor: String,
     update_time: String,
     update_address: String,
+    update_actor: String,
     etag: String,
 }
 
@@ -385,8 +387,10 @@ impl From<Group> for GroupRecord {
             id: group.id,
             create_time: record::time(group.create_time),
             create_address: group.create_address,
+            create_actor: group.create_actor,
             update_time: record::time(group.update_time),
             update_address: group.update_address,
+            update_actor: group.update_actor,
             etag: group.etag,
         }
     }
@@ -400,8 +404,14 @@ impl GroupRecord {
         rows.push("group name", &self.group_name);
         rows.attributes(&self.attributes);
         rows.all("member of", &self.groups);
-        rows.stamp("created", &self.create_time, &self.create_address);
-        rows.stamp("changed", &self.update_time, &self.update_address);
+        rows.stamp(
+            "created",
+            [&self.create_time, &self.create_actor, &self.create_address],
+        );
+        rows.stamp(
+            "changed",
+            [&self.update_time, &self.update_actor, &self.update_address],
+        );
         rows.push("etag", &self.etag);
         for member in members.into_iter().flatten() {
             if member.group_name.is_empty() {

@@ -13,12 +13,14 @@ use super::{
 
 /// The columns of an export that servers fill in: they are not imported. `password` is not among
 /// them, because nobody can read a password back.
-pub(crate) const SERVERS_COLUMNS: [&str; 7] = [
+pub(crate) const SERVERS_COLUMNS: [&str; 9] = [
     "id",
     "create_time",
     "create_address",
+    "create_actor",
     "update_time",
     "update_address",
+    "update_actor",
     "has_password",
     "etag",
 ];
@@ -44,8 +46,10 @@ pub(crate) struct Record {
     id: String,
     create_time: String,
     create_address: String,
+    create_actor: String,
     update_time: String,
     update_address: String,
+    update_actor: String,
     has_password: bool,
     etag: String,
     /// Names of its groups, where they were asked for.
@@ -70,8 +74,10 @@ impl From<Account> for Record {
             id: account.id,
             create_time: time(account.create_time),
             create_address: account.create_address,
+            create_actor: account.create_actor,
             update_time: time(account.update_time),
             update_address: account.update_address,
+            update_actor: account.update_actor,
             has_password: account.has_password,
             etag: account.etag,
             groups: None,
@@ -113,8 +119,10 @@ impl Record {
             self.id.as_str(),
             &self.create_time,
             &self.create_address,
+            &self.create_actor,
             &self.update_time,
             &self.update_address,
+            &self.update_actor,
             if self.has_password { "true" } else { "false" },
             &self.etag,
         ];
@@ -140,8 +148,14 @@ impl Record {
         rows.push("real name", &self.real_name);
         rows.attributes(&self.attributes);
         rows.all("member of", self.groups.iter().flatten());
-        rows.stamp("created", &self.create_time, &self.create_address);
-        rows.stamp("changed", &self.update_time, &self.update_address);
+        rows.stamp(
+            "created",
+            [&self.create_time, &self.create_actor, &self.create_address],
+        );
+        rows.stamp(
+            "changed",
+            [&self.update_time, &self.update_actor, &self.update_address],
+        );
         rows.push("password", if self.has_password { "yes" } else { "no" });
         rows.push("etag", &self.etag);
         rows.to_text()
@@ -175,8 +189,12 @@ impl Rows {
         }
     }
 
-    pub(crate) fn stamp(&mut self, name: &str, time: &str, address: &str) {
-        self.push(name, &format!("{time} from {address}"));
+    /// When, by whom and from where, as far as this reader is told.
+    pub(crate) fn stamp(&mut self, name: &str, [time, actor, address]: [&String; 3]) {
+        let told = [("by", actor), ("from", address)];
+        let told = told.iter().filter(|(_, text)| !text.is_empty());
+        let rest: String = told.map(|(word, text)| format!(" {word} {text}")).collect();
+        self.push(name, &format!("{time}{rest}"));
     }
 
     /// In the order of the schema; those of a newer server after them.
@@ -222,11 +240,13 @@ pub(crate) mod tests {
                 nanos: 123_000_000,
             }),
             create_address: "127.0.0.1:50000".to_owned(),
+            create_actor: "operator olga".to_owned(),
             update_time: Some(prost_types::Timestamp {
                 seconds: 1_795_000_001,
                 nanos: 0,
             }),
             update_address: "[::1]:50001".to_owned(),
+            update_actor: "account 0199".to_owned(),
             has_password: true,
             etag: "7".to_owned(),
             attributes: Vec::new(),
@@ -273,8 +293,8 @@ pub(crate) mod tests {
             "id          0199\n\
              login name  ana\n\
              real name   A\\u{1b}[2Jna\n\
-             created     2026-11-18T11:06:40.123Z from 127.0.0.1:50000\n\
-             changed     2026-11-18T11:06:41Z from [::1]:50001\n\
+             created     2026-11-18T11:06:40.123Z by operator olga from 127.0.0.1:50000\n\
+             changed     2026-11-18T11:06:41Z by account 0199 from [::1]:50001\n\
              password    yes\n\
              etag        7"
         );

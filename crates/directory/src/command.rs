@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::edit::{Edit, EditAction};
 use crate::id::{ObjectId, RequestId};
-use crate::model::{ClientAddress, Revision, Time, Verifier};
+use crate::model::{Actor, ClientAddress, OperatorName, Revision, Time, Verifier};
 use crate::name::{GroupName, LoginName};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::rejection::Rejection;
@@ -21,6 +21,8 @@ pub struct Command {
     pub time: Time,
     /// The address of the client.
     pub client: ClientAddress,
+    /// Who asks.
+    pub principal: Principal,
     /// The operation that the command asks for.
     pub operation: Operation,
 }
@@ -34,8 +36,6 @@ pub enum Operation {
         id: ObjectId,
         /// The kind of the object, which never changes.
         kind: Kind,
-        /// Why the client may.
-        proof: Proof,
         /// Its attributes.
         edits: Vec<Edit>,
         /// None: an account without a password.
@@ -47,8 +47,6 @@ pub enum Operation {
         target: Selector,
         /// Only if it is still at this version; None: whatever its version.
         expected_version: Option<Revision>,
-        /// Why the client may.
-        proof: Proof,
         /// All of them are made, or none.
         edits: Vec<Edit>,
         /// The new password.
@@ -60,8 +58,6 @@ pub enum Operation {
         target: Selector,
         /// Only if it is still at this version; None: whatever its version.
         expected_version: Option<Revision>,
-        /// Why the client may.
-        proof: Proof,
     },
     /// Other members of a group.
     Members {
@@ -69,8 +65,6 @@ pub enum Operation {
         group: Selector,
         /// Only if it is still at this version; None: whatever its version.
         expected_version: Option<Revision>,
-        /// Why the client may.
-        proof: Proof,
         /// These are members afterwards.
         add: Vec<Selector>,
         /// These are not.
@@ -148,27 +142,33 @@ impl fmt::Display for Selector {
     }
 }
 
-/// Why a client may change or delete an account. Passwords are checked before a command is
-/// made, against the verifier at that time; so the command says which one it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// An operator: no password needed.
-    Operator,
-    /// None was given: fits an account without a password.
-    NotNeeded,
-    /// The password was right.
-    Password {
-        /// A proof of the password that this revision set.
-        version: Revision,
+/// Who asks for something, and what was checked of them. A right is looked up when the command is
+/// executed, so one that was taken away holds no longer for what comes after.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Principal {
+    /// Nobody has shown who they are: in an open directory, strangers may do something too.
+    Anyone,
+    /// By an operator's certificate.
+    Operator(OperatorName),
+    /// By an account's password. Passwords are checked before a command is made, against the
+    /// verifier at that time; so the command says which one it was.
+    Account {
+        /// The account.
+        id: ObjectId,
+        /// The password was the one that this revision set.
+        password: Revision,
     },
 }
 
-impl Proof {
-    /// Fits no account, as no password has the version 0. For a command that is to hear from the
-    /// log that its account is missing, or what became of it before.
-    pub const OF_NONE: Self = Self::Password {
-        version: Revision(0),
-    };
+impl Principal {
+    /// Who it is, without what was checked.
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Anyone => Actor::Anyone,
+            Self::Operator(name) => Actor::Operator(name.clone()),
+            Self::Account { id, .. } => Actor::Account(*id),
+        }
+    }
 }
 
 /// Whether the password verifier is kept, set or removed.
@@ -201,15 +201,14 @@ impl Fingerprint {
 
 impl Command {
     /// Of what the client asked, and of nothing that a retry of it changes: not the leader's
-    /// time and account id, not the proof, not the verifier (salted anew each time), not the
-    /// client's address (it may have moved).
+    /// time and account id, not who asks and what they proved, not the verifier (salted anew each
+    /// time), not the client's address (it may have moved).
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hash = FieldHash::new();
         match &self.operation {
             Operation::Create {
                 id: _,
                 kind,
-                proof: _,
                 edits,
                 verifier,
             } => {
@@ -224,7 +223,6 @@ impl Command {
             Operation::Change {
                 target,
                 expected_version,
-                proof: _,
                 edits,
                 verifier,
             } => {
@@ -241,7 +239,6 @@ impl Command {
             Operation::Delete {
                 target,
                 expected_version,
-                proof: _,
             } => {
                 hash.tag(3);
                 hash.selector(target);
@@ -250,7 +247,6 @@ impl Command {
             Operation::Members {
                 group,
                 expected_version,
-                proof: _,
                 add,
                 remove,
             } => {

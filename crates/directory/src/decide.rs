@@ -97,17 +97,24 @@ pub fn decide_with<V: View>(
 
     let stamp = Stamp {
         time: now,
+        actor: command.principal.actor(),
         client: command.client.clone(),
     };
-    let result = match execute(view, revision, stamp, &command.operation) {
+    let result = match execute(
+        view,
+        revision,
+        stamp,
+        &command.principal,
+        &command.operation,
+    ) {
         Ok((change, changes)) => {
             events.extend(changes);
             Ok(change)
         }
         Err(Refused::Unreadable(error)) => return Err(error),
-        // The proof isn't part of what the client asked for: the same request may come again
-        // with a better one.
-        Err(Refused::Rejected(rejection)) if rejection.concerns_proof() => {
+        // Who asks isn't part of what is asked for: the same request may come again from somebody who
+        // may, or with the right password.
+        Err(Refused::Rejected(rejection)) if rejection.concerns_principal() => {
             let outcome = answer(Err(rejection));
             return Ok(Decision { outcome, events });
         }

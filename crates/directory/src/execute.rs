@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::command::{Operation, Proof, Selector, VerifierChange};
+use crate::command::{Operation, Principal, Selector, VerifierChange};
 use crate::edit::Edit;
 use crate::event::{Change, Done, Event};
 use crate::id::ObjectId;
 use crate::members::{change_members, leave};
-use crate::model::{Revision, Stamp, Time, Verifier};
+use crate::model::{Revision, Stamp, Verifier};
 use crate::numbers::{count, next_number};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
-use crate::schema::{ChangedBy, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER};
+use crate::rights::{Action, permitted};
+use crate::schema::{LOGIN_NAME, POSIX_NUMBER};
 use crate::value::Value;
 use crate::view::View;
 
@@ -34,22 +35,23 @@ impl<E> From<E> for Refused<E> {
 /// What is done, and the events if that changes anything.
 pub(crate) type Executed = (Change, Vec<Event>);
 
-/// Executes an operation on paper, as of a time and for a client.
+/// Executes an operation on paper, as of a time and for who asks.
 pub(crate) fn execute<V: View>(
     view: &V,
     revision: Revision,
     stamp: Stamp,
+    principal: &Principal,
     operation: &Operation,
 ) -> Result<Executed, Refused<V::Error>> {
-    let now = stamp.time;
+    let may = |action: Action<'_>| permitted(view, stamp.time, principal, action);
     match operation {
         Operation::Create {
             id,
             kind,
-            proof,
             edits,
             verifier,
         } => {
+            may(Action::Create(*kind, edits))?;
             let object = Object {
                 id: *id,
                 kind: *kind,
@@ -59,36 +61,34 @@ pub(crate) fn execute<V: View>(
                 password_version: verifier.as_ref().map(|_| revision),
                 attributes: BTreeMap::new(),
             };
-            check_edits(*proof, edits)?;
             create(view, object, edits, verifier.clone())
         }
         Operation::Members {
             group,
             expected_version,
-            proof,
             add,
             remove,
         } => {
-            let group = permitted(view, now, group, *expected_version, *proof)?;
+            let group = expected(view, group, *expected_version)?;
+            may(Action::Members(&group))?;
             change_members(view, revision, stamp, group, add, remove)
         }
         Operation::Change {
             target,
             expected_version,
-            proof,
             edits,
             verifier,
         } => {
-            let before = permitted(view, now, target, *expected_version, *proof)?;
-            check_edits(*proof, edits)?;
+            let before = expected(view, target, *expected_version)?;
+            may(Action::Change(&before, edits, verifier.into()))?;
             change(view, revision, stamp, before, edits, verifier)
         }
         Operation::Delete {
             target,
             expected_version,
-            proof,
         } => {
-            let object = permitted(view, now, target, *expected_version, *proof)?;
+            let object = expected(view, target, *expected_version)?;
+            may(Action::Delete(&object))?;
             delete(view, revision, &stamp, object)
         }
     }
@@ -276,17 +276,14 @@ fn verifier<V: View>(view: &V, object: &Object) -> Result<Option<Verifier>, V::E
     }
 }
 
-/// The object that is to be changed, if it is there, as expected, and the client may.
-fn permitted<V: View>(
+/// The object that is to be changed, if it is there and as expected.
+fn expected<V: View>(
     view: &V,
-    now: Time,
     target: &Selector,
     expected_version: Option<Revision>,
-    proof: Proof,
 ) -> Result<Object, Refused<V::Error>> {
     let object = find(view, target)?;
     check_version(&object, expected_version)?;
-    check_proof(&object, now, proof)?;
     Ok(object)
 }
 
@@ -306,38 +303,5 @@ fn check_version<E>(object: &Object, expected: Option<Revision>) -> Result<(), R
             }))
         }
         Some(_) | None => Ok(()),
-    }
-}
-
-fn check_proof<E>(object: &Object, now: Time, proof: Proof) -> Result<(), Refused<E>> {
-    let account = object.id;
-    let rejection = match (object.kind, proof, object.password_version) {
-        (_, Proof::Operator, _) | (Kind::Person, Proof::NotNeeded, None) => return Ok(()),
-        (Kind::Person, Proof::Password { version }, Some(actual))
-            if version == actual && object.may_log_in(now) =>
-        {
-            return Ok(());
-        }
-        (Kind::Group, Proof::NotNeeded | Proof::Password { .. }, _) => Rejection::NotPermitted {
-            attribute: GROUP_NAME,
-        },
-        (Kind::Person, Proof::NotNeeded, Some(_)) => Rejection::PasswordNeeded { account },
-        (Kind::Person, Proof::Password { .. }, _) => Rejection::PasswordChanged { account },
-    };
-    Err(Refused::Rejected(rejection))
-}
-
-/// Some attributes are changed by operators only.
-fn check_edits<E>(proof: Proof, edits: &[Edit]) -> Result<(), Refused<E>> {
-    let refused = |edit: &&Edit| match edit.attribute.attribute() {
-        Some(attribute) => attribute.changed_by == ChangedBy::Operator,
-        None => false, // The schema says so.
-    };
-    match (proof, edits.iter().find(refused)) {
-        (Proof::NotNeeded | Proof::Password { .. }, Some(edit)) => {
-            let attribute = edit.attribute;
-            Err(Refused::Rejected(Rejection::NotPermitted { attribute }))
-        }
-        (Proof::Operator, _) | (_, None) => Ok(()),
     }
 }

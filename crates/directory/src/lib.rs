@@ -25,12 +25,13 @@ mod password;
 mod planted;
 mod profile;
 mod rejection;
+mod rights;
 mod schema;
 mod syntax;
 mod value;
 mod view;
 
-pub use command::{Command, Fingerprint, Operation, Proof, Selector, VerifierChange};
+pub use command::{Command, Fingerprint, Operation, Principal, Selector, VerifierChange};
 pub use decide::{Decision, Retention, decide, decide_with};
 pub use edit::{Edit, EditAction};
 pub use event::{Change, Done, Event, Outcome};
@@ -40,7 +41,8 @@ pub use invalid_name::{CharacterFault, InvalidName, NameKind};
 pub use members::{Limit, Membership, all_groups_of};
 pub use memory::MemoryDirectory;
 pub use model::{
-    ClientAddress, InvalidClientAddress, InvalidVerifier, Revision, Stamp, Time, Verifier,
+    Actor, ClientAddress, InvalidClientAddress, InvalidVerifier, OperatorName, Revision, Stamp,
+    Time, Verifier,
 };
 pub use name::{GroupName, LoginName, RealName};
 pub use numbers::NUMBERS_FROM;
@@ -52,10 +54,11 @@ pub use planted::plant;
 #[doc(hidden)]
 pub use planted::{PlantedBug, is_planted};
 pub use rejection::Rejection;
+pub use rights::{Action, PasswordAction, Role, authorize, roles_of};
 pub use schema::{
     ATTRIBUTES, Attribute, AttributeNumber, ChangedBy, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER,
-    REAL_NAME, UnknownAttribute, attribute,
+    REAL_NAME, ReadBy, UnknownAttribute, attribute,
 };
 pub use syntax::{InvalidValue, Syntax};
 pub use value::Value;
-pub use view::View;
+pub use view::{Objects, View};

@@ -10,7 +10,7 @@ use crate::id::{ObjectId, RequestId};
 use crate::members::{Membership, all_groups_of};
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
-use crate::view::View;
+use crate::view::{Objects, View};
 
 /// All of the state, in maps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -168,7 +168,7 @@ impl MemoryDirectory {
     }
 }
 
-impl View for MemoryDirectory {
+impl Objects for MemoryDirectory {
     type Error = Infallible;
 
     fn object(&self, id: &ObjectId) -> Result<Option<Object>, Infallible> {
@@ -179,13 +179,15 @@ impl View for MemoryDirectory {
         Ok(self.unique.get(key).copied())
     }
 
-    fn is_member(&self, membership: &Membership) -> Result<bool, Infallible> {
-        Ok(self.memberships.contains(membership))
-    }
-
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Infallible> {
         let of = self.memberships.iter().filter(|it| it.member == *member);
         Ok(of.map(|membership| membership.group).collect())
+    }
+}
+
+impl View for MemoryDirectory {
+    fn is_member(&self, membership: &Membership) -> Result<bool, Infallible> {
+        Ok(self.memberships.contains(membership))
     }
 
     fn members(

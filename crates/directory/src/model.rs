@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::id::ObjectId;
+
 /// A state of the directory: the log index of the last change in it. 0: nothing yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
@@ -138,11 +140,64 @@ pub enum InvalidVerifier {
     },
 }
 
-/// When, and from where, something was done.
+/// What an operator's certificate calls its holder: at most 64 characters (X.520), of which none
+/// is a control character.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperatorName(String);
+
+impl OperatorName {
+    /// The most characters that it has.
+    pub const CHARS_MAX: usize = 64;
+
+    /// The common name of a certificate. What is too long is cut, and control characters are
+    /// replaced: the name is shown to people, and decides nothing.
+    pub fn of_certificate(common_name: &str) -> Self {
+        let shown = common_name.chars().take(Self::CHARS_MAX);
+        let shown = shown.map(|it| if it.is_control() { '\u{fffd}' } else { it });
+        Self(shown.collect())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OperatorName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Actor {
+    /// Somebody who did not say who they are.
+    Anyone,
+    /// The operator of this name.
+    Operator(OperatorName),
+    /// The account of this id. It may be gone by now.
+    Account(ObjectId),
+}
+
+/// `anyone`, `operator ana` or `account 0189...`: for messages.
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anyone => f.write_str("anyone"),
+            Self::Operator(name) => write!(f, "operator {name}"),
+            Self::Account(id) => write!(f, "account {id}"),
+        }
+    }
+}
+
+/// When, by whom, and from where, something was done.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stamp {
     /// The directory's time.
     pub time: Time,
+    /// Who did it.
+    pub actor: Actor,
     /// The address of the client that asked.
     pub client: ClientAddress,
 }

@@ -17,6 +17,8 @@ pub enum PlantedBug {
     RequestActsAgain,
     /// A leader answers linearizable reads without asking whether it still leads.
     ReadSkipsBarrier,
+    /// Who manages users manages those who have roles too.
+    PrivilegedAsOrdinary,
     /// The first command after a restart or a checkpoint is executed twice.
     CommandAppliedTwice,
 }

@@ -5,6 +5,7 @@ use crate::id::{ObjectId, RequestId};
 use crate::members::Limit;
 use crate::model::{Revision, Time};
 use crate::object::{Kind, Violation};
+use crate::rights::Role;
 use crate::schema::AttributeNumber;
 use crate::value::Value;
 
@@ -31,11 +32,19 @@ pub enum Rejection {
         /// What is wrong.
         violation: Violation,
     },
-    /// Only operators change the attribute.
-    #[error("{attribute} is changed by operators only")]
+    /// Who asks may not do it.
+    #[error(
+        "{} {role} only",
+        match attribute {
+            Some(attribute) => format!("{attribute} is changed by"),
+            None => "this is for".to_owned(),
+        }
+    )]
     NotPermitted {
-        /// The attribute that is meant.
-        attribute: AttributeNumber,
+        /// The attribute that was to be changed; none: it is not about one attribute.
+        attribute: Option<AttributeNumber>,
+        /// The least role that may.
+        role: Role,
     },
     /// No object has the id or name.
     #[error("no {object}; it may have been renamed or deleted")]
@@ -131,8 +140,8 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Whether the command's proof is what was wrong, and nothing that the client asked for.
-    pub(crate) fn concerns_proof(&self) -> bool {
+    /// Whether who asks is what was wrong, and nothing that was asked for.
+    pub(crate) fn concerns_principal(&self) -> bool {
         match self {
             Self::PasswordNeeded { .. }
             | Self::PasswordChanged { .. }

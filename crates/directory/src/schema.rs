@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::object::Kind;
+use crate::rights::Role;
 use crate::syntax::Syntax;
 
 /// Which attribute. Numbers are stored: one that was used keeps its meaning.
@@ -53,15 +54,28 @@ pub struct Attribute {
     pub counted: bool,
     /// Who changes it.
     pub changed_by: ChangedBy,
+    /// Who reads it, of those who read the directory.
+    pub read_by: ReadBy,
 }
 
 /// Who may change an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangedBy {
-    /// The account itself, and operators.
+    /// The account itself, user managers and operators.
     Owner,
+    /// User managers and operators.
+    Manager,
     /// Operators only.
     Operator,
+}
+
+/// Who may read an attribute in a closed directory. In an open one, everybody reads everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadBy {
+    /// Who may read the directory.
+    Everyone,
+    /// The account itself, everybody who has a role, and operators.
+    Staff,
 }
 
 /// The name by which an account is found.
@@ -74,6 +88,8 @@ pub const GROUP_NAME: AttributeNumber = AttributeNumber(14);
 /// The number of an account or a group on POSIX systems: of accounts, the user's and the group's.
 pub const POSIX_NUMBER: AttributeNumber = AttributeNumber(15);
 
+/// What a group gives to its members.
+pub(crate) const ROLE: AttributeNumber = AttributeNumber(22);
 /// Whether an account is kept out.
 pub(crate) const DISABLED: AttributeNumber = AttributeNumber(19);
 /// When an account is let in.
@@ -95,22 +111,23 @@ pub const ATTRIBUTES: &[Attribute] = &[
         required: true,
         ..owners(2, "real_name", Syntax::RealName)
     },
-    operators(3, "given_name", Syntax::Line { bytes_max: 128 }),
-    operators(4, "family_name", Syntax::Line { bytes_max: 128 }),
+    managers(3, "given_name", Syntax::Line { bytes_max: 128 }),
+    managers(4, "family_name", Syntax::Line { bytes_max: 128 }),
     Attribute {
         values_max: 16,
         unique: true,
-        ..operators(5, "mail", Syntax::Mail)
+        ..managers(5, "mail", Syntax::Mail)
     },
     Attribute {
         values_max: 16,
         ..owners(6, "phone", Syntax::Phone)
     },
-    operators(7, "title", Syntax::Line { bytes_max: 256 }),
-    operators(8, "department", Syntax::Line { bytes_max: 256 }),
+    managers(7, "title", Syntax::Line { bytes_max: 256 }),
+    managers(8, "department", Syntax::Line { bytes_max: 256 }),
     Attribute {
         unique: true,
-        ..operators(9, "employee_number", Syntax::Line { bytes_max: 64 })
+        read_by: ReadBy::Staff,
+        ..managers(9, "employee_number", Syntax::Line { bytes_max: 64 })
     },
     owners(10, "locale", Syntax::Language),
     owners(11, "zone", Syntax::Zone),
@@ -120,13 +137,13 @@ pub const ATTRIBUTES: &[Attribute] = &[
     },
     Attribute {
         kinds: &Kind::ALL,
-        ..operators(13, "description", Syntax::Text { bytes_max: 4096 })
+        ..managers(13, "description", Syntax::Text { bytes_max: 4096 })
     },
     Attribute {
         kinds: GROUP,
         required: true,
         unique: true,
-        ..operators(14, "group_name", Syntax::GroupName)
+        ..managers(14, "group_name", Syntax::GroupName)
     },
     Attribute {
         kinds: &Kind::ALL,
@@ -134,12 +151,17 @@ pub const ATTRIBUTES: &[Attribute] = &[
         counted: true,
         ..operators(15, "posix_number", Syntax::PosixNumber)
     },
-    operators(16, "home", Syntax::Path),
-    operators(17, "shell", Syntax::Path),
-    operators(18, "gecos", Syntax::Gecos),
-    operators(19, "disabled", Syntax::Flag),
-    operators(20, "valid_from", Syntax::Time),
-    operators(21, "expires", Syntax::Time),
+    managers(16, "home", Syntax::Path),
+    managers(17, "shell", Syntax::Path),
+    managers(18, "gecos", Syntax::Gecos),
+    managers(19, "disabled", Syntax::Flag),
+    managers(20, "valid_from", Syntax::Time),
+    managers(21, "expires", Syntax::Time),
+    Attribute {
+        kinds: GROUP,
+        values_max: Role::ALL.len(),
+        ..operators(22, "role", Syntax::Role)
+    },
 ];
 
 /// A single value that its owner may change.
@@ -154,6 +176,15 @@ const fn owners(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
         unique: false,
         counted: false,
         changed_by: ChangedBy::Owner,
+        read_by: ReadBy::Everyone,
+    }
+}
+
+/// A single value that managers of users change.
+const fn managers(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
+    Attribute {
+        changed_by: ChangedBy::Manager,
+        ..owners(number, name, syntax)
     }
 }
 
@@ -225,6 +256,7 @@ mod tests {
                 };
                 let changed_by = match row.changed_by {
                     ChangedBy::Owner => "owner",
+                    ChangedBy::Manager => "manager",
                     ChangedBy::Operator => "operator",
                 };
                 let unique = if row.unique { "yes" } else { "" };

@@ -9,6 +9,7 @@ use crate::id::ObjectId;
 use crate::invalid_name::{InvalidName, NameKind};
 use crate::name::{LoginName, RealName};
 use crate::profile::within_bounds;
+use crate::rights::Role;
 use crate::value::Value;
 
 /// How the values of an attribute are written and compared.
@@ -44,6 +45,8 @@ pub enum Syntax {
     PosixNumber,
     /// `true` or `false`.
     Flag,
+    /// See [`Role`](crate::Role).
+    Role,
     /// A time to the second, in UTC (RFC 3339), such as `2026-12-31T18:00:00Z`.
     Time,
     /// An absolute path of POSIX systems.
@@ -91,6 +94,7 @@ pub enum InvalidValue {
 const POSIX_NUMBERS: RangeInclusive<u64> = 1..=4_294_967_294;
 
 const POSIX_NUMBER: &str = "a number from 1 to 4294967294";
+const ROLE: &str = "one of reader, help_desk, user_manager, operator";
 const FLAG: &str = "true or false";
 const TIME: &str = "a time in UTC such as 2026-12-31T18:00:00Z, or a day such as 2026-12-31";
 const PATH: &str = "an absolute path such as /home/ana, without `:`";
@@ -119,6 +123,7 @@ impl Syntax {
             | Self::Language
             | Self::Zone
             | Self::Flag
+            | Self::Role
             | Self::Time
             | Self::Path
             | Self::Gecos
@@ -143,6 +148,7 @@ impl Syntax {
             Self::Zone => zone(line()?)?,
             Self::PosixNumber => posix_number(text)?.to_string(),
             Self::Flag => flag(&line()?)?,
+            Self::Role => role(&line()?)?,
             Self::Time => time(&line()?)?,
             Self::Path => path(line()?)?,
             Self::Gecos => gecos(line()?)?,
@@ -161,6 +167,7 @@ impl Syntax {
             Self::Phone => 64,
             Self::PosixNumber => 8,
             Self::Flag => 5,
+            Self::Role => 32,
             Self::Time => 32,
             Self::Path => 1024,
             Self::Gecos => 255,
@@ -190,6 +197,7 @@ impl Syntax {
             | Self::Zone
             | Self::PosixNumber
             | Self::Flag
+            | Self::Role
             | Self::Time
             | Self::Path
             | Self::Gecos
@@ -217,6 +225,7 @@ impl Syntax {
                 | Self::Zone
                 | Self::PosixNumber
                 | Self::Flag
+                | Self::Role
                 | Self::Time
                 | Self::Path
                 | Self::Gecos
@@ -306,6 +315,13 @@ fn flag(text: &str) -> Result<String, InvalidValue> {
     let text = text.to_ascii_lowercase();
     shape(["true", "false"].contains(&text.as_str()), FLAG)?;
     Ok(text)
+}
+
+fn role(text: &str) -> Result<String, InvalidValue> {
+    match Role::parse(text) {
+        Some(role) => Ok(role.as_str().to_owned()),
+        None => Err(InvalidValue::Shape { expected: ROLE }),
+    }
 }
 
 /// A day is its beginning.
@@ -416,6 +432,7 @@ mod tests {
             (line, "  Head of IT ", "Head of IT"),
             (Syntax::PosixNumber, " 0070000", "70000"),
             (Syntax::Flag, "TRUE", "true"),
+            (Syntax::Role, "help_desk", "help_desk"),
             (Syntax::Time, "2026-12-31", "2026-12-31T00:00:00Z"),
             (
                 Syntax::Time,
@@ -481,6 +498,7 @@ mod tests {
             (Syntax::PosixNumber, "-1", "position 1"),
             (Syntax::PosixNumber, "99999999999", "11 bytes"),
             (Syntax::Flag, "yes", "true or false"),
+            (Syntax::Role, "root", "one of reader"),
             (Syntax::Time, "2026-13-31", "in UTC"),
             (Syntax::Time, "2026-12-31T18:00:00+01:00", "in UTC"),
             (Syntax::Time, "tomorrow!!", "in UTC"),

@@ -6,8 +6,8 @@ use crate::members::Membership;
 use crate::model::{Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
 
-/// What [`decide`](crate::decide) needs to know of the state, with all earlier commands applied.
-pub trait View {
+/// The objects of a state, and how they are found.
+pub trait Objects {
     /// Why the state couldn't be read.
     type Error;
 
@@ -17,11 +17,14 @@ pub trait View {
     /// The id of the object that has this value.
     fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Self::Error>;
 
-    /// Whether it holds.
-    fn is_member(&self, membership: &Membership) -> Result<bool, Self::Error>;
-
     /// The groups that have this object as a member themselves, by id.
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Self::Error>;
+}
+
+/// What [`decide`](crate::decide) needs to know of the state, with all earlier commands applied.
+pub trait View: Objects {
+    /// Whether it holds.
+    fn is_member(&self, membership: &Membership) -> Result<bool, Self::Error>;
 
     /// The members of a group that are of this kind, by id, `limit` at most: those that it has itself.
     fn members(

@@ -1,16 +1,5 @@
-//! Who may do what: the rules of the two access modes, without I/O.
-//!
-//! | | closed (default) | open |
-//! | --- | --- | --- |
-//! | look up, list | an account or an operator | anyone |
-//! | create | an operator | anyone |
-//! | change, remove an account with a password | an operator, or its password | an operator, or its password |
-//! | change, remove an account without one | an operator | anyone |
-//! | change a login name | an operator; with `self_rename` as any change | as any change |
-//! | create, change, remove a group; attributes that operators change | an operator | an operator |
-//! | check a password | anyone | anyone |
-//! | see the cluster and a server's status | anyone | anyone |
-//! | digest of the state, change the cluster | an operator | an operator |
+//! How open the directory is: what the configuration adds to the rights that the directory's rules
+//! give (`authorize` in the crate of the rules). docs/reference/configuration.md has the table.
 
 use serde::Deserialize;
 
@@ -34,55 +23,23 @@ impl std::fmt::Display for Access {
     }
 }
 
-/// What somebody asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Look up an account, or list them.
-    Read,
-    /// Make an account.
-    Create,
-    /// Change or remove an account that has a password.
-    ChangeGuarded,
-    /// Change or remove an account that has none.
-    ChangeUnguarded,
-    /// Change a login name, where the configuration does not leave that to its owner.
-    Rename,
-    /// Change the cluster, or compute the digest of its state.
-    Operate,
-}
-
-/// What has to be shown for an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// Nothing: anyone may.
-    Nothing,
-    /// A login, of any account, or an operator's certificate.
-    Login,
-    /// The account's own password, or an operator's certificate.
-    AccountPassword,
-    /// An operator's certificate.
-    Operator,
-}
-
 impl Access {
-    /// What an action needs in this mode. An operator's certificate is always enough.
-    #[must_use]
-    pub fn need(self, action: Action) -> Need {
-        match (self, action) {
-            (Self::Closed, Action::Read) => Need::Login,
-            (Self::Open, Action::Read | Action::Create | Action::ChangeUnguarded) => Need::Nothing,
-            (Self::Closed, Action::Create | Action::ChangeUnguarded | Action::Rename)
-            | (Self::Closed | Self::Open, Action::Operate) => Need::Operator,
-            (Self::Open, Action::Rename) | (Self::Closed | Self::Open, Action::ChangeGuarded) => {
-                Need::AccountPassword
-            }
-        }
-    }
-
-    /// Whether strangers may learn if an account exists.
+    /// Whether strangers read the directory, and so may learn if an account exists.
     #[must_use]
     pub fn names_are_public(self) -> bool {
-        self.need(Action::Read) == Need::Nothing
+        self == Self::Open
+    }
+
+    /// Whether strangers make accounts, and change those that have no password.
+    #[must_use]
+    pub fn strangers_write(self) -> bool {
+        self == Self::Open
+    }
+
+    /// Whether an account without a role may change its own login name, where no setting says so.
+    #[must_use]
+    pub fn owners_rename(self) -> bool {
+        self == Self::Open
     }
 }
 
@@ -115,36 +72,4 @@ pub enum Denied {
         "the account's password was changed while this request was under way; give the new one"
     )]
     PasswordChanged,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_mode_needs_what_its_table_says() {
-        let table = [
-            (Access::Closed, Action::Read, Need::Login),
-            (Access::Closed, Action::Create, Need::Operator),
-            (Access::Closed, Action::ChangeGuarded, Need::AccountPassword),
-            (Access::Closed, Action::ChangeUnguarded, Need::Operator),
-            (Access::Closed, Action::Rename, Need::Operator),
-            (Access::Closed, Action::Operate, Need::Operator),
-            (Access::Open, Action::Read, Need::Nothing),
-            (Access::Open, Action::Create, Need::Nothing),
-            (Access::Open, Action::ChangeGuarded, Need::AccountPassword),
-            (Access::Open, Action::ChangeUnguarded, Need::Nothing),
-            (Access::Open, Action::Rename, Need::AccountPassword),
-            (Access::Open, Action::Operate, Need::Operator),
-        ];
-        for (access, action, need) in table {
-            assert_eq!(access.need(action), need, "{access} {action:?}");
-        }
-    }
-
-    #[test]
-    fn names_are_public_in_open_mode_only() {
-        assert!(Access::Open.names_are_public());
-        assert!(!Access::Closed.names_are_public());
-    }
 }

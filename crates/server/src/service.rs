@@ -9,12 +9,13 @@ mod groups;
 mod logins;
 mod proof;
 mod requests;
+mod who;
 
 use std::sync::Arc;
 
 use quorid_directory::{
-    Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Operation, Password, Proof, RequestId,
-    Selector, VerifierChange,
+    Action, Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Objects as _, Operation, Password,
+    Principal, RequestId, Selector, VerifierChange,
 };
 
 pub use self::{
@@ -23,16 +24,20 @@ pub use self::{
     groups::{GroupChange, GroupCreation, GroupEdit, Member, MembersPage},
     requests::{
         AccountChange, AccountCreation, AccountRemoval, AccountsPage, Answer, Caller, Consistency,
-        Found, GroupsPage, Login, PasswordChange,
+        Found, GroupsPage, Login, PasswordChange, Shown,
     },
 };
-use self::{logins::Logins, proof::Claim};
+use self::{
+    logins::Logins,
+    proof::Claim,
+    who::{Sight, Strangers},
+};
 /// What the use cases about the cluster take and give.
 pub use crate::node::{
     ClusterMember, ClusterState, MembershipError, Role, ServerStatus, Unavailable,
 };
 use crate::{
-    access::{Access, Action, Denied, Need},
+    access::{Access, Denied},
     node::Node,
     passwords::Passwords,
     seams::{Clock, Entropy},
@@ -90,10 +95,14 @@ impl Service {
         &self,
         caller: &Caller,
         new: AccountCreation,
-    ) -> Result<Answer<Object>, Error> {
-        if self.access.need(Action::Create) != Need::Nothing {
-            require_operator(caller, "creating an account")?;
-        }
+    ) -> Result<Answer<Shown>, Error> {
+        let action = Action::Create(Kind::Person, &new.edits);
+        let what = "creating an account";
+        let strangers = match self.access.strangers_write() {
+            true => Strangers::May,
+            false => Strangers::MayNot,
+        };
+        let principal = self.principal(caller, strangers, action, what).await?;
         self.node.leading()?;
         let verifier = match new.password {
             Some(password) => Some(self.passwords.hash(password).await?),
@@ -102,15 +111,11 @@ impl Service {
         let operation = Operation::Create {
             id: self.new_object_id(),
             kind: Kind::Person,
-            proof: match caller.operator {
-                Some(_) => Proof::Operator,
-                None => Proof::NotNeeded,
-            },
             edits: new.edits,
             verifier,
         };
-        let request = new.request.unwrap_or_else(|| self.new_request_id());
-        self.propose(caller, request, operation).await
+        self.propose(caller, principal, new.request, operation)
+            .await
     }
 
     /// Changes an account's attributes or password.
@@ -118,19 +123,22 @@ impl Service {
         &self,
         caller: &Caller,
         change: AccountChange,
-    ) -> Result<Answer<Object>, Error> {
-        let renames = change.edits.iter().any(|it| it.attribute == LOGIN_NAME);
-        if renames && !self.self_rename && self.access.need(Action::Rename) == Need::Operator {
-            require_operator(caller, "changing a login name")?;
-        }
+    ) -> Result<Answer<Shown>, Error> {
         self.node.leading()?;
         let claim = Claim {
             account: &change.account,
             current_password: change.current_password.as_ref(),
+            edits: Some(&change.edits),
             change: &change.password,
             request: change.request,
         };
-        let proof = self.prove(caller, &claim).await?;
+        let proven = self.prove(caller, &claim).await?;
+        let renames = change.edits.iter().any(|it| it.attribute == LOGIN_NAME);
+        let owners_rename = self.self_rename || self.access.owners_rename();
+        if renames && proven.is_itself && !owners_rename {
+            let what = "changing one's own login name";
+            return Err(Denied::OperatorNeeded { what }.into());
+        }
         // Hashed only for those who may, or may be told that the account is missing.
         let verifier = match &change.password {
             PasswordChange::Keep => VerifierChange::Keep,
@@ -139,10 +147,9 @@ impl Service {
                 VerifierChange::Set(self.passwords.hash(password.clone()).await?)
             }
         };
-        self.propose_proven(caller, &claim, proof, |proof| Operation::Change {
+        self.propose_proven(caller, &claim, proven.principal, || Operation::Change {
             target: change.account.clone(),
             expected_version: change.expected_version,
-            proof,
             edits: change.edits.clone(),
             verifier: verifier.clone(),
         })
@@ -154,19 +161,19 @@ impl Service {
         &self,
         caller: &Caller,
         removal: AccountRemoval,
-    ) -> Result<Answer<Object>, Error> {
+    ) -> Result<Answer<Shown>, Error> {
         self.node.leading()?;
         let claim = Claim {
             account: &removal.account,
             current_password: removal.current_password.as_ref(),
+            edits: None,
             change: &PasswordChange::Keep,
             request: removal.request,
         };
-        let proof = self.prove(caller, &claim).await?;
-        self.propose_proven(caller, &claim, proof, |proof| Operation::Delete {
+        let proven = self.prove(caller, &claim).await?;
+        self.propose_proven(caller, &claim, proven.principal, || Operation::Delete {
             target: removal.account.clone(),
             expected_version: removal.expected_version,
-            proof,
         })
         .await
     }
@@ -180,7 +187,7 @@ impl Service {
         with_groups: bool,
         consistency: Consistency,
     ) -> Result<Answer<Found>, Error> {
-        let view = self.reader(caller, consistency).await?;
+        let (view, sight) = self.reader(caller, consistency).await?;
         let revision = view.revision()?;
         let object = view
             .find(named)?
@@ -193,7 +200,10 @@ impl Service {
             }
         }
         Ok(Answer {
-            value: Found { object, groups },
+            value: Found {
+                shown: sight.show(object),
+                groups,
+            },
             revision,
         })
     }
@@ -208,9 +218,9 @@ impl Service {
         filter: Option<&Filter>,
         consistency: Consistency,
     ) -> Result<Answer<AccountsPage>, Error> {
-        let view = self.reader(caller, consistency).await?;
+        let (view, sight) = self.reader(caller, consistency).await?;
         let revision = view.revision()?;
-        let fits = |object: &Object| filter.is_none_or(|filter| filter.fits(object));
+        let fits = |object: &Object| filter.is_none_or(|filter| filter.fits(&sight.of(object)));
         let value = match filter.and_then(Filter::unique_key) {
             Some(_) if after.is_some() => AccountsPage::default(),
             Some(key) => {
@@ -220,7 +230,7 @@ impl Service {
                 };
                 let found = found.filter(|it| it.kind == Kind::Person && fits(it));
                 AccountsPage {
-                    accounts: found.into_iter().collect(),
+                    accounts: found.map(|object| sight.show(object)).into_iter().collect(),
                     next: None,
                 }
             }
@@ -232,7 +242,11 @@ impl Service {
                     bytes_looked_at: LOOKED_AT_BYTES_MAX,
                 };
                 let (accounts, next) = view.accounts(after, stretch, fits)?;
-                AccountsPage { accounts, next }
+                let accounts = accounts.into_iter().map(|object| sight.show(object));
+                AccountsPage {
+                    accounts: accounts.collect(),
+                    next,
+                }
             }
         };
         Ok(Answer { value, revision })
@@ -246,7 +260,7 @@ impl Service {
         account: &Selector,
         password: Password,
         consistency: Consistency,
-    ) -> Result<Answer<Object>, Error> {
+    ) -> Result<Answer<Shown>, Error> {
         self.settle(consistency).await?;
         let view = self.node.read()?;
         let revision = view.revision()?;
@@ -259,7 +273,7 @@ impl Service {
         let fits = self.passwords.verify(password, verifier).await?;
         match found {
             Ok(account) if fits && account.may_log_in(self.clock.now()) => Ok(Answer {
-                value: account,
+                value: Sight::ALL.show(account),
                 revision,
             }),
             Err(missing) if self.access.names_are_public() || caller.operator.is_some() => {
@@ -275,18 +289,25 @@ impl Service {
         self.passwords.in_flight()
     }
 
-    /// Lets a reader in and gives it a view that is fresh enough.
-    async fn reader(&self, caller: &Caller, consistency: Consistency) -> Result<ReadView, Error> {
-        let login_needed =
-            self.access.need(Action::Read) != Need::Nothing && caller.operator.is_none();
-        if login_needed && caller.login.is_none() {
+    /// Lets a reader in, and gives it a view that is fresh enough and what it sees of that.
+    async fn reader(
+        &self,
+        caller: &Caller,
+        consistency: Consistency,
+    ) -> Result<(ReadView, Sight), Error> {
+        let login_needed = !self.access.names_are_public() && caller.operator.is_none();
+        let login = caller.login.as_ref().filter(|_| login_needed);
+        if login_needed && login.is_none() {
             return Err(Denied::LoginNeeded.into());
         }
         self.settle(consistency).await?;
-        if let Some(login) = caller.login.as_ref().filter(|_| login_needed) {
-            self.authenticate(login).await?;
-        }
-        Ok(self.node.read()?)
+        let Some(login) = login else {
+            return Ok((self.node.read()?, Sight::ALL));
+        };
+        let principal = self.authenticate(login).await?;
+        let view = self.node.read()?;
+        let sight = self.sight(&view, &principal)?;
+        Ok((view, sight))
     }
 
     /// Waits until this server's state is as fresh as asked for.
@@ -298,27 +319,32 @@ impl Service {
         }
     }
 
+    /// Proposes an operation. What comes back is what who asked may see of it.
     async fn propose(
         &self,
         caller: &Caller,
-        request: RequestId,
+        principal: Principal,
+        request: Option<RequestId>,
         operation: Operation,
-    ) -> Result<Answer<Object>, Error> {
+    ) -> Result<Answer<Shown>, Error> {
         let command = Command {
-            request,
+            request: request.unwrap_or_else(|| self.new_request_id()),
             time: self.clock.now(),
             client: caller.address.clone(),
+            principal: principal.clone(),
             operation,
         };
         let outcome = self.node.propose(command).await?;
         let revision = outcome.revision;
-        match outcome.result {
-            Ok(change) => Ok(Answer {
-                value: change.object,
-                revision,
-            }),
-            Err(rejection) => Err(Error::rejected(rejection, revision)),
-        }
+        let object = match outcome.result {
+            Ok(change) => change.object,
+            Err(rejection) => return Err(Error::rejected(rejection, revision)),
+        };
+        let sight = self.sight(&self.node.read()?, &principal)?;
+        Ok(Answer {
+            value: sight.show(object),
+            revision,
+        })
     }
 
     fn new_object_id(&self) -> ObjectId {
@@ -334,12 +360,5 @@ impl Service {
         let mut random = [0; 10];
         self.entropy.fill(&mut random);
         uuid::Builder::from_unix_timestamp_millis(self.clock.now().0, &random).into_uuid()
-    }
-}
-
-fn require_operator(caller: &Caller, what: &'static str) -> Result<(), Denied> {
-    match caller.operator {
-        Some(_) => Ok(()),
-        None => Err(Denied::OperatorNeeded { what }),
     }
 }

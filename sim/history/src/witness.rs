@@ -464,7 +464,7 @@ fn reason(rejection: &Rejection) -> Reason {
         } => Reason::LoginNameTaken,
         Rejection::ValueTaken { .. } => Reason::ValueTaken,
         Rejection::SchemaViolation { .. } => Reason::SchemaViolation,
-        Rejection::NotPermitted { .. } => Reason::OperatorNeeded,
+        Rejection::NotPermitted { .. } => Reason::NotPermitted,
         Rejection::NotFound { object } => match object.kind() {
             Kind::Person => Reason::AccountNotFound,
             Kind::Group => Reason::GroupNotFound,

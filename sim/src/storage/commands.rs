@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use quorid_directory::{
     ATTRIBUTES, Attribute, ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName,
-    NUMBERS_FROM, ObjectId, Operation, Proof, RealName, RequestId, Selector, Syntax, Time, Value,
+    NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Role, Selector, Syntax, Time, Value,
     Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
@@ -62,6 +62,7 @@ impl Commands {
             request: self.request(time),
             time,
             client: ClientAddress::parse("192.0.2.1:40000").expect("a valid address"),
+            principal: Principal::Operator(OperatorName::of_certificate("olga")),
             operation: self.operation(),
         };
         self.made.push(command.clone());
@@ -80,21 +81,18 @@ impl Commands {
             10 => Operation::Create {
                 id: random_id(&mut self.chance),
                 kind: Kind::Group,
-                proof: Proof::Operator,
                 edits: vec![Edit::group_name(&self.group_name())],
                 verifier: None,
             },
             11..=13 => Operation::Members {
                 group: Selector::GroupName(self.group_name()),
                 expected_version: None,
-                proof: Proof::Operator,
                 add: self.members(),
                 remove: self.members(),
             },
             0..=4 => Operation::Create {
                 id: random_id(&mut self.chance),
                 kind: Kind::Person,
-                proof: Proof::Operator,
                 edits: vec![
                     Edit::login_name(&self.login_name()),
                     Edit::real_name(&self.real_name()),
@@ -105,7 +103,6 @@ impl Commands {
             5..=7 => Operation::Change {
                 target: Selector::LoginName(self.login_name()),
                 expected_version: None,
-                proof: Proof::Operator,
                 edits: (0..self.chance.within(0..=3))
                     .map(|_| self.edit())
                     .collect(),
@@ -118,7 +115,6 @@ impl Commands {
             _ => Operation::Delete {
                 target: self.member(),
                 expected_version: None,
-                proof: Proof::Operator,
             },
         }
     }
@@ -150,6 +146,7 @@ impl Commands {
             Syntax::LoginName => self.login_name().as_str().to_owned(),
             Syntax::RealName => self.real_name().as_str().to_owned(),
             Syntax::GroupName => self.group_name().as_str().to_owned(),
+            Syntax::Role => self.chance.one_of(&Role::ALL).as_str().to_owned(),
             Syntax::Line { .. }
             | Syntax::Text { .. }
             | Syntax::Mail

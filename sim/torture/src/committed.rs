@@ -105,7 +105,7 @@ pub(crate) fn compare(logs: &[ServerLog], applied: u64) -> (CommittedLog, Vec<St
 mod tests {
     use bytes::Bytes;
     use quorid_directory::{
-        ClientAddress, Command, Edit, Kind, LoginName, ObjectId, Operation as Change, Proof,
+        ClientAddress, Command, Edit, Kind, LoginName, ObjectId, Operation as Change, OperatorName, Principal,
         RealName, Time,
     };
     use quorid_history::{Answer, Asked, Operation, Shown, chance::Chance, request_id, witness};
@@ -126,10 +126,10 @@ mod tests {
             request: request_id(&mut chance, NOW_MS),
             time: Time(NOW_MS),
             client: ClientAddress::parse("127.0.0.1:1").unwrap(),
+            principal: Principal::Operator(OperatorName::of_certificate("olga")),
             operation: Change::Create {
                 id: ObjectId::from_bytes([number; 16]),
                 kind: Kind::Person,
-                proof: Proof::Operator,
                 edits: vec![
                     Edit::login_name(&login_name(number)),
                     Edit::real_name(&RealName::parse("Somebody").unwrap()),

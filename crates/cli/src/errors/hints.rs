@@ -20,6 +20,10 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         Reason::OperatorNeeded => {
             "the same with --cert and --key of an operator (`quorid cert operator` makes them)"
         }
+        Reason::NotPermitted => {
+            "the same with --cert and --key of an operator, or with --user LOGIN of somebody whose \
+             group has such a role"
+        }
         Reason::ServerNotFound | Reason::ServerExists => "quorid cluster status",
         Reason::LoginNameTaken | Reason::ValueTaken => {
             let Some(holder) = rejected.metadata.get("account_id") else {

@@ -122,8 +122,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         real_name: "Ana \u{1b}[2J\u{202e}, \"Lima\"".to_owned(),
         create_time: time(1_795_000_000, 123_000_000),
         create_address: "127.0.0.1:50000".to_owned(),
+        create_actor: "operator olga".to_owned(),
         update_time: time(1_795_000_001, 0),
         update_address: "[::1]:50001".to_owned(),
+        update_actor: "account 0199".to_owned(),
         has_password: true,
         etag: "1f".to_owned(),
         attributes: vec![quorid_api::Attribute {

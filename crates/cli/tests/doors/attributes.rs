@@ -24,6 +24,7 @@ fn samples(attribute: &Attribute) -> Vec<String> {
         Syntax::Zone => ["Europe/Lisbon", "UTC"],
         Syntax::PosixNumber => ["70001", "70001"],
         Syntax::Flag => ["false", "true"],
+        Syntax::Role => ["reader", "help_desk"],
         Syntax::Time => ["2026-12-31T18:00:00Z", "2027-01-01T00:00:00Z"],
         Syntax::Path => ["/home/ana", "/"],
         Syntax::Gecos => ["Ana Lima,,", "Ana"],

@@ -3,3 +3,4 @@
 mod attributes;
 mod directory;
 mod groups;
+mod rights;

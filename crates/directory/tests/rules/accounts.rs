@@ -2,11 +2,11 @@
 
 use crate::support::{
     Log, START, account_id, by_login, change, change_verifier, create, create_with_password,
-    delete, number, rename, request_at, set, set_real_name, value, verifier,
+    delete, number, operator, rename, request_at, set, set_real_name, value, verifier, who_knows,
 };
 use quorid_directory::{
-    Change, Done, Event, Kind, LOGIN_NAME, Object, Operation, Proof, Rejection, Revision, Selector,
-    Time, Value, VerifierChange,
+    Change, Done, Event, Kind, LOGIN_NAME, Object, Operation, Principal, Rejection, Revision, Role,
+    Selector, Time, Value, VerifierChange,
 };
 
 fn account(result: Result<Change, Rejection>) -> Object {
@@ -136,12 +136,8 @@ fn modify_without_difference_changes_neither_account_nor_version() {
     for operation in [
         rename(by_login("ana"), "ANA"),
         set_real_name(by_login("ana"), Some(1), "Someone"),
-        change_verifier(by_login("ana"), Proof::Operator, VerifierChange::Keep),
-        change_verifier(
-            by_login("ana"),
-            Proof::Operator,
-            VerifierChange::Set(verifier("x")),
-        ),
+        change_verifier(by_login("ana"), VerifierChange::Keep),
+        change_verifier(by_login("ana"), VerifierChange::Set(verifier("x"))),
     ] {
         assert_eq!(account(log.run(operation)), before);
         let of_account = |event: &Event| matches!(event, Event::ObjectStored(_));
@@ -234,13 +230,9 @@ fn one_of_two_writers_with_the_same_version_wins() {
 }
 
 #[test]
-fn proofs() {
-    let right = Proof::Password {
-        version: Revision(2),
-    };
-    let outdated = Proof::Password {
-        version: Revision(1),
-    };
+fn passwords_and_strangers() {
+    let right = who_knows(2, 2);
+    let outdated = who_knows(2, 1);
     let needed = |id| {
         Some(Rejection::PasswordNeeded {
             account: account_id(id),
@@ -251,92 +243,81 @@ fn proofs() {
             account: account_id(id),
         })
     };
+    let not_permitted = Some(Rejection::NotPermitted {
+        attribute: None,
+        role: Role::UserManager,
+    });
     // `open` has no password, `shut` has one since revision 2.
-    for (name, proof, expected) in [
-        ("open", Proof::Operator, None),
-        ("open", Proof::NotNeeded, None),
-        ("open", right, changed(1)),
-        ("open", Proof::OF_NONE, changed(1)),
-        ("shut", Proof::Operator, None),
-        ("shut", Proof::NotNeeded, needed(2)),
+    for (name, principal, expected) in [
+        ("open", operator(), None),
+        ("open", Principal::Anyone, None),
+        ("open", right.clone(), not_permitted),
+        ("open", who_knows(1, 1), changed(1)),
+        ("shut", operator(), None),
+        ("shut", Principal::Anyone, needed(2)),
         ("shut", right, None),
         ("shut", outdated, changed(2)),
-        ("shut", Proof::OF_NONE, changed(2)),
+        ("shut", who_knows(3, 1), changed(3)),
     ] {
-        let modify = change(by_login(name), proof, vec![set("real_name", "Other")]);
-        let delete = Operation::Delete {
-            target: by_login(name),
-            expected_version: None,
-            proof,
-        };
-        for operation in [modify, delete] {
+        let modify = change(by_login(name), vec![set("real_name", "Other")]);
+        for operation in [modify, delete(by_login(name))] {
             let mut log = Log::new();
             log.run(create(1, "open")).expect("done");
             log.run(create_with_password(2, "shut", "x")).expect("done");
-            assert_eq!(log.run(operation).err(), expected, "{name} {proof:?}");
+            let result = log.run_as(&principal, operation);
+            assert_eq!(result.err(), expected, "{name} {principal:?}");
         }
     }
 }
 
 #[test]
-fn proof_of_a_password_holds_until_the_password_changes() {
-    let proof = |version| Proof::Password {
-        version: Revision(version),
-    };
+fn a_checked_password_holds_until_it_changes() {
     let mut log = Log::new();
     log.run(create_with_password(1, "ana", "x")).expect("done");
     log.run(rename(by_login("ana"), "anna")).expect("done");
-    let set = VerifierChange::Set(verifier("y"));
-    let renewed = account(log.run(change_verifier(by_login("anna"), proof(1), set.clone())));
+    let set = change_verifier(by_login("anna"), VerifierChange::Set(verifier("y")));
+    let renewed = account(log.run_as(&who_knows(1, 1), set.clone()));
     assert_eq!(renewed.password_version, Some(Revision(3)));
-    let late = log.run(change_verifier(by_login("anna"), proof(1), set));
+    let late = log.run_as(&who_knows(1, 1), set);
     assert_eq!(
         late,
         Err(Rejection::PasswordChanged {
             account: account_id(1)
         })
     );
-    let removed = log.run(change_verifier(
-        by_login("anna"),
-        proof(3),
-        VerifierChange::Remove,
-    ));
-    let removed = account(removed);
+    let remove = change_verifier(by_login("anna"), VerifierChange::Remove);
+    let removed = account(log.run_as(&who_knows(1, 3), remove));
     assert_eq!(
         (removed.password_version, removed.version),
         (None, Revision(5))
     );
-    log.run(change_verifier(
-        by_login("anna"),
-        Proof::NotNeeded,
-        VerifierChange::Keep,
-    ))
-    .expect("no password needed");
+    let keep = change_verifier(by_login("anna"), VerifierChange::Keep);
+    log.run_as(&Principal::Anyone, keep)
+        .expect("no password needed");
 }
 
 #[test]
-fn checks_are_in_order_account_version_proof_name() {
-    let operation = |target, version, proof| Operation::Change {
+fn checks_are_in_order_account_version_right_name() {
+    let operation = |target, version| Operation::Change {
         target,
         expected_version: Some(Revision(version)),
-        proof,
         edits: vec![set("login_name", "ben")],
         verifier: VerifierChange::Keep,
     };
     let mut log = Log::new();
     log.run(create_with_password(1, "ana", "x")).expect("done");
     log.run(create(2, "ben")).expect("done");
-    let mut first_rejection = |name, version, proof| {
-        let result = log.run(operation(by_login(name), version, proof));
+    let mut first_rejection = |name, version, principal| {
+        let result = log.run_as(&principal, operation(by_login(name), version));
         result.expect_err("rejected")
     };
-    let found = first_rejection("cleo", 9, Proof::NotNeeded);
+    let found = first_rejection("cleo", 9, Principal::Anyone);
     assert!(matches!(found, Rejection::NotFound { .. }));
-    let found = first_rejection("ana", 9, Proof::NotNeeded);
+    let found = first_rejection("ana", 9, Principal::Anyone);
     assert!(matches!(found, Rejection::VersionMismatch { .. }));
-    let found = first_rejection("ana", 1, Proof::NotNeeded);
+    let found = first_rejection("ana", 1, Principal::Anyone);
     assert!(matches!(found, Rejection::PasswordNeeded { .. }));
-    let found = first_rejection("ana", 1, Proof::Operator);
+    let found = first_rejection("ana", 1, operator());
     assert!(matches!(found, Rejection::ValueTaken { .. }));
 }
 

@@ -1,7 +1,7 @@
 //! What searches find.
 
 use crate::support::{Log, by_login, change, create, set};
-use quorid_directory::{Filter, InvalidFilter, Object, Proof};
+use quorid_directory::{Filter, InvalidFilter, Object};
 
 /// Ana, Head of Sales; Ben, in IT; Cleo, of whom nothing is known.
 fn objects() -> Vec<Object> {
@@ -24,8 +24,7 @@ fn objects() -> Vec<Object> {
             vec![set("department", "IT (\"core\")"), set("title", "Admin")],
         ),
     ] {
-        log.run(change(by_login(name), Proof::Operator, edits))
-            .expect("changed");
+        log.run(change(by_login(name), edits)).expect("changed");
     }
     log.directory.objects().values().cloned().collect()
 }

@@ -5,7 +5,8 @@ use crate::support::{
     value,
 };
 use quorid_directory::{
-    Done, Kind, Limit, Operation, Proof, Rejection, Revision, Selector, Violation, all_groups_of,
+    Done, Kind, Limit, Operation, Principal, Rejection, Revision, Selector, Violation,
+    all_groups_of,
 };
 
 /// Ana (1), Ben (2), staff (11), dev (12), ops (13).
@@ -70,7 +71,7 @@ fn members_stay_when_group_and_account_are_renamed() {
     let mut log = log();
     log.run(members("staff", vec![by_login("ana")], vec![]))
         .expect("added");
-    let rename = |target, name, to| change(target, Proof::Operator, vec![set(name, to)]);
+    let rename = |target, name, to| change(target, vec![set(name, to)]);
     log.run(rename(by_group_name("staff"), "group_name", "Head office"))
         .expect("renamed");
     log.run(rename(by_login("ana"), "login_name", "ana.lima"))
@@ -179,13 +180,7 @@ fn nobody_is_in_more_than_a_thousand_groups() {
     let mut log = Log::new();
     log.run(create(1, "ana")).expect("created");
     let group = |number: usize| {
-        let Operation::Create {
-            kind,
-            proof,
-            verifier,
-            ..
-        } = create_group(0, "g")
-        else {
+        let Operation::Create { kind, verifier, .. } = create_group(0, "g") else {
             unreachable!("a creation");
         };
         let mut id = [2; 16];
@@ -193,7 +188,6 @@ fn nobody_is_in_more_than_a_thousand_groups() {
         Operation::Create {
             id: quorid_directory::ObjectId::from_bytes(id),
             kind,
-            proof,
             edits: vec![set("group_name", &format!("g{number}"))],
             verifier,
         }
@@ -224,7 +218,7 @@ fn a_group_is_no_account_and_an_account_no_group() {
             Kind::Group,
         ),
         (
-            change(group_as_account.clone(), Proof::Operator, title()),
+            change(group_as_account.clone(), title()),
             11,
             Kind::Person,
             Kind::Group,
@@ -245,7 +239,7 @@ fn a_group_is_no_account_and_an_account_no_group() {
         };
         assert_eq!(log.run(operation), Err(wrong));
     }
-    let titled = change(by_group_name("staff"), Proof::Operator, title());
+    let titled = change(by_group_name("staff"), title());
     let refused = log.run(titled).expect_err("groups have no title");
     assert!(matches!(
         refused,
@@ -257,22 +251,9 @@ fn a_group_is_no_account_and_an_account_no_group() {
 }
 
 #[test]
-fn only_operators_change_groups() {
+fn strangers_do_not_change_groups() {
     let mut log = log();
-    let by_anyone = |mut operation: Operation| {
-        match &mut operation {
-            Operation::Create { proof, .. }
-            | Operation::Change { proof, .. }
-            | Operation::Delete { proof, .. }
-            | Operation::Members { proof, .. } => *proof = Proof::NotNeeded,
-        }
-        operation
-    };
-    let described = change(
-        by_group_name("staff"),
-        Proof::Operator,
-        vec![set("description", "all")],
-    );
+    let described = change(by_group_name("staff"), vec![set("description", "all")]);
     for operation in [
         create_group(14, "hr"),
         described,
@@ -280,7 +261,9 @@ fn only_operators_change_groups() {
         members("staff", vec![by_login("ana")], vec![]),
     ] {
         let before = log.directory.objects().clone();
-        let refused = log.run(by_anyone(operation)).expect_err("not an operator");
+        let refused = log
+            .run_as(&Principal::Anyone, operation)
+            .expect_err("not an operator");
         assert!(
             matches!(refused, Rejection::NotPermitted { .. }),
             "{refused}"

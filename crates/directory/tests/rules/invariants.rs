@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{
-    Log, START, account_id, by_group_name, command, login, names, number, request_at, set, value,
-    verifier,
+    Log, START, account_id, by_group_name, command, login, names, number, operator, request_at,
+    set, value, verifier, who_knows,
 };
 use proptest::prelude::*;
 use quorid_directory::{
     Command, Done, Edit, EditAction, Event, Kind, MemoryDirectory, ObjectId, Operation, Outcome,
-    Proof, Rejection, RequestId, Retention, Revision, Selector, Time, VerifierChange, View,
+    Principal, Rejection, RequestId, Retention, Revision, Selector, Time, VerifierChange, View,
 };
 
 const NAMES: [&str; 6] = ["ana", "ANA", "ben", "josé", "JOSE\u{301}", "νίκος"];
@@ -39,13 +39,11 @@ fn groups() -> impl Strategy<Value = Selector> {
     ]
 }
 
-fn proofs() -> impl Strategy<Value = Proof> {
+fn principals() -> impl Strategy<Value = Principal> {
     prop_oneof![
-        3 => Just(Proof::Operator),
-        1 => Just(Proof::NotNeeded),
-        1 => (0..40_u64).prop_map(|version| Proof::Password {
-            version: Revision(version),
-        }),
+        6 => Just(operator()),
+        1 => Just(Principal::Anyone),
+        2 => (0..40_u8, 0..40_u64).prop_map(|(account, password)| who_knows(account, password)),
     ]
 }
 
@@ -91,6 +89,7 @@ fn edits() -> impl Strategy<Value = Edit> {
         named("group_name", &GROUPS),
         named("description", &["A", "B"]),
         named("posix_number", &["65536", "65537", "500"]),
+        named("role", &["user_manager", "help_desk", "operator"]),
     ];
     (attribute, 0..8_u8).prop_map(|((attribute, values), action)| Edit {
         attribute,
@@ -108,53 +107,38 @@ fn edits() -> impl Strategy<Value = Edit> {
 fn operations() -> impl Strategy<Value = Operation> {
     let name = prop::sample::select(&NAMES[..]);
     let more = || prop::collection::vec(edits(), 0..3);
-    let create = (name, "[AB]", more(), proofs(), prop::option::of("[xy]")).prop_map(
-        |(login_name, real_name, more, proof, salt)| Operation::Create {
+    let create = (name, "[AB]", more(), prop::option::of("[xy]")).prop_map(
+        |(login_name, real_name, more, salt)| Operation::Create {
             id: account_id(0),
             kind: Kind::Person,
-            proof,
             edits: [names(login_name, &real_name), more].concat(),
             verifier: salt.map(|salt| verifier(&salt)),
         },
     );
-    let change = (
-        selectors(),
-        versions(),
-        proofs(),
-        more(),
-        verifier_changes(),
-    )
-        .prop_map(
-            |(target, expected_version, proof, edits, verifier)| Operation::Change {
-                target,
-                expected_version,
-                proof,
-                edits,
-                verifier,
-            },
-        );
+    let change = (selectors(), versions(), more(), verifier_changes()).prop_map(
+        |(target, expected_version, edits, verifier)| Operation::Change {
+            target,
+            expected_version,
+            edits,
+            verifier,
+        },
+    );
     let delete =
-        (selectors(), versions(), proofs()).prop_map(|(target, expected_version, proof)| {
-            Operation::Delete {
-                target,
-                expected_version,
-                proof,
-            }
+        (selectors(), versions()).prop_map(|(target, expected_version)| Operation::Delete {
+            target,
+            expected_version,
         });
-    let create_group =
-        (prop::sample::select(&GROUPS[..]), proofs()).prop_map(|(name, proof)| Operation::Create {
-            id: account_id(0),
-            kind: Kind::Group,
-            proof,
-            edits: vec![set("group_name", name)],
-            verifier: None,
-        });
+    let create_group = prop::sample::select(&GROUPS[..]).prop_map(|name| Operation::Create {
+        id: account_id(0),
+        kind: Kind::Group,
+        edits: vec![set("group_name", name)],
+        verifier: None,
+    });
     let some = || prop::collection::vec(selectors(), 0..3);
-    let members = (groups(), versions(), proofs(), some(), some()).prop_map(
-        |(group, expected_version, proof, add, remove)| Operation::Members {
+    let members = (groups(), versions(), some(), some()).prop_map(
+        |(group, expected_version, add, remove)| Operation::Members {
             group,
             expected_version,
-            proof,
             add,
             remove,
         },
@@ -165,7 +149,7 @@ fn operations() -> impl Strategy<Value = Operation> {
 /// Clocks of leaders and clients jump about a little; request ids are sometimes used twice.
 fn commands() -> impl Strategy<Value = Vec<Command>> {
     let one = (
-        operations(),
+        (principals(), operations()),
         0..20_u64,
         0..25_u64,
         0..4_u8,
@@ -173,12 +157,16 @@ fn commands() -> impl Strategy<Value = Vec<Command>> {
     );
     prop::collection::vec(one, 1..40).prop_map(|parts| {
         let mut commands: Vec<Command> = Vec::new();
-        for (index, (mut operation, leader, client, salt, retry)) in parts.into_iter().enumerate() {
+        for (index, (asked, leader, client, salt, retry)) in parts.into_iter().enumerate() {
+            let (principal, mut operation) = asked;
             let ms = 4 * index as u64;
             if let Operation::Create { id, .. } = &mut operation {
                 *id = account_id(u8::try_from(index).expect("few") + 1);
             }
-            let new = command(request_at(ms + client, salt), ms + leader, operation);
+            let new = Command {
+                principal,
+                ..command(request_at(ms + client, salt), ms + leader, operation)
+            };
             match commands.get(index / 2) {
                 Some(earlier) if retry => {
                     let again = Command {

@@ -7,6 +7,7 @@ mod groups;
 mod invariants;
 mod numbers;
 mod requests;
+mod rights;
 mod samples;
 mod support;
 mod values;

@@ -5,16 +5,16 @@ use crate::support::{
     set, value,
 };
 use quorid_directory::{
-    Edit, EditAction, GROUP_NAME, Kind, LOGIN_NAME, NUMBERS_FROM, Operation, POSIX_NUMBER, Proof,
+    Edit, EditAction, GROUP_NAME, Kind, LOGIN_NAME, NUMBERS_FROM, Operation, POSIX_NUMBER,
     Rejection, Selector, Value, Violation,
 };
 
 fn assign(target: Selector) -> Operation {
-    change(target, Proof::Operator, vec![Edit::assign_posix_number()])
+    change(target, vec![Edit::assign_posix_number()])
 }
 
 fn give(target: Selector, number: &str) -> Operation {
-    change(target, Proof::Operator, vec![set("posix_number", number)])
+    change(target, vec![set("posix_number", number)])
 }
 
 fn take_away(target: Selector) -> Operation {
@@ -22,7 +22,7 @@ fn take_away(target: Selector) -> Operation {
         attribute: POSIX_NUMBER,
         action: EditAction::Clear,
     };
-    change(target, Proof::Operator, vec![edit])
+    change(target, vec![edit])
 }
 
 fn number_of(log: &Log, id: u8) -> Option<u64> {
@@ -65,7 +65,6 @@ fn a_new_account_gets_its_number_at_once() {
     let new = Operation::Create {
         id: account_id(1),
         kind: Kind::Person,
-        proof: Proof::Operator,
         edits,
         verifier: None,
     };
@@ -131,7 +130,7 @@ fn who_has_a_number_has_a_name_that_systems_take() {
     }
     log.run(assign(by_login("ana"))).expect("a number");
     let renamed = vec![set("login_name", "ana.lima")];
-    let renamed = log.run(change(by_login("ana"), Proof::Operator, renamed));
+    let renamed = log.run(change(by_login("ana"), renamed));
     assert!(matches!(
         renamed,
         Err(Rejection::SchemaViolation {
@@ -148,7 +147,7 @@ fn only_numbers_are_assigned() {
         attribute: number("title"),
         action: EditAction::Assign,
     };
-    let refused = log.run(change(by_login("ana"), Proof::Operator, vec![edit]));
+    let refused = log.run(change(by_login("ana"), vec![edit]));
     assert!(matches!(
         refused,
         Err(Rejection::SchemaViolation {

@@ -2,11 +2,11 @@
 
 use crate::support::{
     Log, START, account_id, by_login, change, change_verifier, command, create, create_with,
-    create_with_password, delete, names, number, rename, request_at, set, set_real_name, value,
-    verifier,
+    create_with_password, delete, names, number, operator, rename, request_at, set, set_real_name,
+    value, verifier, who_knows,
 };
 use quorid_directory::{
-    ClientAddress, Command, Edit, EditAction, Event, ObjectId, Operation, Proof, Rejection,
+    ClientAddress, Command, Edit, EditAction, Event, ObjectId, Operation, Principal, Rejection,
     RequestId, Retention, Revision, Selector, Time, VerifierChange,
 };
 
@@ -26,27 +26,22 @@ fn known(log: &Log) -> Vec<RequestId> {
 }
 
 /// Always the same request.
-fn delete_ana(proof: Proof) -> Command {
-    let operation = Operation::Delete {
-        target: by_login("ana"),
-        expected_version: None,
-        proof,
-    };
-    command(request_at(5, 0), 5, operation)
+fn delete_ana(principal: Principal) -> Command {
+    Command {
+        principal,
+        ..command(request_at(5, 0), 5, delete(by_login("ana")))
+    }
 }
 
 #[test]
-fn request_with_a_wrong_proof_may_come_again_with_a_right_one() {
+fn request_of_who_may_not_may_come_again_from_who_may() {
     let mut log = Log::new();
     log.run(create_with_password(9, "ana", "x")).expect("done");
-    for proof in [Proof::NotNeeded, Proof::OF_NONE] {
-        assert!(rejection(&mut log, &delete_ana(proof)).is_some());
+    for principal in [Principal::Anyone, who_knows(9, 0)] {
+        assert!(rejection(&mut log, &delete_ana(principal)).is_some());
         assert!(!known(&log).contains(&request_at(5, 0)));
     }
-    let right = Proof::Password {
-        version: Revision(1),
-    };
-    assert_eq!(rejection(&mut log, &delete_ana(right)), None);
+    assert_eq!(rejection(&mut log, &delete_ana(who_knows(9, 1))), None);
 }
 
 #[test]
@@ -55,10 +50,10 @@ fn no_try_of_a_request_acts_once_its_account_was_missing() {
     let missing = Some(Rejection::NotFound {
         object: by_login("ana"),
     });
-    assert_eq!(rejection(&mut log, &delete_ana(Proof::OF_NONE)), missing);
+    assert_eq!(rejection(&mut log, &delete_ana(operator())), missing);
     log.run(create(1, "ana")).expect("done");
     // Proposed before that, by an earlier try that was under way for long.
-    assert_eq!(rejection(&mut log, &delete_ana(Proof::NotNeeded)), missing);
+    assert_eq!(rejection(&mut log, &delete_ana(Principal::Anyone)), missing);
     assert_eq!(log.directory.objects().len(), 1);
 }
 
@@ -128,7 +123,7 @@ fn request_id_given_to_something_else_is_rejected_and_not_recorded() {
 /// Operations that no two of ask for the same.
 fn different_operations() -> Vec<Operation> {
     let id = Selector::Id(ObjectId::from_bytes(*b"fourfourfourfour"));
-    let with = |edits| change(id.clone(), Proof::Operator, edits);
+    let with = |edits| change(id.clone(), edits);
     let phone = |action: fn(_) -> EditAction| Edit {
         attribute: number("phone"),
         action: action(vec![value("phone", "12")]),
@@ -136,7 +131,6 @@ fn different_operations() -> Vec<Operation> {
     let expecting = |version| Operation::Change {
         target: id.clone(),
         expected_version: Some(Revision(version)),
-        proof: Proof::Operator,
         edits: vec![],
         verifier: VerifierChange::Keep,
     };
@@ -150,7 +144,6 @@ fn different_operations() -> Vec<Operation> {
         Operation::Delete {
             target: id.clone(),
             expected_version: Some(Revision(0)),
-            proof: Proof::Operator,
         },
         with(vec![]),
         with(vec![set("login_name", "ana")]),
@@ -164,13 +157,9 @@ fn different_operations() -> Vec<Operation> {
         with(vec![phone(EditAction::Remove), phone(EditAction::Add)]),
         expecting(0),
         expecting(1),
-        change_verifier(id.clone(), Proof::Operator, VerifierChange::Remove),
-        change_verifier(
-            id.clone(),
-            Proof::Operator,
-            VerifierChange::Set(verifier("x")),
-        ),
-        change(by_login("ana"), Proof::Operator, vec![]),
+        change_verifier(id.clone(), VerifierChange::Remove),
+        change_verifier(id.clone(), VerifierChange::Set(verifier("x"))),
+        change(by_login("ana"), vec![]),
     ]
 }
 
@@ -195,13 +184,10 @@ fn what_a_retry_changes_is_not_in_the_fingerprint() {
     let set = |salt| VerifierChange::Set(verifier(salt));
     for (one, other) in [
         (create(1, "ana"), create(2, "ANA")),
+        (create(1, "ana"), create_with(1, turned, None)),
         (
-            create(1, "ana"),
-            create_with(1, Proof::NotNeeded, turned, None),
-        ),
-        (
-            change_verifier(id.clone(), Proof::Operator, set("x")),
-            change_verifier(id, Proof::NotNeeded, set("y")),
+            change_verifier(id.clone(), set("x")),
+            change_verifier(id, set("y")),
         ),
     ] {
         let one = command(request_at(1, 0), 1, one).fingerprint();
@@ -219,11 +205,7 @@ fn fingerprints_stay_the_same_across_versions() {
             .map(|byte| format!("{byte:02x}"))
             .collect::<String>()
     };
-    let change = change_verifier(
-        Selector::Id(account_id(1)),
-        Proof::Operator,
-        VerifierChange::Remove,
-    );
+    let change = change_verifier(Selector::Id(account_id(1)), VerifierChange::Remove);
     assert_eq!(
         fingerprint(create(1, "ana")),
         "55e56e0437d555ab1cc763b6ca3c1005"

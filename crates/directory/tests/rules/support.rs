@@ -2,9 +2,9 @@
 
 use quorid_directory::{
     AttributeNumber, Change, ClientAddress, Command, Edit, Event, GroupName, Kind, LOGIN_NAME,
-    LoginName, MemoryDirectory, ObjectId, Operation, Outcome, Proof, REAL_NAME, Rejection,
-    RequestId, Retention, Revision, Selector, Time, Value, Verifier, VerifierChange, attribute,
-    decide_with,
+    LoginName, MemoryDirectory, ObjectId, Operation, OperatorName, Outcome, Principal, REAL_NAME,
+    Rejection, RequestId, Retention, Revision, Selector, Time, Value, Verifier, VerifierChange,
+    attribute, decide_with,
 };
 
 /// When tests begin, ms.
@@ -59,7 +59,6 @@ pub(crate) fn create_group(id: u8, name: &str) -> Operation {
     Operation::Create {
         id: account_id(id),
         kind: Kind::Group,
-        proof: Proof::Operator,
         edits: vec![set("group_name", name)],
         verifier: None,
     }
@@ -69,31 +68,24 @@ pub(crate) fn members(group: &str, add: Vec<Selector>, remove: Vec<Selector>) ->
     Operation::Members {
         group: by_group_name(group),
         expected_version: None,
-        proof: Proof::Operator,
         add,
         remove,
     }
 }
 
 pub(crate) fn create(id: u8, name: &str) -> Operation {
-    create_with(id, Proof::Operator, names(name, "Someone"), None)
+    create_with(id, names(name, "Someone"), None)
 }
 
 pub(crate) fn create_with_password(id: u8, name: &str, salt: &str) -> Operation {
     let names = names(name, "Someone");
-    create_with(id, Proof::Operator, names, Some(verifier(salt)))
+    create_with(id, names, Some(verifier(salt)))
 }
 
-pub(crate) fn create_with(
-    id: u8,
-    proof: Proof,
-    edits: Vec<Edit>,
-    verifier: Option<Verifier>,
-) -> Operation {
+pub(crate) fn create_with(id: u8, edits: Vec<Edit>, verifier: Option<Verifier>) -> Operation {
     Operation::Create {
         id: account_id(id),
         kind: Kind::Person,
-        proof,
         edits,
         verifier,
     }
@@ -107,18 +99,17 @@ pub(crate) fn names(login_name: &str, real_name: &str) -> Vec<Edit> {
     ]
 }
 
-pub(crate) fn change(target: Selector, proof: Proof, edits: Vec<Edit>) -> Operation {
+pub(crate) fn change(target: Selector, edits: Vec<Edit>) -> Operation {
     Operation::Change {
         target,
         expected_version: None,
-        proof,
         edits,
         verifier: VerifierChange::Keep,
     }
 }
 
 pub(crate) fn rename(target: Selector, to: &str) -> Operation {
-    change(target, Proof::Operator, vec![set("login_name", to)])
+    change(target, vec![set("login_name", to)])
 }
 
 pub(crate) fn set_real_name(
@@ -129,21 +120,15 @@ pub(crate) fn set_real_name(
     Operation::Change {
         target,
         expected_version: expected_version.map(Revision),
-        proof: Proof::Operator,
         edits: vec![set("real_name", to)],
         verifier: VerifierChange::Keep,
     }
 }
 
-pub(crate) fn change_verifier(
-    target: Selector,
-    proof: Proof,
-    verifier: VerifierChange,
-) -> Operation {
+pub(crate) fn change_verifier(target: Selector, verifier: VerifierChange) -> Operation {
     Operation::Change {
         target,
         expected_version: None,
-        proof,
         edits: Vec::new(),
         verifier,
     }
@@ -153,12 +138,25 @@ pub(crate) fn delete(target: Selector) -> Operation {
     Operation::Delete {
         target,
         expected_version: None,
-        proof: Proof::Operator,
     }
 }
 
+pub(crate) fn operator() -> Principal {
+    Principal::Operator(OperatorName::of_certificate("olga"))
+}
+
+/// Whoever knows the password that this revision set.
+pub(crate) fn who_knows(account: u8, password: u64) -> Principal {
+    Principal::Account {
+        id: account_id(account),
+        password: Revision(password),
+    }
+}
+
+/// What an operator asks.
 pub(crate) fn command(request: RequestId, ms: u64, operation: Operation) -> Command {
     Command {
+        principal: operator(),
         request,
         time: Time(START + ms),
         client: ClientAddress::parse("192.0.2.1").expect("an address"),
@@ -200,11 +198,23 @@ impl Log {
         decision.outcome
     }
 
-    /// A new request, 1 ms after the one before.
+    /// A new request of an operator, 1 ms after the one before.
     pub(crate) fn run(&mut self, operation: Operation) -> Result<Change, Rejection> {
+        self.run_as(&operator(), operation)
+    }
+
+    /// The same, of somebody else.
+    pub(crate) fn run_as(
+        &mut self,
+        principal: &Principal,
+        operation: Operation,
+    ) -> Result<Change, Rejection> {
         let ms = self.revision + 1;
-        self.execute(&command(request_at(ms, 0), ms, operation))
-            .result
+        let command = Command {
+            principal: principal.clone(),
+            ..command(request_at(ms, 0), ms, operation)
+        };
+        self.execute(&command).result
     }
 
     pub(crate) fn login_names(&self) -> Vec<(&str, ObjectId)> {

@@ -17,7 +17,7 @@ use axum::middleware;
 use quorid_api::proto::{
     accounts_server::AccountsServer, cluster_server::ClusterServer, groups_server::GroupsServer,
 };
-use quorid_directory::{ClientAddress, Revision};
+use quorid_directory::{ClientAddress, OperatorName, Revision};
 use tonic::{
     Request, Response,
     metadata::{AsciiMetadataValue, MetadataMap},
@@ -88,7 +88,7 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Error> {
     let address = ClientAddress::parse(&remote.address.to_string())
         .map_err(|error| Fault::new("reading a connection's address", error))?;
     let operator = match &remote.holder {
-        Holder::Operator(name) => Some(name.clone()),
+        Holder::Operator(name) => Some(OperatorName::of_certificate(name)),
         Holder::Server(_) | Holder::Other => None,
     };
     let login = match request.metadata().get("authorization") {

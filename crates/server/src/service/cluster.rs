@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use quorid_directory::Revision;
+use quorid_directory::{Action, Revision};
 use quorid_storage::Fault;
 use tokio::sync::watch;
 
-use super::{Caller, Error, Service, require_operator};
+use super::{Caller, Error, Service, who::Strangers};
 use crate::{
     elsewhere::elsewhere,
     named_server::NamedServer,
@@ -62,7 +62,10 @@ impl Service {
         min_revision: Revision,
     ) -> Result<StatusReport, Error> {
         if digest {
-            require_operator(caller, "computing the digest of the directory")?;
+            // Followers are asked for it too.
+            let what = "computing the digest of the directory";
+            self.principal_by_own_state(caller, Strangers::MayNot, Action::Operate, what)
+                .await?;
         }
         self.node.wait_applied(min_revision).await?;
         let digest = if digest {
@@ -83,7 +86,7 @@ impl Service {
         server: NamedServer,
         stays_learner: bool,
     ) -> Result<Arc<ClusterState>, Error> {
-        self.operate(caller)?;
+        self.operate(caller).await?;
         self.node.add_server(server, stays_learner).await?;
         Ok(self.now())
     }
@@ -94,7 +97,7 @@ impl Service {
         caller: &Caller,
         name: &str,
     ) -> Result<Arc<ClusterState>, Error> {
-        self.operate(caller)?;
+        self.operate(caller).await?;
         self.node.remove_server(name).await?;
         Ok(self.now())
     }
@@ -106,7 +109,7 @@ impl Service {
         caller: &Caller,
         replacement: Replacement,
     ) -> Result<Arc<ClusterState>, Error> {
-        self.operate(caller)?;
+        self.operate(caller).await?;
         let lost = &replacement.lost;
         let cluster = self.now();
         let member = cluster.named(lost);
@@ -127,13 +130,15 @@ impl Service {
         caller: &Caller,
         to: Option<&str>,
     ) -> Result<Arc<ClusterState>, Error> {
-        self.operate(caller)?;
+        self.operate(caller).await?;
         self.node.transfer_leadership(to).await?;
         Ok(self.now())
     }
 
-    fn operate(&self, caller: &Caller) -> Result<(), Error> {
-        require_operator(caller, "changing the cluster")?;
+    async fn operate(&self, caller: &Caller) -> Result<(), Error> {
+        let what = "changing the cluster";
+        self.principal(caller, Strangers::MayNot, Action::Operate, what)
+            .await?;
         Ok(self.node.leading()?)
     }
 

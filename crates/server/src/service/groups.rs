@@ -1,12 +1,12 @@
-//! Use cases of groups: everybody who reads the directory reads them, operators change them.
+//! Use cases of groups: everybody who reads the directory reads them, operators and managers change them.
 
 use quorid_directory::{
-    Edit, Kind, Membership, Object, ObjectId, Operation, Proof, RequestId, Revision, Selector,
-    UniqueKey, VerifierChange,
+    Action, Edit, Kind, Membership, ObjectId, Objects as _, Operation, PasswordAction, Principal,
+    RequestId, Revision, Selector, UniqueKey, VerifierChange,
 };
 
 use super::{
-    Answer, Caller, Consistency, Error, GroupsPage, PAGE_BYTES_MAX, Service, require_operator,
+    Answer, Caller, Consistency, Error, GroupsPage, PAGE_BYTES_MAX, Service, Shown, who::Strangers,
 };
 
 /// A group to be made.
@@ -73,17 +73,20 @@ impl Service {
         &self,
         caller: &Caller,
         new: GroupCreation,
-    ) -> Result<Answer<Object>, Error> {
-        require_operator(caller, "creating a group")?;
+    ) -> Result<Answer<Shown>, Error> {
+        let action = Action::Create(Kind::Group, &new.edits);
+        let what = "creating a group";
+        let principal = self
+            .principal(caller, Strangers::MayNot, action, what)
+            .await?;
         let operation = Operation::Create {
             id: self.new_object_id(),
             kind: Kind::Group,
-            proof: Proof::Operator,
             edits: new.edits,
             verifier: None,
         };
-        let request = new.request.unwrap_or_else(|| self.new_request_id());
-        self.propose(caller, request, operation).await
+        self.propose(caller, principal, new.request, operation)
+            .await
     }
 
     /// Changes a group, or removes it. The answer is the group as it is then, or as it last was.
@@ -91,38 +94,56 @@ impl Service {
         &self,
         caller: &Caller,
         change: GroupChange,
-    ) -> Result<Answer<Object>, Error> {
-        require_operator(caller, "changing a group")?;
+    ) -> Result<Answer<Shown>, Error> {
+        let principal = self.who_changes(caller, &change).await?;
         let GroupChange {
             group: target,
             expected_version,
             asked,
             request,
         } = change;
-        let proof = Proof::Operator;
         let operation = match asked {
             GroupEdit::Attributes(edits) => Operation::Change {
                 target,
                 expected_version,
-                proof,
                 edits,
                 verifier: VerifierChange::Keep,
             },
             GroupEdit::Members { add, remove } => Operation::Members {
                 group: target,
                 expected_version,
-                proof,
                 add,
                 remove,
             },
             GroupEdit::Deleted => Operation::Delete {
                 target,
                 expected_version,
-                proof,
             },
         };
-        let request = request.unwrap_or_else(|| self.new_request_id());
-        self.propose(caller, request, operation).await
+        self.propose(caller, principal, request, operation).await
+    }
+
+    /// Who asks for a change of a group. That the group is missing is for the log to say.
+    async fn who_changes(&self, caller: &Caller, change: &GroupChange) -> Result<Principal, Error> {
+        const WHAT: &str = "changing a group";
+        if let (None, Some(login)) = (&caller.operator, &caller.login) {
+            self.node.read_barrier().await?;
+            let principal = self.authenticate(login).await?;
+            let view = self.node.read()?;
+            if let Ok(group) = view.find(&change.group)? {
+                let action = match &change.asked {
+                    GroupEdit::Attributes(edits) => {
+                        Action::Change(&group, edits, PasswordAction::Keep)
+                    }
+                    GroupEdit::Members { .. } => Action::Members(&group),
+                    GroupEdit::Deleted => Action::Delete(&group),
+                };
+                self.may(&view, &principal, action)?;
+            }
+            return Ok(principal);
+        }
+        self.principal(caller, Strangers::MayNot, Action::Operate, WHAT)
+            .await
     }
 
     /// Up to `limit` groups by name, after the one of this name.
@@ -133,8 +154,9 @@ impl Service {
         limit: usize,
         consistency: Consistency,
     ) -> Result<Answer<GroupsPage>, Error> {
-        let view = self.reader(caller, consistency).await?;
+        let (view, sight) = self.reader(caller, consistency).await?;
         let (groups, more) = view.groups(after.as_ref(), limit, PAGE_BYTES_MAX)?;
+        let groups = groups.into_iter().map(|group| sight.show(group)).collect();
         Ok(Answer {
             value: GroupsPage { groups, more },
             revision: view.revision()?,
@@ -150,7 +172,7 @@ impl Service {
         limit: usize,
         consistency: Consistency,
     ) -> Result<Answer<MembersPage>, Error> {
-        let view = self.reader(caller, consistency).await?;
+        let (view, _) = self.reader(caller, consistency).await?;
         let revision = view.revision()?;
         let group = view
             .find(group)?

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use quorid_directory::{ObjectId, Revision, Selector};
+use quorid_directory::{ObjectId, Principal, Revision, Selector};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -25,8 +25,8 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(300);
 const STRIPES: usize = 64;
 
 impl Service {
-    /// Makes sure that a login is right, by this server's state.
-    pub(super) async fn authenticate(&self, login: &Login) -> Result<(), Error> {
+    /// Whose login it is, if it is right, by this server's state.
+    pub(super) async fn authenticate(&self, login: &Login) -> Result<Principal, Error> {
         let view = self.node.read()?;
         let account = view
             .find(&Selector::LoginName(login.login_name.clone()))?
@@ -37,16 +37,20 @@ impl Service {
             self.passwords.verify(login.password.clone(), None).await?;
             return Err(Denied::WrongPassword.into());
         };
+        let principal = Principal::Account {
+            id,
+            password: version,
+        };
         let password = login.password.expose().as_bytes();
         let digest = self.logins.digest(id, version, password);
         if self.logins.remembers(id, digest, Instant::now()) {
-            return Ok(());
+            return Ok(principal);
         }
         let verifier = view.verifier(&id)?;
         drop(view);
         let _alone = self.logins.stripe(digest).lock().await;
         if self.logins.remembers(id, digest, Instant::now()) {
-            return Ok(());
+            return Ok(principal);
         }
         if !self
             .passwords
@@ -56,7 +60,7 @@ impl Service {
             return Err(Denied::WrongPassword.into());
         }
         self.logins.remember(id, digest, Instant::now());
-        Ok(())
+        Ok(principal)
     }
 }
 

@@ -25,18 +25,37 @@
 //! settles all tries. A request without an id has no other tries.
 
 use quorid_directory::{
-    Done, Object, Operation, Password, Proof, Rejection, RequestId, Revision, Selector, Verifier,
+    Action, Done, Edit, Object, Operation, Password, Principal, Rejection, RequestId, Revision,
+    Selector, Verifier, roles_of,
 };
 
-use super::{Answer, Caller, Error, PasswordChange, Service};
-use crate::access::{Action, Denied, Need};
+use super::{Answer, Caller, Error, PasswordChange, Service, Shown};
+use crate::access::Denied;
 
 /// What a request to change an account brings along.
 pub(super) struct Claim<'a> {
     pub(super) account: &'a Selector,
     pub(super) current_password: Option<&'a Password>,
+    /// None: the account is to be deleted.
+    pub(super) edits: Option<&'a [Edit]>,
     pub(super) change: &'a PasswordChange,
     pub(super) request: Option<RequestId>,
+}
+
+/// Who asks for a change of an account.
+pub(super) struct Proven {
+    pub(super) principal: Principal,
+    /// Whether it is the account itself.
+    pub(super) is_itself: bool,
+}
+
+impl Proven {
+    fn other(principal: Principal) -> Self {
+        Self {
+            principal,
+            is_itself: false,
+        }
+    }
 }
 
 /// The account that a proof is about, with what its password is checked against.
@@ -50,32 +69,33 @@ enum Subject {
 }
 
 impl Service {
-    /// Proposes an operation with its proof. If the account got another password between the
+    /// Proposes an operation for who may. If the account got another password between the
     /// two, once more: the caller may have given that one.
     pub(super) async fn propose_proven(
         &self,
         caller: &Caller,
         claim: &Claim<'_>,
-        proof: Proof,
-        operation: impl Fn(Proof) -> Operation + Send,
-    ) -> Result<Answer<Object>, Error> {
-        let request = || claim.request.unwrap_or_else(|| self.new_request_id());
-        let first = self.propose(caller, request(), operation(proof)).await;
+        principal: Principal,
+        operation: impl Fn() -> Operation + Send,
+    ) -> Result<Answer<Shown>, Error> {
+        let first = self
+            .propose(caller, principal, claim.request, operation())
+            .await;
         let Err(Error::Denied(Denied::PasswordChanged | Denied::PasswordNeeded)) = first else {
             return first;
         };
-        let proof = self.prove(caller, claim).await?;
-        self.propose(caller, request(), operation(proof)).await
+        let proven = self.prove(caller, claim).await?;
+        self.propose(caller, proven.principal, claim.request, operation())
+            .await
     }
 
-    /// Why the caller may change the account, if they may.
-    pub(super) async fn prove(&self, caller: &Caller, claim: &Claim<'_>) -> Result<Proof, Error> {
-        if caller.operator.is_some() {
-            return Ok(Proof::Operator);
+    /// Who the caller is to the account, if they may change it.
+    pub(super) async fn prove(&self, caller: &Caller, claim: &Claim<'_>) -> Result<Proven, Error> {
+        if let Some(name) = &caller.operator {
+            return Ok(Proven::other(Principal::Operator(name.clone())));
         }
-        let unguarded = self.access.need(Action::ChangeUnguarded);
-        if unguarded != Need::Nothing && claim.current_password.is_none() && caller.login.is_none()
-        {
+        let strangers_write = self.access.strangers_write();
+        if !strangers_write && claim.current_password.is_none() && caller.login.is_none() {
             return Err(Denied::PasswordNeeded.into());
         }
         self.node.read_barrier().await?;
@@ -83,26 +103,76 @@ impl Service {
             Subject::Present(account, verifier) => (account, verifier, false),
             Subject::Recorded(account, verifier) => (account, verifier, true),
             Subject::Missing(why, revision) => {
-                return self.missing(caller, claim, why, revision).await;
+                let missing = self.missing(caller, claim, why, revision).await;
+                return missing.map(Proven::other);
             }
         };
-        if let (Some(verifier), Some(version)) = (verifier, account.password_version) {
+        if let Some(principal) = self.by_role(caller, claim, &account, recorded).await? {
+            return Ok(Proven::other(principal));
+        }
+        if let (Some(verifier), Some(password)) = (verifier, account.password_version) {
             let name = account.login_name();
             // Who may not log in is answered as after a wrong password, and as late.
             let usable = recorded || account.may_log_in(self.clock.now());
             let verifier = usable.then_some(verifier);
             self.check(caller, claim, name, verifier, recorded).await?;
-            return Ok(Proof::Password { version });
+            let id = account.id;
+            return Ok(Proven {
+                principal: Principal::Account { id, password },
+                is_itself: true,
+            });
         }
-        let removed_by_this_request = recorded && matches!(claim.change, PasswordChange::Remove);
-        if unguarded == Need::Nothing || removed_by_this_request {
-            return Ok(Proof::NotNeeded);
+        if recorded && matches!(claim.change, PasswordChange::Remove) {
+            // For an answer that repeats what was done; no password has the version 0, so nothing
+            // else could be.
+            let (id, password) = (account.id, Revision(0));
+            return Ok(Proven {
+                principal: Principal::Account { id, password },
+                is_itself: true,
+            });
+        }
+        if strangers_write {
+            return Ok(Proven::other(Principal::Anyone));
         }
         self.prove_reader(caller, claim).await?;
         Err(Denied::OperatorNeeded {
             what: "changing or removing an account without a password",
         }
         .into())
+    }
+
+    /// Another account that asks in its own name, if its roles let it. None: the account's own password
+    /// is asked for, unless the caller has a role and so is told what is missing.
+    async fn by_role(
+        &self,
+        caller: &Caller,
+        claim: &Claim<'_>,
+        account: &Object,
+        recorded: bool,
+    ) -> Result<Option<Principal>, Error> {
+        let login = caller.login.as_ref().filter(|login| {
+            claim.current_password.is_none() && login.login_name.as_str() != account.login_name()
+        });
+        let Some(login) = login else {
+            return Ok(None);
+        };
+        let principal = self.authenticate(login).await?;
+        let Principal::Account { id, .. } = &principal else {
+            return Ok(None); // A login is an account's.
+        };
+        let view = self.node.read()?;
+        let has_role = !roles_of(&view, id)?.is_empty();
+        let action = match claim.edits {
+            Some(edits) => Action::Change(account, edits, claim.change.into()),
+            None => Action::Delete(account),
+        };
+        match self.may(&view, &principal, action) {
+            // Nothing is executed again: the answer is repeated.
+            Ok(()) => Ok(Some(principal)),
+            Err(Error::Rejected { .. }) if recorded && has_role => Ok(Some(principal)),
+            Err(Error::Rejected { .. }) if !has_role => Ok(None),
+            Err(refused) => Err(refused),
+        }
     }
 
     fn subject(&self, claim: &Claim<'_>) -> Result<Subject, Error> {
@@ -160,33 +230,34 @@ impl Service {
     }
 
     /// No such account: to be said to those who may look up accounts. To others it is a wrong
-    /// password, and takes as long. The proof is for an account that is made meanwhile.
+    /// password, and takes as long. The principal is for an account that is made meanwhile.
     async fn missing(
         &self,
         caller: &Caller,
         claim: &Claim<'_>,
         why: Rejection,
         revision: Revision,
-    ) -> Result<Proof, Error> {
-        if !self.access.names_are_public() {
-            self.prove_reader(caller, claim).await?;
-        }
+    ) -> Result<Principal, Error> {
+        let reader = match self.access.names_are_public() {
+            true => Principal::Anyone,
+            false => self.prove_reader(caller, claim).await?,
+        };
         if claim.request.is_none() {
             return Err(Error::rejected(why, revision));
         }
-        if self.access.need(Action::ChangeUnguarded) == Need::Nothing {
-            return Ok(Proof::NotNeeded);
+        if self.access.strangers_write() {
+            return Ok(Principal::Anyone);
         }
         // To write to the log costs the same as for an account that is there: a login that was
         // verified not long ago costs nothing.
         if let Some(login) = &caller.login {
             self.passwords.verify(login.password.clone(), None).await?;
         }
-        Ok(Proof::OF_NONE)
+        Ok(reader)
     }
 
     /// Makes sure that the caller may read the directory, and so may be told what is in it.
-    async fn prove_reader(&self, caller: &Caller, claim: &Claim<'_>) -> Result<(), Error> {
+    async fn prove_reader(&self, caller: &Caller, claim: &Claim<'_>) -> Result<Principal, Error> {
         if let Some(login) = &caller.login {
             return self.authenticate(login).await;
         }

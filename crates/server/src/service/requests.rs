@@ -1,7 +1,8 @@
 //! What the use cases are asked, and what they answer.
 
 use quorid_directory::{
-    ClientAddress, Edit, LoginName, Object, ObjectId, Password, RequestId, Revision, Selector,
+    ClientAddress, Edit, LoginName, Object, ObjectId, OperatorName, Password, PasswordAction,
+    RequestId, Revision, Selector,
 };
 
 /// Who asks, as far as the front end can tell.
@@ -10,7 +11,7 @@ pub struct Caller {
     /// Where the request comes from.
     pub address: ClientAddress,
     /// The name in an operator's certificate that was shown and verified.
-    pub operator: Option<String>,
+    pub operator: Option<OperatorName>,
     /// A login that was given, not yet checked.
     pub login: Option<Login>,
 }
@@ -66,6 +67,16 @@ pub enum PasswordChange {
     Remove,
 }
 
+impl From<&PasswordChange> for PasswordAction {
+    fn from(change: &PasswordChange) -> Self {
+        match change {
+            PasswordChange::Keep => Self::Keep,
+            PasswordChange::Set(_) => Self::Set,
+            PasswordChange::Remove => Self::Remove,
+        }
+    }
+}
+
 /// A change of an account; what is not named stays.
 #[derive(Debug)]
 pub struct AccountChange {
@@ -96,11 +107,20 @@ pub struct AccountRemoval {
     pub request: Option<RequestId>,
 }
 
+/// An object, with what who asks may see of it.
+#[derive(Debug)]
+pub struct Shown {
+    /// The object, without what is not for them.
+    pub object: Object,
+    /// Whether the addresses of clients are for them.
+    pub addresses: bool,
+}
+
 /// An account or a group.
 #[derive(Debug)]
 pub struct Found {
     /// What was asked for.
-    pub object: Object,
+    pub shown: Shown,
     /// Names of the groups that it is a member of, where they were asked for.
     pub groups: Vec<String>,
 }
@@ -109,7 +129,7 @@ pub struct Found {
 #[derive(Debug, Default)]
 pub struct AccountsPage {
     /// The accounts.
-    pub accounts: Vec<Object>,
+    pub accounts: Vec<Shown>,
     /// The next page begins after this id, whether or not an account has it.
     pub next: Option<ObjectId>,
 }
@@ -118,7 +138,7 @@ pub struct AccountsPage {
 #[derive(Debug)]
 pub struct GroupsPage {
     /// The groups.
-    pub groups: Vec<Object>,
+    pub groups: Vec<Shown>,
     /// There are more after the last one.
     pub more: bool,
 }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    Event, Kind, Membership, Object, ObjectId, Outcome, RequestId, Revision, Time, UniqueKey,
-    Verifier, View, decide,
+    Event, Kind, Membership, Object, ObjectId, Objects, Outcome, RequestId, Revision, Time,
+    UniqueKey, Verifier, View, decide,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 
@@ -140,7 +140,7 @@ impl<'b, 't> Changes<'b, 't> {
     }
 }
 
-impl View for Changes<'_, '_> {
+impl Objects for Changes<'_, '_> {
     type Error = Fault;
 
     fn object(&self, id: &ObjectId) -> Result<Option<Object>, Fault> {
@@ -151,12 +151,14 @@ impl View for Changes<'_, '_> {
         unique::find(self.batch, key)
     }
 
-    fn is_member(&self, membership: &Membership) -> Result<bool, Fault> {
-        member::is_member(self.batch, membership)
-    }
-
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
         member::groups_of(self.batch, member)
+    }
+}
+
+impl View for Changes<'_, '_> {
+    fn is_member(&self, membership: &Membership) -> Result<bool, Fault> {
+        member::is_member(self.batch, membership)
     }
 
     fn members(&self, group: &ObjectId, kind: Kind, limit: usize) -> Result<Vec<ObjectId>, Fault> {

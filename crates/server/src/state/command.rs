@@ -2,8 +2,8 @@
 
 use prost::Message as _;
 use quorid_directory::{
-    AttributeNumber, Command, Edit, EditAction, Operation, Proof, Revision, Selector, Time,
-    Verifier, VerifierChange,
+    AttributeNumber, Command, Edit, EditAction, Operation, OperatorName, Principal, Revision,
+    Selector, Time, Verifier, VerifierChange,
 };
 use quorid_storage::{Fault, OrFault as _};
 
@@ -22,48 +22,40 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
         Operation::Create {
             id,
             kind,
-            proof,
             edits,
             verifier,
         } => Kind::Create(proto::Create {
             id: id.as_bytes().to_vec(),
             kind: object::kind_message(*kind).into(),
-            proof: Some(proof_message(proof)),
             edits: edits.iter().map(edit_message).collect(),
             verifier: verifier_text(verifier.as_ref()),
         }),
         Operation::Change {
             target,
             expected_version,
-            proof,
             edits,
             verifier,
         } => Kind::Change(proto::ChangeObject {
             target: Some(selector(target)),
             expected_version: expected_version.map_or(0, |version| version.0),
-            proof: Some(proof_message(proof)),
             edits: edits.iter().map(edit_message).collect(),
             verifier: verifier_change(verifier),
         }),
         Operation::Delete {
             target,
             expected_version,
-            proof,
         } => Kind::Delete(proto::Delete {
             target: Some(selector(target)),
             expected_version: expected_version.map_or(0, |version| version.0),
-            proof: Some(proof_message(proof)),
         }),
         Operation::Members {
             group,
             expected_version,
-            proof,
             add,
             remove,
         } => Kind::Members(proto::ChangeMembers {
             group: Some(selector(group)),
             expected_version: expected_version.map_or(0, |version| version.0),
-            proof: Some(proof_message(proof)),
             add: add.iter().map(selector).collect(),
             remove: remove.iter().map(selector).collect(),
         }),
@@ -72,6 +64,7 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
         request_id: command.request.as_bytes().to_vec(),
         time_ms: command.time.0,
         client: command.client.as_str().to_owned(),
+        principal: Some(principal_message(&command.principal)),
         operation: Some(operation),
     }
     .encode_to_vec()
@@ -88,14 +81,12 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
         Kind::Create(create) => Operation::Create {
             id: object_id(&create.id)?,
             kind: object::kind(create.kind)?,
-            proof: proof(create.proof)?,
             edits: edits(create.edits)?,
             verifier: decode_verifier(create.verifier)?,
         },
         Kind::Change(change) => Operation::Change {
             target: decode_selector(change.target)?,
             expected_version: some_version(change.expected_version),
-            proof: proof(change.proof)?,
             edits: edits(change.edits)?,
             verifier: match change.verifier.and_then(|change| change.change) {
                 None => VerifierChange::Keep,
@@ -108,12 +99,10 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
         Kind::Delete(delete) => Operation::Delete {
             target: decode_selector(delete.target)?,
             expected_version: some_version(delete.expected_version),
-            proof: proof(delete.proof)?,
         },
         Kind::Members(members) => Operation::Members {
             group: decode_selector(members.group)?,
             expected_version: some_version(members.expected_version),
-            proof: proof(members.proof)?,
             add: selectors(members.add)?,
             remove: selectors(members.remove)?,
         },
@@ -122,32 +111,37 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
         request: request_id(&message.request_id)?,
         time: Time(message.time_ms),
         client: client_address(&message.client)?,
+        principal: principal(message.principal)?,
         operation,
     })
 }
 
-fn proof_message(proof: &Proof) -> proto::Proof {
-    let proof = match proof {
-        Proof::Operator => proto::proof::Proof::Operator(proto::Nothing {}),
-        Proof::NotNeeded => proto::proof::Proof::NotNeeded(proto::Nothing {}),
-        Proof::Password { version } => proto::proof::Proof::Password(version.0),
+fn principal_message(principal: &Principal) -> proto::Principal {
+    use proto::principal::Principal as Kind;
+    let principal = match principal {
+        Principal::Anyone => Kind::Anyone(proto::Nothing {}),
+        Principal::Operator(name) => Kind::Operator(name.as_str().to_owned()),
+        Principal::Account { id, password } => Kind::Account(proto::PrincipalAccount {
+            id: id.as_bytes().to_vec(),
+            password: password.0,
+        }),
     };
-    proto::Proof { proof: Some(proof) }
+    proto::Principal {
+        principal: Some(principal),
+    }
 }
 
-fn proof(message: Option<proto::Proof>) -> Result<Proof, Fault> {
-    Ok(
-        match message
-            .and_then(|it| it.proof)
-            .ok_or_else(|| missing("proof"))?
-        {
-            proto::proof::Proof::Operator(_) => Proof::Operator,
-            proto::proof::Proof::NotNeeded(_) => Proof::NotNeeded,
-            proto::proof::Proof::Password(version) => Proof::Password {
-                version: Revision(version),
-            },
+fn principal(message: Option<proto::Principal>) -> Result<Principal, Fault> {
+    use proto::principal::Principal as Kind;
+    let principal = message.and_then(|message| message.principal);
+    Ok(match principal.ok_or_else(|| missing("principal"))? {
+        Kind::Anyone(_) => Principal::Anyone,
+        Kind::Operator(name) => Principal::Operator(OperatorName::of_certificate(&name)),
+        Kind::Account(account) => Principal::Account {
+            id: object_id(&account.id)?,
+            password: Revision(account.password),
         },
-    )
+    })
 }
 
 fn verifier_change(change: &VerifierChange) -> Option<proto::VerifierChange> {

@@ -1,6 +1,6 @@
 //! The state beside its model, for tests and simulations.
 
-use quorid_directory::{Kind, MemoryDirectory, View as _};
+use quorid_directory::{Kind, MemoryDirectory, Objects as _, View as _};
 use quorid_storage::Fault;
 
 use super::ReadView;

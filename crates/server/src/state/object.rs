@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use prost::Message as _;
-use quorid_directory::{AttributeNumber, Kind, Object, ObjectId, Revision, Stamp, Time};
+use quorid_directory::{
+    Actor, AttributeNumber, Kind, Object, ObjectId, OperatorName, Revision, Stamp, Time,
+};
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
@@ -173,6 +175,7 @@ fn stamp_message(stamp: &Stamp) -> proto::Stamp {
     proto::Stamp {
         time_ms: stamp.time.0,
         client: stamp.client.as_str().to_owned(),
+        actor: Some(actor_message(&stamp.actor)),
     }
 }
 
@@ -181,5 +184,26 @@ fn stamp(message: Option<proto::Stamp>) -> Result<Stamp, Fault> {
     Ok(Stamp {
         time: Time(message.time_ms),
         client: client_address(&message.client)?,
+        actor: actor(message.actor)?,
+    })
+}
+
+fn actor_message(actor: &Actor) -> proto::Actor {
+    use proto::actor::Actor as Kind;
+    let actor = match actor {
+        Actor::Anyone => Kind::Anyone(proto::Nothing {}),
+        Actor::Operator(name) => Kind::Operator(name.as_str().to_owned()),
+        Actor::Account(id) => Kind::Account(id.as_bytes().to_vec()),
+    };
+    proto::Actor { actor: Some(actor) }
+}
+
+fn actor(message: Option<proto::Actor>) -> Result<Actor, Fault> {
+    use proto::actor::Actor as Kind;
+    let actor = message.and_then(|message| message.actor);
+    Ok(match actor.ok_or_else(|| missing("stamp.actor"))? {
+        Kind::Anyone(_) => Actor::Anyone,
+        Kind::Operator(name) => Actor::Operator(OperatorName::of_certificate(&name)),
+        Kind::Account(id) => Actor::Account(object_id(&id)?),
     })
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use quorid_directory::{
-    GROUP_NAME, Kind, Membership, Object, ObjectId, Outcome, Rejection, RequestId, Revision,
-    Selector, UniqueKey, Verifier, all_groups_of,
+    GROUP_NAME, Kind, Membership, Object, ObjectId, Objects, Outcome, Rejection, RequestId,
+    Revision, Selector, UniqueKey, Verifier, all_groups_of,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
@@ -19,6 +19,22 @@ use super::{
 #[derive(Clone)]
 pub struct ReadView(Arc<StoreView>);
 
+impl Objects for ReadView {
+    type Error = Fault;
+
+    fn object(&self, id: &ObjectId) -> Result<Option<Object>, Fault> {
+        object::find(&*self.0, id)
+    }
+
+    fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Fault> {
+        unique::find(&*self.0, key)
+    }
+
+    fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
+        member::groups_of(&*self.0, member)
+    }
+}
+
 impl ReadView {
     pub(super) fn of(view: Arc<StoreView>) -> Self {
         Self(view)
@@ -27,16 +43,6 @@ impl ReadView {
     /// Log index of the last entry whose effect the view shows.
     pub fn revision(&self) -> Result<Revision, Fault> {
         Ok(Revision(self.0.applied()?.map_or(0, |at| at.index)))
-    }
-
-    /// The object of an id.
-    pub fn object(&self, id: &ObjectId) -> Result<Option<Object>, Fault> {
-        object::find(&*self.0, id)
-    }
-
-    /// The id of the object that has a value.
-    pub fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Fault> {
-        unique::find(&*self.0, key)
     }
 
     /// What the password of an account is checked against.
@@ -91,12 +97,7 @@ impl ReadView {
 
     /// The groups that have the object as a member, by way of other groups too: nearer ones first.
     pub fn all_groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
-        all_groups_of(member, |id| member::groups_of(&*self.0, id))
-    }
-
-    /// The groups that have the object as a member themselves, by id.
-    pub fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
-        member::groups_of(&*self.0, member)
+        all_groups_of(member, |id| self.groups_of(id))
     }
 
     /// Members of a group by kind and id, from the first one after `after`, and whether there are

@@ -1,6 +1,6 @@
 //! Why a request was refused, as its outcome keeps it.
 
-use quorid_directory::{AttributeNumber, Limit, Rejection, Revision, Time, Violation};
+use quorid_directory::{AttributeNumber, Limit, Rejection, Revision, Role, Time, Violation};
 use quorid_storage::{Fault, OrFault as _};
 
 use super::{
@@ -29,7 +29,10 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
             attribute: attribute.0,
             violation: Some(violation_message(violation)),
         }),
-        Rejection::NotPermitted { attribute } => Kind::NotPermitted(attribute.0),
+        Rejection::NotPermitted { attribute, role } => Kind::NotPermitted(proto::NotPermitted {
+            attribute: attribute.map_or(0, |attribute| attribute.0),
+            role: role_message(*role).into(),
+        }),
         Rejection::NotFound { object } => Kind::NotFound(selector(object)),
         Rejection::WrongKind {
             id,
@@ -89,8 +92,9 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
                 attribute: AttributeNumber(it.attribute),
                 violation: violation(it.violation.ok_or_else(|| missing("violation"))?),
             },
-            Kind::NotPermitted(attribute) => Rejection::NotPermitted {
-                attribute: AttributeNumber(attribute),
+            Kind::NotPermitted(it) => Rejection::NotPermitted {
+                attribute: (it.attribute != 0).then_some(AttributeNumber(it.attribute)),
+                role: role(it.role)?,
             },
             Kind::NotFound(it) => Rejection::NotFound {
                 object: decode_selector(Some(it))?,
@@ -149,6 +153,25 @@ fn limit(number: i32) -> Result<Limit, Fault> {
         proto::Limit::MembershipsLookedAt => Ok(Limit::MembershipsLookedAt),
         proto::Limit::Numbers => Ok(Limit::Numbers),
         proto::Limit::Unspecified => Err(missing("rejection.limit_exceeded")),
+    }
+}
+
+fn role_message(role: Role) -> proto::Role {
+    match role {
+        Role::Reader => proto::Role::Reader,
+        Role::HelpDesk => proto::Role::HelpDesk,
+        Role::UserManager => proto::Role::UserManager,
+        Role::Operator => proto::Role::Operator,
+    }
+}
+
+fn role(number: i32) -> Result<Role, Fault> {
+    match proto::Role::try_from(number).or_fault("reading a stored role")? {
+        proto::Role::Reader => Ok(Role::Reader),
+        proto::Role::HelpDesk => Ok(Role::HelpDesk),
+        proto::Role::UserManager => Ok(Role::UserManager),
+        proto::Role::Operator => Ok(Role::Operator),
+        proto::Role::Unspecified => Err(missing("rejection.role")),
     }
 }
 

@@ -7,8 +7,8 @@ use std::{fs, os::unix::fs::MetadataExt as _, sync::Arc};
 use proptest::prelude::*;
 use quorid_directory::{
     ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName, MemoryDirectory,
-    ObjectId, Operation, Proof, RealName, RequestId, Revision, Selector, Time, Value, Verifier,
-    VerifierChange, attribute,
+    ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Revision, Selector, Time,
+    Value, Verifier, VerifierChange, attribute,
 };
 use quorid_storage::{DataDirectory, Disk, LogPos, Rows as _, StoreOptions};
 use tempfile::TempDir;
@@ -41,11 +41,16 @@ fn login_name(number: u8) -> LoginName {
     LoginName::parse(&format!("name{number}")).expect("valid")
 }
 
+fn operator() -> Principal {
+    Principal::Operator(OperatorName::of_certificate("olga"))
+}
+
 fn command(number: u64, operation: Operation) -> Command {
     Command {
         request: request(number),
         time: Time(NOW_MS + number),
         client: ClientAddress::parse("192.0.2.1:40000").expect("valid"),
+        principal: operator(),
         operation,
     }
 }
@@ -54,7 +59,6 @@ fn create(id: u8, name: u8, verifier: bool) -> Operation {
     Operation::Create {
         id: object_id(id),
         kind: Kind::Person,
-        proof: Proof::Operator,
         edits: vec![
             Edit::login_name(&login_name(name)),
             Edit::real_name(&RealName::parse("Some One").expect("valid")),
@@ -71,7 +75,6 @@ fn create_group(id: u8, name: u8) -> Operation {
     Operation::Create {
         id: object_id(id),
         kind: Kind::Group,
-        proof: Proof::Operator,
         edits: vec![Edit::group_name(&group_name(name))],
         verifier: None,
     }
@@ -103,26 +106,28 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
 }
 
 /// Operations over few names and ids, so that they collide.
-fn operations() -> impl Strategy<Value = Vec<(u8, Operation)>> {
+fn operations() -> impl Strategy<Value = Vec<(u8, Principal, Operation)>> {
     let selector = prop_oneof![
         (0_u8..6).prop_map(|id| Selector::Id(object_id(id))),
         (0_u8..6).prop_map(|name| Selector::LoginName(login_name(name))),
         (0_u8..6).prop_map(|id| Selector::GroupId(object_id(id))),
         (0_u8..4).prop_map(|name| Selector::GroupName(group_name(name))),
     ];
-    let proof = prop_oneof![
-        3 => Just(Proof::Operator),
-        1 => Just(Proof::NotNeeded),
-        1 => (0_u64..40).prop_map(|at| Proof::Password { version: Revision(at) }),
+    let principal = prop_oneof![
+        6 => Just(operator()),
+        1 => Just(Principal::Anyone),
+        2 => (0_u8..6, 0_u64..40).prop_map(|(id, at)| Principal::Account {
+            id: object_id(id),
+            password: Revision(at),
+        }),
     ];
     let version = prop_oneof![4 => Just(None), 1 => (1_u64..40).prop_map(|v| Some(Revision(v)))];
     let operation = prop_oneof![
         3 => (0_u8..6, 0_u8..6, any::<bool>()).prop_map(|(id, name, v)| create(id, name, v)),
-        2 => (selector.clone(), version.clone(), proof.clone(), edits(), 0..3)
-            .prop_map(|(target, expected_version, proof, edits, verifier)| Operation::Change {
+        2 => (selector.clone(), version.clone(), edits(), 0..3)
+            .prop_map(|(target, expected_version, edits, verifier)| Operation::Change {
                 target,
                 expected_version,
-                proof,
                 edits,
                 verifier: match verifier {
                     0 => VerifierChange::Keep,
@@ -130,25 +135,23 @@ fn operations() -> impl Strategy<Value = Vec<(u8, Operation)>> {
                     _ => VerifierChange::Set(Verifier::parse("$argon2id$v=19$z$z").expect("ok")),
                 },
             }),
-        1 => (selector.clone(), version.clone(), proof.clone())
-            .prop_map(|(target, expected_version, proof)| Operation::Delete {
+        1 => (selector.clone(), version.clone())
+            .prop_map(|(target, expected_version)| Operation::Delete {
                 target,
                 expected_version,
-                proof,
             }),
         2 => (0_u8..6, 0_u8..4).prop_map(|(id, name)| create_group(id, name)),
-        3 => (0_u8..4, version, proof, some(selector.clone()), some(selector)).prop_map(
-            |(name, expected_version, proof, add, remove)| Operation::Members {
+        3 => (0_u8..4, version, some(selector.clone()), some(selector)).prop_map(
+            |(name, expected_version, add, remove)| Operation::Members {
                 group: Selector::GroupName(group_name(name)),
                 expected_version,
-                proof,
                 add,
                 remove,
             },
         ),
     ];
     // The number makes the request id: few numbers, so that requests are repeated.
-    proptest::collection::vec((0_u8..30, operation), 1..40)
+    proptest::collection::vec((0_u8..30, principal, operation), 1..40)
 }
 
 proptest! {
@@ -162,8 +165,12 @@ proptest! {
         let folder = TempDir::new().expect("a temporary folder");
         let store = store(&folder);
         let mut memory = MemoryDirectory::new();
-        let mut commands = (1..).zip(operations).map(|(index, (number, operation))| {
-            (LogPos { term: 1, index }, command(u64::from(number), operation))
+        let mut commands = (1..).zip(operations).map(|(index, (number, principal, operation))| {
+            let command = Command {
+                principal,
+                ..command(u64::from(number), operation)
+            };
+            (LogPos { term: 1, index }, command)
         });
         for size in batches.into_iter().cycle() {
             let batch: Vec<_> = commands.by_ref().take(size).collect();
@@ -185,8 +192,11 @@ proptest! {
 
     #[test]
     fn a_command_reads_as_it_was_written(operations in operations()) {
-        for (number, operation) in operations {
-            let command = command(u64::from(number), operation);
+        for (number, principal, operation) in operations {
+            let command = Command {
+                principal,
+                ..command(u64::from(number), operation)
+            };
             prop_assert_eq!(decode_command(&encode_command(&command)).expect("read"), command);
         }
     }

@@ -29,7 +29,7 @@ impl Accounts for AccountsApi {
             .await?;
         let account = proto::Account {
             groups: found.value.groups,
-            ..convert::account(&found.value.object)
+            ..convert::account(&found.value.shown)
         };
         Ok(answer(account, found.revision))
     }

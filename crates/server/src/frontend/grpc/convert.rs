@@ -9,7 +9,7 @@ use prost_types::{FieldMask, Timestamp};
 use quorid_api::proto;
 use quorid_directory::{
     ATTRIBUTES, Attribute, Edit, EditAction, Filter, GROUP_NAME, InvalidValue, LOGIN_NAME,
-    LoginName, Object, Password, REAL_NAME, RequestId, Revision, Selector, Time, Value,
+    LoginName, Object, Password, REAL_NAME, RequestId, Revision, Selector, Stamp, Time, Value,
 };
 use zeroize::Zeroizing;
 
@@ -23,7 +23,9 @@ pub(super) use self::{
 use super::Invalid;
 use crate::{
     access::Denied,
-    service::{AccountChange, AccountCreation, AccountRemoval, Consistency, Login, PasswordChange},
+    service::{
+        AccountChange, AccountCreation, AccountRemoval, Consistency, Login, PasswordChange, Shown,
+    },
 };
 
 /// The account that is to be made.
@@ -351,16 +353,19 @@ pub(super) fn login(header: &str) -> Result<Login, Denied> {
 }
 
 /// An account as clients see it: all but the verifier.
-pub(super) fn account(account: &Object) -> proto::Account {
+pub(super) fn account(shown: &Shown) -> proto::Account {
+    let account = &shown.object;
     proto::Account {
         name: format!("accounts/{}", account.id),
         id: account.id.to_string(),
         login_name: account.login_name().to_owned(),
         real_name: account.text(REAL_NAME).to_owned(),
         create_time: Some(timestamp(account.created.time)),
-        create_address: account.created.client.to_string(),
+        create_address: address(shown, &account.created),
+        create_actor: account.created.actor.to_string(),
         update_time: Some(timestamp(account.changed.time)),
-        update_address: account.changed.client.to_string(),
+        update_address: address(shown, &account.changed),
+        update_actor: account.changed.actor.to_string(),
         has_password: account.password_version.is_some(),
         etag: etag(account.version),
         attributes: other_attributes(account),
@@ -384,6 +389,12 @@ fn other_attributes(object: &Object) -> Vec<proto::Attribute> {
         })
         .filter(|attribute| !attribute.values.is_empty())
         .collect()
+}
+
+/// Empty for those whom it does not concern.
+fn address(shown: &Shown, stamp: &Stamp) -> String {
+    let address = shown.addresses.then(|| stamp.client.to_string());
+    address.unwrap_or_default()
 }
 
 fn timestamp(time: Time) -> Timestamp {

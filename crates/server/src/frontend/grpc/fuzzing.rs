@@ -11,7 +11,9 @@ use quorid_api::proto::{
     GetGroupRequest, GetServerRequest, Group, ListAccountsRequest, ListMembersRequest, ReadOptions,
     RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
-use quorid_directory::{ClientAddress, Kind, Object, ObjectId, Revision, Selector, Stamp, Time};
+use quorid_directory::{
+    Actor, ClientAddress, Kind, Object, ObjectId, Revision, Selector, Stamp, Time,
+};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
@@ -120,6 +122,7 @@ fn lists_of_groups(request: &ListMembersRequest) -> Result<(), Status> {
 fn stamp() -> Stamp {
     Stamp {
         time: Time(1),
+        actor: Actor::Anyone,
         client: ClientAddress::parse("192.0.2.1:4000").expect("an address"),
     }
 }

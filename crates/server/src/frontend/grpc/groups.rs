@@ -46,7 +46,7 @@ impl Groups for GroupsApi {
             .await?;
         let group = proto::Group {
             groups: found.value.groups,
-            ..convert::group(&found.value.object)
+            ..convert::group(&found.value.shown)
         };
         Ok(answer(group, found.revision))
     }
@@ -66,7 +66,9 @@ impl Groups for GroupsApi {
         let next = groups.last().filter(|_| page.value.more);
         let response = ListGroupsResponse {
             groups: groups.iter().map(convert::group).collect(),
-            next_page_token: next.map(convert::groups_token).unwrap_or_default(),
+            next_page_token: next
+                .map(|last| convert::groups_token(&last.object))
+                .unwrap_or_default(),
         };
         Ok(answer(response, page.revision))
     }

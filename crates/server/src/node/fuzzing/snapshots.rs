@@ -6,8 +6,8 @@ use futures_util::FutureExt as _;
 use openraft::storage::RaftStateMachine as _;
 use prost::Message as _;
 use quorid_directory::{
-    Command, Edit, GroupName, Kind, LoginName, ObjectId, Operation, Proof, RealName, Selector,
-    VerifierChange,
+    Command, Edit, GroupName, Kind, LoginName, ObjectId, Objects as _, Operation, RealName,
+    Selector, VerifierChange,
 };
 use quorid_storage::{
     LogPos, LogVote, SnapshotChunk, SnapshotReader, SnapshotTotals, StoreOptions, Totals,
@@ -182,7 +182,6 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
             let removal = Operation::Delete {
                 target,
                 expected_version: None,
-                proof: Proof::Operator,
             };
             state.command(at, &encode_command(&command(SEEDED + number, removal)))?;
         }
@@ -214,7 +213,6 @@ fn create(id: u8, name: &str) -> Operation {
     Operation::Create {
         id: ObjectId::from_bytes([id; 16]),
         kind: Kind::Person,
-        proof: Proof::NotNeeded,
         edits: vec![
             Edit::login_name(&login_name(name)),
             Edit::real_name(&RealName::parse("Some One").expect("a real name")),
@@ -248,21 +246,18 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let rename = Operation::Change {
         target: Selector::LoginName(login_name("ben")),
         expected_version: None,
-        proof: Proof::Operator,
         edits: vec![Edit::login_name(&login_name("νίκος"))],
         verifier: VerifierChange::Keep,
     };
     let group = |id, name| Operation::Create {
         id: ObjectId::from_bytes([id; 16]),
         kind: Kind::Group,
-        proof: Proof::Operator,
         edits: vec![Edit::group_name(&group_name(name))],
         verifier: None,
     };
     let members = Operation::Members {
         group: Selector::GroupName(group_name("staff")),
         expected_version: None,
-        proof: Proof::Operator,
         add: vec![
             Selector::LoginName(login_name("ana")),
             Selector::GroupName(group_name("dev")),

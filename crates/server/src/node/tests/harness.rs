@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
 
 use quorid_directory::{
-    ClientAddress, Command, Done, Edit, Kind, LoginName, ObjectId, Operation, Outcome, Proof,
+    ClientAddress, Command, Done, Edit, Kind, LoginName, ObjectId, Operation, Outcome, Principal,
     RealName, RequestId, Revision, Time,
 };
 use quorid_storage::{DataDirectory, LogOptions, StoreOptions};
@@ -274,10 +274,10 @@ pub(super) fn create(number: u64) -> Command {
         request: RequestId::from_uuid(Uuid::now_v7()).expect("version 7"),
         time: Time(now),
         client: ClientAddress::parse("192.0.2.1:4000").expect("valid"),
+        principal: Principal::Anyone,
         operation: Operation::Create {
             id: ObjectId::new(Uuid::now_v7()),
             kind: Kind::Person,
-            proof: Proof::NotNeeded,
             edits: vec![
                 Edit::login_name(&LoginName::parse(&format!("name{number}")).expect("valid")),
                 Edit::real_name(&RealName::parse("Some One").expect("valid")),

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
     ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory, ObjectId,
-    Operation, Outcome, Proof, RealName, RequestId, Revision, Selector, Time, Value, Verifier,
-    VerifierChange, attribute,
+    Operation, OperatorName, Outcome, Principal, RealName, RequestId, Revision, Selector, Time,
+    Value, Verifier, VerifierChange, attribute,
 };
 use quorid_storage::{
     Fault, LogPos, StoreOptions,
@@ -95,7 +95,6 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let create = |number: u8, text: &str, with_password: bool| Operation::Create {
         id: id(number),
         kind: Kind::Person,
-        proof: Proof::Operator,
         edits: vec![
             Edit::login_name(&name(text)),
             Edit::real_name(&real_name()),
@@ -106,16 +105,12 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let change = |target, edits, verifier| Operation::Change {
         target,
         expected_version: Some(Revision(1)),
-        proof: Proof::Password {
-            version: Revision(1),
-        },
         edits,
         verifier,
     };
-    let delete = |target, proof| Operation::Delete {
+    let delete = |target| Operation::Delete {
         target,
         expected_version: None,
-        proof,
     };
     let by_name = |text| Selector::LoginName(name(text));
     let operations = [
@@ -137,8 +132,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
             vec![phone(|_| EditAction::Clear)],
             VerifierChange::Remove,
         ),
-        delete(by_name("νίκος"), Proof::NotNeeded),
-        delete(by_name("ben"), Proof::Operator),
+        delete(by_name("νίκος")),
+        delete(by_name("ben")),
     ];
     let commands: Vec<Command> = (1..)
         .zip(operations)
@@ -178,6 +173,7 @@ pub(crate) fn command(number: u64, operation: Operation) -> Command {
         request: RequestId::from_bytes(id).expect("version 7"),
         time,
         client: ClientAddress::parse("192.0.2.1:40000").expect("an address"),
+        principal: Principal::Operator(OperatorName::of_certificate("olga")),
         operation,
     }
 }

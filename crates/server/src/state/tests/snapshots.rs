@@ -1,7 +1,9 @@
 //! Snapshots: whole, damaged, and made of rows that no server makes.
 
 use bytes::Bytes;
-use quorid_directory::{Object, ObjectId, Operation, Proof, Revision, Selector, Value, attribute};
+use quorid_directory::{
+    Object, ObjectId, Objects as _, Operation, Revision, Selector, Value, attribute,
+};
 use quorid_storage::{Fault, Loaded, LogPos, SnapshotChunk, SnapshotTotals, Store, Table, Totals};
 use tempfile::TempDir;
 
@@ -93,7 +95,6 @@ fn with_a_group(folder: &TempDir) -> State {
     let join = Operation::Members {
         group: Selector::GroupId(object_id(50)),
         expected_version: None,
-        proof: Proof::Operator,
         add: vec![Selector::Id(object_id(0))],
         remove: Vec::new(),
     };

@@ -1,13 +1,13 @@
 //! Groups between the wire and the directory's types.
 
 use quorid_api::proto;
-use quorid_directory::{Edit, GroupName, InvalidObjectId, Kind, Object, Selector};
+use quorid_directory::{Edit, GroupName, InvalidObjectId, Kind, Selector};
 
 use super::{
-    Invalid, account_name, assigned, edit, etag, given, other_attributes, request_id, set, shown,
-    timestamp,
+    Invalid, account_name, address, assigned, edit, etag, given, other_attributes, request_id, set,
+    shown, timestamp,
 };
-use crate::service::{GroupCreation, GroupEdit, Member};
+use crate::service::{GroupCreation, GroupEdit, Member, Shown};
 
 /// The group that is to be made.
 pub(crate) fn new_group(request: proto::CreateGroupRequest) -> Result<GroupCreation, Invalid> {
@@ -82,15 +82,18 @@ fn member_name(name: &str) -> Result<Selector, Invalid> {
 }
 
 /// A group as clients see it.
-pub(crate) fn group(group: &Object) -> proto::Group {
+pub(crate) fn group(shown: &Shown) -> proto::Group {
+    let group = &shown.object;
     proto::Group {
         name: format!("groups/{}", group.id),
         id: group.id.to_string(),
         group_name: group.group_name().to_owned(),
         create_time: Some(timestamp(group.created.time)),
-        create_address: group.created.client.to_string(),
+        create_address: address(shown, &group.created),
+        create_actor: group.created.actor.to_string(),
         update_time: Some(timestamp(group.changed.time)),
-        update_address: group.changed.client.to_string(),
+        update_address: address(shown, &group.changed),
+        update_actor: group.changed.actor.to_string(),
         etag: etag(group.version),
         attributes: other_attributes(group),
         groups: Vec::new(),

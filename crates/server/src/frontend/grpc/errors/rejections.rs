@@ -22,7 +22,7 @@ fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
         } => (Code::AlreadyExists, Reason::LoginNameTaken),
         Rejection::ValueTaken { .. } => (Code::AlreadyExists, Reason::ValueTaken),
         Rejection::SchemaViolation { .. } => (Code::InvalidArgument, Reason::SchemaViolation),
-        Rejection::NotPermitted { .. } => (Code::PermissionDenied, Reason::OperatorNeeded),
+        Rejection::NotPermitted { .. } => (Code::PermissionDenied, Reason::NotPermitted),
         Rejection::NotFound { object } => match object.kind() {
             Kind::Person => (Code::NotFound, Reason::AccountNotFound),
             Kind::Group => (Code::NotFound, Reason::GroupNotFound),
@@ -62,8 +62,13 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             ("value", value.to_string()),
             (id_of(*kind), holder.to_string()),
         ],
-        Rejection::SchemaViolation { attribute, .. } | Rejection::NotPermitted { attribute } => {
+        Rejection::SchemaViolation { attribute, .. } => {
             vec![("attribute", attribute_name(*attribute))]
+        }
+        Rejection::NotPermitted { attribute, role } => {
+            let attribute = attribute.map(|attribute| ("attribute", attribute_name(attribute)));
+            let role = ("role", role.as_str().to_owned());
+            attribute.into_iter().chain([role]).collect()
         }
         Rejection::NotFound { object } => {
             let key = match object.kind() {

@@ -1,8 +1,8 @@
 //! Each error of the domain, with its code and reason on the wire.
 
 use quorid_directory::{
-    Kind, LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Selector, Time, Value,
-    Violation, attribute,
+    Kind, LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Role, Selector, Time,
+    Value, Violation, attribute,
 };
 
 use super::*;
@@ -85,9 +85,12 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
             Reason::SchemaViolation,
         ),
         (
-            Rejection::NotPermitted { attribute: mail },
+            Rejection::NotPermitted {
+                attribute: Some(mail),
+                role: Role::UserManager,
+            },
             Code::PermissionDenied,
-            Reason::OperatorNeeded,
+            Reason::NotPermitted,
         ),
         (
             Rejection::NotFound {

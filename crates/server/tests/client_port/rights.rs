@@ -1,0 +1,451 @@
+//! Every call of the API by everybody, in a closed directory: the roles of accounts on the wire.
+
+use std::collections::BTreeSet;
+
+use quorid_api::proto::{
+    Account, AddServerRequest, Attribute, AttributeEdit, ChangeMembersRequest,
+    CheckPasswordRequest, CreateAccountRequest, CreateGroupRequest, DeleteAccountRequest,
+    DeleteGroupRequest, GetAccountRequest, GetClusterRequest, GetGroupRequest, GetServerRequest,
+    Group, ListAccountsRequest, ListGroupsRequest, ListMembersRequest, RemoveServerRequest,
+    ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest, UpdateGroupRequest,
+    WatchClusterRequest, attribute_edit::Action, groups_client::GroupsClient,
+};
+use quorid_server::access::Access;
+use tonic::{Code, Request, Status, transport::Channel};
+
+use crate::support::{TestServer, accounts, by, cluster};
+
+/// The columns: who asks, and the login if there is one.
+const ASKING: [(char, Option<&str>); 7] = [
+    ('o', None), // by certificate
+    ('O', Some("opal:secret")),
+    ('m', Some("mona:secret")),
+    ('h', Some("hedy:secret")),
+    ('r', Some("rita:secret")),
+    ('x', Some("xena:secret")),
+    ('a', None), // without a certificate
+];
+
+const EVERYBODY: &str = "oOmhrxa";
+const READERS: &str = "oOmhrx";
+
+/// Each call, and the columns of those who may make it.
+const TABLE: &[(&str, &str)] = &[
+    ("GetAccount", READERS),
+    ("ListAccounts", READERS),
+    ("CreateAccount", "oOm"),
+    ("UpdateAccount", "oOm"),
+    ("UpdateAccount a password", "oOmh"),
+    ("UpdateAccount of somebody with a role", "oO"),
+    ("DeleteAccount", "oOm"),
+    ("CheckPassword", EVERYBODY),
+    ("GetGroup", READERS),
+    ("ListGroups", READERS),
+    ("CreateGroup", "oOm"),
+    ("CreateGroup with a role", "oO"),
+    ("UpdateGroup", "oOm"),
+    ("UpdateGroup that has a role", "oO"),
+    ("DeleteGroup", "oOm"),
+    ("ChangeMembers", "oOm"),
+    ("ChangeMembers of a group that has a role", "oO"),
+    ("ListMembers", READERS),
+    ("GetCluster", EVERYBODY),
+    ("WatchCluster", EVERYBODY),
+    ("GetServer", EVERYBODY),
+    ("GetServer with the digest", "oO"),
+    ("AddServer", "oO"),
+    ("RemoveServer", "oO"),
+    ("ReplaceServer", "oO"),
+    ("TransferLeadership", "oO"),
+];
+
+fn person(login_name: &str, password: &str) -> CreateAccountRequest {
+    CreateAccountRequest {
+        account: Some(Account {
+            login_name: login_name.to_owned(),
+            real_name: "Somebody".to_owned(),
+            ..Account::default()
+        }),
+        password: password.to_owned(),
+        ..CreateAccountRequest::default()
+    }
+}
+
+fn group(name: &str, role: Option<&str>) -> CreateGroupRequest {
+    let role = role.map(|role| Attribute {
+        name: "role".to_owned(),
+        values: vec![role.to_owned()],
+    });
+    CreateGroupRequest {
+        group: Some(Group {
+            group_name: name.to_owned(),
+            attributes: role.into_iter().collect(),
+            ..Group::default()
+        }),
+        ..CreateGroupRequest::default()
+    }
+}
+
+fn edit(attribute: &str, value: &str) -> Vec<AttributeEdit> {
+    vec![AttributeEdit {
+        attribute: attribute.to_owned(),
+        action: Action::Replace.into(),
+        values: vec![value.to_owned()],
+    }]
+}
+
+fn join(group: &str, member: &str) -> ChangeMembersRequest {
+    ChangeMembersRequest {
+        name: format!("groups/name:{group}"),
+        add: vec![format!("accounts/login:{member}")],
+        ..ChangeMembersRequest::default()
+    }
+}
+
+/// A caller, and the number of their call: what they make has a name of its own.
+struct Asking {
+    channel: Channel,
+    login: Option<&'static str>,
+    number: usize,
+}
+
+impl Asking {
+    fn by<T>(&self, message: T) -> Request<T> {
+        match self.login {
+            Some(login) => by(login, message),
+            None => Request::new(message),
+        }
+    }
+
+    async fn call(&self, what: &str) -> Result<(), Status> {
+        match what {
+            "GetAccount" | "ListAccounts" | "CheckPassword" => self.read_accounts(what).await,
+            "GetGroup" | "ListGroups" | "ListMembers" => self.read_groups(what).await,
+            _ if what.contains("Account") => self.change_accounts(what).await,
+            _ if what.contains("Server") || what.contains("Leader") || what.contains("Cluster") => {
+                self.cluster(what).await
+            }
+            _ => self.change_groups(what).await,
+        }
+    }
+
+    async fn read_accounts(&self, what: &str) -> Result<(), Status> {
+        let mut client = accounts(&self.channel);
+        let name = "accounts/login:otto".to_owned();
+        match what {
+            "GetAccount" => {
+                let request = GetAccountRequest {
+                    name,
+                    ..GetAccountRequest::default()
+                };
+                client.get_account(self.by(request)).await.map(drop)
+            }
+            "CheckPassword" => {
+                let name = "accounts/login:mona".to_owned();
+                let request = CheckPasswordRequest {
+                    name,
+                    password: "secret".to_owned(),
+                    read: None,
+                };
+                client.check_password(self.by(request)).await.map(drop)
+            }
+            _ => {
+                let request = ListAccountsRequest::default();
+                client.list_accounts(self.by(request)).await.map(drop)
+            }
+        }
+    }
+
+    async fn change_accounts(&self, what: &str) -> Result<(), Status> {
+        let mut client = accounts(&self.channel);
+        let named = |name: &str| {
+            Some(Account {
+                name: format!("accounts/login:{name}"),
+                ..Account::default()
+            })
+        };
+        let title = edit("title", &self.number.to_string());
+        let change = match what {
+            "CreateAccount" => {
+                let request = person(&format!("new{}", self.number), "secret");
+                return client.create_account(self.by(request)).await.map(drop);
+            }
+            "DeleteAccount" => {
+                let request = DeleteAccountRequest {
+                    name: format!("accounts/login:doomed{}", self.number),
+                    ..DeleteAccountRequest::default()
+                };
+                return client.delete_account(self.by(request)).await.map(drop);
+            }
+            "UpdateAccount a password" => UpdateAccountRequest {
+                account: named("otto"),
+                new_password: format!("secret{}", self.number),
+                ..UpdateAccountRequest::default()
+            },
+            "UpdateAccount" => UpdateAccountRequest {
+                account: named("otto"),
+                edits: title,
+                ..UpdateAccountRequest::default()
+            },
+            _ => UpdateAccountRequest {
+                account: named("rita"),
+                edits: title,
+                ..UpdateAccountRequest::default()
+            },
+        };
+        client.update_account(self.by(change)).await.map(drop)
+    }
+
+    async fn read_groups(&self, what: &str) -> Result<(), Status> {
+        let mut client = GroupsClient::new(self.channel.clone());
+        let name = "groups/name:team".to_owned();
+        match what {
+            "GetGroup" => {
+                let request = GetGroupRequest {
+                    name,
+                    ..GetGroupRequest::default()
+                };
+                client.get_group(self.by(request)).await.map(drop)
+            }
+            "ListMembers" => {
+                let request = ListMembersRequest {
+                    name,
+                    ..ListMembersRequest::default()
+                };
+                client.list_members(self.by(request)).await.map(drop)
+            }
+            _ => {
+                let request = ListGroupsRequest::default();
+                client.list_groups(self.by(request)).await.map(drop)
+            }
+        }
+    }
+
+    async fn change_groups(&self, what: &str) -> Result<(), Status> {
+        let mut client = GroupsClient::new(self.channel.clone());
+        let new = format!("new {}", self.number);
+        let described = |name: &str| UpdateGroupRequest {
+            name: format!("groups/name:{name}"),
+            edits: edit("description", &new),
+            ..UpdateGroupRequest::default()
+        };
+        let member = format!("doomed{}", self.number);
+        match what {
+            "CreateGroup" => client.create_group(self.by(group(&new, None))).await,
+            "CreateGroup with a role" => {
+                let request = group(&format!("{new} role"), Some("reader"));
+                client.create_group(self.by(request)).await
+            }
+            "UpdateGroup" => client.update_group(self.by(described("team"))).await,
+            "UpdateGroup that has a role" => {
+                client.update_group(self.by(described("readers"))).await
+            }
+            "ChangeMembers" => client.change_members(self.by(join("team", &member))).await,
+            "DeleteGroup" => {
+                let request = DeleteGroupRequest {
+                    name: format!("groups/name:doomed{}", self.number),
+                    ..DeleteGroupRequest::default()
+                };
+                return client.delete_group(self.by(request)).await.map(drop);
+            }
+            _ => {
+                client
+                    .change_members(self.by(join("readers", &member)))
+                    .await
+            }
+        }
+        .map(drop)
+    }
+
+    /// Changes that end after the question who asks: they name a server that is not there.
+    async fn cluster(&self, what: &str) -> Result<(), Status> {
+        let mut client = cluster(&self.channel);
+        let server_name = "n9".to_owned();
+        match what {
+            "GetCluster" => client
+                .get_cluster(self.by(GetClusterRequest {}))
+                .await
+                .map(drop),
+            "WatchCluster" => client
+                .watch_cluster(self.by(WatchClusterRequest {}))
+                .await
+                .map(drop),
+            "AddServer" => {
+                let request = AddServerRequest {
+                    server_name: "n1".to_owned(),
+                    client_address: "127.0.0.1:1".to_owned(),
+                    peer_address: "127.0.0.1:2".to_owned(),
+                    learner: false,
+                };
+                client.add_server(self.by(request)).await.map(drop)
+            }
+            "RemoveServer" => {
+                let request = RemoveServerRequest { server_name };
+                client.remove_server(self.by(request)).await.map(drop)
+            }
+            "ReplaceServer" => {
+                let request = ReplaceServerRequest {
+                    server_name,
+                    ..ReplaceServerRequest::default()
+                };
+                client.replace_server(self.by(request)).await.map(drop)
+            }
+            "TransferLeadership" => {
+                let request = TransferLeadershipRequest { server_name };
+                client.transfer_leadership(self.by(request)).await.map(drop)
+            }
+            _ => {
+                let request = GetServerRequest {
+                    digest: what == "GetServer with the digest",
+                    min_revision: 0,
+                };
+                client.get_server(self.by(request)).await.map(drop)
+            }
+        }
+    }
+}
+
+/// Accounts with roles, ordinary ones, and one of everything that each caller may delete.
+async fn fill(operator: &Channel) {
+    let mut people = accounts(operator);
+    let mut groups = GroupsClient::new(operator.clone());
+    for name in ["opal", "mona", "hedy", "rita", "otto", "xena"] {
+        let made = people.create_account(person(name, "secret")).await;
+        made.expect("made");
+    }
+    for (name, role) in [
+        ("operators", Some("operator")),
+        ("managers", Some("user_manager")),
+        ("desk", Some("help_desk")),
+        ("readers", Some("reader")),
+        ("team", None),
+    ] {
+        groups.create_group(group(name, role)).await.expect("made");
+    }
+    for (group, member) in [
+        ("operators", "opal"),
+        ("managers", "mona"),
+        ("desk", "hedy"),
+        ("readers", "rita"),
+    ] {
+        let joined = groups.change_members(join(group, member)).await;
+        joined.expect("joined");
+    }
+    for number in 0..ASKING.len() {
+        let doomed = format!("doomed{number}");
+        let made = people.create_account(person(&doomed, "secret")).await;
+        made.expect("made");
+        let made = groups.create_group(group(&doomed, None)).await;
+        made.expect("made");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_for_whom_the_table_says() {
+    let server = TestServer::start(Access::Closed).await;
+    let (operator, stranger) = (server.operator().await, server.stranger().await);
+    fill(&operator).await;
+    for (what, may) in TABLE {
+        for (number, (column, login)) in ASKING.into_iter().enumerate() {
+            let channel = if column == 'o' { &operator } else { &stranger };
+            let asking = Asking {
+                channel: channel.clone(),
+                login,
+                number,
+            };
+            let result = asking.call(what).await;
+            let code = result.as_ref().err().map(Status::code);
+            let refused = matches!(code, Some(Code::PermissionDenied | Code::Unauthenticated));
+            assert_eq!(
+                refused,
+                !may.contains(column),
+                "{what} by {column}: {result:?}"
+            );
+            // Who may gets what was asked for, but for servers that are not there.
+            let missing = matches!(code, Some(Code::NotFound | Code::AlreadyExists));
+            assert!(
+                refused || code.is_none() || missing,
+                "{what} by {column}: {result:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_table_has_every_call_of_the_api() {
+    let protos = [
+        include_str!("../../../api/proto/quorid/v1/accounts.proto"),
+        include_str!("../../../api/proto/quorid/v1/groups.proto"),
+        include_str!("../../../api/proto/quorid/v1/cluster.proto"),
+    ];
+    let calls: BTreeSet<_> = protos
+        .iter()
+        .flat_map(|proto| proto.lines())
+        .filter_map(|line| line.trim_start().strip_prefix("rpc ")?.split('(').next())
+        .collect();
+    let listed: BTreeSet<_> = TABLE
+        .iter()
+        .filter_map(|(what, _)| what.split(' ').next())
+        .collect();
+    assert_eq!(listed, calls);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_staff_is_shown_to_staff_and_to_the_account_itself() {
+    let server = TestServer::start(Access::Closed).await;
+    let operator = server.operator().await;
+    fill(&operator).await;
+    let numbered = UpdateAccountRequest {
+        account: Some(Account {
+            name: "accounts/login:otto".to_owned(),
+            ..Account::default()
+        }),
+        edits: edit("employee_number", "E17"),
+        ..UpdateAccountRequest::default()
+    };
+    let changed = accounts(&operator).update_account(numbered).await;
+    changed.expect("changed");
+    let stranger = server.stranger().await;
+    for (login, number, address) in [
+        (None, true, true),
+        (Some("opal:secret"), true, true),
+        (Some("mona:secret"), true, false),
+        (Some("hedy:secret"), true, false),
+        (Some("rita:secret"), true, false),
+        (Some("otto:secret"), true, true),
+        (Some("xena:secret"), false, false),
+    ] {
+        let channel = if login.is_none() {
+            &operator
+        } else {
+            &stranger
+        };
+        let asking = Asking {
+            channel: channel.clone(),
+            login,
+            number: 0,
+        };
+        let get = GetAccountRequest {
+            name: "accounts/login:otto".to_owned(),
+            ..GetAccountRequest::default()
+        };
+        let otto = accounts(channel).get_account(asking.by(get)).await;
+        let otto = otto.expect("read").into_inner();
+        let seen = otto
+            .attributes
+            .iter()
+            .any(|it| it.name == "employee_number");
+        assert_eq!(seen, number, "{login:?}");
+        assert_eq!(!otto.create_address.is_empty(), address, "{login:?}");
+        assert_eq!(!otto.update_address.is_empty(), address, "{login:?}");
+        for filter in ["employee_number=E17", "real_name=* and employee_number=E*"] {
+            let list = ListAccountsRequest {
+                filter: filter.to_owned(),
+                ..ListAccountsRequest::default()
+            };
+            let found = accounts(channel).list_accounts(asking.by(list)).await;
+            let found = found.expect("read").into_inner().accounts;
+            assert_eq!(found.len(), usize::from(number), "{login:?} {filter}");
+        }
+    }
+}
