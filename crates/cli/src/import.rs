@@ -4,9 +4,11 @@
 //! reported in their order. An account that is there already under the same login name and
 //! real name is no error, so an import that was cut short may simply be run again.
 
+mod columns;
 mod csv_reader;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod json;
 mod lines;
 mod report;
 pub(crate) mod source;
@@ -36,6 +38,7 @@ use super::{
     errors::{Exit, Failure, OrFailure as _},
     interrupted,
 };
+use columns::{Columns, Mapping, mapping};
 use lines::{BadLine, Line, Lines, NewLine, Unreadable};
 use report::Report;
 
@@ -44,12 +47,15 @@ Examples:
   quorid import samples/accounts.csv
   quorid import people.jsonl --rejected rejected.csv
   quorid import people.csv --ignore floor --ignore room
+  quorid import people.csv --map username=login_name --map 'E-mail=mail' --map 'Full name=real_name'
   quorid export | quorid import - --servers other:7400 --ca other/ca.crt
 
 A CSV file begins with a header: login_name,real_name and, if wanted, password and attributes such as
 mail, in any order; several values of an attribute are lines of one quoted field. A JSON lines file has
-one object with login_name, real_name, password and attributes a line. The read-only columns of an export
-are accepted and ignored; another is an error unless --ignore names it. Exit code 7 if lines were rejected; what was accepted stays.";
+one object with login_name, real_name, password and attributes a line. --map reads columns of other names,
+without regard to case and to spaces around them; where no column is the real name, the given and the
+family name are it. The read-only columns of an export are accepted and ignored; another is an error
+unless --ignore or --map names it. Exit code 7 if lines were rejected; what was accepted stays.";
 
 /// What is imported, and how.
 #[derive(Args, Debug)]
@@ -63,6 +69,10 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 64,
         value_parser = clap::value_parser!(u16).range(1..=4096))]
     in_flight: u16,
+    /// Read this column, or key of JSON lines, as an attribute or another field; may be given more
+    /// than once
+    #[arg(long = "map", value_name = "COLUMN=FIELD", value_parser = mapping)]
+    maps: Vec<Mapping>,
     /// Accept this column, or key of JSON lines, and ignore it; may be given more than once
     #[arg(long = "ignore", value_name = "COLUMN")]
     ignored: Vec<String>,
@@ -111,7 +121,9 @@ enum Item {
 pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failure> {
     let in_flight = usize::from(args.in_flight);
     let source = source::open(&args.file, args.format)?;
-    let lines = Lines::open(source.input, source.format, args.ignored)
+    let columns = Columns::new(args.maps, args.ignored)
+        .map_err(|why| Failure::usage(why).hint("name each column once"))?;
+    let lines = Lines::open(source.input, source.format, columns)
         .or_failure(Failure::usage, &source.name)?;
     let mut report = Report::new(context.out, source.bytes, args.rejected)?;
 
@@ -228,7 +240,7 @@ impl Importer {
             .client
             .create_account(NewAccount {
                 login_name: new.login_name.clone(),
-                real_name: new.real_name.clone(),
+                real_name: new.new_real_name().unwrap_or_default(),
                 attributes: new.attributes.clone(),
                 assign_posix_number: false,
                 password: new.password.clone().map(Password::from),
@@ -278,8 +290,9 @@ impl Importer {
 
 /// Whether an account has what a line says.
 fn has_all(account: &Account, new: &NewLine) -> bool {
-    let same_name = RealName::parse(&new.real_name)
-        .is_ok_and(|real_name| real_name.as_str() == account.real_name);
+    let same_name = new.new_real_name().is_some_and(|real_name| {
+        RealName::parse(&real_name).is_ok_and(|it| it.as_str() == account.real_name)
+    });
     same_name
         && new.attributes.iter().all(|asked| {
             let Ok(attribute) = attribute(&asked.name) else {

@@ -31,11 +31,6 @@ pub(crate) fn attributes() -> impl Iterator<Item = &'static Attribute> {
     ATTRIBUTES.iter().filter(of_persons)
 }
 
-/// Whether an attribute has a field of its own in the API and in JSON.
-pub(crate) fn has_own_field(attribute: &Attribute) -> bool {
-    [LOGIN_NAME, REAL_NAME].contains(&attribute.number)
-}
-
 /// An account's fields under the names of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Record {

@@ -1,22 +1,20 @@
 //! The lines of an import file, in either format, one account each.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     io::{self, BufRead, Chain, Cursor, Read as _},
 };
 
 use quorid_api::Attribute;
-use serde::{Deserialize, de::IgnoredAny};
+use quorid_directory::{LOGIN_NAME, REAL_NAME};
 
 use super::{
     FileFormat,
+    columns::{Columns, Field, Header},
     csv_reader::{CsvError, CsvReader, CsvRecord},
+    json,
 };
-use crate::{
-    errors::Cause,
-    record::{SERVERS_COLUMNS, attributes, has_own_field},
-};
+use crate::errors::Cause;
 
 /// Longest line of JSON, bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -33,12 +31,69 @@ pub(super) struct Line {
 }
 
 /// The account a line asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct NewLine {
     pub(super) login_name: String,
-    pub(super) real_name: String,
+    pub(super) real_name: Option<String>,
     pub(super) attributes: Vec<Attribute>,
     pub(super) password: Option<String>,
+}
+
+impl NewLine {
+    /// Takes what the line says of a field. Several columns may give values to one attribute.
+    pub(super) fn put(&mut self, field: Field, values: Vec<String>) -> Result<(), String> {
+        let single = |values: Vec<String>| match <[String; 1]>::try_from(values) {
+            Ok([value]) => Ok(value),
+            Err(values) => Err(format!(
+                "{} has {} values instead of one",
+                field.name(),
+                values.len()
+            )),
+        };
+        let twice = || Err(format!("{} is given twice", field.name()));
+        match field {
+            Field::Attribute(attribute) if attribute.number == LOGIN_NAME => {
+                if !self.login_name.is_empty() {
+                    return twice();
+                }
+                self.login_name = single(values)?;
+            }
+            Field::Attribute(attribute) if attribute.number == REAL_NAME => {
+                if self.real_name.replace(single(values)?).is_some() {
+                    return twice();
+                }
+            }
+            Field::Attribute(attribute) => {
+                let mut known = self.attributes.iter_mut();
+                match known.find(|known| known.name == attribute.name) {
+                    Some(_) if field.is_single() => return twice(),
+                    Some(known) => known.values.extend(values),
+                    None => self.attributes.push(Attribute {
+                        name: attribute.name.to_owned(),
+                        values,
+                    }),
+                }
+            }
+            Field::Password => {
+                if self.password.replace(single(values)?).is_some() {
+                    return twice();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The real name; where the line gives none, made of the given name and the family name.
+    pub(super) fn new_real_name(&self) -> Option<String> {
+        let of = |name: &str| {
+            let attribute = self.attributes.iter().find(|it| it.name == name)?;
+            attribute.values.first().map(|value| value.trim())
+        };
+        let parts = [of("given_name"), of("family_name")];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        let made = (!parts.is_empty()).then(|| parts.join(" "));
+        self.real_name.clone().or(made)
+    }
 }
 
 /// Why a line was rejected.
@@ -51,7 +106,7 @@ pub(super) struct BadLine {
 }
 
 impl BadLine {
-    fn invalid(login_name: &str, message: impl Into<String>) -> Self {
+    pub(super) fn invalid(login_name: &str, message: impl Into<String>) -> Self {
         Self {
             login_name: login_name.to_owned(),
             cause: Cause::InvalidLine,
@@ -101,7 +156,7 @@ pub(super) struct Lines<R> {
 enum Format<R> {
     Csv {
         reader: CsvReader<Unmarked<R>>,
-        columns: Columns,
+        header: Header,
         /// Bytes before what the reader reads.
         skipped: u64,
     },
@@ -109,21 +164,21 @@ enum Format<R> {
         input: Unmarked<R>,
         line: u64,
         bytes: u64,
-        ignored: Vec<String>,
+        columns: Columns,
     },
 }
 
 impl<R: BufRead> Lines<R> {
-    /// Reads the header, where the format has one. The columns `ignored` may be there.
-    pub(super) fn open(input: R, format: FileFormat, ignored: Vec<String>) -> Result<Self, String> {
+    /// Reads the header, where the format has one.
+    pub(super) fn open(input: R, format: FileFormat, columns: Columns) -> Result<Self, String> {
         let (skipped, input) = skip_byte_order_mark(input).map_err(|error| error.to_string())?;
         let format = match format {
             FileFormat::Csv => {
                 let mut reader = CsvReader::new(input);
-                let columns = read_header(&mut reader, &ignored)?;
+                let header = read_header(&mut reader, &columns)?;
                 Format::Csv {
                     reader,
-                    columns,
+                    header,
                     skipped,
                 }
             }
@@ -131,7 +186,7 @@ impl<R: BufRead> Lines<R> {
                 input,
                 line: 0,
                 bytes: skipped,
-                ignored,
+                columns,
             },
         };
         Ok(Self {
@@ -151,15 +206,15 @@ impl<R: BufRead> Iterator for Lines<R> {
         let next = match &mut self.format {
             Format::Csv {
                 reader,
-                columns,
+                header,
                 skipped,
-            } => next_csv(reader, columns, *skipped),
+            } => next_csv(reader, header, *skipped),
             Format::Json {
                 input,
                 line,
                 bytes,
-                ignored,
-            } => next_json(input, line, bytes, ignored),
+                columns,
+            } => next_json(input, line, bytes, columns),
         };
         self.ended = !matches!(next, Ok(Some(_)));
         next.transpose()
@@ -182,74 +237,21 @@ fn skip_byte_order_mark<R: BufRead>(mut input: R) -> io::Result<(u64, Unmarked<R
     Ok((skipped, Cursor::new(beginning).chain(input)))
 }
 
-/// Which field is what.
-#[derive(Debug)]
-struct Columns {
-    count: usize,
-    login_name: usize,
-    real_name: usize,
-    /// Every other attribute that has a column.
-    attributes: Vec<(&'static quorid_directory::Attribute, usize)>,
-    password: Option<usize>,
-}
-
-fn read_header<R: BufRead>(
-    reader: &mut CsvReader<R>,
-    ignored: &[String],
-) -> Result<Columns, String> {
-    let what = "the first line must name the columns, as in login_name,real_name,password";
-    let record = match reader.next_record() {
-        Ok(Some(record)) => record,
-        Ok(None) => return Err(format!("the file is empty; {what}")),
-        Err(error) => return Err(unreadable(error).to_string()),
+/// The record that names the columns. A first line with nothing but its first field, such as
+/// `version:v1.0`, says what the file is.
+fn read_header<R: BufRead>(reader: &mut CsvReader<R>, columns: &Columns) -> Result<Header, String> {
+    let mut next = || match reader.next_record() {
+        Ok(Some(record)) => record
+            .fields
+            .map_err(|error| format!("line {}: {error}", record.line)),
+        Ok(None) => Err("the file ends before a line names its columns".to_owned()),
+        Err(error) => Err(unreadable(error).to_string()),
     };
-    let fields = record
-        .fields
-        .map_err(|error| format!("line {}: {error}", record.line))?;
-    let known = importable();
-    let mut columns = vec![None; known.len()];
-    for (index, field) in fields.iter().enumerate() {
-        let name = String::from_utf8_lossy(field);
-        if let Some(column) = known.iter().position(|known| *known == name) {
-            if columns[column].replace(index).is_some() {
-                return Err(format!("the column `{name}` is there twice"));
-            }
-        } else if !is_ignored(&name, ignored) {
-            return Err(format!(
-                "unknown column `{name}`; known are {}, and those that an export adds: {}; {what}; \
-                 --ignore {name} passes it over",
-                known.join(", "),
-                SERVERS_COLUMNS.join(", ")
-            ));
-        }
+    let mut fields = next()?;
+    if fields.len() > 1 && fields.iter().skip(1).all(Vec::is_empty) {
+        fields = next()?;
     }
-    let found = |name| {
-        let column = known.iter().position(|known| *known == name)?;
-        columns[column]
-    };
-    let needed =
-        |name| found(name).ok_or_else(|| format!("the column `{name}` is missing; {what}"));
-    let others = attributes().filter(|attribute| !has_own_field(attribute));
-    Ok(Columns {
-        count: fields.len(),
-        login_name: needed("login_name")?,
-        real_name: needed("real_name")?,
-        attributes: others
-            .filter_map(|attribute| Some((attribute, found(attribute.name)?)))
-            .collect(),
-        password: found("password"),
-    })
-}
-
-/// The columns that are imported.
-fn importable() -> Vec<&'static str> {
-    let attributes = attributes().map(|attribute| attribute.name);
-    attributes.chain(["password"]).collect()
-}
-
-/// Whether a column may be there without being imported.
-fn is_ignored(name: &str, ignored: &[String]) -> bool {
-    SERVERS_COLUMNS.contains(&name) || ignored.iter().any(|ignored| ignored == name)
+    columns.of_header(&fields)
 }
 
 fn unreadable(error: CsvError) -> Unreadable {
@@ -268,7 +270,7 @@ fn unreadable(error: CsvError) -> Unreadable {
 
 fn next_csv<R: BufRead>(
     reader: &mut CsvReader<R>,
-    columns: &Columns,
+    header: &Header,
     skipped: u64,
 ) -> Result<Option<Line>, Unreadable> {
     let Some(record) = reader.next_record().map_err(unreadable)? else {
@@ -276,109 +278,57 @@ fn next_csv<R: BufRead>(
     };
     let number = record.line;
     if let (Ok(fields), true) = (&record.fields, record.at_end)
-        && fields.len() < columns.count
+        && fields.len() < header.count
     {
         return Err(Unreadable::truncated(
             number,
             format!(
                 "the file ends in the middle of this line, after {} of {} fields: is it cut off?",
                 fields.len(),
-                columns.count
+                header.count
             ),
         ));
     }
     Ok(Some(Line {
         number,
         bytes: skipped + reader.bytes(),
-        content: csv_line(record, columns),
+        content: csv_line(record, header),
     }))
 }
 
-fn csv_line(record: CsvRecord, columns: &Columns) -> Result<NewLine, BadLine> {
-    let mut fields = record.fields.map_err(|error| BadLine::invalid("", error))?;
-    let lossy = |field: Option<&Vec<u8>>| {
-        field.map_or_else(String::new, |field| {
-            String::from_utf8_lossy(field).into_owned()
-        })
-    };
-    let login_name = lossy(fields.get(columns.login_name));
-    if fields.len() != columns.count {
-        return Err(BadLine::invalid(
-            &login_name,
-            format!(
-                "{} fields instead of {}; a field with a comma needs quotes",
-                fields.len(),
-                columns.count
-            ),
-        ));
+fn csv_line(record: CsvRecord, header: &Header) -> Result<NewLine, BadLine> {
+    let fields = record.fields.map_err(|error| BadLine::invalid("", error))?;
+    let login_name = header.login_name().and_then(|index| fields.get(index));
+    let login_name = login_name.map(|field| String::from_utf8_lossy(field).into_owned());
+    let bad =
+        |message: String| BadLine::invalid(login_name.as_deref().unwrap_or_default(), message);
+    if fields.len() != header.count {
+        return Err(bad(format!(
+            "{} fields instead of {}; a field with a comma needs quotes",
+            fields.len(),
+            header.count
+        )));
     }
-    let mut take = |index: usize| {
-        String::from_utf8(std::mem::take(&mut fields[index]))
-            .map_err(|_| BadLine::invalid(&login_name, "the line is not valid UTF-8"))
-    };
-    let real_name = take(columns.real_name)?;
-    let password = columns.password.map(&mut take).transpose()?;
-    let mut attributes = Vec::new();
-    for (attribute, index) in &columns.attributes {
-        let field = take(*index)?;
-        if !field.is_empty() {
-            attributes.push(Attribute {
-                name: attribute.name.to_owned(),
-                values: match attribute.values_max {
-                    1 => vec![field],
-                    _ => field.lines().map(str::to_owned).collect(),
-                },
-            });
+    let mut line = NewLine::default();
+    for (field, index) in &header.fields {
+        let text = str::from_utf8(&fields[*index])
+            .map_err(|_| bad("the line is not valid UTF-8".to_owned()))?;
+        let values = match field.is_single() {
+            true => vec![text.to_owned()],
+            false => text.lines().map(str::to_owned).collect(),
+        };
+        if !text.is_empty() {
+            line.put(*field, values).map_err(bad)?;
         }
     }
-    Ok(NewLine {
-        login_name: take(columns.login_name)?,
-        real_name,
-        attributes,
-        password: password.filter(|password| !password.is_empty()),
-    })
-}
-
-/// A line of JSON: what can be imported, and whatever else there is.
-#[derive(Deserialize)]
-struct JsonLine {
-    login_name: String,
-    real_name: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    password: Option<String>,
-    #[serde(flatten)]
-    others: BTreeMap<String, IgnoredAny>,
-}
-
-impl JsonLine {
-    fn accept(self, ignored: &[String]) -> Result<NewLine, BadLine> {
-        if let Some(key) = self.others.keys().find(|key| !is_ignored(key, ignored)) {
-            return Err(BadLine::invalid(
-                &self.login_name,
-                format!("unknown key `{key}`; --ignore {key} passes it over"),
-            ));
-        }
-        Ok(NewLine {
-            login_name: self.login_name,
-            real_name: self.real_name,
-            attributes: self
-                .attributes
-                .into_iter()
-                .filter(|(_, values)| !values.is_empty())
-                .map(|(name, values)| Attribute { name, values })
-                .collect(),
-            password: self.password.filter(|password| !password.is_empty()),
-        })
-    }
+    Ok(line)
 }
 
 fn next_json<R: BufRead>(
     input: &mut R,
     line: &mut u64,
     bytes: &mut u64,
-    ignored: &[String],
+    columns: &Columns,
 ) -> Result<Option<Line>, Unreadable> {
     loop {
         *line += 1;
@@ -399,8 +349,8 @@ fn next_json<R: BufRead>(
         } else if text.trim_ascii().is_empty() {
             continue;
         } else {
-            match serde_json::from_slice::<JsonLine>(&text) {
-                Ok(account) => account.accept(ignored),
+            match json::parse(&text) {
+                Ok(members) => json::line(members, columns),
                 Err(error) if error.is_eof() && !complete => {
                     return Err(Unreadable::truncated(
                         *line,
@@ -409,7 +359,7 @@ fn next_json<R: BufRead>(
                         ),
                     ));
                 }
-                Err(error) => Err(bad_json(&text, &error)),
+                Err(error) => Err(json::bad_line(&error)),
             }
         };
         return Ok(Some(Line {
@@ -418,16 +368,6 @@ fn next_json<R: BufRead>(
             content,
         }));
     }
-}
-
-fn bad_json(text: &[u8], error: &serde_json::Error) -> BadLine {
-    let login_name = serde_json::from_slice::<serde_json::Value>(text)
-        .ok()
-        .and_then(|value| Some(value.get("login_name")?.as_str()?.to_owned()))
-        .unwrap_or_default();
-    // serde_json counts lines within the line.
-    let message = error.to_string().replace("at line 1 column", "at column");
-    BadLine::invalid(&login_name, message)
 }
 
 #[cfg(test)]

@@ -27,6 +27,13 @@ impl Directory {
         self.cluster.directory().join(name)
     }
 
+    /// A file of this content; its path, as an argument.
+    pub(crate) fn written(&self, name: &str, content: &str) -> String {
+        let path = self.file(name);
+        std::fs::write(&path, content).expect("written");
+        path.to_string_lossy().into_owned()
+    }
+
     /// Runs a command as the operator.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let files = self.cluster.operator_files();

@@ -3,4 +3,5 @@
 mod attributes;
 mod directory;
 mod groups;
+mod import;
 mod rights;

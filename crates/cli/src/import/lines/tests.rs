@@ -1,7 +1,13 @@
 use super::*;
+use crate::import::columns::mapping;
+
+fn columns(maps: &[&str]) -> Columns {
+    let maps = maps.iter().map(|text| mapping(text).unwrap());
+    Columns::new(maps.collect(), vec!["expected_error".to_owned()]).unwrap()
+}
 
 fn open(format: FileFormat, text: &[u8]) -> Result<Lines<&[u8]>, String> {
-    Lines::open(text, format, vec!["expected_error".to_owned()])
+    Lines::open(text, format, columns(&[]))
 }
 
 fn read(format: FileFormat, text: &[u8]) -> Vec<Result<Line, Unreadable>> {
@@ -12,7 +18,7 @@ fn account(login_name: &str, real_name: &str, password: Option<&str>) -> NewLine
     NewLine {
         attributes: Vec::new(),
         login_name: login_name.to_owned(),
-        real_name: real_name.to_owned(),
+        real_name: Some(real_name.to_owned()),
         password: password.map(str::to_owned),
     }
 }
@@ -53,7 +59,7 @@ fn byte_order_mark_is_counted_and_skipped_also_where_it_comes_in_pieces() {
     ] {
         for piece in [1, 2, 3, 4, 1000] {
             let input = io::BufReader::with_capacity(piece, text.as_bytes());
-            let lines: Vec<_> = Lines::open(input, format, Vec::new())
+            let lines: Vec<_> = Lines::open(input, format, columns(&[]))
                 .unwrap()
                 .map(Result::unwrap)
                 .collect();
@@ -133,7 +139,7 @@ fn empty_password_is_none() {
 #[test]
 fn header_that_cannot_be_meant_is_refused() {
     for (text, part) in [
-        ("", "empty"),
+        ("", "the file ends"),
         ("ana,Ana\n", "unknown column `ana`"),
         ("login_name,e-mail,real_name\n", "unknown column `e-mail`"),
         ("login_name\n", "`real_name` is missing"),
@@ -221,7 +227,7 @@ fn json_lines_are_read_with_those_of_an_export() {
 fn bad_json_lines_are_told_and_passed_over() {
     let long = format!("{{\"login_name\":\"{}\"}}", "x".repeat(70_000));
     let text = format!(
-        "{{\"login_name\":\"ana\"}}\n{{\"login_name\":\"bo\",\"real_name\":\"Bo\",\"mail\":1}}\n\
+        "{{\"login_name\":\"ana\"}}\n{{\"login_name\":\"bo\",\"real_name\":\"Bo\",\"e-mail\":1}}\n\
          {{\"login_name\":\"cy\"\n[]\nnonsense\n{long}\n{{\"login_name\":\"eve\",\"real_name\":\"Eve\"}}\n"
     );
     let lines = read(FileFormat::Jsonl, text.as_bytes());
@@ -231,7 +237,9 @@ fn bad_json_lines_are_told_and_passed_over() {
         .collect();
     assert!(messages[0].message.contains("real_name"));
     assert_eq!(messages[0].login_name, "ana");
-    assert!(messages[1].message.contains("mail"));
+    assert!(messages[2].message.contains("EOF"));
+    assert!(messages[3].message.contains("expected an object"));
+    assert!(messages[1].message.contains("unknown key `e-mail`"));
     assert!(messages[5].message.contains("65,536"));
     let last = lines[6].as_ref().unwrap();
     assert_eq!(last.number, 7);
@@ -255,4 +263,86 @@ fn half_a_json_line_at_the_end_names_the_line() {
 fn half_a_character_at_the_end_of_json_is_told_too() {
     let lines = read(FileFormat::Jsonl, b"{\"login_name\":\"\xc3");
     assert!(lines[0].is_err());
+}
+
+#[test]
+fn keys_and_columns_of_other_names_are_read_as_the_fields_they_are_mapped_to() {
+    let columns = columns(&[
+        "Login=login_name",
+        "First=given_name",
+        "Last=family_name",
+        "E-mail=mail",
+        "Other mail=mail",
+        "No=employee_number",
+    ]);
+    for (format, text) in [
+        (
+            FileFormat::Csv,
+            "version:v1.0,,,,,\n\
+             login, First ,last,e-mail,OTHER MAIL,no\n\
+             ana,Ana,Lima,ana@example.org,\"a@example.org\nl@example.org\",17\n",
+        ),
+        (
+            FileFormat::Jsonl,
+            "{\"login\":\"ana\",\"First\":\"Ana\",\"LAST\":\"Lima\",\"no\":17,\
+             \"attributes\":{\"e-mail\":[\"ana@example.org\"]},\
+             \"other mail\":[\"a@example.org\",\"l@example.org\"]}\n",
+        ),
+    ] {
+        let mut lines = Lines::open(text.as_bytes(), format, columns.clone()).unwrap();
+        let mut line = lines.next().unwrap().unwrap().content.unwrap();
+        assert_eq!(line.login_name, "ana");
+        assert_eq!(line.new_real_name().as_deref(), Some("Ana Lima"));
+        line.attributes.sort_by(|a, b| a.name.cmp(&b.name));
+        let attributes: Vec<_> = line
+            .attributes
+            .iter()
+            .map(|it| format!("{}={}", it.name, it.values.join("+")))
+            .collect();
+        assert_eq!(
+            attributes,
+            [
+                "employee_number=17",
+                "family_name=Lima",
+                "given_name=Ana",
+                "mail=ana@example.org+a@example.org+l@example.org",
+            ]
+        );
+    }
+}
+
+#[test]
+fn json_that_gives_a_single_value_twice_or_another_type_is_bad() {
+    for (text, part) in [
+        (
+            r#"{"login_name":"a","real_name":"A","nick":"B"}"#,
+            "real_name is given twice",
+        ),
+        (
+            r#"{"login_name":"a","login_name":"b"}"#,
+            "`login_name` is there twice",
+        ),
+        (
+            r#"{"login_name":["a","b"],"real_name":"A"}"#,
+            "2 values instead of one",
+        ),
+        (
+            r#"{"login_name":{"a":1},"real_name":"A"}"#,
+            "`login_name` must be a text",
+        ),
+        (
+            r#"{"login_name":"a","real_name":"A","attributes":{"mail":[1.5]}}"#,
+            "`mail` must be",
+        ),
+        (
+            r#"{"login_name":"a","real_name":"A","attributes":["mail"]}"#,
+            "`attributes`",
+        ),
+    ] {
+        let columns = columns(&["nick=real_name"]);
+        let mut lines = Lines::open(text.as_bytes(), FileFormat::Jsonl, columns).unwrap();
+        let bad = lines.next().unwrap().unwrap().content.unwrap_err();
+        assert_eq!(bad.cause, Cause::InvalidLine);
+        assert!(bad.message.contains(part), "{text}: {}", bad.message);
+    }
 }

@@ -1,0 +1,123 @@
+//! Files of other programs, imported by the command line.
+
+use serde_json::{Value, json};
+
+use crate::directory::Directory;
+
+const LMS: &str = include_str!("files/lms-columns.csv");
+const CLOUD: &str = include_str!("files/cloud-directory-template.csv");
+
+impl Directory {
+    /// The exit code of an import, and the summary that it ends with.
+    pub(crate) fn import(&self, arguments: &[&str]) -> (Option<i32>, Value) {
+        let output = self.run(&[&["import", "--output", "json"], arguments].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let summary = text.lines().last().unwrap_or("null");
+        let summary = serde_json::from_str(summary).expect("JSON");
+        (output.status.code(), summary)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.succeed(&["get", "users"]).is_empty()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_other_programs_are_imported_by_mapping_their_columns() {
+    let directory = Directory::start().await;
+    let lms = directory.written("lms.csv", LMS);
+    let maps = [
+        "--map",
+        "username=login_name",
+        "--map",
+        "firstname=given_name",
+        "--map",
+        "LastName = family-name",
+        "--map",
+        "email=mail",
+    ];
+    for created in [2, 0] {
+        let (exit, summary) = directory.import(&[&[lms.as_str()], &maps[..]].concat());
+        assert_eq!(exit, Some(0));
+        assert_eq!(summary["created"], created);
+    }
+    let ada = directory.lookup("ada.l");
+    assert_eq!(ada["real_name"], "Ada L");
+    assert_eq!(
+        ada["attributes"],
+        json!({"given_name": ["Ada"], "family_name": ["L"], "mail": ["ada@example.org"]})
+    );
+
+    let cloud = directory.written("cloud.csv", CLOUD);
+    directory.succeed(&[
+        "import",
+        &cloud,
+        "--map",
+        "full name [fullname] *=real_name",
+        "--map",
+        "Sign-in name [signIn] *=login_name",
+        "--map",
+        "First password [firstPassword] *=password",
+        "--map",
+        "Given [given]=given_name",
+        "--ignore",
+        "Family [family]",
+    ]);
+    let ada = directory.lookup("ada@example.org");
+    assert_eq!(ada["attributes"], json!({"given_name": ["Ada"]}));
+    let password = directory.written("password", "Initial-pw-1");
+    directory.succeed(&[
+        "check-password",
+        "ada@example.org",
+        "--password-file",
+        &password,
+    ]);
+
+    let keys = directory.written(
+        "keys.jsonl",
+        "{\"uid\":\"cy\",\"CN\":\"Cy Young\",\"emails\":[\"cy@example.org\",\"c@example.org\"]}\n",
+    );
+    directory.succeed(&[
+        "import",
+        &keys,
+        "--map",
+        "uid=login_name",
+        "--map",
+        "cn=real_name",
+        "--map",
+        "emails=mail",
+    ]);
+    assert_eq!(
+        directory.lookup("cy")["attributes"]["mail"],
+        json!(["cy@example.org", "c@example.org"])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mapping_that_cannot_be_meant_is_refused_before_anything_is_sent() {
+    let directory = Directory::start().await;
+    let lms = directory.written("lms.csv", LMS);
+    for (maps, message) in [
+        (
+            &["username=login_name", "email=e-mail"][..],
+            "cannot be read as `e-mail`",
+        ),
+        (
+            &["username=login_name", "mail address=mail"],
+            "no column `mail address`",
+        ),
+        (
+            &["username=login_name", "firstname=title", "lastname=title"],
+            "`firstname` and `lastname` are read as title",
+        ),
+        (&["username=login_name"], "unknown column `firstname`"),
+    ] {
+        let maps = maps.iter().flat_map(|map| ["--map", map]);
+        let words: Vec<_> = ["import", &lms].into_iter().chain(maps).collect();
+        let output = directory.run(&words);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(message), "{errors}");
+    }
+    assert!(directory.is_empty());
+}
