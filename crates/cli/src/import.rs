@@ -1,45 +1,41 @@
 //! `quorid import`: accounts from a file, many at once.
 //!
 //! The file is read as it is needed, a bounded number of requests is in flight, and lines are
-//! reported in their order. An account that is there already under the same login name and
-//! real name is no error, so an import that was cut short may simply be run again.
+//! reported in their order. An account that is there already with what its line says is no error,
+//! so an import that was cut short may simply be run again.
 
 mod columns;
 mod csv_reader;
+mod difference;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod importer;
 mod json;
 mod lines;
 mod report;
 pub(crate) mod source;
 
 use std::{
-    collections::BTreeSet,
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
     io::BufRead,
     path::PathBuf,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt as _;
-use quorid_api::{
-    Account, AccountName, Client, Error, NewAccount, Password, Read, Reason, Rejected,
-};
-use quorid_directory::{RealName, attribute};
-use tokio::sync::mpsc;
-use uuid::Uuid;
+use quorid_directory::LoginName;
+use tokio::sync::{Mutex, mpsc};
 
 use super::{
     context::Context,
-    errors::{Exit, Failure, OrFailure as _},
+    errors::{Failure, OrFailure as _},
     interrupted,
 };
 use columns::{Columns, Mapping, mapping};
-use lines::{BadLine, Line, Lines, NewLine, Unreadable};
+use importer::{Importer, Outcome};
+use lines::{Line, Lines, Unreadable};
 use report::Report;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -48,6 +44,7 @@ Examples:
   quorid import people.jsonl --rejected rejected.csv
   quorid import people.csv --ignore floor --ignore room
   quorid import people.csv --map username=login_name --map 'E-mail=mail' --map 'Full name=real_name'
+  quorid import people.csv --update          changes the accounts that are there already
   quorid export | quorid import - --servers other:7400 --ca other/ca.crt
 
 A CSV file begins with a header: login_name,real_name and, if wanted, password and attributes such as
@@ -55,7 +52,11 @@ mail, in any order; several values of an attribute are lines of one quoted field
 one object with login_name, real_name, password and attributes a line. --map reads columns of other names,
 without regard to case and to spaces around them; where no column is the real name, the given and the
 family name are it. The read-only columns of an export are accepted and ignored; another is an error
-unless --ignore or --map names it. Exit code 7 if lines were rejected; what was accepted stays.";
+unless --ignore or --map names it.
+
+With --update, the account of a line's id, or else of its login name, gets the values that the line gives.
+An empty field leaves the account's value as it is, and a password is given only to an account without one.
+Exit code 7 if lines were rejected; what was accepted stays.";
 
 /// What is imported, and how.
 #[derive(Args, Debug)]
@@ -76,6 +77,9 @@ pub(crate) struct ImportArgs {
     /// Accept this column, or key of JSON lines, and ignore it; may be given more than once
     #[arg(long = "ignore", value_name = "COLUMN")]
     ignored: Vec<String>,
+    /// Change accounts that are there already to what the file says
+    #[arg(long)]
+    update: bool,
     /// Write the rejected lines to this file, as CSV, instead of standard error
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
@@ -102,15 +106,6 @@ impl FileFormat {
     }
 }
 
-/// What became of one line.
-enum Outcome {
-    Created,
-    AlreadyThere,
-    Rejected(BadLine),
-    /// Nothing further can be imported.
-    Stopped(Failure),
-}
-
 /// What the reading thread hands over.
 enum Item {
     Line(Line),
@@ -121,7 +116,7 @@ enum Item {
 pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failure> {
     let in_flight = usize::from(args.in_flight);
     let source = source::open(&args.file, args.format)?;
-    let columns = Columns::new(args.maps, args.ignored)
+    let columns = Columns::new(args.maps, args.ignored, args.update)
         .map_err(|why| Failure::usage(why).hint("name each column once"))?;
     let lines = Lines::open(source.input, source.format, columns)
         .or_failure(Failure::usage, &source.name)?;
@@ -129,12 +124,10 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
 
     let (sender, receiver) = mpsc::channel(in_flight);
     let reader = std::thread::spawn(move || hand_over(lines, &sender));
-    let importer = Arc::new(Importer {
-        client: context.client.clone(),
-        repeats: AtomicBool::new(false),
-    });
+    let importer = Arc::new(Importer::new(context.client.clone(), args.update));
+    let turns = Turns::new();
     let mut outcomes = tokio_stream::wrappers::ReceiverStream::new(receiver)
-        .map(|item| process(Arc::clone(&importer), item))
+        .map(|item| process(&turns, Arc::clone(&importer), item))
         .buffered(in_flight);
     let mut stopped = None;
     let mut interrupted = pin!(interrupted());
@@ -150,8 +143,7 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
             break;
         };
         match outcome {
-            Outcome::Created => report.created(position),
-            Outcome::AlreadyThere => report.already_there(position),
+            Outcome::Done(done) => report.done(position, &done),
             Outcome::Rejected(line) => report.rejected(position, &line)?,
             Outcome::Stopped(failure) => {
                 stopped = Some(failure);
@@ -189,7 +181,26 @@ pub(crate) struct Position {
     pub(crate) bytes: u64,
 }
 
-async fn process(importer: Arc<Importer>, item: Item) -> (Position, Outcome) {
+/// Lines of one login name come one after the other, in the order of the file.
+struct Turns(Vec<Mutex<()>>);
+
+impl Turns {
+    const STRIPES: usize = 1024;
+
+    fn new() -> Self {
+        Self((0..Self::STRIPES).map(|_| Mutex::default()).collect())
+    }
+
+    fn of(&self, login_name: &str) -> &Mutex<()> {
+        let normal = LoginName::parse(login_name);
+        let name = normal.as_ref().map_or(login_name, LoginName::as_str);
+        let hash = BuildHasherDefault::<DefaultHasher>::new().hash_one(name);
+        let stripe = usize::try_from(hash % Self::STRIPES as u64).unwrap_or_default();
+        &self.0[stripe]
+    }
+}
+
+async fn process(turns: &Turns, importer: Arc<Importer>, item: Item) -> (Position, Outcome) {
     let line = match item {
         Item::Line(line) => line,
         Item::Unreadable(error) => {
@@ -208,8 +219,9 @@ async fn process(importer: Arc<Importer>, item: Item) -> (Position, Outcome) {
     let outcome = match line.content {
         Err(bad) => Outcome::Rejected(bad),
         Ok(new) => {
+            let _turn = turns.of(&new.login_name).lock().await;
             // A task of its own: work for all cores, not only for the one that waits.
-            let task = tokio::spawn(async move { importer.create(new).await });
+            let task = tokio::spawn(async move { importer.import(new).await });
             match task.await {
                 Ok(outcome) => outcome,
                 Err(error) => Outcome::Stopped(Failure::fault(format!("a task ended: {error}"))),
@@ -217,116 +229,4 @@ async fn process(importer: Arc<Importer>, item: Item) -> (Position, Outcome) {
         }
     };
     (position, outcome)
-}
-
-/// Creates accounts, unless they are there.
-struct Importer {
-    client: Client,
-    /// Whether the last account was there already. Then the next one probably is, and asking
-    /// first spares the server the hash of a password that comes to nothing.
-    repeats: AtomicBool,
-}
-
-impl Importer {
-    async fn create(&self, new: NewLine) -> Outcome {
-        if self.repeats.load(Ordering::Relaxed) {
-            let name = AccountName::Login(new.login_name.clone());
-            if matches!(self.is_the_same(&name, &new).await, Ok(true)) {
-                return Outcome::AlreadyThere;
-            }
-            self.repeats.store(false, Ordering::Relaxed);
-        }
-        let created = self
-            .client
-            .create_account(NewAccount {
-                login_name: new.login_name.clone(),
-                real_name: new.new_real_name().unwrap_or_default(),
-                attributes: new.attributes.clone(),
-                assign_posix_number: false,
-                password: new.password.clone().map(Password::from),
-                request_id: None,
-            })
-            .await;
-        match created {
-            Ok(_) => Outcome::Created,
-            Err(Error::Rejected(rejected)) if rejected.reason == Reason::LoginNameTaken => {
-                self.taken(new, rejected).await
-            }
-            Err(error) => stopped_or_rejected(new, error.into()),
-        }
-    }
-
-    async fn taken(&self, new: NewLine, rejected: Rejected) -> Outcome {
-        let name = rejected
-            .metadata
-            .get("account_id")
-            .and_then(|id| Uuid::try_parse(id).ok())
-            .map_or_else(
-                || AccountName::Login(new.login_name.clone()),
-                AccountName::Id,
-            );
-        match self.is_the_same(&name, &new).await {
-            Ok(true) => {
-                self.repeats.store(true, Ordering::Relaxed);
-                Outcome::AlreadyThere
-            }
-            Ok(false) => rejected_line(new, rejected.into()),
-            Err(error) => stopped_or_rejected(new, error.into()),
-        }
-    }
-
-    /// Whether the account of that name has the real name and the attributes of the line.
-    async fn is_the_same(&self, name: &AccountName, new: &NewLine) -> Result<bool, Error> {
-        match self.client.get_account(name, Read::Linearizable).await {
-            Ok(account) => Ok(has_all(&account, new)),
-            // Deleted meanwhile: then it isn't the same.
-            Err(Error::Rejected(rejected)) if rejected.reason == Reason::AccountNotFound => {
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Whether an account has what a line says.
-fn has_all(account: &Account, new: &NewLine) -> bool {
-    let same_name = new.new_real_name().is_some_and(|real_name| {
-        RealName::parse(&real_name).is_ok_and(|it| it.as_str() == account.real_name)
-    });
-    same_name
-        && new.attributes.iter().all(|asked| {
-            let Ok(attribute) = attribute(&asked.name) else {
-                return false;
-            };
-            let key = |text: &String| {
-                let value = attribute.syntax.parse(text).ok()?;
-                Some(attribute.syntax.key(&value))
-            };
-            let keys = |values: &[String]| values.iter().map(key).collect::<BTreeSet<_>>();
-            let mut there = account.attributes.iter();
-            let there = there.find(|there| there.name == asked.name);
-            there.is_some_and(|there| keys(&there.values) == keys(&asked.values))
-        })
-}
-
-/// What is wrong with one line concerns that line; all else would befall the others as well.
-fn stopped_or_rejected(new: NewLine, failure: Failure) -> Outcome {
-    match failure.exit {
-        Exit::Rejected | Exit::NotFound => rejected_line(new, failure),
-        Exit::Usage
-        | Exit::NotAllowed
-        | Exit::Unavailable
-        | Exit::Fault
-        | Exit::PartlyDone
-        | Exit::Interrupted
-        | Exit::ClosedPipe => Outcome::Stopped(failure),
-    }
-}
-
-fn rejected_line(new: NewLine, failure: Failure) -> Outcome {
-    Outcome::Rejected(BadLine {
-        login_name: new.login_name,
-        cause: failure.cause,
-        message: failure.message,
-    })
 }

@@ -14,11 +14,13 @@ pub(super) enum Field {
     Attribute(&'static Attribute),
     /// The password in clear.
     Password,
+    /// The id, by which an update finds the account.
+    Id,
 }
 
 impl Field {
     /// The fields that are no attributes.
-    const OTHERS: [Self; 1] = [Self::Password];
+    const OTHERS: [Self; 2] = [Self::Password, Self::Id];
 
     /// All that can be imported, in the order of an export.
     fn all() -> impl Iterator<Item = Self> {
@@ -29,13 +31,14 @@ impl Field {
         match self {
             Self::Attribute(attribute) => attribute.name,
             Self::Password => "password",
+            Self::Id => "id",
         }
     }
 
     pub(super) fn is_single(self) -> bool {
         match self {
             Self::Attribute(attribute) => attribute.values_max == 1,
-            Self::Password => true,
+            Self::Password | Self::Id => true,
         }
     }
 
@@ -83,16 +86,27 @@ pub(crate) fn mapping(text: &str) -> Result<Mapping, String> {
 pub(super) struct Columns {
     mappings: Vec<Mapping>,
     ignored: Vec<String>,
+    /// Whether accounts may be there already: then the file needs no real names, and ids count.
+    pub(super) update: bool,
 }
 
 impl Columns {
     /// By `--map` and `--ignore`, or why these cannot be meant.
-    pub(super) fn new(mappings: Vec<Mapping>, ignored: Vec<String>) -> Result<Self, String> {
+    pub(super) fn new(
+        mappings: Vec<Mapping>,
+        ignored: Vec<String>,
+        update: bool,
+    ) -> Result<Self, String> {
         for (index, mapping) in mappings.iter().enumerate() {
             let column = &mapping.column;
             if ignored.iter().any(|ignored| same(ignored, column)) {
                 return Err(format!(
                     "--map and --ignore both name the column `{column}`"
+                ));
+            }
+            if mapping.field == Field::Id && !update {
+                return Err(format!(
+                    "the column `{column}` is read as the id, by which only --update finds accounts"
                 ));
             }
             let mut before = mappings[..index].iter();
@@ -102,7 +116,11 @@ impl Columns {
                 return Err(two_columns(&other.column, column, mapping.field));
             }
         }
-        Ok(Self { mappings, ignored })
+        Ok(Self {
+            mappings,
+            ignored,
+            update,
+        })
     }
 
     /// What a column is read as, of the options alone.
@@ -121,12 +139,17 @@ impl Columns {
         if !mapped.is_empty() {
             return Some(mapped);
         }
-        if self.ignores(column) || SERVERS_COLUMNS.iter().any(|it| same(it, column)) {
+        if self.ignores(column) {
             return Some(Vec::new());
         }
-        Field::all()
-            .find(|field| same(field.name(), column))
-            .map(|field| vec![field])
+        let counts = |field: &Field| self.update || *field != Field::Id;
+        let mut fields = Field::all().filter(counts);
+        let named = fields.find(|field| same(field.name(), column));
+        let servers = SERVERS_COLUMNS.iter().any(|it| same(it, column));
+        match named {
+            Some(field) => Some(vec![field]),
+            None => servers.then(Vec::new),
+        }
     }
 
     /// Which column of a CSV file is what, by its header.
@@ -163,12 +186,13 @@ impl Columns {
             count: cells.len(),
             fields,
         };
-        if !header.has("login_name") {
+        if !header.has("login_name") && !header.has("id") {
             return Err(missing_column("login_name"));
         }
-        if !["real_name", "given_name", "family_name"]
-            .iter()
-            .any(|name| header.has(name))
+        if !self.update
+            && !["real_name", "given_name", "family_name"]
+                .iter()
+                .any(|name| header.has(name))
         {
             return Err(missing_column("real_name"));
         }
@@ -234,7 +258,7 @@ mod tests {
 
     fn columns(maps: &[&str]) -> Result<Columns, String> {
         let maps = maps.iter().map(|text| mapping(text).expect("a mapping"));
-        Columns::new(maps.collect(), vec!["floor".to_owned()])
+        Columns::new(maps.collect(), vec!["floor".to_owned()], false)
     }
 
     fn header(maps: &[&str], text: &str) -> Result<Vec<(&'static str, usize)>, String> {
@@ -280,6 +304,21 @@ mod tests {
     }
 
     #[test]
+    fn an_update_needs_an_id_or_a_login_name_and_no_real_name() {
+        let columns = Columns::new(Vec::new(), Vec::new(), true).expect("no options");
+        for (text, expected) in [
+            ("id,mail", Ok(vec!["id", "mail"])),
+            ("login_name,etag,title", Ok(vec!["login_name", "title"])),
+            ("mail,title", Err(())),
+        ] {
+            let cells: Vec<_> = text.split(',').map(|it| it.as_bytes().to_vec()).collect();
+            let header = columns.of_header(&cells).map_err(drop);
+            let names = header.map(|it| it.fields.iter().map(|(it, _)| it.name()).collect());
+            assert_eq!(names, expected, "{text}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_named() {
         for (maps, text, part) in [
             (
@@ -299,6 +338,7 @@ mod tests {
             ),
             (&["floor=title"], "login_name,floor", "both name"),
             (&["a=real_name"], "a", "`login_name` is missing"),
+            (&["a=id"], "a,login_name,real_name", "only --update"),
         ] {
             let error = header(maps, text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

@@ -58,7 +58,7 @@ type Read = Result<Vec<Result<(u64, u64, Result<NewLine, String>), String>>, Str
 fn read(input: impl BufRead, format: FileFormat) -> Read {
     let maps = ["Name=real_name", "Name=given_name", "e-mail=mail"].map(mapping);
     let maps = maps.map(|it| it.expect("a mapping"));
-    let columns = Columns::new(maps.to_vec(), vec!["ignored".to_owned()])?;
+    let columns = Columns::new(maps.to_vec(), vec!["ignored".to_owned()], false)?;
     let lines = Lines::open(input, format, columns)?;
     Ok(lines
         .map(|line| {

@@ -76,6 +76,9 @@ pub(super) fn line(members: Members, columns: &Columns) -> Result<NewLine, BadLi
             }
         }
     }
+    if columns.update {
+        return Ok(line);
+    }
     // What is there and empty is for the servers to refuse.
     if line.login_name.is_empty() && !given.contains("login_name") {
         return Err(bad("`login_name` is missing".to_owned()));

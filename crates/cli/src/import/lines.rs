@@ -7,6 +7,7 @@ use std::{
 
 use quorid_api::Attribute;
 use quorid_directory::{LOGIN_NAME, REAL_NAME};
+use uuid::Uuid;
 
 use super::{
     FileFormat,
@@ -14,7 +15,7 @@ use super::{
     csv_reader::{CsvError, CsvReader, CsvRecord},
     json,
 };
-use crate::errors::Cause;
+use crate::{errors::Cause, reverse_lookup::parse_uuid};
 
 /// Longest line of JSON, bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -33,6 +34,9 @@ pub(super) struct Line {
 /// The account a line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct NewLine {
+    /// By which an update finds the account.
+    pub(super) id: Option<Uuid>,
+    /// Empty where the line gives none.
     pub(super) login_name: String,
     pub(super) real_name: Option<String>,
     pub(super) attributes: Vec<Attribute>,
@@ -72,6 +76,12 @@ impl NewLine {
                         name: attribute.name.to_owned(),
                         values,
                     }),
+                }
+            }
+            Field::Id => {
+                let id = parse_uuid(&single(values)?).map_err(|why| format!("id: {why}"))?;
+                if self.id.replace(id).is_some() {
+                    return twice();
                 }
             }
             Field::Password => {

@@ -10,7 +10,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{BadLine, Position};
+use super::{Position, importer::Done, lines::BadLine};
 use crate::{
     errors::{Cause, Failure, OrFailure as _},
     terminal::{Output, escape},
@@ -22,7 +22,8 @@ pub(super) struct Report {
     progress: ProgressBar,
     began: Instant,
     created: u64,
-    already_there: u64,
+    updated: u64,
+    unchanged: u64,
     rejected: u64,
     last_line: u64,
     file: Option<(PathBuf, csv::Writer<File>)>,
@@ -49,20 +50,20 @@ impl Report {
             progress: progress(bytes),
             began: Instant::now(),
             created: 0,
-            already_there: 0,
+            updated: 0,
+            unchanged: 0,
             rejected: 0,
             last_line: 0,
             file,
         })
     }
 
-    pub(super) fn created(&mut self, position: Position) {
-        self.created += 1;
-        self.advance(position);
-    }
-
-    pub(super) fn already_there(&mut self, position: Position) {
-        self.already_there += 1;
+    pub(super) fn done(&mut self, position: Position, done: &Done) {
+        match done {
+            Done::Created => self.created += 1,
+            Done::Updated => self.updated += 1,
+            Done::Unchanged => self.unchanged += 1,
+        }
         self.advance(position);
     }
 
@@ -104,8 +105,8 @@ impl Report {
 
     fn counts(&self) -> String {
         format!(
-            "{} created, {} already there, {} rejected",
-            self.created, self.already_there, self.rejected
+            "{} created, {} updated, {} unchanged, {} rejected",
+            self.created, self.updated, self.unchanged, self.rejected
         )
     }
 
@@ -119,7 +120,8 @@ impl Report {
         if self.out.is_json() {
             self.out.json(&json!({
                 "created": self.created,
-                "already_there": self.already_there,
+                "updated": self.updated,
+                "unchanged": self.unchanged,
                 "rejected": self.rejected,
                 "last_line": self.last_line,
                 "complete": stopped.is_none(),
@@ -245,7 +247,7 @@ mod tests {
     #[test]
     fn import_that_stopped_says_how_far_it_got() {
         let mut report = Report::new(Output::default(), None, None).unwrap();
-        report.created(Position { line: 2, bytes: 5 });
+        report.done(Position { line: 2, bytes: 5 }, &Done::Created);
         let stopped = Failure::partly_done(Cause::TruncatedFile, "line 3: cut off");
         let failure = report.finish("`x.csv`", Some(stopped)).unwrap_err();
         assert_eq!(failure.exit as u8, 7);

@@ -121,3 +121,98 @@ async fn mapping_that_cannot_be_meant_is_refused_before_anything_is_sent() {
     }
     assert!(directory.is_empty());
 }
+
+/// The counts of a summary: created, updated, unchanged, rejected.
+fn counts(summary: &Value) -> [u64; 4] {
+    ["created", "updated", "unchanged", "rejected"]
+        .map(|name| summary[name].as_u64().expect("a number"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_changes_what_the_file_says_and_nothing_else() {
+    let directory = Directory::start().await;
+    for name in ["ana", "ben", "cleo"] {
+        let mail = format!("mail={name}@example.org");
+        directory.succeed(&[
+            "create",
+            name,
+            "Some One",
+            "--set",
+            &mail,
+            "--set",
+            "title=Head",
+        ]);
+    }
+    let cleo = directory.lookup("cleo");
+    let id = cleo["id"].as_str().expect("an id");
+    let file = directory.written(
+        "people.csv",
+        &format!(
+            "id,login_name,real_name,mail,title,department\n\
+             ,ANA,,\"a@example.org\nana@example.org\",Head,Sales\n\
+             ,ben,Ben Okri,BEN@example.org,,\n\
+             {id},cleo.m,,,Boss,\n\
+             ,dora,Dora,dora@example.org,,\n\
+             ,eve,,eve@example.org,,\n\
+             ,fay,Fay,ana@example.org,,\n\
+             ,dora,Dora,,Last,\n"
+        ),
+    );
+    // Without the option, what is there is not changed, and a line that says something else is rejected.
+    let ben = directory.lookup("ben");
+    let plain = directory.written("plain.csv", "login_name,real_name\nben,Ben Okri\n");
+    let (exit, summary) = directory.import(&[&plain]);
+    assert_eq!((exit, counts(&summary)), (Some(7), [0, 0, 0, 1]));
+    assert_eq!(directory.lookup("ben")["etag"], ben["etag"]);
+
+    let update = ["--update", file.as_str()];
+    let (exit, summary) = directory.import(&update);
+    assert_eq!((exit, counts(&summary)), (Some(7), [1, 4, 0, 2]));
+    let ana = directory.lookup("ana");
+    assert_eq!(ana["real_name"], "Some One");
+    assert_eq!(
+        ana["attributes"],
+        json!({"mail": ["a@example.org", "ana@example.org"], "title": ["Head"], "department": ["Sales"]})
+    );
+    let ben = directory.lookup("ben");
+    assert_eq!(ben["real_name"], "Ben Okri");
+    assert_eq!(
+        ben["attributes"],
+        json!({"mail": ["ben@example.org"], "title": ["Head"]})
+    );
+    let cleo = directory.lookup("cleo.m");
+    assert_eq!(cleo["id"], id);
+    assert_eq!(cleo["attributes"]["title"], json!(["Boss"]));
+    let dora = directory.lookup("dora");
+    assert_eq!(dora["attributes"]["title"], json!(["Last"]));
+
+    // The same again changes nothing.
+    let (exit, summary) = directory.import(&update);
+    assert_eq!((exit, counts(&summary)), (Some(7), [0, 0, 5, 2]));
+    for (name, before) in [("ana", ana), ("ben", ben), ("cleo.m", cleo), ("dora", dora)] {
+        assert_eq!(directory.lookup(name)["etag"], before["etag"], "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_gives_a_password_only_to_who_has_none() {
+    let directory = Directory::start().await;
+    let own = directory.written("own", "chosen by ana");
+    let of_file = directory.written("of-file", "from the file");
+    directory.succeed(&["create", "ana", "Ana", "--password-file", &own]);
+    directory.succeed(&["create", "ben", "Ben"]);
+    let file = directory.written(
+        "people.jsonl",
+        "{\"login_name\":\"ana\",\"password\":\"from the file\"}\n\
+         {\"login_name\":\"ben\",\"password\":\"from the file\"}\n",
+    );
+    for updated in [1, 0] {
+        let (exit, summary) = directory.import(&["--update", &file]);
+        assert_eq!(
+            (exit, counts(&summary)),
+            (Some(0), [0, updated, 2 - updated, 0])
+        );
+    }
+    directory.succeed(&["check-password", "ana", "--password-file", &own]);
+    directory.succeed(&["check-password", "ben", "--password-file", &of_file]);
+}

@@ -3,7 +3,7 @@ use crate::import::columns::mapping;
 
 fn columns(maps: &[&str]) -> Columns {
     let maps = maps.iter().map(|text| mapping(text).unwrap());
-    Columns::new(maps.collect(), vec!["expected_error".to_owned()]).unwrap()
+    Columns::new(maps.collect(), vec!["expected_error".to_owned()], false).unwrap()
 }
 
 fn open(format: FileFormat, text: &[u8]) -> Result<Lines<&[u8]>, String> {
@@ -16,6 +16,7 @@ fn read(format: FileFormat, text: &[u8]) -> Vec<Result<Line, Unreadable>> {
 
 fn account(login_name: &str, real_name: &str, password: Option<&str>) -> NewLine {
     NewLine {
+        id: None,
         attributes: Vec::new(),
         login_name: login_name.to_owned(),
         real_name: Some(real_name.to_owned()),
@@ -344,5 +345,20 @@ fn json_that_gives_a_single_value_twice_or_another_type_is_bad() {
         let bad = lines.next().unwrap().unwrap().content.unwrap_err();
         assert_eq!(bad.cause, Cause::InvalidLine);
         assert!(bad.message.contains(part), "{text}: {}", bad.message);
+    }
+}
+
+#[test]
+fn ids_count_for_an_update_only_and_must_be_whole() {
+    let text = "login_name,real_name,id\nana,Ana,0198f3a2-7c41-7d60-8a55-0d2f6b1c9e77\nbo,Bo,17\n";
+    for update in [false, true] {
+        let columns = Columns::new(Vec::new(), Vec::new(), update).unwrap();
+        let lines = Lines::open(text.as_bytes(), FileFormat::Csv, columns).unwrap();
+        let lines: Vec<_> = lines.map(|line| line.unwrap().content).collect();
+        assert_eq!(lines[0].as_ref().unwrap().id.is_some(), update);
+        match update {
+            true => assert!(lines[1].as_ref().unwrap_err().message.starts_with("id: ")),
+            false => assert_eq!(lines[1], Ok(account("bo", "Bo", None))),
+        }
     }
 }

@@ -1,0 +1,102 @@
+//! What a line says that an account does not have.
+
+use std::collections::BTreeSet;
+
+use quorid_api::{
+    Account, AccountName, Attribute, AttributeEdit, Password, PasswordChange, UpdateAccount,
+};
+use quorid_directory::{Syntax, attribute};
+
+use super::lines::NewLine;
+
+/// What is to be changed of an account, so that it has what its line says.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    login_name: Option<String>,
+    real_name: Option<String>,
+    edits: Vec<AttributeEdit>,
+    password: Option<Password>,
+}
+
+impl Difference {
+    /// Between an account and a line that is to change it. What the line does not give stays, and so
+    /// does a password that the account has: nobody can tell whether it is the same, and its owner
+    /// may have chosen it since.
+    pub(super) fn of(account: &Account, line: &NewLine) -> Self {
+        let edits = line.attributes.iter();
+        let edits = edits.filter(|asked| !has(account, asked));
+        let password = line.password.clone().filter(|_| !account.has_password);
+        Self {
+            login_name: Some(&line.login_name)
+                .filter(|name| !name.is_empty())
+                .filter(|name| !is(Syntax::LoginName, name, &account.login_name))
+                .cloned(),
+            real_name: line
+                .real_name
+                .clone()
+                .filter(|name| !is_real_name(account, name)),
+            edits: edits
+                .map(|it| AttributeEdit::replace(&it.name, it.values.clone()))
+                .collect(),
+            password: password.map(Password::from),
+        }
+    }
+
+    /// The names of what changes; none: nothing does.
+    pub(super) fn fields(&self) -> Vec<String> {
+        let named = |name: &str, changes: bool| changes.then(|| name.to_owned());
+        let edited = self.edits.iter().map(|edit| edit.attribute.clone());
+        named("login_name", self.login_name.is_some())
+            .into_iter()
+            .chain(named("real_name", self.real_name.is_some()))
+            .chain(edited)
+            .chain(named("password", self.password.is_some()))
+            .collect()
+    }
+
+    /// The change of that account, which must be as it was read.
+    pub(super) fn change(self, account: &Account) -> UpdateAccount {
+        UpdateAccount {
+            etag: Some(account.etag.clone()),
+            login_name: self.login_name,
+            real_name: self.real_name,
+            edits: self.edits,
+            password: self
+                .password
+                .map_or(PasswordChange::Keep, PasswordChange::Set),
+            ..UpdateAccount::of(AccountName::Login(account.login_name.clone()))
+        }
+    }
+}
+
+/// Whether the account has the names and the attributes that a line gives a new account.
+pub(super) fn is_as_new(account: &Account, line: &NewLine) -> bool {
+    let real_name = line.new_real_name();
+    real_name.is_some_and(|name| is_real_name(account, &name))
+        && line.attributes.iter().all(|asked| has(account, asked))
+}
+
+fn is_real_name(account: &Account, name: &str) -> bool {
+    is(Syntax::RealName, name, &account.real_name)
+}
+
+/// Whether a text, in its normal form, is the value that an account has.
+fn is(syntax: Syntax, text: &str, there: &str) -> bool {
+    let value = syntax.parse(text);
+    value.is_ok_and(|value| value.as_text() == Some(there))
+}
+
+/// Whether an account has these values of the attribute, in whatever order, and no others.
+fn has(account: &Account, asked: &Attribute) -> bool {
+    let Ok(attribute) = attribute(&asked.name) else {
+        return false;
+    };
+    let key = |text: &String| {
+        let value = attribute.syntax.parse(text).ok()?;
+        Some(attribute.syntax.key(&value))
+    };
+    let keys = |values: &[String]| values.iter().map(key).collect::<BTreeSet<_>>();
+    let mut there = account.attributes.iter();
+    let there = there.find(|there| there.name == asked.name);
+    there.is_some_and(|there| keys(&there.values) == keys(&asked.values))
+}

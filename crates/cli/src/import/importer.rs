@@ -1,0 +1,196 @@
+//! One line at a time: the account that it asks for is made, or changed, or is there already.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use quorid_api::{Account, AccountName, Client, Error, NewAccount, Password, Read, Reason};
+use uuid::Uuid;
+
+use super::{
+    difference::{Difference, is_as_new},
+    lines::{BadLine, NewLine},
+};
+use crate::errors::{Cause, Exit, Failure};
+
+/// How often a line is tried again because somebody else changed its account meanwhile.
+const TRIES: usize = 8;
+
+/// What became of one line.
+pub(super) enum Outcome {
+    Done(Done),
+    Rejected(BadLine),
+    /// Nothing further can be imported.
+    Stopped(Failure),
+}
+
+/// What was done for one line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+/// Brings the accounts of lines into the directory.
+pub(super) struct Importer {
+    client: Client,
+    /// Whether accounts that are there are changed.
+    update: bool,
+    /// Whether the last account was there already. Then the next one probably is, and asking
+    /// first spares the server the hash of a password that comes to nothing.
+    repeats: AtomicBool,
+}
+
+impl Importer {
+    pub(super) fn new(client: Client, update: bool) -> Self {
+        Self {
+            client,
+            update,
+            repeats: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) async fn import(&self, line: NewLine) -> Outcome {
+        let done = match self.update {
+            true => self.update(&line).await,
+            false => self.create(&line).await,
+        };
+        done.map_or_else(|failure| stopped_or_rejected(line, failure), Outcome::Done)
+    }
+
+    async fn create(&self, line: &NewLine) -> Result<Done, Failure> {
+        if self.repeats.load(Ordering::Relaxed) {
+            let name = AccountName::Login(line.login_name.clone());
+            if matches!(self.account(&name).await, Ok(Some(account)) if is_as_new(&account, line)) {
+                return Ok(Done::Unchanged);
+            }
+            self.repeats.store(false, Ordering::Relaxed);
+        }
+        let rejected = match self.client.create_account(new_account(line)).await {
+            Ok(_) => return Ok(Done::Created),
+            Err(Error::Rejected(rejected)) if rejected.reason == Reason::LoginNameTaken => rejected,
+            Err(error) => return Err(error.into()),
+        };
+        let holder = rejected.metadata.get("account_id");
+        let holder = holder.and_then(|id| Uuid::try_parse(id).ok());
+        let name = holder.map_or_else(
+            || AccountName::Login(line.login_name.clone()),
+            AccountName::Id,
+        );
+        let account = self.account(&name).await?;
+        if !account.is_some_and(|account| is_as_new(&account, line)) {
+            return Err(rejected.into());
+        }
+        self.repeats.store(true, Ordering::Relaxed);
+        Ok(Done::Unchanged)
+    }
+
+    /// Changes the account of a line, or makes it: again, while somebody else does the same.
+    async fn update(&self, line: &NewLine) -> Result<Done, Failure> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (made, done) = match self.find(line).await? {
+                Some(account) => {
+                    let difference = Difference::of(&account, line);
+                    if difference.fields().is_empty() {
+                        return Ok(Done::Unchanged);
+                    }
+                    let change = difference.change(&account);
+                    (self.client.update_account(change).await, Done::Updated)
+                }
+                None => {
+                    check_whole(line)?;
+                    let new = new_account(line);
+                    (self.client.create_account(new).await, Done::Created)
+                }
+            };
+            match made {
+                Ok(_) => return Ok(done),
+                Err(Error::Rejected(rejected))
+                    if tries < TRIES && is_overtaken(&done, &rejected.reason) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The account of a line: of its id, or else of its login name.
+    async fn find(&self, line: &NewLine) -> Result<Option<Account>, Error> {
+        if let Some(id) = line.id
+            && let Some(account) = self.account(&AccountName::Id(id)).await?
+        {
+            return Ok(Some(account));
+        }
+        if line.login_name.is_empty() {
+            return Ok(None);
+        }
+        let name = AccountName::Login(line.login_name.clone());
+        self.account(&name).await
+    }
+
+    async fn account(&self, name: &AccountName) -> Result<Option<Account>, Error> {
+        match self.client.get_account(name, Read::Linearizable).await {
+            Ok(account) => Ok(Some(account)),
+            Err(Error::Rejected(rejected)) if rejected.reason == Reason::AccountNotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether somebody else changed, removed or made the account since it was read.
+fn is_overtaken(done: &Done, reason: &Reason) -> bool {
+    match done {
+        Done::Created => *reason == Reason::LoginNameTaken,
+        Done::Updated => [Reason::EtagMismatch, Reason::AccountNotFound].contains(reason),
+        Done::Unchanged => false,
+    }
+}
+
+/// Whether the line of an update says enough for a new account.
+fn check_whole(line: &NewLine) -> Result<(), Failure> {
+    if line.id.is_none() && line.login_name.is_empty() {
+        let why = "the line has neither an id nor a login_name";
+        return Err(Failure::untrue(Cause::InvalidLine, why));
+    }
+    let why = match (line.id, line.new_real_name()) {
+        (Some(id), _) if line.login_name.is_empty() => {
+            format!("there is no account {id}, and the line has no login_name to make one")
+        }
+        (_, None) => format!(
+            "there is no account with the login name `{}`, and the line has no real_name to make one",
+            line.login_name
+        ),
+        (_, Some(_)) => return Ok(()),
+    };
+    Err(Failure::untrue(Cause::Reason(Reason::AccountNotFound), why))
+}
+
+fn new_account(line: &NewLine) -> NewAccount {
+    NewAccount {
+        login_name: line.login_name.clone(),
+        real_name: line.new_real_name().unwrap_or_default(),
+        attributes: line.attributes.clone(),
+        assign_posix_number: false,
+        password: line.password.clone().map(Password::from),
+        request_id: None,
+    }
+}
+
+/// What is wrong with one line concerns that line; all else would befall the others as well.
+fn stopped_or_rejected(line: NewLine, failure: Failure) -> Outcome {
+    match failure.exit {
+        Exit::Rejected | Exit::NotFound => Outcome::Rejected(BadLine {
+            login_name: line.login_name,
+            cause: failure.cause,
+            message: failure.message,
+        }),
+        Exit::Usage
+        | Exit::NotAllowed
+        | Exit::Unavailable
+        | Exit::Fault
+        | Exit::PartlyDone
+        | Exit::Interrupted
+        | Exit::ClosedPipe => Outcome::Stopped(failure),
+    }
+}
