@@ -7,6 +7,7 @@
 mod columns;
 mod csv_reader;
 mod difference;
+mod dry_run;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod importer;
@@ -34,6 +35,7 @@ use super::{
     interrupted,
 };
 use columns::{Columns, Mapping, mapping};
+use dry_run::Ledger;
 use importer::{Importer, Outcome};
 use lines::{Line, Lines, Unreadable};
 use report::Report;
@@ -45,6 +47,7 @@ Examples:
   quorid import people.csv --ignore floor --ignore room
   quorid import people.csv --map username=login_name --map 'E-mail=mail' --map 'Full name=real_name'
   quorid import people.csv --update          changes the accounts that are there already
+  quorid import people.csv --update --dry-run
   quorid export | quorid import - --servers other:7400 --ca other/ca.crt
 
 A CSV file begins with a header: login_name,real_name and, if wanted, password and attributes such as
@@ -56,6 +59,7 @@ unless --ignore or --map names it.
 
 With --update, the account of a line's id, or else of its login name, gets the values that the line gives.
 An empty field leaves the account's value as it is, and a password is given only to an account without one.
+--dry-run reads and sends no change: it prints what would be done, and ends with the same exit code.
 Exit code 7 if lines were rejected; what was accepted stays.";
 
 /// What is imported, and how.
@@ -80,6 +84,9 @@ pub(crate) struct ImportArgs {
     /// Change accounts that are there already to what the file says
     #[arg(long)]
     update: bool,
+    /// Change nothing, and print what would be done for each line
+    #[arg(long)]
+    dry_run: bool,
     /// Write the rejected lines to this file, as CSV, instead of standard error
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
@@ -120,11 +127,13 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
         .map_err(|why| Failure::usage(why).hint("name each column once"))?;
     let lines = Lines::open(source.input, source.format, columns)
         .or_failure(Failure::usage, &source.name)?;
-    let mut report = Report::new(context.out, source.bytes, args.rejected)?;
+    let mut report = Report::new(context.out, source.bytes, args.rejected, args.dry_run)?;
+    let mut ledger = Ledger::default();
 
     let (sender, receiver) = mpsc::channel(in_flight);
     let reader = std::thread::spawn(move || hand_over(lines, &sender));
-    let importer = Arc::new(Importer::new(context.client.clone(), args.update));
+    let client = context.client.clone();
+    let importer = Arc::new(Importer::new(client, args.update, args.dry_run));
     let turns = Turns::new();
     let mut outcomes = tokio_stream::wrappers::ReceiverStream::new(receiver)
         .map(|item| process(&turns, Arc::clone(&importer), item))
@@ -143,7 +152,11 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
             break;
         };
         match outcome {
-            Outcome::Done(done) => report.done(position, &done),
+            Outcome::Done(done) => report.done(position, done),
+            Outcome::Planned(plan) => match ledger.enter(position.line, plan, args.update) {
+                Ok(plan) => report.planned(position, &plan)?,
+                Err(line) => report.rejected(position, &line)?,
+            },
             Outcome::Rejected(line) => report.rejected(position, &line)?,
             Outcome::Stopped(failure) => {
                 stopped = Some(failure);

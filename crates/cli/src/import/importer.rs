@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     difference::{Difference, is_as_new},
+    dry_run::{Checker, Plan, check_login_name, fields_of_new, is_there},
     lines::{BadLine, NewLine},
 };
 use crate::errors::{Cause, Exit, Failure};
@@ -17,13 +18,15 @@ const TRIES: usize = 8;
 /// What became of one line.
 pub(super) enum Outcome {
     Done(Done),
+    /// What would be done, of a dry run.
+    Planned(Plan),
     Rejected(BadLine),
     /// Nothing further can be imported.
     Stopped(Failure),
 }
 
 /// What was done for one line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Done {
     Created,
     Updated,
@@ -35,26 +38,53 @@ pub(super) struct Importer {
     client: Client,
     /// Whether accounts that are there are changed.
     update: bool,
+    /// For a dry run.
+    checker: Option<Checker>,
     /// Whether the last account was there already. Then the next one probably is, and asking
     /// first spares the server the hash of a password that comes to nothing.
     repeats: AtomicBool,
 }
 
 impl Importer {
-    pub(super) fn new(client: Client, update: bool) -> Self {
+    pub(super) fn new(client: Client, update: bool, dry_run: bool) -> Self {
+        let checker = dry_run.then(|| Checker::new(client.clone()));
         Self {
             client,
             update,
+            checker,
             repeats: AtomicBool::new(false),
         }
     }
 
     pub(super) async fn import(&self, line: NewLine) -> Outcome {
-        let done = match self.update {
-            true => self.update(&line).await,
-            false => self.create(&line).await,
+        let outcome = match (&self.checker, self.update) {
+            (Some(checker), _) => self.plan(checker, &line).await.map(Outcome::Planned),
+            (None, true) => self.update(&line).await.map(Outcome::Done),
+            (None, false) => self.create(&line).await.map(Outcome::Done),
         };
-        done.map_or_else(|failure| stopped_or_rejected(line, failure), Outcome::Done)
+        outcome.unwrap_or_else(|failure| stopped_or_rejected(line, failure))
+    }
+
+    /// What would be done for a line.
+    async fn plan(&self, checker: &Checker, line: &NewLine) -> Result<Plan, Failure> {
+        if !self.update || !line.login_name.is_empty() {
+            check_login_name(&line.login_name)?;
+        }
+        let account = self.find(line).await?;
+        let fields = match &account {
+            None if self.update => {
+                check_whole(line)?;
+                fields_of_new(line)
+            }
+            None => fields_of_new(line),
+            Some(account) if self.update => Difference::of(account, line).fields(),
+            Some(account) if is_as_new(account, line) => Vec::new(),
+            Some(account) => return Err(is_there(account)),
+        };
+        if fields.is_empty() {
+            return Ok(Plan::unchanged(line));
+        }
+        checker.plan(account.as_ref(), line, fields).await
     }
 
     async fn create(&self, line: &NewLine) -> Result<Done, Failure> {
@@ -107,7 +137,7 @@ impl Importer {
             match made {
                 Ok(_) => return Ok(done),
                 Err(Error::Rejected(rejected))
-                    if tries < TRIES && is_overtaken(&done, &rejected.reason) => {}
+                    if tries < TRIES && is_overtaken(done, &rejected.reason) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -139,7 +169,7 @@ impl Importer {
 }
 
 /// Whether somebody else changed, removed or made the account since it was read.
-fn is_overtaken(done: &Done, reason: &Reason) -> bool {
+fn is_overtaken(done: Done, reason: &Reason) -> bool {
     match done {
         Done::Created => *reason == Reason::LoginNameTaken,
         Done::Updated => [Reason::EtagMismatch, Reason::AccountNotFound].contains(reason),

@@ -10,7 +10,7 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Position, importer::Done, lines::BadLine};
+use super::{Position, dry_run::Plan, importer::Done, lines::BadLine};
 use crate::{
     errors::{Cause, Failure, OrFailure as _},
     terminal::{Output, escape},
@@ -25,6 +25,8 @@ pub(super) struct Report {
     updated: u64,
     unchanged: u64,
     rejected: u64,
+    /// Whether nothing is changed, and the counts are of what would be done.
+    dry_run: bool,
     last_line: u64,
     file: Option<(PathBuf, csv::Writer<File>)>,
 }
@@ -35,6 +37,7 @@ impl Report {
         out: Output,
         bytes: Option<u64>,
         rejected: Option<PathBuf>,
+        dry_run: bool,
     ) -> Result<Self, Failure> {
         let file = rejected
             .map(|path| {
@@ -53,18 +56,38 @@ impl Report {
             updated: 0,
             unchanged: 0,
             rejected: 0,
+            dry_run,
             last_line: 0,
             file,
         })
     }
 
-    pub(super) fn done(&mut self, position: Position, done: &Done) {
+    pub(super) fn done(&mut self, position: Position, done: Done) {
         match done {
             Done::Created => self.created += 1,
             Done::Updated => self.updated += 1,
             Done::Unchanged => self.unchanged += 1,
         }
         self.advance(position);
+    }
+
+    /// A line of a dry run.
+    pub(super) fn planned(&mut self, position: Position, plan: &Plan) -> Result<(), Failure> {
+        self.done(position, plan.done);
+        let (out, number) = (self.out, position.line);
+        self.progress.suspend(|| match out.is_json() {
+            true => out.json(&json!({
+                "line": number,
+                "login_name": plan.login_name,
+                "action": match plan.done {
+                    Done::Created => "create",
+                    Done::Updated => "update",
+                    Done::Unchanged => "none",
+                },
+                "fields": plan.fields,
+            })),
+            false => out.line(planned_text(number, plan)),
+        })
     }
 
     pub(super) fn rejected(&mut self, position: Position, line: &BadLine) -> Result<(), Failure> {
@@ -125,8 +148,13 @@ impl Report {
                 "rejected": self.rejected,
                 "last_line": self.last_line,
                 "complete": stopped.is_none(),
+                "dry_run": self.dry_run,
                 "seconds": seconds,
             }))?;
+        } else if self.dry_run {
+            let counts = self.counts();
+            self.out
+                .line(format!("it would be {counts}; nothing was changed"))?;
         } else {
             let rate = self.created as f64 / seconds.max(0.001);
             self.out.line(format!(
@@ -139,12 +167,17 @@ impl Report {
             Some(failure) => {
                 let done = if self.last_line == 0 {
                     format!("{source}: nothing was imported")
+                } else if self.dry_run {
+                    format!("{source} was read up to line {}", self.last_line)
                 } else {
                     format!(
                         "{source} was imported up to line {}, {counts}",
                         self.last_line
                     )
                 };
+                if self.dry_run {
+                    return Err(failure.after(&done));
+                }
                 let again = if failure.cause == Cause::TruncatedFile {
                     "mend the file and import it again; what is there is not created twice"
                 } else {
@@ -153,10 +186,11 @@ impl Report {
                 Err(failure.after(&done).hint(again))
             }
             None if self.rejected > 0 => {
-                let lines = if self.rejected == 1 {
-                    "line was"
-                } else {
-                    "lines were"
+                let lines = match (self.dry_run, self.rejected) {
+                    (true, 1) => "line would be",
+                    (true, _) => "lines would be",
+                    (false, 1) => "line was",
+                    (false, _) => "lines were",
                 };
                 let failure = Failure::partly_done(
                     Cause::LinesRejected,
@@ -172,6 +206,20 @@ impl Report {
             None => Ok(()),
         }
     }
+}
+
+fn planned_text(number: u64, plan: &Plan) -> String {
+    let fields = plan.fields.join(", ");
+    let what = match plan.done {
+        Done::Created => format!("would be created with {fields}"),
+        Done::Updated => format!("would be updated: {fields}"),
+        Done::Unchanged => "unchanged".to_owned(),
+    };
+    format!(
+        "line {number} ({}): {}",
+        escape(&plan.login_name),
+        escape(&what)
+    )
 }
 
 fn rejected_text(number: u64, line: &BadLine) -> String {
@@ -231,7 +279,8 @@ mod tests {
     fn rejected_file_is_csv_with_the_exact_names() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rejected.csv");
-        let mut report = Report::new(Output::default(), Some(10), Some(path.clone())).unwrap();
+        let mut report =
+            Report::new(Output::default(), Some(10), Some(path.clone()), false).unwrap();
         let position = Position { line: 2, bytes: 5 };
         report.rejected(position, &bad("=a\"b")).unwrap();
         let failure = report.finish("`x.csv`", None).unwrap_err();
@@ -246,8 +295,8 @@ mod tests {
 
     #[test]
     fn import_that_stopped_says_how_far_it_got() {
-        let mut report = Report::new(Output::default(), None, None).unwrap();
-        report.done(Position { line: 2, bytes: 5 }, &Done::Created);
+        let mut report = Report::new(Output::default(), None, None, false).unwrap();
+        report.done(Position { line: 2, bytes: 5 }, Done::Created);
         let stopped = Failure::partly_done(Cause::TruncatedFile, "line 3: cut off");
         let failure = report.finish("`x.csv`", Some(stopped)).unwrap_err();
         assert_eq!(failure.exit as u8, 7);

@@ -216,3 +216,87 @@ async fn an_update_gives_a_password_only_to_who_has_none() {
     directory.succeed(&["check-password", "ana", "--password-file", &own]);
     directory.succeed(&["check-password", "ben", "--password-file", &of_file]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_says_what_would_be_done_and_changes_nothing() {
+    let directory = Directory::start().await;
+    directory.succeed(&[
+        "create",
+        "ana",
+        "Ana",
+        "--set",
+        "mail=ana@example.org",
+        "--posix",
+    ]);
+    directory.succeed(&["create", "ben", "Ben"]);
+    directory.succeed(&["group", "create", "staff", "--posix"]);
+    let ana = directory.lookup("ana")["id"].clone();
+    let file = directory.written(
+        "people.csv",
+        "login_name,real_name,mail,title,posix_number,password\n\
+         ana,Ana,ana@example.org,,,\n\
+         ben,Ben O,ben@example.org,Head,,\n\
+         cleo,Cleo,cleo@example.org,,70000,open sesame\n\
+         dora,Dora,ANA@example.org,,,\n\
+         eve,Eve,Cleo@example.org,,,\n\
+         \"f y\",Fay,,,,\n\
+         gil,Gil,no mail,,,\n\
+         hal,Hal,,,65537,\n\
+         Ian.M,Ian,,,70001,\n\
+         jan ,Jan,,,,\n\
+         cleo,Cleo,cleo@example.org,,70000,open sesame\n\
+         ivy,,,,,\n",
+    );
+    let before = ["ana", "ben"].map(|name| directory.lookup(name)["etag"].clone());
+    let dry = directory.run(&["import", "--update", "--dry-run", &file]);
+    let lines = String::from_utf8_lossy(&dry.stdout).into_owned();
+    for line in [
+        "line 2 (ana): unchanged",
+        "line 3 (ben): would be updated: real_name, mail, title",
+        "line 4 (cleo): would be created with login_name, real_name, mail, posix_number, password",
+        "line 12 (cleo): unchanged",
+    ] {
+        assert!(lines.contains(line), "{line} in {lines}");
+    }
+    let errors = String::from_utf8_lossy(&dry.stderr).into_owned();
+    let taken = format!(
+        "line 5 (dora): VALUE_TAKEN: mail `ANA@example.org` already belongs to account {}",
+        ana.as_str().expect("an id")
+    );
+    for line in [
+        taken.as_str(),
+        "line 6 (eve): VALUE_TAKEN: mail `Cleo@example.org` would belong to the account of line 4",
+        "line 7 (f y): INVALID_LOGIN_NAME",
+        "line 8 (gil): INVALID_VALUE: mail",
+        "line 9 (hal): VALUE_TAKEN: posix number `65537` already belongs to group",
+        "line 10 (Ian.M): SCHEMA_VIOLATION",
+        "line 13 (ivy): ACCOUNT_NOT_FOUND",
+    ] {
+        assert!(errors.contains(line), "{line} in {errors}");
+    }
+    assert_eq!(
+        ["ana", "ben"].map(|name| directory.lookup(name)["etag"].clone()),
+        before
+    );
+    assert_eq!(directory.succeed(&["get", "users"]).lines().count(), 2);
+
+    // The run itself does what was said, with the same reasons.
+    let summary = |arguments: &[&str]| {
+        // One after the other: else whoever is first gets a value that two lines give.
+        let words = ["import", "--output", "json", "--in-flight", "1", &file];
+        let output = directory.run(&[&words[..], arguments].concat());
+        let text = String::from_utf8(output.stdout).expect("text");
+        let summary: Value =
+            serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
+        let rejected: Vec<_> = String::from_utf8_lossy(&output.stderr)
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .map(|line| json!([line["line"], line["reason"]]))
+            .collect();
+        (output.status.code(), counts(&summary), rejected)
+    };
+    for options in [&[][..], &["--update"]] {
+        let dry = summary(&[options, &["--dry-run"]].concat());
+        assert_eq!(summary(options), dry, "{options:?}");
+    }
+}

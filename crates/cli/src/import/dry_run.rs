@@ -1,0 +1,346 @@
+//! What an import would do, as far as reading tells it: nothing is sent that changes anything.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, pin_mut};
+use quorid_api::{Account, Attribute, Client, Error, Read, Reason};
+use quorid_directory::{
+    ClientAddress, InvalidValue, Kind, LOGIN_NAME, LoginName, Object, ObjectId, POSIX_NUMBER,
+    Password, REAL_NAME, Rejection, Revision, Stamp, Syntax, Time, UniqueKey, Value, attribute,
+};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::{
+    importer::Done,
+    lines::{BadLine, NewLine},
+};
+use crate::errors::{Cause, Failure};
+
+/// What would be done for a line.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) done: Done,
+    pub(super) login_name: String,
+    /// Names of what the account would get.
+    pub(super) fields: Vec<String>,
+    /// The unique values that it would get, with their names for messages.
+    claims: Vec<(UniqueKey, String)>,
+    /// Of what the line says.
+    fingerprint: u64,
+}
+
+impl Plan {
+    pub(super) fn unchanged(line: &NewLine) -> Self {
+        Self {
+            done: Done::Unchanged,
+            login_name: line.login_name.clone(),
+            fields: Vec::new(),
+            claims: Vec::new(),
+            fingerprint: fingerprint(line),
+        }
+    }
+}
+
+fn fingerprint(line: &NewLine) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    line.new_real_name().hash(&mut hasher);
+    for attribute in &line.attributes {
+        (&attribute.name, &attribute.values).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Looks up whether a line would be accepted.
+pub(super) struct Checker {
+    client: Client,
+    /// The groups that have a number for POSIX systems: accounts share these numbers.
+    groups: OnceCell<HashMap<String, String>>,
+}
+
+impl Checker {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            groups: OnceCell::new(),
+        }
+    }
+
+    /// The plan of giving these fields to an account, or to a new one; or why that would be refused.
+    pub(super) async fn plan(
+        &self,
+        account: Option<&Account>,
+        line: &NewLine,
+        fields: Vec<String>,
+    ) -> Result<Plan, Failure> {
+        let object = object(account, line, &fields)?;
+        if let Some(password) = &line.password {
+            let parsed = Password::parse(password);
+            parsed.map_err(|why| refused(Reason::InvalidPassword, why.to_string()))?;
+        }
+        if let Some((attribute, violation)) = object.violation() {
+            let rejection = Rejection::SchemaViolation {
+                attribute,
+                violation,
+            };
+            return Err(refused(Reason::SchemaViolation, rejection.to_string()));
+        }
+        let own = account.map(|account| account.id.as_str());
+        let mut claims = Vec::new();
+        for (key, value) in object.unique_keys() {
+            let Some(attribute) = key.attribute.attribute() else {
+                continue;
+            };
+            if !fields.iter().any(|field| field == attribute.name) {
+                continue;
+            }
+            if let Some(holder) = self.holder(&key, attribute.name, value).await?
+                && Some(holder.id.as_str()) != own
+            {
+                return Err(holder.has(&key, value));
+            }
+            claims.push((key, value.to_string()));
+        }
+        Ok(Plan {
+            done: match account {
+                Some(_) => Done::Updated,
+                None => Done::Created,
+            },
+            login_name: object.login_name().to_owned(),
+            fields,
+            claims,
+            fingerprint: fingerprint(line),
+        })
+    }
+
+    /// Who has a unique value.
+    async fn holder(
+        &self,
+        key: &UniqueKey,
+        name: &str,
+        value: &Value,
+    ) -> Result<Option<Holder>, Error> {
+        let quoted = value.to_string().replace('\\', "\\\\").replace('"', "\\\"");
+        let accounts = self
+            .client
+            .accounts_where(&format!("{name}=\"{quoted}\""), Read::Linearizable);
+        pin_mut!(accounts);
+        if let Some(account) = accounts.next().await.transpose()? {
+            let (kind, id) = (Kind::Person, account.id);
+            return Ok(Some(Holder { kind, id }));
+        }
+        if key.attribute != POSIX_NUMBER {
+            return Ok(None);
+        }
+        let groups = self.groups.get_or_try_init(|| self.groups()).await?;
+        let id = groups.get(&value.to_string()).cloned();
+        Ok(id.map(|id| Holder {
+            kind: Kind::Group,
+            id,
+        }))
+    }
+
+    /// Ids of the groups that have a number, by the number.
+    async fn groups(&self) -> Result<HashMap<String, String>, Error> {
+        let groups = self.client.groups(Read::Linearizable);
+        let numbers = groups.map_ok(|group| {
+            let mut attributes = group.attributes.into_iter();
+            let number = attributes.find(|it| it.name == "posix_number")?;
+            Some((number.values.into_iter().next()?, group.id))
+        });
+        let numbers: Vec<_> = numbers.try_collect().await?;
+        Ok(numbers.into_iter().flatten().collect())
+    }
+}
+
+/// Who has a value.
+struct Holder {
+    kind: Kind,
+    id: String,
+}
+
+impl Holder {
+    fn has(self, key: &UniqueKey, value: &Value) -> Failure {
+        let Self { kind, id } = self;
+        let reason = match key.attribute {
+            LOGIN_NAME => Reason::LoginNameTaken,
+            _ => Reason::ValueTaken,
+        };
+        let attribute = key.attribute;
+        refused(
+            reason,
+            format!("{attribute} `{value}` already belongs to {kind} {id}; choose another one"),
+        )
+    }
+}
+
+/// The account as it would be.
+fn object(account: Option<&Account>, line: &NewLine, fields: &[String]) -> Result<Object, Failure> {
+    let mut attributes = BTreeMap::new();
+    let there = account.into_iter().flat_map(|account| {
+        let names = [
+            ("login_name", &account.login_name),
+            ("real_name", &account.real_name),
+        ];
+        let names = names.map(|(name, value)| Attribute {
+            name: name.to_owned(),
+            values: vec![value.clone()],
+        });
+        names.into_iter().chain(account.attributes.clone())
+    });
+    let one = |name: &str, value: String| Attribute {
+        name: name.to_owned(),
+        values: vec![value],
+    };
+    let real_name = match account {
+        Some(_) => line.real_name.clone(),
+        None => Some(line.new_real_name().unwrap_or_default()),
+    };
+    let given = [
+        Some(one("login_name", line.login_name.clone())),
+        real_name.map(|name| one("real_name", name)),
+    ];
+    let given = given.into_iter().flatten().chain(line.attributes.clone());
+    let given = given.filter(|it| fields.contains(&it.name));
+    for asked in there.chain(given) {
+        let row = attribute(&asked.name)
+            .map_err(|unknown| refused(Reason::UnknownAttribute, unknown.to_string()))?;
+        let mut values: Vec<Value> = Vec::new();
+        for text in &asked.values {
+            let value = row.syntax.parse(text).map_err(|why| match why {
+                InvalidValue::Name(why) if row.number == LOGIN_NAME => {
+                    refused(Reason::InvalidLoginName, why.to_string())
+                }
+                InvalidValue::Name(why) if row.number == REAL_NAME => {
+                    refused(Reason::InvalidRealName, why.to_string())
+                }
+                InvalidValue::Name(_)
+                | InvalidValue::Empty
+                | InvalidValue::TooLong { .. }
+                | InvalidValue::Character { .. }
+                | InvalidValue::Shape { .. } => {
+                    let name = row.name.replace('_', " ");
+                    refused(Reason::InvalidValue, format!("{name}: {why}"))
+                }
+            })?;
+            let key = row.syntax.key(&value);
+            if !values.iter().any(|there| row.syntax.key(there) == key) {
+                values.push(value);
+            }
+        }
+        attributes.insert(row.number, values);
+    }
+    let stamp = Stamp {
+        time: Time(0),
+        client: ClientAddress::parse("127.0.0.1").map_err(|why| Failure::fault(why.to_string()))?,
+    };
+    Ok(Object {
+        id: ObjectId::new(Uuid::nil()),
+        kind: Kind::Person,
+        created: stamp.clone(),
+        changed: stamp,
+        version: Revision(0),
+        password_version: None,
+        attributes,
+    })
+}
+
+/// As a server would refuse it.
+pub(super) fn refused(reason: Reason, message: impl Into<String>) -> Failure {
+    Failure::untrue(Cause::Reason(reason), message)
+}
+
+/// What the lines before would have done. Takes memory for each account and unique value that the
+/// file would bring.
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// Of new accounts, by login name: the line and what it says.
+    accounts: HashMap<String, (u64, u64)>,
+    /// Login name and line of whom unique values would be given to.
+    values: HashMap<UniqueKey, (String, u64)>,
+}
+
+impl Ledger {
+    /// The plan of a line behind those that were entered before.
+    pub(super) fn enter(
+        &mut self,
+        line: u64,
+        mut plan: Plan,
+        update: bool,
+    ) -> Result<Plan, BadLine> {
+        let name = LoginName::parse(&plan.login_name)
+            .map_or_else(|_| plan.login_name.clone(), |it| it.as_str().to_owned());
+        let taken = |reason, what: String, by: u64| BadLine {
+            login_name: plan.login_name.clone(),
+            cause: Cause::Reason(reason),
+            message: format!("{what} would belong to the account of line {by}"),
+        };
+        if plan.done == Done::Created {
+            match self.accounts.get(&name) {
+                Some((_, says)) if *says == plan.fingerprint => {
+                    plan.done = Done::Unchanged;
+                    return Ok(plan);
+                }
+                Some(_) if update => plan.done = Done::Updated,
+                Some((by, _)) => {
+                    let what = format!("login name `{name}`");
+                    return Err(taken(Reason::LoginNameTaken, what, *by));
+                }
+                None => {}
+            }
+        }
+        for (key, value) in &plan.claims {
+            if let Some((holder, by)) = self.values.get(key)
+                && *holder != name
+            {
+                let what = format!("{} `{value}`", key.attribute);
+                let reason = match key.attribute {
+                    LOGIN_NAME => Reason::LoginNameTaken,
+                    _ => Reason::ValueTaken,
+                };
+                return Err(taken(reason, what, *by));
+            }
+        }
+        if plan.done == Done::Created {
+            let says = (line, plan.fingerprint);
+            self.accounts.insert(name.clone(), says);
+        }
+        for (key, _) in std::mem::take(&mut plan.claims) {
+            self.values.insert(key, (name.clone(), line));
+        }
+        Ok(plan)
+    }
+}
+
+/// All that a line gives a new account.
+pub(super) fn fields_of_new(line: &NewLine) -> Vec<String> {
+    let attributes = line.attributes.iter().map(|it| it.name.clone());
+    let names = ["login_name", "real_name"].map(str::to_owned);
+    let password = line.password.is_some().then(|| "password".to_owned());
+    names
+        .into_iter()
+        .chain(attributes)
+        .chain(password)
+        .collect()
+}
+
+/// Whether the login name is one: it is asked for before it is looked up.
+pub(super) fn check_login_name(login_name: &str) -> Result<(), Failure> {
+    let parsed = Syntax::LoginName.parse(login_name);
+    let parsed = parsed.map_err(|why| refused(Reason::InvalidLoginName, why.to_string()));
+    parsed.map(drop)
+}
+
+/// An account that is there already, and that no update is to change.
+pub(super) fn is_there(account: &Account) -> Failure {
+    refused(
+        Reason::LoginNameTaken,
+        format!(
+            "login name `{}` already belongs to account {}; choose another one",
+            account.login_name, account.id
+        ),
+    )
+}
