@@ -54,7 +54,8 @@ A CSV file begins with a header: login_name,real_name and, if wanted, password a
 mail, in any order; several values of an attribute are lines of one quoted field. A JSON lines file has
 one object with login_name, real_name, password and attributes a line. --map reads columns of other names,
 without regard to case and to spaces around them; where no column is the real name, the given and the
-family name are it. The read-only columns of an export are accepted and ignored; another is an error
+family name are it. The number in the column posix_number is the account's; of auto, the directory gives it
+the next one. The read-only columns of an export are accepted and ignored; another is an error
 unless --ignore or --map names it.
 
 With --update, the account of a line's id, or else of its login name, gets the values that the line gives.

@@ -7,7 +7,7 @@ use quorid_api::{
 };
 use quorid_directory::{Syntax, attribute};
 
-use super::lines::NewLine;
+use super::lines::{NewLine, POSIX_NUMBER_NAME};
 
 /// What is to be changed of an account, so that it has what its line says.
 #[derive(Debug, Default)]
@@ -25,6 +25,9 @@ impl Difference {
     pub(super) fn of(account: &Account, line: &NewLine) -> Self {
         let edits = line.attributes.iter();
         let edits = edits.filter(|asked| !has(account, asked));
+        let edits = edits.map(|it| AttributeEdit::replace(&it.name, it.values.clone()));
+        let assigns = line.assign_posix_number && !has_posix_number(account);
+        let assigned = assigns.then(|| AttributeEdit::assign(POSIX_NUMBER_NAME));
         let password = line.password.clone().filter(|_| !account.has_password);
         Self {
             login_name: Some(&line.login_name)
@@ -35,9 +38,7 @@ impl Difference {
                 .real_name
                 .clone()
                 .filter(|name| !is_real_name(account, name)),
-            edits: edits
-                .map(|it| AttributeEdit::replace(&it.name, it.values.clone()))
-                .collect(),
+            edits: edits.chain(assigned).collect(),
             password: password.map(Password::from),
         }
     }
@@ -74,6 +75,12 @@ pub(super) fn is_as_new(account: &Account, line: &NewLine) -> bool {
     let real_name = line.new_real_name();
     real_name.is_some_and(|name| is_real_name(account, &name))
         && line.attributes.iter().all(|asked| has(account, asked))
+        && (!line.assign_posix_number || has_posix_number(account))
+}
+
+fn has_posix_number(account: &Account) -> bool {
+    let mut attributes = account.attributes.iter();
+    attributes.any(|attribute| attribute.name == POSIX_NUMBER_NAME)
 }
 
 fn is_real_name(account: &Account, name: &str) -> bool {

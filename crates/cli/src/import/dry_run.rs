@@ -8,15 +8,16 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _, pin_mut};
 use quorid_api::{Account, Attribute, Client, Error, Read, Reason};
 use quorid_directory::{
-    ClientAddress, InvalidValue, Kind, LOGIN_NAME, LoginName, Object, ObjectId, POSIX_NUMBER,
-    Password, REAL_NAME, Rejection, Revision, Stamp, Syntax, Time, UniqueKey, Value, attribute,
+    ClientAddress, InvalidValue, Kind, LOGIN_NAME, LoginName, NUMBERS_FROM, Object, ObjectId,
+    POSIX_NUMBER, Password, REAL_NAME, Rejection, Revision, Stamp, Syntax, Time, UniqueKey, Value,
+    attribute,
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
     importer::Done,
-    lines::{BadLine, NewLine},
+    lines::{BadLine, NewLine, POSIX_NUMBER_NAME},
 };
 use crate::errors::{Cause, Failure};
 
@@ -47,7 +48,7 @@ impl Plan {
 
 fn fingerprint(line: &NewLine) -> u64 {
     let mut hasher = DefaultHasher::new();
-    line.new_real_name().hash(&mut hasher);
+    (line.new_real_name(), line.assign_posix_number).hash(&mut hasher);
     for attribute in &line.attributes {
         (&attribute.name, &attribute.values).hash(&mut hasher);
     }
@@ -81,7 +82,12 @@ impl Checker {
             let parsed = Password::parse(password);
             parsed.map_err(|why| refused(Reason::InvalidPassword, why.to_string()))?;
         }
-        if let Some((attribute, violation)) = object.violation() {
+        let mut with_number = object.clone();
+        if line.assign_posix_number {
+            let number = with_number.attributes.entry(POSIX_NUMBER);
+            number.or_insert_with(|| vec![Value::Number(NUMBERS_FROM)]);
+        }
+        if let Some((attribute, violation)) = with_number.violation() {
             let rejection = Rejection::SchemaViolation {
                 attribute,
                 violation,
@@ -189,7 +195,10 @@ fn object(account: Option<&Account>, line: &NewLine, fields: &[String]) -> Resul
             name: name.to_owned(),
             values: vec![value.clone()],
         });
-        names.into_iter().chain(account.attributes.clone())
+        // What a newer server knows is not for this program to judge.
+        let known = account.attributes.iter();
+        let known = known.filter(|it| attribute(&it.name).is_ok()).cloned();
+        names.into_iter().chain(known)
     });
     let one = |name: &str, value: String| Attribute {
         name: name.to_owned(),
@@ -318,6 +327,10 @@ impl Ledger {
 /// All that a line gives a new account.
 pub(super) fn fields_of_new(line: &NewLine) -> Vec<String> {
     let attributes = line.attributes.iter().map(|it| it.name.clone());
+    let number = line
+        .assign_posix_number
+        .then(|| POSIX_NUMBER_NAME.to_owned());
+    let attributes = attributes.chain(number);
     let names = ["login_name", "real_name"].map(str::to_owned);
     let password = line.password.is_some().then(|| "password".to_owned());
     names

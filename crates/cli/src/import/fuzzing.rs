@@ -45,7 +45,7 @@ pub fn check(data: &[u8]) {
         );
         if let Ok(line) = content {
             assert_ne!(line.password.as_deref(), Some(""));
-            if line.attributes.is_empty() {
+            if line.attributes.is_empty() && !line.assign_posix_number {
                 written_again(&line, format);
             }
         }

@@ -201,7 +201,7 @@ fn new_account(line: &NewLine) -> NewAccount {
         login_name: line.login_name.clone(),
         real_name: line.new_real_name().unwrap_or_default(),
         attributes: line.attributes.clone(),
-        assign_posix_number: false,
+        assign_posix_number: line.assign_posix_number,
         password: line.password.clone().map(Password::from),
         request_id: None,
     }

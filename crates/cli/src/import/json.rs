@@ -76,6 +76,7 @@ pub(super) fn line(members: Members, columns: &Columns) -> Result<NewLine, BadLi
             }
         }
     }
+    let line = line.whole();
     if columns.update {
         return Ok(line);
     }

@@ -21,6 +21,9 @@ use crate::{errors::Cause, reverse_lookup::parse_uuid};
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// The attribute that the directory's counter may fill in.
+pub(super) const POSIX_NUMBER_NAME: &str = "posix_number";
+
 /// One line.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -40,10 +43,24 @@ pub(super) struct NewLine {
     pub(super) login_name: String,
     pub(super) real_name: Option<String>,
     pub(super) attributes: Vec<Attribute>,
+    /// Whether the account gets the directory's next number for POSIX systems, if it has none.
+    pub(super) assign_posix_number: bool,
     pub(super) password: Option<String>,
 }
 
 impl NewLine {
+    /// The whole line: a number that the directory is to give is no value.
+    pub(super) fn whole(mut self) -> Self {
+        let is_auto = |it: &Attribute| {
+            it.name == POSIX_NUMBER_NAME
+                && matches!(it.values.as_slice(), [value] if value.trim().eq_ignore_ascii_case("auto"))
+        };
+        let before = self.attributes.len();
+        self.attributes.retain(|attribute| !is_auto(attribute));
+        self.assign_posix_number = self.attributes.len() < before;
+        self
+    }
+
     /// Takes what the line says of a field. Several columns may give values to one attribute.
     pub(super) fn put(&mut self, field: Field, values: Vec<String>) -> Result<(), String> {
         let single = |values: Vec<String>| match <[String; 1]>::try_from(values) {
@@ -331,7 +348,7 @@ fn csv_line(record: CsvRecord, header: &Header) -> Result<NewLine, BadLine> {
             line.put(*field, values).map_err(bad)?;
         }
     }
-    Ok(line)
+    Ok(line.whole())
 }
 
 fn next_json<R: BufRead>(

@@ -300,3 +300,49 @@ async fn a_dry_run_says_what_would_be_done_and_changes_nothing() {
         assert_eq!(summary(options), dry, "{options:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_for_posix_systems_come_from_the_file_or_from_the_directory() {
+    let directory = Directory::start().await;
+    directory.succeed(&["create", "ben", "Ben"]);
+    let csv = "login_name,real_name,posix_number\nana,Ana,70001\nben,Ben,auto\ncleo,Cleo,AUTO\ndora,Dora,\n";
+    let file = directory.written("people.csv", csv);
+    let number = |directory: &Directory, name: &str| {
+        directory.lookup(name)["attributes"]["posix_number"][0].clone()
+    };
+    let import = ["--update", "--in-flight", "1", &file];
+    let (exit, dry) = directory.import(&[&import[..], &["--dry-run"]].concat());
+    assert_eq!((exit, counts(&dry)), (Some(0), [3, 1, 0, 0]));
+    for expected in [[3, 1, 0, 0], [0, 0, 4, 0]] {
+        let (exit, summary) = directory.import(&import);
+        assert_eq!((exit, counts(&summary)), (Some(0), expected));
+    }
+    let names = ["ana", "ben", "cleo", "dora"];
+    let given = names.map(|name| number(&directory, name));
+    assert_eq!(given[0], "70001");
+    assert_eq!(given[3], Value::Null);
+    let first: u64 = given[1].as_str().expect("text").parse().expect("a number");
+    assert_eq!(given[2], (first + 1).to_string());
+
+    let export = directory.file("export.csv").to_string_lossy().into_owned();
+    directory.succeed(&["export", "--out", &export]);
+    let other = Directory::start().await;
+    other.succeed(&["import", &export]);
+    assert_eq!(names.map(|name| number(&other, name)), given);
+    // The counter is behind what was imported.
+    other.succeed(&["create", "eve", "Eve", "--posix"]);
+    assert!(!given.contains(&number(&other, "eve")));
+
+    let file = other.written(
+        "bad.csv",
+        "login_name,real_name,posix_number\nFay.M,Fay,auto\n",
+    );
+    for options in [&[][..], &["--dry-run"]] {
+        let (exit, summary) = other.import(&[options, &[&file]].concat());
+        assert_eq!(
+            (exit, counts(&summary)),
+            (Some(7), [0, 0, 0, 1]),
+            "{options:?}"
+        );
+    }
+}

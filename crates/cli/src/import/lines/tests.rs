@@ -18,6 +18,7 @@ fn account(login_name: &str, real_name: &str, password: Option<&str>) -> NewLine
     NewLine {
         id: None,
         attributes: Vec::new(),
+        assign_posix_number: false,
         login_name: login_name.to_owned(),
         real_name: Some(real_name.to_owned()),
         password: password.map(str::to_owned),
