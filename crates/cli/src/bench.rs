@@ -1,11 +1,16 @@
 //! `quorid bench`: how many requests a second the cluster takes, and how long they take.
 
+mod comparison;
 mod report;
 
 use std::time::Duration;
 
-use clap::Args;
-use quorid_lab::load::{Kind, Load, LoadOptions};
+use clap::{Args, ValueEnum};
+use quorid_api::Client;
+use quorid_lab::{
+    compare::{self, CompareOptions, Pair},
+    load::{Kind, Load, LoadOptions},
+};
 
 use super::{
     consistency::ReadOptions,
@@ -20,16 +25,69 @@ Examples:
   quorid bench create --count 100000 --prefix load
   quorid bench lookup --consistency stale
   quorid bench mixed --reads 90 --output json
+  quorid bench member --names 100000         a member more in a large group, beside a plain change
+  quorid bench groups                        a lookup with 1,000 groups, beside one without
+  quorid bench mail --names 1000000          a lookup by mail address, beside one by login name
 
 The accounts it creates are named <prefix>-<run>-<n> and stay; the run differs every time.
+`member`, `groups` and `mail` need an operator. They make two kinds of requests in turns. RATIO is what
+the second kind costs in terms of the first: time for as many requests, median of the rounds.
 LONGEST GAP is the longest time in which no request at all succeeded.";
+
+/// What the requests do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Workload {
+    /// Create accounts without password
+    Create,
+    /// Look up accounts chosen at random by login name
+    Lookup,
+    /// Both
+    Mixed,
+    /// Add members to a large group, compared with changes of accounts
+    Member,
+    /// Look up an account with its groups, compared with lookups without them
+    Groups,
+    /// Look up accounts by mail address, compared with lookups by login name
+    Mail,
+}
+
+/// How it is measured.
+enum Measure {
+    Load(Kind),
+    Compare(Pair),
+}
+
+impl Workload {
+    fn measure(self) -> Measure {
+        match self {
+            Self::Create => Measure::Load(Kind::Create),
+            Self::Lookup => Measure::Load(Kind::Lookup),
+            Self::Mixed => Measure::Load(Kind::Mixed),
+            Self::Member => Measure::Compare(Pair::Member),
+            Self::Groups => Measure::Compare(Pair::Groups),
+            Self::Mail => Measure::Compare(Pair::Mail),
+        }
+    }
+
+    /// Its name on the command line.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Lookup => "lookup",
+            Self::Mixed => "mixed",
+            Self::Member => "member",
+            Self::Groups => "groups",
+            Self::Mail => "mail",
+        }
+    }
+}
 
 /// The load.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
     /// What the requests do
-    #[arg(value_enum, default_value_t = Kind::Create)]
-    kind: Kind,
+    #[arg(value_enum, default_value_t = Workload::Create)]
+    kind: Workload,
     /// How many requests are made at once
     #[arg(long, value_name = "NUMBER", default_value_t = 64,
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -37,9 +95,12 @@ pub(crate) struct BenchArgs {
     /// How long new requests are made [default: 10, or no limit with --count]
     #[arg(long, value_name = "SECONDS", value_parser = parse_duration)]
     seconds: Option<Duration>,
-    /// How many requests are made
+    /// How many requests are made; of each kind in a round, where two are compared [default: 2000]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
+    /// How often each of two compared kinds has its turn [default: 5]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rounds: Option<u32>,
     /// How many connections the requests are spread over
     #[arg(long, value_name = "NUMBER", default_value_t = 4,
         value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -51,7 +112,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "PERCENT", default_value_t = 90,
         value_parser = clap::value_parser!(u8).range(0..=100))]
     reads: u8,
-    /// How many existing accounts lookups choose from
+    /// How many accounts lookups choose from; for `member`, how many the group has
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000,
         value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     names: u32,
@@ -59,10 +120,36 @@ pub(crate) struct BenchArgs {
     read: ReadOptions,
 }
 
+/// Requests of each kind in a round, where two are compared.
+const USUAL_COMPARED: u64 = 2_000;
+/// Rounds of a comparison.
+const USUAL_ROUNDS: u32 = 5;
+
 pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failure> {
     let connections = u32::from(args.connections).min(args.clients);
+    let clients = (0..connections)
+        .map(|_| context.another_client())
+        .collect::<Result<Vec<_>, _>>()?;
+    match args.kind.measure() {
+        Measure::Load(kind) => load(args, kind, clients, context).await,
+        Measure::Compare(pair) => compare(args, pair, &clients, context).await,
+    }
+}
+
+async fn load(
+    args: BenchArgs,
+    kind: Kind,
+    clients: Vec<Client>,
+    context: &Context,
+) -> Result<(), Failure> {
+    if args.rounds.is_some() {
+        return Err(Failure::usage(
+            "--rounds is for `member`, `groups` and `mail`, which compare two kinds of requests; \
+             give --seconds or --count",
+        ));
+    }
     let options = LoadOptions {
-        kind: args.kind,
+        kind,
         clients: args.clients,
         duration: args.seconds,
         count: args.count,
@@ -72,9 +159,6 @@ pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failur
         read: args.read.read(context)?,
         name_error: |error| Cause::of(error).to_string(),
     };
-    let clients = (0..connections)
-        .map(|_| context.another_client())
-        .collect::<Result<Vec<_>, _>>()?;
     let load = Load::prepare(options, &context.client, clients).await?;
     let progress = report::progress(context.out);
     let measured = load
@@ -88,4 +172,36 @@ pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failur
     measured
         .verdict()
         .map_err(|error| Failure::from(error).after("not a single request succeeded"))
+}
+
+async fn compare(
+    args: BenchArgs,
+    pair: Pair,
+    clients: &[Client],
+    context: &Context,
+) -> Result<(), Failure> {
+    if args.seconds.is_some() {
+        return Err(Failure::usage(format!(
+            "--seconds is not for `{}`, which makes as many requests of one kind as of the other; \
+             give --count and --rounds",
+            args.kind.as_str()
+        )));
+    }
+    let options = CompareOptions {
+        pair,
+        clients: args.clients,
+        rounds: args.rounds.unwrap_or(USUAL_ROUNDS),
+        requests: usize::try_from(args.count.unwrap_or(USUAL_COMPARED)).unwrap_or(usize::MAX),
+        accounts: args.names as usize,
+        prefix: args.prefix.clone(),
+        read: args.read.read(context)?,
+    };
+    let progress = report::progress(context.out);
+    let compared = compare::run(&options, clients, |step| {
+        progress.set_message(step);
+        progress.tick();
+    })
+    .await?;
+    progress.finish_and_clear();
+    comparison::show(args.kind.as_str(), &options, &compared, context.out)
 }

@@ -1,8 +1,10 @@
 //! Clusters to try, to watch, to measure and to break.
 //!
 //! [`testbed`] has real servers that can be killed and cut off, [`demo`] is what `quorid demo`
-//! does with them, and [`load`] makes the requests of `quorid bench`.
+//! does with them, and [`load`] and [`compare`] make the requests of
+//! `quorid bench`.
 
+pub mod compare;
 pub mod demo;
 mod error;
 pub mod load;

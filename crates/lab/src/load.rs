@@ -9,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::ValueEnum;
-use hdrhistogram::Histogram;
+/// Latencies.
+pub use hdrhistogram::Histogram;
 use quorid_api::{AccountName, Client, Error, NewAccount, Read};
 use rand::RngExt as _;
 use tokio::task::JoinSet;
@@ -24,7 +24,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
 const USUAL_DURATION: Duration = Duration::from_secs(10);
 
 /// What the requests do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Create accounts without password
     Create,
@@ -32,17 +32,6 @@ pub enum Kind {
     Lookup,
     /// Both
     Mixed,
-}
-
-impl Kind {
-    /// Its name on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Lookup => "lookup",
-            Self::Mixed => "mixed",
-        }
-    }
 }
 
 /// What the load is to be.
@@ -242,7 +231,11 @@ impl Load {
     }
 }
 
-async fn known_names(client: &Client, names_max: usize) -> Result<Vec<String>, LabError> {
+/// Login names of accounts that are there, in the order of their ids.
+pub(crate) async fn known_names(
+    client: &Client,
+    names_max: usize,
+) -> Result<Vec<String>, LabError> {
     let mut names = Vec::new();
     let mut token = String::new();
     loop {
@@ -330,7 +323,7 @@ impl Plan {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -192,13 +192,10 @@ impl Service {
         let object = view
             .find(named)?
             .map_err(|rejection| Error::rejected(rejection, revision))?;
-        let mut groups = Vec::new();
-        if with_groups {
-            for id in view.all_groups_of(&object.id)? {
-                let group = view.object(&id)?;
-                groups.extend(group.map(|group| group.group_name().to_owned()));
-            }
-        }
+        let groups = match with_groups {
+            true => view.all_group_names_of(&object.id)?,
+            false => Vec::new(),
+        };
         Ok(Answer {
             value: Found {
                 shown: sight.show(object),

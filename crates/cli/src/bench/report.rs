@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use quorid_lab::load::Measured;
+use quorid_lab::load::{Histogram, Measured};
 
 use super::BenchArgs;
 use crate::{
@@ -47,24 +47,29 @@ fn error_count(measured: &Measured) -> u64 {
 
 fn to_json(measured: &Measured) -> Value {
     let latency = &measured.latency;
-    let mut latency_us: serde_json::Map<_, _> = QUANTILES
+    json!({
+        "seconds": measured.elapsed.as_secs_f64(),
+        "succeeded": latency.len(),
+        "failed": error_count(measured),
+        "per_second": rate(measured),
+        "latency_us": latency_us(latency),
+        "longest_gap_ms": measured.longest_gap.as_secs_f64() * 1_000.0,
+        "errors": measured.errors,
+    })
+}
+
+/// Quantiles of latencies.
+pub(super) fn latency_us(latency: &Histogram<u64>) -> Value {
+    let mut us: serde_json::Map<_, _> = QUANTILES
         .iter()
         .map(|(name, quantile)| {
             let name = name.replace('.', "_");
             (name, json!(latency.value_at_quantile(*quantile)))
         })
         .collect();
-    latency_us.insert("max".to_owned(), json!(latency.max()));
-    latency_us.insert("mean".to_owned(), json!(latency.mean()));
-    json!({
-        "seconds": measured.elapsed.as_secs_f64(),
-        "succeeded": latency.len(),
-        "failed": error_count(measured),
-        "per_second": rate(measured),
-        "latency_us": latency_us,
-        "longest_gap_ms": measured.longest_gap.as_secs_f64() * 1_000.0,
-        "errors": measured.errors,
-    })
+    us.insert("max".to_owned(), json!(latency.max()));
+    us.insert("mean".to_owned(), json!(latency.mean()));
+    Value::Object(us)
 }
 
 fn to_text(measured: &Measured) -> String {
@@ -92,7 +97,7 @@ fn to_text(measured: &Measured) -> String {
     text
 }
 
-fn ms(us: u64) -> String {
+pub(super) fn ms(us: u64) -> String {
     format!("{:.2}", Duration::from_micros(us).as_secs_f64() * 1_000.0)
 }
 

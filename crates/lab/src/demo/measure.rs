@@ -73,7 +73,21 @@ pub(super) async fn run(
     cluster.kill9_all().await?;
     let after_kill = restart(&mut cluster).await?;
     let gaps = bench.failovers(&mut cluster).await?;
-    report(&runs, &servers, [after_stop, after_kill], &gaps, out)
+    cluster.wait_ready(PATIENCE).await?;
+    let mut comparisons = Vec::new();
+    for kind in ["member", "groups", "mail"] {
+        out.note(&format!("{kind}, two kinds of requests in turns"));
+        let args = [kind, "--names", &count];
+        comparisons.push(bench.load(kind, &args).await?);
+    }
+    let figures = Figures {
+        runs: &runs,
+        servers: &servers,
+        restarts: [after_stop, after_kill],
+        gaps: &gaps,
+        comparisons: &comparisons,
+    };
+    report(&figures, out)
 }
 
 struct Bench {
@@ -187,13 +201,25 @@ fn figure(found: &Value, pointer: &str) -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-fn report(
-    runs: &[Run],
-    servers: &[Footprint],
-    [after_stop, after_kill]: [Duration; 2],
-    gaps: &[f64],
-    out: Screen,
-) -> Result<(), LabError> {
+/// All that was measured.
+struct Figures<'f> {
+    runs: &'f [Run],
+    servers: &'f [Footprint],
+    restarts: [Duration; 2],
+    /// While the leader is killed, ms; shortest first.
+    gaps: &'f [f64],
+    /// Of one kind of requests with another one.
+    comparisons: &'f [Run],
+}
+
+fn report(figures: &Figures<'_>, out: Screen) -> Result<(), LabError> {
+    let Figures {
+        runs,
+        servers,
+        restarts: [after_stop, after_kill],
+        gaps,
+        comparisons,
+    } = *figures;
     let median = gaps.get(gaps.len() / 2).copied().unwrap_or(f64::NAN);
     let worst = gaps.last().copied().unwrap_or(f64::NAN);
     if out.json {
@@ -215,6 +241,7 @@ fn report(
             "serves_after_restart_ms": after_stop.as_millis(),
             "serves_after_kill_of_all_ms": after_kill.as_millis(),
             "failover_ms": gaps,
+            "comparisons": comparisons.iter().map(|run| &run.found).collect::<Vec<_>>(),
         }));
     }
     let mut table = Table::new(&["LOAD", "PER SECOND", "P50 MS", "P99 MS", "MAX MS", "FAILED"]);
@@ -257,5 +284,23 @@ fn report(
         after_stop.as_millis(),
         after_kill.as_millis(),
         gaps.len()
-    ))
+    ))?;
+    out.line(comparison_table(comparisons).to_string())
+}
+
+fn comparison_table(comparisons: &[Run]) -> Table {
+    let mut table = Table::new(&["COMPARED", "WITH", "RATIO", "LONGER MS", "BOUND", "HELD"]);
+    for run in comparisons {
+        let text = |pointer| run.found.pointer(pointer).and_then(Value::as_str);
+        let held = run.found.pointer("/within_bound").and_then(Value::as_bool);
+        table.row(&[
+            text("/sides/1/what").unwrap_or(run.what),
+            text("/sides/0/what").unwrap_or_default(),
+            &format!("{:.2}", figure(&run.found, "/ratio")),
+            &format!("{:.2}", figure(&run.found, "/extra_ms")),
+            text("/bound").unwrap_or_default(),
+            if held == Some(true) { "yes" } else { "no" },
+        ]);
+    }
+    table
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use quorid_directory::{
-    Actor, AttributeNumber, Kind, Object, ObjectId, OperatorName, Revision, Stamp, Time,
+    Actor, AttributeNumber, GROUP_NAME, Kind, Object, ObjectId, OperatorName, Revision, Stamp, Time,
+    Value,
 };
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
@@ -41,6 +42,21 @@ fn check_row(_: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
 
 pub(super) fn find(rows: &impl Rows, id: &ObjectId) -> Result<Option<Object>, Fault> {
     rows.get(&TABLE, id.as_bytes(), decode)
+}
+
+/// The name of a group, if there is one of this id. Reads nothing else of it, because an account may be in
+/// a thousand groups.
+pub(super) fn group_name(rows: &impl Rows, id: &ObjectId) -> Result<Option<String>, Fault> {
+    rows.get(&TABLE, id.as_bytes(), |bytes| {
+        let read = proto::ObjectAttributes::decode(bytes).or_fault("reading a stored object")?;
+        let names = read.attributes.into_iter();
+        let mut names = names.filter(|it| AttributeNumber(it.number) == GROUP_NAME);
+        let name = names.next().and_then(|mut name| name.values.pop());
+        match decode_value(name.ok_or_else(|| missing("group name"))?)? {
+            Value::Text(name) => Ok(name),
+            Value::Number(_) => Err(missing("group name")),
+        }
+    })
 }
 
 pub(super) fn put(batch: &mut Batch<'_>, object: &Object) -> Result<(), Fault> {

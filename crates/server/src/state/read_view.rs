@@ -100,6 +100,15 @@ impl ReadView {
         all_groups_of(member, |id| self.groups_of(id))
     }
 
+    /// The names of these groups, in the same order.
+    pub fn all_group_names_of(&self, member: &ObjectId) -> Result<Vec<String>, Fault> {
+        let mut names = Vec::new();
+        for group in self.all_groups_of(member)? {
+            names.extend(object::group_name(&*self.0, &group)?);
+        }
+        Ok(names)
+    }
+
     /// Members of a group by kind and id, from the first one after `after`, and whether there are
     /// more: at most `limit`.
     pub fn members(
