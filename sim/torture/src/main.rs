@@ -12,6 +12,7 @@ mod elections;
 mod injection;
 mod kind;
 mod namespace;
+mod numbers;
 mod plan;
 mod record;
 mod small_disk;
@@ -38,6 +39,7 @@ use tokio::{
 use self::{
     campaign::{Servers, SetUp},
     kind::Kind,
+    numbers::Numbers,
     plan::{Plan, Wanted},
     strike::PROBES_ANSWERED,
 };
@@ -61,6 +63,9 @@ struct Options {
         required_unless_present = "counts"
     )]
     minutes: Option<u64>,
+    /// kill -9 of the leader, while accounts with numbers are made
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "numbers")]
+    numbers_kills: u64,
     /// Clients at work
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=16))]
     workers: u64,
@@ -103,6 +108,9 @@ struct Counts {
     /// The leader's network is cut (needs a stage in QUORID_STAGE)
     #[arg(long, value_name = "N")]
     cuts: Option<u64>,
+    /// Clients make so many accounts with POSIX numbers, while the leader is killed
+    #[arg(long, value_name = "N")]
+    numbers: Option<u64>,
 }
 
 impl Counts {
@@ -189,11 +197,12 @@ async fn torture(options: &Options, stage: Option<PathBuf>) -> anyhow::Result<Ex
     while !plan.is_over() {
         campaigns += 1;
         let report = campaign::run(&set_up, seed + campaigns, &mut plan).await?;
-        sum.sum(&report);
-        for violation in report.violations {
-            println!("VIOLATION {}", shortened(&violation));
-            sum.violations.push(violation);
-        }
+        take(&mut sum, report);
+    }
+    if let Some(accounts) = options.counts.numbers {
+        let kills = options.numbers_kills;
+        let report = numbers::run(&set_up.servers, &Numbers { accounts, kills }).await?;
+        take(&mut sum, report);
     }
     let told = sum.violations.len();
     let probed = [Kind::Stop, Kind::Cut].map(|kind| sum.figure(&kind.figure()));
@@ -211,6 +220,15 @@ async fn torture(options: &Options, stage: Option<PathBuf>) -> anyhow::Result<Ex
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// Adds what a cluster showed, and prints its violations.
+fn take(sum: &mut Report, report: Report) {
+    sum.sum(&report);
+    for violation in report.violations {
+        println!("VIOLATION {}", shortened(&violation));
+        sum.violations.push(violation);
+    }
 }
 
 /// The kinds that are wanted and can be done here. The others go to the report.

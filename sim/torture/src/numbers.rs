@@ -1,0 +1,269 @@
+//! Accounts that clients make at once, each with the directory's next POSIX number, while leaders
+//! are killed: no number is given twice, and each one that was acknowledged is there.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use futures_util::StreamExt as _;
+use quorid_api::{Account, Client, NewAccount, Read};
+use quorid_history::report::Report;
+use quorid_lab::testbed::Testbed;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+
+use crate::campaign::{PATIENCE, Servers};
+
+/// Clients that make accounts at once.
+const CLIENTS: u64 = 64;
+/// Between two looks at how many accounts were made.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// What is done.
+pub(crate) struct Numbers {
+    /// Accounts that are made.
+    pub(crate) accounts: u64,
+    /// How often the leader is killed meanwhile.
+    pub(crate) kills: u64,
+}
+
+/// An account and its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Numbered {
+    login_name: String,
+    id: String,
+    number: String,
+}
+
+/// What clients have in common.
+#[derive(Default)]
+struct Shared {
+    begun: AtomicU64,
+    acknowledged: AtomicU64,
+}
+
+/// Makes the accounts on a new cluster, kills its leaders, and reads all numbers.
+pub(crate) async fn run(servers: &Servers, asked: &Numbers) -> anyhow::Result<Report> {
+    let mut cluster = match servers {
+        Servers::Here { program, .. } => Testbed::builder(program).create()?,
+        Servers::Stage(file) => {
+            let mut cluster = Testbed::on_stage(file)?;
+            cluster.clear().await?;
+            cluster
+        }
+    };
+    cluster.start_all().await?;
+    let begun = Instant::now();
+    let shared = Arc::new(Shared::default());
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let client = cluster.operator()?.with_deadline(PATIENCE);
+        clients.spawn(make(client, asked.accounts, Arc::clone(&shared)));
+    }
+    let mut report = Report::default();
+    kill_leaders(&mut cluster, asked, &shared, &mut report).await?;
+    let mut acknowledged = Vec::new();
+    while let Some(made) = clients.join_next().await {
+        let (made, failed) = made.context("a client failed")?;
+        acknowledged.extend(made);
+        report.violations.extend(failed);
+    }
+    cluster.wait_ready(PATIENCE).await?;
+    let listed = list(&cluster.operator()?).await?;
+    report.violations.extend(check(&acknowledged, &listed));
+    let digests = cluster.digests(PATIENCE).await?;
+    if !digests.equal() {
+        let why = format!("the servers' states differ: {digests:?}");
+        report.violations.push(why);
+    }
+    for (server, status) in cluster.take_ended()? {
+        let why = format!("{} ended by itself: {status}", cluster.name(server));
+        report.violations.push(why);
+    }
+    let count = acknowledged.len() as u64;
+    report.add("numbers: accounts acknowledged", count);
+    println!("{:>8.1?}  {count} accounts with numbers", begun.elapsed());
+    if report.violations.is_empty() {
+        cluster.stop_all().await?;
+    } else {
+        cluster.keep_directory();
+        println!("kept: {}", cluster.directory().display());
+    }
+    Ok(report)
+}
+
+/// Kills the leader each time that another share of the accounts was made.
+async fn kill_leaders(
+    cluster: &mut Testbed,
+    asked: &Numbers,
+    shared: &Shared,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    for kill in 1..=asked.kills {
+        let enough = asked.accounts * kill / (asked.kills + 1);
+        let made = || shared.acknowledged.load(Ordering::Relaxed);
+        let (mut last, mut deadline) = (made(), Instant::now() + PATIENCE);
+        while made() < enough {
+            if made() > last {
+                (last, deadline) = (made(), Instant::now() + PATIENCE);
+            }
+            if Instant::now() >= deadline {
+                bail!("no account was acknowledged within {PATIENCE:?} after {last} of them");
+            }
+            sleep(LOOK).await;
+        }
+        let leader = cluster.leader(PATIENCE).await?;
+        cluster.kill9(leader).await?;
+        // Every other time it is back so early that it may lead again.
+        if kill % 2 == 1 {
+            cluster.leader(PATIENCE).await?;
+        }
+        cluster.start(leader).await?;
+        let acknowledged = made();
+        match acknowledged < asked.accounts {
+            true => report.add("numbers: kill -9 of the leader", 1),
+            false => report.violations.push(format!(
+                "all accounts were made before kill {kill} of {} of the leader",
+                asked.kills
+            )),
+        }
+        let name = cluster.name(leader);
+        println!("numbers: {acknowledged} accounts made, {name} killed");
+    }
+    Ok(())
+}
+
+/// Makes accounts until all are begun. Those that were acknowledged, and what went wrong.
+async fn make(client: Client, accounts: u64, shared: Arc<Shared>) -> (Vec<Numbered>, Vec<String>) {
+    let (mut made, mut failed) = (Vec::new(), Vec::new());
+    loop {
+        let account = shared.begun.fetch_add(1, Ordering::Relaxed);
+        if account >= accounts {
+            return (made, failed);
+        }
+        let login_name = format!("numbered-{account}");
+        let new = NewAccount {
+            login_name: login_name.clone(),
+            real_name: "Numbered".to_owned(),
+            assign_posix_number: true,
+            ..NewAccount::default()
+        };
+        match client.create_account(new).await {
+            Ok(account) => {
+                made.push(numbered(account));
+                shared.acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+            // It retries until the deadline, which is longer than any election.
+            Err(error) => failed.push(format!("creating {login_name}: {error}")),
+        }
+    }
+}
+
+async fn list(client: &Client) -> anyhow::Result<Vec<Numbered>> {
+    let mut listed = Box::pin(client.accounts(Read::Linearizable));
+    let mut accounts = Vec::new();
+    while let Some(account) = listed.next().await {
+        accounts.push(numbered(account.context("listing all accounts")?));
+    }
+    Ok(accounts)
+}
+
+/// Several numbers are shown as one that nobody has.
+fn numbered(account: Account) -> Numbered {
+    let numbers = account
+        .attributes
+        .into_iter()
+        .filter(|attribute| attribute.name == "posix_number")
+        .flat_map(|attribute| attribute.values);
+    Numbered {
+        login_name: account.login_name,
+        id: account.id,
+        number: numbers.collect::<Vec<_>>().join(" and "),
+    }
+}
+
+/// No number is there twice, or missing; what was acknowledged is there as it was.
+fn check(acknowledged: &[Numbered], listed: &[Numbered]) -> Vec<String> {
+    let mut violations = Vec::new();
+    let mut by_number: BTreeMap<&str, &Numbered> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, &Numbered> = BTreeMap::new();
+    for account in listed {
+        if account.number.parse::<u32>().is_err() {
+            violations.push(format!("not one number: {account:?}"));
+        }
+        if let Some(other) = by_number.insert(&account.number, account) {
+            violations.push(format!("a number twice: {other:?} and {account:?}"));
+        }
+        if let Some(other) = by_name.insert(&account.login_name, account) {
+            violations.push(format!("a login name twice: {other:?} and {account:?}"));
+        }
+    }
+    for account in acknowledged {
+        match by_name.get(account.login_name.as_str()) {
+            Some(found) if *found == account => {}
+            Some(found) => {
+                violations.push(format!("acknowledged as {account:?}, but it is {found:?}"));
+            }
+            None => violations.push(format!("acknowledged and not there: {account:?}")),
+        }
+    }
+    violations
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(login_name: &str, number: &str) -> Numbered {
+        Numbered {
+            login_name: login_name.to_owned(),
+            id: format!("id of {login_name}"),
+            number: number.to_owned(),
+        }
+    }
+
+    #[test]
+    fn numbers_given_twice_missing_or_changed_are_found() {
+        let (one, two) = (account("one", "70000"), account("two", "70001"));
+        let both = [one.clone(), two.clone()];
+        for (acknowledged, listed, found) in [
+            (&both[..], &both[..], None),
+            // Not acknowledged, but made.
+            (&both[..1], &both[..], None),
+            (&both[..], &both[..1], Some("acknowledged and not there")),
+            (
+                &[][..],
+                &[one.clone(), account("two", "70000")][..],
+                Some("a number twice"),
+            ),
+            (
+                &both[..1],
+                &[account("one", "70002")][..],
+                Some("acknowledged as"),
+            ),
+            (&[][..], &[account("one", "")][..], Some("not one number")),
+            (
+                &[][..],
+                &[account("one", "70000 and 70001")][..],
+                Some("not one number"),
+            ),
+        ] {
+            let violations = check(acknowledged, listed);
+            match found {
+                None => assert_eq!(violations, Vec::<String>::new()),
+                Some(found) => assert!(
+                    matches!(&violations[..], [one] if one.starts_with(found)),
+                    "{violations:?} instead of {found}"
+                ),
+            }
+        }
+    }
+}
