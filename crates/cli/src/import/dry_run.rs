@@ -8,9 +8,9 @@ use std::{
 use futures_util::{StreamExt as _, TryStreamExt as _, pin_mut};
 use quorid_api::{Account, Attribute, Client, Error, Read, Reason};
 use quorid_directory::{
-    ClientAddress, InvalidValue, Kind, LOGIN_NAME, LoginName, NUMBERS_FROM, Object, ObjectId,
-    POSIX_NUMBER, Password, REAL_NAME, Rejection, Revision, Stamp, Syntax, Time, UniqueKey, Value,
-    attribute,
+    Actor, ClientAddress, InvalidValue, Kind, LOGIN_NAME, LoginName, NUMBERS_FROM, Object,
+    ObjectId, POSIX_NUMBER, Password, REAL_NAME, Rejection, Revision, Stamp, Syntax, Time,
+    UniqueKey, Value, attribute,
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -244,6 +244,7 @@ fn object(account: Option<&Account>, line: &NewLine, fields: &[String]) -> Resul
     }
     let stamp = Stamp {
         time: Time(0),
+        actor: Actor::Anyone,
         client: ClientAddress::parse("127.0.0.1").map_err(|why| Failure::fault(why.to_string()))?,
     };
     Ok(Object {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use quorid_directory::{
-    Actor, AttributeNumber, GROUP_NAME, Kind, Object, ObjectId, OperatorName, Revision, Stamp, Time,
-    Value,
+    Actor, AttributeNumber, GROUP_NAME, Kind, Object, ObjectId, OperatorName, Revision, Stamp,
+    Time, Value,
 };
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
