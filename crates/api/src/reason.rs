@@ -89,6 +89,8 @@ reasons! {
     InvalidFilter = "INVALID_FILTER",
     /// No password can be like that.
     InvalidPassword = "INVALID_PASSWORD",
+    /// Too short, or one of the most common ones.
+    WeakPassword = "WEAK_PASSWORD",
     /// Not `accounts/...`, or not a UUID.
     InvalidAccountName = "INVALID_ACCOUNT_NAME",
     /// Not `groups/...`, or not a UUID, or no group can have that name.

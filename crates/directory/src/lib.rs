@@ -47,7 +47,7 @@ pub use model::{
 pub use name::{GroupName, LoginName, RealName};
 pub use numbers::NUMBERS_FROM;
 pub use object::{Kind, Object, UniqueKey, Violation};
-pub use password::{InvalidPassword, Password};
+pub use password::{InvalidPassword, Password, WeakPassword};
 #[cfg(feature = "planted-bugs")]
 #[doc(hidden)]
 pub use planted::plant;

@@ -10,7 +10,7 @@ use argon2::{
     Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
     password_hash::{PasswordHash, SaltString},
 };
-use quorid_directory::{Password, Verifier};
+use quorid_directory::{Password, Verifier, WeakPassword};
 use quorid_storage::{Fault, OrFault as _};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -39,6 +39,8 @@ pub struct PasswordSettings {
     pub threads: usize,
     /// Requests that wait for their turn, at most.
     pub queue: usize,
+    /// Characters of a new password, at least.
+    pub length_min: usize,
 }
 
 impl PasswordSettings {
@@ -51,6 +53,7 @@ impl PasswordSettings {
             parallelism: 1,
             threads: cores.saturating_sub(1).max(1),
             queue: 64,
+            length_min: 8,
         }
     }
 }
@@ -64,6 +67,9 @@ pub enum PasswordError {
         /// How many may wait.
         queue: usize,
     },
+    /// Too easy to guess.
+    #[error(transparent)]
+    Weak(#[from] WeakPassword),
     /// A stored verifier cannot be used, or the settings cannot.
     #[error("this server has a fault: {0}; its log says more")]
     Fault(#[from] Fault),
@@ -79,6 +85,7 @@ pub struct Passwords {
     /// One permit for each hash that runs.
     turns: Arc<Semaphore>,
     queue: usize,
+    length_min: usize,
     /// Verified in the place of an account that doesn't exist, which then takes as long.
     nobody: Verifier,
 }
@@ -114,11 +121,18 @@ impl Passwords {
             places_max,
             turns: Arc::new(Semaphore::new(settings.threads.max(1))),
             queue: settings.queue,
+            length_min: settings.length_min,
             nobody,
         })
     }
 
-    /// A verifier for a new password, with a salt of its own.
+    /// A verifier for a password that somebody chose, if it is hard enough to guess.
+    pub async fn hash_new(&self, password: Password) -> Result<Verifier, PasswordError> {
+        password.strength(self.length_min)?;
+        self.hash(password).await
+    }
+
+    /// A verifier for a password, with a salt of its own.
     pub async fn hash(&self, password: Password) -> Result<Verifier, PasswordError> {
         let params = self.params.clone();
         let salt = salt(self.entropy.as_ref());
@@ -221,6 +235,7 @@ mod tests {
             parallelism: 1,
             threads,
             queue,
+            length_min: 8,
         };
         Passwords::new(settings, Arc::new(SystemEntropy)).expect("valid settings")
     }

@@ -105,7 +105,7 @@ impl Service {
         let principal = self.principal(caller, strangers, action, what).await?;
         self.node.leading()?;
         let verifier = match new.password {
-            Some(password) => Some(self.passwords.hash(password).await?),
+            Some(password) => Some(self.passwords.hash_new(password).await?),
             None => None,
         };
         let operation = Operation::Create {
@@ -144,7 +144,7 @@ impl Service {
             PasswordChange::Keep => VerifierChange::Keep,
             PasswordChange::Remove => VerifierChange::Remove,
             PasswordChange::Set(password) => {
-                VerifierChange::Set(self.passwords.hash(password.clone()).await?)
+                VerifierChange::Set(self.passwords.hash_new(password.clone()).await?)
             }
         };
         self.propose_proven(caller, &claim, proven.principal, || Operation::Change {

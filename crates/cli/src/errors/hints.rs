@@ -49,6 +49,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         | Reason::SchemaViolation
         | Reason::InvalidFilter
         | Reason::InvalidPassword
+        | Reason::WeakPassword
         | Reason::InvalidAccountName
         | Reason::InvalidRequestId
         | Reason::InvalidPageToken

@@ -292,3 +292,29 @@ async fn who_is_disabled_logs_in_nowhere_until_that_is_taken_back() {
         assert_eq!(codes(), [Some(0); 3], "{clear} is taken back");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weak_passwords_are_refused_and_change_nothing() {
+    let directory = Directory::start().await;
+    let password = |name: &str, text: &str| {
+        let file = directory.file(name);
+        std::fs::write(&file, text).expect("written");
+        file.to_string_lossy().into_owned()
+    };
+    let (short, common) = (
+        password("short", "1234567"),
+        password("common", "Password1"),
+    );
+    let good = password("good", "open sesame");
+    directory.succeed(&["create", "ben", "Ben", "--password-file", &good]);
+    let before = directory.lookup("ben");
+    for weak in [&short, &common] {
+        let refused = directory.refuse(&["create", "ana", "Ana", "--password-file", weak]);
+        assert_eq!(refused, (Some(1), "WEAK_PASSWORD".to_owned()));
+        let refused = directory.refuse(&["modify", "ben", "--new-password-file", weak]);
+        assert_eq!(refused, (Some(1), "WEAK_PASSWORD".to_owned()));
+    }
+    assert_eq!(directory.lookup("ben"), before);
+    let missing = directory.refuse(&["lookup", "ana"]);
+    assert_eq!(missing, (Some(3), "ACCOUNT_NOT_FOUND".to_owned()));
+}

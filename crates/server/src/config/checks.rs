@@ -175,6 +175,7 @@ pub(super) fn password(flags: &PasswordFlags) -> Result<PasswordSettings, Config
         parallelism: flags.parallelism.unwrap_or(preset.parallelism),
         threads: flags.threads.unwrap_or(preset.threads),
         queue: flags.queue.unwrap_or(preset.queue),
+        length_min: flags.length_min.unwrap_or(preset.length_min),
     };
     let lanes = u64::from(settings.parallelism);
     within("password.parallelism", lanes, 1..=PARALLELISM_MAX.into())?;
@@ -192,5 +193,6 @@ pub(super) fn password(flags: &PasswordFlags) -> Result<PasswordSettings, Config
     )?;
     within("password.threads", settings.threads as u64, 1..=256)?;
     within("password.queue", settings.queue as u64, 0..=65_536)?;
+    within("password.length_min", settings.length_min as u64, 1..=64)?;
     Ok(settings)
 }

@@ -44,7 +44,7 @@ impl fmt::Display for Config {
         writeln!(f, "cert = {}", path(&self.tls.cert))?;
         writeln!(f, "key = {}", path(&self.tls.key))?;
         writeln!(f, "\n[password]")?;
-        lines!(f, self.password => memory_kib, iterations, parallelism, threads);
-        write!(f, "queue = {}", self.password.queue)
+        lines!(f, self.password => memory_kib, iterations, parallelism, threads, queue);
+        write!(f, "length_min = {}", self.password.length_min)
     }
 }

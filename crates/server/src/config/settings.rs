@@ -256,5 +256,12 @@ settings! {
             env = "QUORID_PASSWORD_QUEUE"
         )]
         pub queue: Option<usize>,
+        /// Characters that a new password has at least [default: 8]
+        #[arg(
+            long = "password-length-min",
+            value_name = "N",
+            env = "QUORID_PASSWORD_LENGTH_MIN"
+        )]
+        pub length_min: Option<usize>,
     }
 }

@@ -97,6 +97,7 @@ impl TestServer {
             password: PasswordFlags {
                 memory_kib: Some(8),
                 iterations: Some(1),
+                length_min: Some(1),
                 ..PasswordFlags::default()
             },
             ..ServerSettings::default()

@@ -150,6 +150,12 @@ impl From<Error> for Status {
                 build(code, reason, message, Metadata::new())
             }
             Error::Password(PasswordError::Busy { .. }) => busy(message),
+            Error::Password(PasswordError::Weak(_)) => build(
+                Code::InvalidArgument,
+                Reason::WeakPassword,
+                message,
+                Metadata::new(),
+            ),
             Error::Unavailable(unavailable) => unavailable_as(unavailable, message),
             Error::Membership(refused) => membership(refused, message),
             Error::Password(PasswordError::Fault(_)) | Error::Fault(_) => {
