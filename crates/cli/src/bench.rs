@@ -95,10 +95,10 @@ pub(crate) struct BenchArgs {
     /// How long new requests are made [default: 10, or no limit with --count]
     #[arg(long, value_name = "SECONDS", value_parser = parse_duration)]
     seconds: Option<Duration>,
-    /// How many requests are made; of each kind in a round, where two are compared [default: 2000]
+    /// How many requests are made; of each kind in a round, where two are compared
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// How often each of two compared kinds has its turn [default: 5]
+    /// How often each of two compared kinds has its turn [default: 11]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: Option<u32>,
     /// How many connections the requests are spread over
@@ -120,10 +120,10 @@ pub(crate) struct BenchArgs {
     read: ReadOptions,
 }
 
-/// Requests of each kind in a round, where two are compared.
-const USUAL_COMPARED: u64 = 2_000;
+/// The most requests of each kind in a round: all of them are made up before the clock starts.
+const COMPARED_MAX: u64 = 1_000_000;
 /// Rounds of a comparison.
-const USUAL_ROUNDS: u32 = 5;
+const USUAL_ROUNDS: u32 = 11;
 
 pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failure> {
     let connections = u32::from(args.connections).min(args.clients);
@@ -187,11 +187,18 @@ async fn compare(
             args.kind.as_str()
         )));
     }
+    let count = args.count.unwrap_or_else(|| pair.usual_requests());
+    if count > COMPARED_MAX {
+        return Err(Failure::usage(format!(
+            "--count {count} is more than the {COMPARED_MAX} requests that a round may have; \
+             give fewer and more --rounds"
+        )));
+    }
     let options = CompareOptions {
         pair,
         clients: args.clients,
         rounds: args.rounds.unwrap_or(USUAL_ROUNDS),
-        requests: usize::try_from(args.count.unwrap_or(USUAL_COMPARED)).unwrap_or(usize::MAX),
+        requests: usize::try_from(count).unwrap_or(usize::MAX),
         accounts: args.names as usize,
         prefix: args.prefix.clone(),
         read: args.read.read(context)?,

@@ -54,6 +54,15 @@ impl Pair {
         }
     }
 
+    /// Requests of each kind in a round that take long enough to be compared: about half a second.
+    pub fn usual_requests(self) -> u64 {
+        match self {
+            Self::Member => 5_000,
+            Self::Groups => 1_000,
+            Self::Mail => 10_000,
+        }
+    }
+
     /// The most that the second kind should cost.
     pub fn bound(self) -> Bound {
         match self {

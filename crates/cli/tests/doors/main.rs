@@ -1,6 +1,7 @@
 //! Objects through the doors of the command line, on a real server.
 
 mod attributes;
+mod bench;
 mod directory;
 mod groups;
 mod import;
