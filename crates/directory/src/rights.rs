@@ -175,9 +175,8 @@ pub(crate) fn permitted<O: Objects>(
             let level = level(target)?;
             let least = match password {
                 PasswordAction::Set => Level::Password,
-                PasswordAction::Keep | PasswordAction::Remove if edits.is_empty() => Level::Owner,
-                PasswordAction::Keep => Level::Password, // Edits have levels of their own.
-                PasswordAction::Remove => Level::Owner,
+                PasswordAction::Keep if !edits.is_empty() => Level::Password, // They have levels of their own.
+                PasswordAction::Keep | PasswordAction::Remove => Level::Owner,
             };
             if level < least {
                 return Err(refused(objects, &asking, target, Role::UserManager)?);
