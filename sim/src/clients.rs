@@ -41,8 +41,9 @@ pub(crate) fn worker(
     let habits = Habits {
         stale_reads: Mutant::StaleAnswer.is_planted(),
         new_request_ids: Mutant::RequestIdForgotten.is_planted(),
+        all_of_it: true,
     };
-    let client = connect(settings, false)?;
+    let client = connect(settings, true)?;
     let observer = observer.clone();
     Ok(Worker::new(name, client, settings.seed, habits, observer))
 }

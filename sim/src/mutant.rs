@@ -35,6 +35,9 @@ pub(crate) enum Mutant {
     SnapshotSwapNotSynced,
     ReadSkipsBarrier,
     CommandAppliedTwice,
+    NumberGivenTwice,
+    EditSkippedByFollower,
+    DisabledLogsIn,
 }
 
 /// Those that can be planted where there is only storage.
@@ -84,6 +87,9 @@ impl Mutant {
             Self::RequestActsAgain => Some(PlantedBug::RequestActsAgain),
             Self::ReadSkipsBarrier => Some(PlantedBug::ReadSkipsBarrier),
             Self::CommandAppliedTwice => Some(PlantedBug::CommandAppliedTwice),
+            Self::NumberGivenTwice => Some(PlantedBug::NumberGivenTwice),
+            Self::EditSkippedByFollower => Some(PlantedBug::EditSkippedByFollower),
+            Self::DisabledLogsIn => Some(PlantedBug::DisabledLogsIn),
         }
     }
 
@@ -105,7 +111,10 @@ impl Mutant {
             | Self::UuidChanges
             | Self::RequestActsAgain
             | Self::ReadSkipsBarrier
-            | Self::CommandAppliedTwice => None,
+            | Self::CommandAppliedTwice
+            | Self::NumberGivenTwice
+            | Self::EditSkippedByFollower
+            | Self::DisabledLogsIn => None,
         }
     }
 }

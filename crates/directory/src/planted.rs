@@ -21,6 +21,12 @@ pub enum PlantedBug {
     PrivilegedAsOrdinary,
     /// The first command after a restart or a checkpoint is executed twice.
     CommandAppliedTwice,
+    /// A number is free again once the account or group that had it is gone.
+    NumberGivenTwice,
+    /// Who does not lead leaves out edits of attributes.
+    EditSkippedByFollower,
+    /// A disabled account logs in.
+    DisabledLogsIn,
 }
 
 #[cfg(feature = "planted-bugs")]

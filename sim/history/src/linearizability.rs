@@ -69,6 +69,10 @@ enum Step {
     /// The account's UUID where it is known.
     Deleted(Key, Option<String>),
     Found(Key, Shown),
+    /// Who is kept out must not get this.
+    LoggedIn(Key, Shown),
+    /// The account is kept out.
+    KeptOut(Key),
     NotFound(Key),
     /// The name is another account's than the one named first.
     Taken(Option<Key>, String),
@@ -126,6 +130,14 @@ impl Model for Directory {
             Step::Found(key, account) => {
                 (key.find(accounts) == Some(account)).then(|| accounts.clone())
             }
+            Step::LoggedIn(key, account) => {
+                let let_in = key.find(accounts) == Some(account) && !account.is_disabled();
+                let_in.then(|| accounts.clone())
+            }
+            Step::KeptOut(key) => {
+                let kept_out = key.find(accounts).is_some_and(Shown::is_disabled);
+                kept_out.then(|| accounts.clone())
+            }
             Step::NotFound(key) => key.find(accounts).is_none().then(|| accounts.clone()),
             Step::Taken(key, name) => {
                 let own = key.as_ref().map(|key| key.find(accounts));
@@ -160,16 +172,32 @@ fn step(
 ) -> Option<porcupine_rs::Operation<Directory>> {
     let mut returned = operation.returned;
     let step = match (&operation.asked, &operation.answer) {
-        (Asked::Look { freshness, .. }, _) if *freshness != Freshness::Linearizable => None,
+        // The witness alone judges groups.
+        (
+            Asked::CreateGroup { .. }
+            | Asked::DeleteGroup { .. }
+            | Asked::Member { .. }
+            | Asked::Members { .. },
+            _,
+        ) => None,
+        (Asked::Look { freshness, .. } | Asked::LogIn { freshness, .. }, _)
+            if *freshness != Freshness::Linearizable =>
+        {
+            None
+        }
+        (Asked::LogIn { account, .. }, Answer::Account { account: found, .. }) => {
+            Some(Step::LoggedIn(Key::of(account), found.clone()))
+        }
         (Asked::Look { account, .. }, Answer::Account { account: found, .. }) => {
             Some(Step::Found(Key::of(account), found.clone()))
         }
         (Asked::Create { .. }, Answer::Account { account, .. }) => {
             Some(Step::Created(account.clone()))
         }
-        (Asked::Rename { account, .. }, Answer::Account { account: after, .. }) => {
-            Some(Step::Changed(Key::of(account), after.clone()))
-        }
+        (
+            Asked::Rename { account, .. } | Asked::Edit { account, .. },
+            Answer::Account { account: after, .. },
+        ) => Some(Step::Changed(Key::of(account), after.clone())),
         (Asked::Delete { account, .. }, Answer::Deleted { .. }) => {
             Some(Step::Deleted(Key::of(account), None))
         }
@@ -181,8 +209,14 @@ fn step(
                 let key = match asked {
                     Asked::Rename { account, .. }
                     | Asked::Delete { account, .. }
+                    | Asked::Edit { account, .. }
+                    | Asked::LogIn { account, .. }
                     | Asked::Look { account, .. } => Some(Key::of(account)),
-                    Asked::Create { .. } => None,
+                    Asked::Create { .. }
+                    | Asked::CreateGroup { .. }
+                    | Asked::DeleteGroup { .. }
+                    | Asked::Member { .. }
+                    | Asked::Members { .. } => None,
                 };
                 match (key, effect) {
                     (None, Effect::Account(account)) => Step::Created(account),
@@ -197,7 +231,9 @@ fn step(
         (_, Answer::Account { account, .. }) => {
             Some(Step::Changed(Key::Name(String::new()), account.clone()))
         }
-        (_, Answer::Deleted { .. }) => Some(Step::Deleted(Key::Name(String::new()), None)),
+        (_, Answer::Deleted { .. } | Answer::Members { .. }) => {
+            Some(Step::Deleted(Key::Name(String::new()), None))
+        }
     };
     let time = |moment: u64| i64::try_from(moment).unwrap_or(i64::MAX);
     Some(porcupine_rs::Operation {
@@ -215,8 +251,13 @@ fn rejected(asked: &Asked, reason: &Reason) -> Option<Step> {
             Reason::AccountNotFound,
             Asked::Rename { account, .. }
             | Asked::Delete { account, .. }
+            | Asked::Edit { account, .. }
+            | Asked::LogIn { account, .. }
             | Asked::Look { account, .. },
         ) => Some(Step::NotFound(Key::of(account))),
+        (Reason::WrongPassword, Asked::LogIn { account, .. }) => {
+            Some(Step::KeptOut(Key::of(account)))
+        }
         (Reason::LoginNameTaken, Asked::Create { login_name, .. }) => {
             Some(Step::Taken(None, login_name.login_name.as_str().to_owned()))
         }
@@ -277,6 +318,7 @@ mod tests {
             login_name: login_name.to_owned(),
             real_name: "Somebody".to_owned(),
             version: version.to_owned(),
+            attributes: BTreeMap::new(),
         }
     }
 
@@ -285,6 +327,7 @@ mod tests {
             request: request(1),
             login_name: name(text),
             real_name: "Somebody".to_owned(),
+            numbered: false,
         }
     }
 

@@ -1,9 +1,9 @@
 //! What clients asked, and what they were answered.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use quorid_api::Reason;
-use quorid_directory::{LoginName, RequestId};
+use quorid_directory::{GroupName, LoginName, RequestId};
 
 /// One call of the client library, with all its retries.
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub enum Asked {
         login_name: Name,
         /// Its real name.
         real_name: String,
+        /// Whether it gets a POSIX number.
+        numbered: bool,
     },
     /// Give an account another login name.
     Rename {
@@ -53,6 +55,58 @@ pub enum Asked {
         request: RequestId,
         /// The account that is meant.
         account: Which,
+    },
+    /// Give an attribute of an account another value, or none.
+    Edit {
+        /// The same for each retry.
+        request: RequestId,
+        /// The account that is meant.
+        account: Which,
+        /// The attribute's name.
+        attribute: &'static str,
+        /// Its value afterwards.
+        value: Option<String>,
+    },
+    /// Make a group.
+    CreateGroup {
+        /// The same for each retry.
+        request: RequestId,
+        /// Its name.
+        group: GroupName,
+        /// Whether it gets a POSIX number.
+        numbered: bool,
+    },
+    /// Delete a group.
+    DeleteGroup {
+        /// The same for each retry.
+        request: RequestId,
+        /// The group that is meant.
+        group: GroupName,
+    },
+    /// Make an account a member of a group, or no member of it.
+    Member {
+        /// The same for each retry.
+        request: RequestId,
+        /// The group that is meant.
+        group: GroupName,
+        /// The account that is meant.
+        account: Which,
+        /// Whether it is a member afterwards.
+        joins: bool,
+    },
+    /// List the members of a group.
+    Members {
+        /// The group that is meant.
+        group: GroupName,
+        /// How old the answer may be.
+        freshness: Freshness,
+    },
+    /// Check the password of an account, which is right.
+    LogIn {
+        /// The account that is meant.
+        account: Which,
+        /// How old the answer may be.
+        freshness: Freshness,
     },
     /// Look an account up.
     Look {
@@ -101,14 +155,21 @@ pub enum Freshness {
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// An account.
+    /// An account, or a group where a group was meant.
     Account {
         /// As it was at the revision.
         account: Shown,
         /// The revision of the answer.
         revision: u64,
     },
-    /// The account was deleted.
+    /// The members of a group.
+    Members {
+        /// The UUIDs' texts, in their order.
+        members: Vec<String>,
+        /// The revision of the answer.
+        revision: u64,
+    },
+    /// The account or group was deleted.
     Deleted {
         /// The revision of the change.
         revision: u64,
@@ -127,17 +188,19 @@ pub enum Answer {
     },
 }
 
-/// An account as a client sees it.
+/// An account or a group as a client sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shown {
     /// The UUID's text.
     pub id: String,
-    /// Its login name.
+    /// Its login name, or the group's name.
     pub login_name: String,
-    /// Its real name.
+    /// Its real name; empty for a group.
     pub real_name: String,
     /// The revision of its last change, from its etag.
     pub version: String,
+    /// Its other attributes and their values, by name.
+    pub attributes: BTreeMap<String, Vec<String>>,
 }
 
 /// What a client sees of an account.
@@ -147,6 +210,32 @@ pub fn shown(account: quorid_api::Account) -> Shown {
         login_name: account.login_name,
         real_name: account.real_name,
         version: account.etag,
+        attributes: values(account.attributes),
+    }
+}
+
+/// What a client sees of a group.
+pub(crate) fn shown_group(group: quorid_api::Group) -> Shown {
+    Shown {
+        id: group.id,
+        login_name: group.group_name,
+        real_name: String::new(),
+        version: group.etag,
+        attributes: values(group.attributes),
+    }
+}
+
+fn values(attributes: Vec<quorid_api::Attribute>) -> BTreeMap<String, Vec<String>> {
+    let pair = |attribute: quorid_api::Attribute| (attribute.name, attribute.values);
+    attributes.into_iter().map(pair).collect()
+}
+
+impl Shown {
+    /// Whether the account is kept out.
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.attributes
+            .get("disabled")
+            .is_some_and(|values| values == &["true"])
     }
 }
 
@@ -157,6 +246,22 @@ impl Asked {
             Self::Create { .. } => "create",
             Self::Rename { .. } => "rename",
             Self::Delete { .. } => "delete",
+            Self::Edit {
+                attribute: "disabled",
+                value: Some(_),
+                ..
+            } => "disable",
+            Self::Edit {
+                attribute: "disabled",
+                ..
+            } => "enable",
+            Self::Edit { .. } => "edit",
+            Self::CreateGroup { .. } => "create a group",
+            Self::DeleteGroup { .. } => "delete a group",
+            Self::Member { joins: true, .. } => "add a member",
+            Self::Member { joins: false, .. } => "remove a member",
+            Self::Members { .. } => "list members",
+            Self::LogIn { .. } => "log in",
             Self::Look { freshness, .. } => match freshness {
                 Freshness::Linearizable => "look up, linearizable",
                 Freshness::AtLeast(_) => "look up, at least a revision",
@@ -170,8 +275,12 @@ impl Asked {
         match self {
             Self::Create { request, .. }
             | Self::Rename { request, .. }
+            | Self::Edit { request, .. }
+            | Self::CreateGroup { request, .. }
+            | Self::DeleteGroup { request, .. }
+            | Self::Member { request, .. }
             | Self::Delete { request, .. } => Some(*request),
-            Self::Look { .. } => None,
+            Self::Look { .. } | Self::LogIn { .. } | Self::Members { .. } => None,
         }
     }
 }
@@ -182,6 +291,7 @@ impl Answer {
         match self {
             Self::Account { revision, .. }
             | Self::Deleted { revision }
+            | Self::Members { revision, .. }
             | Self::Rejected { revision, .. } => Some(*revision),
             Self::Unavailable { .. } => None,
         }
@@ -190,7 +300,7 @@ impl Answer {
     /// The name of this in the report.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Account { .. } | Self::Deleted { .. } => "done",
+            Self::Account { .. } | Self::Deleted { .. } | Self::Members { .. } => "done",
             Self::Rejected { .. } => "rejected",
             Self::Unavailable { unknown: true } => "unknown",
             Self::Unavailable { unknown: false } => "unavailable",

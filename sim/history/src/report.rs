@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 
-use crate::operation::{Answer, Asked, Operation};
+use crate::operation::{Answer, Operation};
 
 /// The figures of all operations, and of those that changed something.
 const OPERATIONS: &str = "operations";
@@ -42,7 +42,7 @@ impl Report {
             let (asked, answer) = (operation.asked.kind(), operation.answer.kind());
             self.add(OPERATIONS, 1);
             self.add(&format!("operation: {asked}: {answer}"), 1);
-            let look_up = matches!(operation.asked, Asked::Look { .. });
+            let look_up = operation.asked.request().is_none();
             if let (false, Answer::Account { .. } | Answer::Deleted { .. }) =
                 (look_up, &operation.answer)
             {

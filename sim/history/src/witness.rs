@@ -9,7 +9,7 @@ use std::{
 use quorid_api::Reason;
 use quorid_directory::{
     Change, Done, Event, Kind, LOGIN_NAME, Membership, MemoryDirectory, Object, ObjectId, Outcome,
-    REAL_NAME, Rejection, RequestId, Revision, UniqueKey, decide,
+    POSIX_NUMBER, REAL_NAME, Rejection, RequestId, Revision, UniqueKey, decide,
 };
 use quorid_server::state::decode_command;
 use quorid_storage::Payload;
@@ -18,6 +18,10 @@ use crate::{
     linearizability::{self, Effect},
     operation::{Answer, Asked, Freshness, Operation, Shown, Which},
 };
+
+use groups::{has, others};
+
+mod groups;
 
 /// What was committed, by index: term and payload.
 pub type CommittedLog = BTreeMap<u64, (u64, Payload)>;
@@ -56,7 +60,13 @@ pub fn check(
         }
     }
     if let Some(listed) = listed {
-        let expected: Vec<Shown> = replay.model.objects().values().map(shown).collect();
+        let expected: Vec<Shown> = {
+            let objects = replay.model.objects().values();
+            objects
+                .filter(|it| it.kind == Kind::Person)
+                .map(shown)
+                .collect()
+        };
         if listed != expected {
             checked.violations.push(format!(
                 "in the end the cluster lists {listed:?}, but its log says {expected:?}"
@@ -82,6 +92,12 @@ struct Replay {
     objects: BTreeMap<ObjectId, Timeline<Object>>,
     /// Who is a member of what now.
     memberships: BTreeSet<Membership>,
+    /// The members of each group, by id.
+    members: BTreeMap<ObjectId, Timeline<BTreeSet<ObjectId>>>,
+    /// Who was given each number, also those that are gone.
+    numbers: BTreeMap<u64, ObjectId>,
+    /// The last index in the log.
+    last: u64,
 }
 
 /// From which revision on it is what; nothing before the first.
@@ -103,6 +119,7 @@ impl Replay {
                 checked.violations.push(why);
                 return None;
             }
+            replay.last = index;
             let Payload::Command(bytes) = payload else {
                 continue;
             };
@@ -151,6 +168,9 @@ impl Replay {
     fn breaks_a_rule(&self, event: &Event) -> Option<String> {
         match event {
             Event::ObjectStored(object) => {
+                if let Some(why) = self.gives_a_number_again(object) {
+                    return Some(why);
+                }
                 let last = self.objects.get(&object.id)?.last()?;
                 let gone = last.1.is_none();
                 gone.then(|| format!("{} was an account's before", object.id))
@@ -230,12 +250,15 @@ impl Replay {
             timeline.push((index, holder));
         };
         match event {
-            Event::ObjectStored(now) => object(now.id, Some(now)),
+            Event::ObjectStored(now) => {
+                object(now.id, Some(now));
+                self.note_numbers(now);
+            }
             Event::ObjectRemoved { id } => object(*id, None),
             Event::UniqueTaken { key, holder } => unique(key, Some(*holder)),
             Event::UniqueFreed { key } => unique(key, None),
-            Event::MemberAdded(membership) => drop(self.memberships.insert(*membership)),
-            Event::MemberRemoved(membership) => drop(self.memberships.remove(membership)),
+            Event::MemberAdded(membership) => self.note_member(index, *membership, true),
+            Event::MemberRemoved(membership) => self.note_member(index, *membership, false),
             Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
             | Event::NumbersCounted { .. }
@@ -280,8 +303,18 @@ impl Replay {
             Asked::Look { account, freshness } => {
                 self.explains_look(account, *freshness, &operation.answer, floor)
             }
+            Asked::LogIn { account, freshness } => {
+                self.explains_login(account, *freshness, operation, floor)
+            }
+            Asked::Members { group, freshness } => {
+                self.explains_members(group, *freshness, &operation.answer, floor)
+            }
             Asked::Create { request, .. }
             | Asked::Rename { request, .. }
+            | Asked::Edit { request, .. }
+            | Asked::CreateGroup { request, .. }
+            | Asked::DeleteGroup { request, .. }
+            | Asked::Member { request, .. }
             | Asked::Delete { request, .. } => self.explains_change(*request, operation, floor),
         }
     }
@@ -299,17 +332,12 @@ impl Replay {
                 (None, *revision)
             }
             Answer::Rejected { reason, .. } => return Err(format!("unexpected reason {reason}")),
-            Answer::Deleted { .. } => return Err("a look-up deleted".to_owned()),
+            Answer::Deleted { .. } | Answer::Members { .. } => {
+                return Err("a look-up got another answer".to_owned());
+            }
             Answer::Unavailable { .. } => return Ok(()),
         };
-        let needed = match freshness {
-            Freshness::Linearizable => floor,
-            Freshness::AtLeast(revision) => revision,
-            Freshness::Stale => 0,
-        };
-        if revision < needed {
-            return Err(format!("stale: it had to see revision {needed}"));
-        }
+        is_fresh(freshness, revision, floor)?;
         let expected = self.at(which, revision).map(shown);
         if found != expected.as_ref() {
             return Err(format!("at revision {revision} it was {expected:?}"));
@@ -335,6 +363,7 @@ impl Replay {
             }
             answered @ (Answer::Account { .. }
             | Answer::Deleted { .. }
+            | Answer::Members { .. }
             | Answer::Rejected { .. }) => answered,
         };
         let Some(outcome) = outcome else {
@@ -393,18 +422,32 @@ impl Replay {
                 Asked::Create {
                     login_name,
                     real_name,
+                    numbered,
                     ..
                 },
                 Done::Created,
             ) => {
                 let named = object.login_name() == login_name.login_name.as_str();
-                (None, named && object.text(REAL_NAME) == real_name)
+                let numbered = object.values(POSIX_NUMBER).is_empty() != *numbered;
+                (
+                    None,
+                    named && numbered && object.text(REAL_NAME) == real_name,
+                )
             }
             (Asked::Rename { account, to, .. }, Done::Changed) => {
                 (Some(account), object.login_name() == to.login_name.as_str())
             }
             (Asked::Delete { account, .. }, Done::Deleted) => (Some(account), true),
-            _ => (None, false),
+            (
+                Asked::Edit {
+                    account,
+                    attribute,
+                    value,
+                    ..
+                },
+                Done::Changed,
+            ) => (Some(account), has(object, attribute, value.as_deref())),
+            (asked, _) => (None, self.is_group_as_asked(asked, change, revision)),
         };
         let named = which.is_none_or(|which| {
             let before = self.at(which, revision.saturating_sub(1));
@@ -449,10 +492,27 @@ impl Floors {
 fn shown(account: &Object) -> Shown {
     Shown {
         id: account.id.to_string(),
-        login_name: account.login_name().to_owned(),
+        login_name: match account.kind {
+            Kind::Person => account.login_name().to_owned(),
+            Kind::Group => account.group_name().to_owned(),
+        },
         real_name: account.text(REAL_NAME).to_owned(),
         version: format!("{:x}", account.version.0),
+        attributes: others(account),
     }
+}
+
+/// Whether an answer of this revision is as fresh as was asked for.
+fn is_fresh(freshness: Freshness, revision: u64, floor: u64) -> Result<(), String> {
+    let needed = match freshness {
+        Freshness::Linearizable => floor,
+        Freshness::AtLeast(revision) => revision,
+        Freshness::Stale => 0,
+    };
+    if revision < needed {
+        return Err(format!("stale: it had to see revision {needed}"));
+    }
+    Ok(())
 }
 
 /// What a client is answered.

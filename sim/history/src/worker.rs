@@ -3,18 +3,26 @@
 
 use std::{fmt, time::Duration};
 
-use quorid_api::{AccountName, Client, DeleteAccount, Error, NewAccount, Read, UpdateAccount};
+use quorid_api::{
+    AccountName, AttributeEdit, ChangeMembers, Client, DeleteAccount, DeleteGroup, Error,
+    GroupName, MemberName, NewAccount, NewGroup, Read, UpdateAccount,
+};
 use quorid_directory::{LoginName, RequestId};
 use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
     chance::Chance,
-    operation::{Answer, Asked, Freshness, Name, Operation, Which, shown},
+    operation::{Answer, Asked, Freshness, Name, Operation, Shown, Which, shown, shown_group},
 };
 
 /// Few, so that clients collide.
 const NAMES: [&str; 6] = ["ana", "bruno", "clara", "dino", "ema", "filip"];
+
+/// Fewer still.
+const GROUPS: [&str; 2] = ["staff", "guests"];
+/// Of every account, where clients log in.
+const PASSWORD: &str = "the same for all";
 
 /// For how long a client waits for an answer, ms: some give up soon, and don't know what
 /// became of it.
@@ -46,6 +54,9 @@ pub struct Habits {
     pub stale_reads: bool,
     /// A retry has another request id than the first try.
     pub new_request_ids: bool,
+    /// No bug: an operator, who also gives numbers, edits attributes, changes groups and their
+    /// members, disables accounts and logs in.
+    pub all_of_it: bool,
 }
 
 /// One client, until the time is over.
@@ -107,11 +118,20 @@ impl<W: World> Worker<W> {
                 Asked::Create { login_name, .. } => Which::Name(login_name.clone()),
                 Asked::Rename { to, .. } => Which::Name(to.clone()),
                 Asked::Delete { account, .. } => account.clone(),
-                Asked::Look { .. } => continue,
+                Asked::Look { .. }
+                | Asked::LogIn { .. }
+                | Asked::Edit { .. }
+                | Asked::CreateGroup { .. }
+                | Asked::DeleteGroup { .. }
+                | Asked::Member { .. }
+                | Asked::Members { .. } => continue,
             };
             match self.ask(asked).await {
                 Answer::Unavailable { .. } => {}
-                Answer::Account { .. } | Answer::Deleted { .. } | Answer::Rejected { .. } => {
+                Answer::Account { .. }
+                | Answer::Members { .. }
+                | Answer::Deleted { .. }
+                | Answer::Rejected { .. } => {
                     return Some(named);
                 }
             }
@@ -127,11 +147,15 @@ impl<W: World> Worker<W> {
             self.ids.clear();
         }
         let request = request_id(&mut self.chance, self.world.now_ms());
+        if self.habits.all_of_it && self.chance.percent(40) {
+            return self.choose_more(request);
+        }
         match self.chance.within(0..=99) {
             0..=29 => Asked::Create {
                 request,
                 login_name: self.login_name(),
                 real_name: format!("Person {}", self.chance.within(0..=999)),
+                numbered: self.habits.all_of_it && self.chance.percent(50),
             },
             30..=49 => Asked::Rename {
                 request,
@@ -144,13 +168,66 @@ impl<W: World> Worker<W> {
             },
             _ => Asked::Look {
                 account: self.which(),
-                freshness: match self.chance.within(0..=9) {
-                    0..=5 => Freshness::Linearizable,
-                    6 => Freshness::AtLeast(self.revision),
-                    _ => Freshness::Stale,
-                },
+                freshness: self.freshness(),
             },
         }
+    }
+
+    /// What it asks next, of what accounts have beside their names.
+    fn choose_more(&mut self, request: RequestId) -> Asked {
+        match self.chance.within(0..=99) {
+            0..=17 => Asked::Edit {
+                request,
+                account: self.which(),
+                attribute: "title",
+                value: match self.chance.within(0..=3) {
+                    0 => None,
+                    title => Some(format!("Title {title}")),
+                },
+            },
+            18..=39 => Asked::Edit {
+                request,
+                account: self.which(),
+                attribute: "disabled",
+                value: self.chance.percent(50).then(|| "true".to_owned()),
+            },
+            40..=59 => Asked::LogIn {
+                account: self.which(),
+                freshness: self.freshness(),
+            },
+            60..=67 => Asked::CreateGroup {
+                request,
+                group: self.group(),
+                numbered: self.chance.percent(50),
+            },
+            68..=70 => Asked::DeleteGroup {
+                request,
+                group: self.group(),
+            },
+            71..=89 => Asked::Member {
+                request,
+                group: self.group(),
+                account: self.which(),
+                joins: self.chance.percent(70),
+            },
+            _ => Asked::Members {
+                group: self.group(),
+                freshness: self.freshness(),
+            },
+        }
+    }
+
+    fn freshness(&mut self) -> Freshness {
+        match self.chance.within(0..=9) {
+            0..=5 => Freshness::Linearizable,
+            6 => Freshness::AtLeast(self.revision),
+            _ => Freshness::Stale,
+        }
+    }
+
+    fn group(&mut self) -> quorid_directory::GroupName {
+        let name = *self.chance.one_of(&GROUPS);
+        quorid_directory::GroupName::parse(name).expect("the names are valid")
     }
 
     /// Its names are those of the other's cell.
@@ -196,12 +273,17 @@ impl<W: World> Worker<W> {
                 Answer::Unavailable { .. } => Answer::Unavailable { unknown: true },
                 known @ (Answer::Account { .. }
                 | Answer::Deleted { .. }
+                | Answer::Members { .. }
                 | Answer::Rejected { .. }) => known,
             };
         }
         self.world
             .note(format_args!("{} hears {answer:?}", self.name));
-        if let Answer::Account { account, .. } = &answer {
+        let of_a_group = matches!(
+            asked,
+            Asked::CreateGroup { .. } | Asked::Member { .. } | Asked::Members { .. }
+        );
+        if let (false, Answer::Account { account, .. }) = (of_a_group, &answer) {
             self.ids.push(account.id.clone());
             if self.ids.len() > 8 {
                 self.ids.remove(0);
@@ -233,6 +315,15 @@ impl<W: World> Worker<W> {
         again
     }
 
+    fn read(&self, freshness: Freshness) -> Read {
+        match freshness {
+            Freshness::Linearizable if self.habits.stale_reads => Read::Stale,
+            Freshness::Linearizable => Read::Linearizable,
+            Freshness::AtLeast(revision) => Read::AtLeast(revision),
+            Freshness::Stale => Read::Stale,
+        }
+    }
+
     async fn call(&mut self, asked: &Asked) -> Answer {
         let patience = *self.chance.one_of(self.patience_ms);
         // A session of its own has the revision of just this answer.
@@ -243,14 +334,21 @@ impl<W: World> Worker<W> {
                 request,
                 login_name,
                 real_name,
+                numbered,
             } => {
                 let account = NewAccount {
                     login_name: login_name.spelled.clone(),
                     real_name: real_name.clone(),
                     request_id: Some(request.uuid()),
+                    assign_posix_number: *numbered,
+                    password: self.habits.all_of_it.then(|| PASSWORD.into()),
                     ..NewAccount::default()
                 };
-                client.create_account(account).await.map(Some)
+                client
+                    .create_account(account)
+                    .await
+                    .map(shown)
+                    .map(Told::Object)
             }
             Asked::Rename {
                 request,
@@ -260,31 +358,110 @@ impl<W: World> Worker<W> {
                 let mut change = UpdateAccount::of(account_name(account));
                 change.login_name = Some(to.spelled.clone());
                 change.request_id = Some(request.uuid());
-                client.update_account(change).await.map(Some)
+                client
+                    .update_account(change)
+                    .await
+                    .map(shown)
+                    .map(Told::Object)
             }
             Asked::Delete { request, account } => {
                 let mut removal = DeleteAccount::of(account_name(account));
                 removal.request_id = Some(request.uuid());
-                client.delete_account(removal).await.map(|()| None)
+                client.delete_account(removal).await.map(|()| Told::Deleted)
             }
             Asked::Look { account, freshness } => {
-                let read = match freshness {
-                    Freshness::Linearizable if self.habits.stale_reads => Read::Stale,
-                    Freshness::Linearizable => Read::Linearizable,
-                    Freshness::AtLeast(revision) => Read::AtLeast(*revision),
-                    Freshness::Stale => Read::Stale,
-                };
+                let read = self.read(*freshness);
                 let account = client.get_account(&account_name(account), read).await;
-                account.map(Some)
+                account.map(shown).map(Told::Object)
+            }
+            Asked::Edit {
+                request,
+                account,
+                attribute,
+                value,
+            } => {
+                let mut change = UpdateAccount::of(account_name(account));
+                change.edits = vec![match value {
+                    Some(value) => AttributeEdit::replace(attribute, [value.clone()]),
+                    None => AttributeEdit::clear(attribute),
+                }];
+                change.request_id = Some(request.uuid());
+                client
+                    .update_account(change)
+                    .await
+                    .map(shown)
+                    .map(Told::Object)
+            }
+            Asked::LogIn { account, freshness } => {
+                let (name, password) = (account_name(account), PASSWORD.into());
+                let read = self.read(*freshness);
+                let account = client.check_password(&name, &password, read).await;
+                account.map(shown).map(Told::Object)
+            }
+            Asked::CreateGroup {
+                request,
+                group,
+                numbered,
+            } => {
+                let group = NewGroup {
+                    group_name: group.as_str().to_owned(),
+                    assign_posix_number: *numbered,
+                    request_id: Some(request.uuid()),
+                    ..NewGroup::default()
+                };
+                client
+                    .create_group(group)
+                    .await
+                    .map(shown_group)
+                    .map(Told::Object)
+            }
+            Asked::DeleteGroup { request, group } => {
+                let removal = DeleteGroup {
+                    group: GroupName::Name(group.as_str().to_owned()),
+                    etag: None,
+                    request_id: Some(request.uuid()),
+                };
+                client.delete_group(removal).await.map(|()| Told::Deleted)
+            }
+            Asked::Member {
+                request,
+                group,
+                account,
+                joins,
+            } => {
+                let member = vec![MemberName::Account(account_name(account))];
+                let (add, remove) = match joins {
+                    true => (member, Vec::new()),
+                    false => (Vec::new(), member),
+                };
+                let change = ChangeMembers {
+                    group: GroupName::Name(group.as_str().to_owned()),
+                    etag: None,
+                    add,
+                    remove,
+                    request_id: Some(request.uuid()),
+                };
+                client
+                    .change_members(change)
+                    .await
+                    .map(shown_group)
+                    .map(Told::Object)
+            }
+            Asked::Members { group, freshness } => {
+                let name = GroupName::Name(group.as_str().to_owned());
+                let read = self.read(*freshness);
+                let page = client.list_members(&name, 0, "", read).await;
+                page.map(|page| {
+                    let members = page.members.into_iter().map(|member| member.id);
+                    Told::Members(members.collect())
+                })
             }
         };
         let revision = client.last_revision();
         match result {
-            Ok(Some(account)) => Answer::Account {
-                account: shown(account),
-                revision,
-            },
-            Ok(None) => Answer::Deleted { revision },
+            Ok(Told::Object(account)) => Answer::Account { account, revision },
+            Ok(Told::Members(members)) => Answer::Members { members, revision },
+            Ok(Told::Deleted) => Answer::Deleted { revision },
             Err(Error::Rejected(rejected)) => Answer::Rejected {
                 reason: rejected.reason,
                 revision,
@@ -298,6 +475,13 @@ impl<W: World> Worker<W> {
             }
         }
     }
+}
+
+/// What came of a call.
+enum Told {
+    Object(Shown),
+    Members(Vec<String>),
+    Deleted,
 }
 
 /// Two clients in turn: the first one changes an account through whoever leads, the second one
@@ -337,7 +521,10 @@ impl<W: World> Prober<W> {
             self.reader.follow_cell_of(&self.writer);
             match self.reader.ask(Asked::Look { account, freshness }).await {
                 Answer::Unavailable { .. } => probed.refused += 1,
-                Answer::Account { .. } | Answer::Deleted { .. } | Answer::Rejected { .. } => {
+                Answer::Account { .. }
+                | Answer::Members { .. }
+                | Answer::Deleted { .. }
+                | Answer::Rejected { .. } => {
                     probed.answered += 1;
                     if let Some(tell) = answered.take() {
                         tell();

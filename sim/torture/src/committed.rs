@@ -105,8 +105,8 @@ pub(crate) fn compare(logs: &[ServerLog], applied: u64) -> (CommittedLog, Vec<St
 mod tests {
     use bytes::Bytes;
     use quorid_directory::{
-        ClientAddress, Command, Edit, Kind, LoginName, ObjectId, Operation as Change, OperatorName, Principal,
-        RealName, Time,
+        ClientAddress, Command, Edit, Kind, LoginName, ObjectId, Operation as Change, OperatorName,
+        Principal, RealName, Time,
     };
     use quorid_history::{Answer, Asked, Operation, Shown, chance::Chance, request_id, witness};
     use quorid_server::state::encode_command;
@@ -185,6 +185,7 @@ mod tests {
                 request: command.request,
                 login_name: name.clone(),
                 real_name: "Somebody".to_owned(),
+                numbered: false,
             },
             cell: 1,
             invoked: 2 * index,
@@ -197,6 +198,7 @@ mod tests {
                     login_name: name.spelled,
                     real_name: "Somebody".to_owned(),
                     version: format!("{index:x}"),
+                    attributes: BTreeMap::new(),
                 },
                 revision: index,
             },

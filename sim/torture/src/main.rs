@@ -188,6 +188,7 @@ async fn torture(options: &Options, stage: Option<PathBuf>) -> anyhow::Result<Ex
         servers,
         workers: options.workers,
         habits: Habits {
+            all_of_it: false,
             stale_reads: matches!(options.flaw, Some(Flaw::StaleReads)),
             new_request_ids: matches!(options.flaw, Some(Flaw::NewRequestIds)),
         },

@@ -9,7 +9,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use quorid_history::{Answer, Asked, Operation, World};
+use quorid_history::{Answer, Operation, World};
 
 /// Clones are the same one.
 #[derive(Clone, Default)]
@@ -97,7 +97,7 @@ impl World for Record {
     }
 
     fn record(&self, operation: Operation) {
-        let look_up = matches!(operation.asked, Asked::Look { .. });
+        let look_up = operation.asked.request().is_none();
         let done = matches!(
             operation.answer,
             Answer::Account { .. } | Answer::Deleted { .. }
