@@ -459,6 +459,38 @@ mod tests {
     }
 
     #[test]
+    fn an_account_logs_in_unless_it_is_disabled() {
+        let ana = account("1", "ana", "a");
+        let mut disabled = account("1", "ana", "b");
+        let value = vec!["true".to_owned()];
+        disabled.attributes.insert("disabled".to_owned(), value);
+        let log_in = || Asked::LogIn {
+            account: Which::Name(name("ana")),
+            freshness: Freshness::Linearizable,
+        };
+        let edit = Asked::Edit {
+            request: request(4),
+            account: Which::Name(name("ana")),
+            attribute: "disabled",
+            value: Some("true".to_owned()),
+        };
+        let kept_out = || rejected(Reason::WrongPassword);
+        for (before, after, wrong) in [
+            (told(&ana), kept_out(), 0),
+            (told(&ana), told(&disabled), 1),
+            (kept_out(), kept_out(), 1),
+        ] {
+            let mut history = History::default();
+            history
+                .add(create("ana"), told(&ana), 1, 2)
+                .add(log_in(), before, 3, 4)
+                .add(edit.clone(), told(&disabled), 5, 6)
+                .add(log_in(), after, 7, 8);
+            assert_eq!(history.wrong().len(), wrong);
+        }
+    }
+
+    #[test]
     fn a_name_that_is_free_is_not_taken() {
         let mut history = History::default();
         history.add(create("ana"), rejected(Reason::LoginNameTaken), 1, 2);
