@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use quorid_directory::{
     ATTRIBUTES, Attribute, ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName,
-    NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Role, Selector, Syntax, Time, Value,
-    Verifier, VerifierChange,
+    NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Role,
+    Selector, Syntax, Time, Value, Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
 use quorid_storage::Payload;

@@ -111,7 +111,11 @@ impl Replay {
                 let why = || "an account that was not disabled was kept out".to_owned();
                 was.then_some(()).ok_or_else(why)
             }
-            _ => self.explains_look(account, freshness, answer, floor),
+            Answer::Account { .. }
+            | Answer::Members { .. }
+            | Answer::Deleted { .. }
+            | Answer::Rejected { .. }
+            | Answer::Unavailable { .. } => self.explains_look(account, freshness, answer, floor),
         }
     }
 
