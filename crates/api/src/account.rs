@@ -112,6 +112,8 @@ pub struct NewAccount {
     pub assign_posix_number: bool,
     /// None: anyone who may change accounts at all may change this one.
     pub password: Option<Password>,
+    /// In place of the password, a hash that another program made of it. Only operators may give one.
+    pub password_hash: Option<Password>,
     /// A UUID of version 7. None: the library makes one, the same for every retry.
     pub request_id: Option<Uuid>,
 }
@@ -124,6 +126,8 @@ pub enum PasswordChange {
     Keep,
     /// Becomes this one.
     Set(Password),
+    /// Becomes the one that another program made this hash of. Only operators may give one.
+    SetHash(Password),
     /// The account has none afterwards.
     Remove,
 }

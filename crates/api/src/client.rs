@@ -186,6 +186,7 @@ impl Client {
                 ..Account::default()
             }),
             password: in_clear(account.password),
+            password_hash: in_clear(account.password_hash),
             assign_posix_number: account.assign_posix_number,
             request_id: request_id(account.request_id),
         };
@@ -195,6 +196,11 @@ impl Client {
     /// Changes an account and returns it as it is then.
     pub async fn update_account(&self, change: UpdateAccount) -> Result<Account, Error> {
         let password_changes = change.password != PasswordChange::Keep;
+        let (new_password, new_password_hash) = match change.password {
+            PasswordChange::Set(password) => (Some(password), None),
+            PasswordChange::SetHash(hash) => (None, Some(hash)),
+            PasswordChange::Keep | PasswordChange::Remove => (None, None),
+        };
         let paths = [
             ("login_name", change.login_name.is_some()),
             ("real_name", change.real_name.is_some()),
@@ -213,10 +219,8 @@ impl Client {
                 paths: paths.map(|(path, _)| path.to_owned()).collect(),
             }),
             current_password: in_clear(change.current_password),
-            new_password: match change.password {
-                PasswordChange::Set(password) => in_clear(Some(password)),
-                PasswordChange::Keep | PasswordChange::Remove => String::new(),
-            },
+            new_password: in_clear(new_password),
+            new_password_hash: in_clear(new_password_hash),
             request_id: request_id(change.request_id),
             edits: change.edits,
         };

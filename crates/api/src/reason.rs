@@ -91,6 +91,8 @@ reasons! {
     InvalidPassword = "INVALID_PASSWORD",
     /// Too short, or one of the most common ones.
     WeakPassword = "WEAK_PASSWORD",
+    /// Not a hash of a password that could be checked.
+    InvalidPasswordHash = "INVALID_PASSWORD_HASH",
     /// Not `accounts/...`, or not a UUID.
     InvalidAccountName = "INVALID_ACCOUNT_NAME",
     /// Not `groups/...`, or not a UUID, or no group can have that name.

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failu
             assign_posix_number: args.attributes.posix,
             attributes: args.attributes.values(),
             password,
-            request_id: None,
+            ..NewAccount::default()
         })
         .await?;
     let record = Record::from(account);

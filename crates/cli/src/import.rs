@@ -46,6 +46,7 @@ Examples:
   quorid import people.jsonl --rejected rejected.csv
   quorid import people.csv --ignore floor --ignore room
   quorid import people.csv --map username=login_name --map 'E-mail=mail' --map 'Full name=real_name'
+  quorid import people.csv --map 'Hash=password_hash'
   quorid import people.csv --update          changes the accounts that are there already
   quorid import people.csv --update --dry-run
   quorid export | quorid import - --servers other:7400 --ca other/ca.crt
@@ -55,7 +56,8 @@ mail, in any order; several values of an attribute are lines of one quoted field
 one object with login_name, real_name, password and attributes a line. --map reads columns of other names,
 without regard to case and to spaces around them; where no column is the real name, the given and the
 family name are it. The number in the column posix_number is the account's; of auto, the directory gives it
-the next one. The read-only columns of an export are accepted and ignored; another is an error
+the next one. The column password_hash has hashes of passwords that another program made: argon2, bcrypt,
+sha512-crypt, pbkdf2, scrypt, {SSHA} and the like. The read-only columns of an export are accepted and ignored; another is an error
 unless --ignore or --map names it.
 
 With --update, the account of a line's id, or else of its login name, gets the values that the line gives.

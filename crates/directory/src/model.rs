@@ -79,8 +79,9 @@ pub enum InvalidClientAddress {
     },
 }
 
-/// What a password is checked against: a PHC string, such as `$argon2id$v=19$...`; 1 to 256
-/// bytes of printable ASCII. Not shown by `Debug`.
+/// What a password is checked against: a hash such as `$argon2id$v=19$...`, or one that another
+/// program made, such as `$6$...` or `{SSHA}...`; 1 to 256 bytes of printable ASCII. Not shown by
+/// `Debug`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Verifier(String);
 
@@ -93,7 +94,7 @@ impl Verifier {
         if text.is_empty() || text.len() > Self::BYTES_MAX {
             return Err(InvalidVerifier::Length { bytes: text.len() });
         }
-        if !text.starts_with('$') {
+        if !text.starts_with(['$', '{']) {
             return Err(InvalidVerifier::Shape);
         }
         match first_not_graphic(text) {
@@ -102,7 +103,7 @@ impl Verifier {
         }
     }
 
-    /// The verifier as a PHC string.
+    /// The verifier as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -126,8 +127,11 @@ pub enum InvalidVerifier {
         /// The number of bytes that it has.
         bytes: usize,
     },
-    /// Not a PHC string.
-    #[error("password verifier is not a PHC string; it must look like `$argon2id$v=19$m=...`")]
+    /// Not a hash.
+    #[error(
+        "password verifier is not a password hash; it must look like `$argon2id$v=19$m=...` or \
+         `{{SSHA}}...`"
+    )]
     Shape,
     /// Not printable ASCII.
     #[error(

@@ -4,17 +4,21 @@
 //! threads of its own choosing, never on one that replicates, and when the queue is full it
 //! refuses rather than let everybody wait.
 
+mod scheme;
+
 use std::{fmt, sync::Arc};
 
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version,
-    password_hash::{PasswordHash, SaltString},
-};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version, password_hash::SaltString};
 use quorid_directory::{Password, Verifier, WeakPassword};
 use quorid_storage::{Fault, OrFault as _};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use self::scheme::Scheme;
+pub use self::scheme::{
+    BCRYPT_COST_MAX, InvalidHash, PBKDF2_ITERATIONS_MAX, SCRYPT_BYTES_MAX, SHA512_CRYPT_ROUNDS_MAX,
+    given_hash,
+};
 use crate::{elsewhere::elsewhere, seams::Entropy};
 
 /// Most memory that one hash may take, KiB. Holds for stored verifiers too.
@@ -155,6 +159,12 @@ impl Passwords {
         Ok(fits && somebody)
     }
 
+    /// Whether this server would make such a verifier: by its algorithm and with its parameters.
+    pub fn are_as_made_here(&self, verifier: &Verifier) -> bool {
+        let scheme = Scheme::parse(verifier.as_str());
+        scheme.is_ok_and(|scheme| scheme.is_argon2id_of(&self.params))
+    }
+
     /// Hashes that run or wait now.
     #[must_use]
     pub fn in_flight(&self) -> usize {
@@ -197,30 +207,29 @@ fn hash(params: &Params, password: &[u8], salt: &SaltString) -> Result<Verifier,
 }
 
 fn verify(password: &[u8], verifier: &Verifier) -> Result<bool, Fault> {
-    const DOING: &str = "using a stored password verifier";
-    let phc = PasswordHash::new(verifier.as_str()).or_fault(DOING)?;
-    let params = Params::try_from(&phc).or_fault(DOING)?;
-    within_bounds(&params)?;
-    match Argon2::default().verify_password(password, &phc) {
-        Ok(()) => Ok(true),
-        Err(argon2::password_hash::Error::Password) => Ok(false),
-        Err(error) => Err(error).or_fault(DOING),
-    }
+    let scheme = Scheme::parse(verifier.as_str());
+    let scheme = scheme.or_fault("using a stored password verifier")?;
+    Ok(scheme.fits(password))
 }
 
 fn within_bounds(params: &Params) -> Result<(), Fault> {
-    let bounds = [
-        ("memory, KiB", params.m_cost(), MEMORY_KIB_MAX),
-        ("iterations", params.t_cost(), ITERATIONS_MAX),
-        ("parallelism", params.p_cost(), PARALLELISM_MAX),
-    ];
-    for (what, value, max) in bounds {
-        if value > max {
-            let why = format!("{what}: {value} is more than {max}");
-            return Err(Fault::new("reading the parameters of Argon2id", why));
+    match over_bounds(params) {
+        None => Ok(()),
+        Some((what, value, most)) => {
+            let why = format!("{what}: {value} is more than {most}");
+            Err(Fault::new("reading the parameters of Argon2id", why))
         }
     }
-    Ok(())
+}
+
+/// The parameter of Argon2 that is too great, what it is, and what it may be.
+fn over_bounds(params: &Params) -> Option<(&'static str, u32, u32)> {
+    let bounds = [
+        ("memory in KiB", params.m_cost(), MEMORY_KIB_MAX),
+        ("number of iterations", params.t_cost(), ITERATIONS_MAX),
+        ("parallelism", params.p_cost(), PARALLELISM_MAX),
+    ];
+    bounds.into_iter().find(|(_, value, most)| value > most)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod cluster;
 mod error;
 mod groups;
+mod hash_anew;
 mod logins;
 mod proof;
 mod requests;
@@ -103,10 +104,13 @@ impl Service {
             false => Strangers::MayNot,
         };
         let principal = self.principal(caller, strangers, action, what).await?;
+        if new.verifier.is_some() {
+            self.may_give_hashes(&principal)?;
+        }
         self.node.leading()?;
         let verifier = match new.password {
             Some(password) => Some(self.passwords.hash_new(password).await?),
-            None => None,
+            None => new.verifier,
         };
         let operation = Operation::Create {
             id: self.new_object_id(),
@@ -139,10 +143,14 @@ impl Service {
             let what = "changing one's own login name";
             return Err(Denied::OperatorNeeded { what }.into());
         }
+        if matches!(change.password, PasswordChange::SetVerifier(_)) {
+            self.may_give_hashes(&proven.principal)?;
+        }
         // Hashed only for those who may, or may be told that the account is missing.
         let verifier = match &change.password {
             PasswordChange::Keep => VerifierChange::Keep,
             PasswordChange::Remove => VerifierChange::Remove,
+            PasswordChange::SetVerifier(verifier) => VerifierChange::Set(verifier.clone()),
             PasswordChange::Set(password) => {
                 VerifierChange::Set(self.passwords.hash_new(password.clone()).await?)
             }
@@ -267,12 +275,18 @@ impl Service {
             Err(_) => None,
         };
         drop(view);
-        let fits = self.passwords.verify(password, verifier).await?;
+        let fits = self
+            .passwords
+            .verify(password.clone(), verifier.clone())
+            .await?;
         match found {
-            Ok(account) if fits && self.lets_in(&account) => Ok(Answer {
-                value: Sight::ALL.show(account),
-                revision,
-            }),
+            Ok(account) if fits && self.lets_in(&account) => {
+                let anew = self.hash_anew(caller, &account, password, verifier).await;
+                Ok(anew.unwrap_or_else(|| Answer {
+                    value: Sight::ALL.show(account),
+                    revision,
+                }))
+            }
             Err(missing) if self.access.names_are_public() || caller.operator.is_some() => {
                 Err(Error::rejected(missing, revision))
             }
@@ -306,7 +320,7 @@ impl Service {
         let Some(login) = login else {
             return Ok((self.node.read()?, Sight::ALL));
         };
-        let principal = self.authenticate(login).await?;
+        let principal = self.authenticate(caller, login).await?;
         let view = self.node.read()?;
         let sight = self.sight(&view, &principal)?;
         Ok((view, sight))

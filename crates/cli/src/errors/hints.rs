@@ -50,6 +50,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         | Reason::InvalidFilter
         | Reason::InvalidPassword
         | Reason::WeakPassword
+        | Reason::InvalidPasswordHash
         | Reason::InvalidAccountName
         | Reason::InvalidRequestId
         | Reason::InvalidPageToken

@@ -14,13 +14,15 @@ pub(super) enum Field {
     Attribute(&'static Attribute),
     /// The password in clear.
     Password,
+    /// A hash that another program made of the password.
+    PasswordHash,
     /// The id, by which an update finds the account.
     Id,
 }
 
 impl Field {
     /// The fields that are no attributes.
-    const OTHERS: [Self; 2] = [Self::Password, Self::Id];
+    const OTHERS: [Self; 3] = [Self::Password, Self::PasswordHash, Self::Id];
 
     /// All that can be imported, in the order of an export.
     fn all() -> impl Iterator<Item = Self> {
@@ -31,6 +33,7 @@ impl Field {
         match self {
             Self::Attribute(attribute) => attribute.name,
             Self::Password => "password",
+            Self::PasswordHash => "password_hash",
             Self::Id => "id",
         }
     }
@@ -38,7 +41,7 @@ impl Field {
     pub(super) fn is_single(self) -> bool {
         match self {
             Self::Attribute(attribute) => attribute.values_max == 1,
-            Self::Password | Self::Id => true,
+            Self::Password | Self::PasswordHash | Self::Id => true,
         }
     }
 

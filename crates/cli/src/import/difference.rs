@@ -15,7 +15,7 @@ pub(super) struct Difference {
     login_name: Option<String>,
     real_name: Option<String>,
     edits: Vec<AttributeEdit>,
-    password: Option<Password>,
+    password: PasswordChange,
 }
 
 impl Difference {
@@ -28,7 +28,12 @@ impl Difference {
         let edits = edits.map(|it| AttributeEdit::replace(&it.name, it.values.clone()));
         let assigns = line.assign_posix_number && !has_posix_number(account);
         let assigned = assigns.then(|| AttributeEdit::assign(POSIX_NUMBER_NAME));
-        let password = line.password.clone().filter(|_| !account.has_password);
+        let password = match (&line.password, &line.password_hash) {
+            _ if account.has_password => PasswordChange::Keep,
+            (Some(password), _) => PasswordChange::Set(Password::from(password.as_str())),
+            (None, Some(hash)) => PasswordChange::SetHash(Password::from(hash.as_str())),
+            (None, None) => PasswordChange::Keep,
+        };
         Self {
             login_name: Some(&line.login_name)
                 .filter(|name| !name.is_empty())
@@ -39,7 +44,7 @@ impl Difference {
                 .clone()
                 .filter(|name| !is_real_name(account, name)),
             edits: edits.chain(assigned).collect(),
-            password: password.map(Password::from),
+            password,
         }
     }
 
@@ -51,7 +56,7 @@ impl Difference {
             .into_iter()
             .chain(named("real_name", self.real_name.is_some()))
             .chain(edited)
-            .chain(named("password", self.password.is_some()))
+            .chain(named("password", self.password != PasswordChange::Keep))
             .collect()
     }
 
@@ -62,9 +67,7 @@ impl Difference {
             login_name: self.login_name,
             real_name: self.real_name,
             edits: self.edits,
-            password: self
-                .password
-                .map_or(PasswordChange::Keep, PasswordChange::Set),
+            password: self.password,
             ..UpdateAccount::of(AccountName::Login(account.login_name.clone()))
         }
     }

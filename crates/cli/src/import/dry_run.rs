@@ -12,6 +12,7 @@ use quorid_directory::{
     ObjectId, POSIX_NUMBER, Password, REAL_NAME, Rejection, Revision, Stamp, Syntax, Time,
     UniqueKey, Value, attribute,
 };
+use quorid_server::passwords::given_hash;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
@@ -81,6 +82,10 @@ impl Checker {
         if let Some(password) = &line.password {
             let parsed = Password::parse(password);
             parsed.map_err(|why| refused(Reason::InvalidPassword, why.to_string()))?;
+        }
+        if let Some(hash) = &line.password_hash {
+            let parsed = given_hash(hash).map_err(|why| format!("password_hash: {why}"));
+            parsed.map_err(|why| refused(Reason::InvalidPasswordHash, why))?;
         }
         let mut with_number = object.clone();
         if line.assign_posix_number {
@@ -333,7 +338,8 @@ pub(super) fn fields_of_new(line: &NewLine) -> Vec<String> {
         .then(|| POSIX_NUMBER_NAME.to_owned());
     let attributes = attributes.chain(number);
     let names = ["login_name", "real_name"].map(str::to_owned);
-    let password = line.password.is_some().then(|| "password".to_owned());
+    let password = line.password.is_some() || line.password_hash.is_some();
+    let password = password.then(|| "password".to_owned());
     names
         .into_iter()
         .chain(attributes)

@@ -203,6 +203,7 @@ fn new_account(line: &NewLine) -> NewAccount {
         attributes: line.attributes.clone(),
         assign_posix_number: line.assign_posix_number,
         password: line.password.clone().map(Password::from),
+        password_hash: line.password_hash.clone().map(Password::from),
         request_id: None,
     }
 }

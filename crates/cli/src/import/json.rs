@@ -76,7 +76,7 @@ pub(super) fn line(members: Members, columns: &Columns) -> Result<NewLine, BadLi
             }
         }
     }
-    let line = line.whole();
+    let line = line.whole().map_err(bad)?;
     if columns.update {
         return Ok(line);
     }

@@ -46,11 +46,17 @@ pub(super) struct NewLine {
     /// Whether the account gets the directory's next number for POSIX systems, if it has none.
     pub(super) assign_posix_number: bool,
     pub(super) password: Option<String>,
+    /// In place of the password, a hash that another program made of it.
+    pub(super) password_hash: Option<String>,
 }
 
 impl NewLine {
-    /// The whole line: a number that the directory is to give is no value.
-    pub(super) fn whole(mut self) -> Self {
+    /// The whole line: a number that the directory is to give is no value, and of a password and its
+    /// hash there may be one.
+    pub(super) fn whole(mut self) -> Result<Self, String> {
+        if self.password.is_some() && self.password_hash.is_some() {
+            return Err("password and password_hash are both given; give one of them".to_owned());
+        }
         let is_auto = |it: &Attribute| {
             it.name == POSIX_NUMBER_NAME
                 && matches!(it.values.as_slice(), [value] if value.trim().eq_ignore_ascii_case("auto"))
@@ -58,7 +64,7 @@ impl NewLine {
         let before = self.attributes.len();
         self.attributes.retain(|attribute| !is_auto(attribute));
         self.assign_posix_number = self.attributes.len() < before;
-        self
+        Ok(self)
     }
 
     /// Takes what the line says of a field. Several columns may give values to one attribute.
@@ -98,6 +104,12 @@ impl NewLine {
             Field::Id => {
                 let id = parse_uuid(&single(values)?).map_err(|why| format!("id: {why}"))?;
                 if self.id.replace(id).is_some() {
+                    return twice();
+                }
+            }
+            Field::PasswordHash => {
+                let hash = single(values)?.trim().to_owned();
+                if self.password_hash.replace(hash).is_some() {
                     return twice();
                 }
             }
@@ -348,7 +360,7 @@ fn csv_line(record: CsvRecord, header: &Header) -> Result<NewLine, BadLine> {
             line.put(*field, values).map_err(bad)?;
         }
     }
-    Ok(line.whole())
+    line.whole().map_err(bad)
 }
 
 fn next_json<R: BufRead>(

@@ -123,7 +123,7 @@ async fn mapping_that_cannot_be_meant_is_refused_before_anything_is_sent() {
 }
 
 /// The counts of a summary: created, updated, unchanged, rejected.
-fn counts(summary: &Value) -> [u64; 4] {
+pub(crate) fn counts(summary: &Value) -> [u64; 4] {
     ["created", "updated", "unchanged", "rejected"]
         .map(|name| summary[name].as_u64().expect("a number"))
 }

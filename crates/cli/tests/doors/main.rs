@@ -5,4 +5,5 @@ mod bench;
 mod directory;
 mod groups;
 mod import;
+mod password_hashes;
 mod rights;

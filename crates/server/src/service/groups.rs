@@ -128,7 +128,7 @@ impl Service {
         const WHAT: &str = "changing a group";
         if let (None, Some(login)) = (&caller.operator, &caller.login) {
             self.node.read_barrier().await?;
-            let principal = self.authenticate(login).await?;
+            let principal = self.authenticate(caller, login).await?;
             let view = self.node.read()?;
             if let Ok(group) = view.find(&change.group)? {
                 let action = match &change.asked {

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::{Error, Login, Service};
+use super::{Caller, Error, Login, Service};
 use crate::{access::Denied, seams::Entropy};
 
 const REMEMBERED_MAX: usize = 16_384;
@@ -26,14 +26,19 @@ const STRIPES: usize = 64;
 
 impl Service {
     /// Whose login it is, if it is right, by this server's state.
-    pub(super) async fn authenticate(&self, login: &Login) -> Result<Principal, Error> {
+    pub(super) async fn authenticate(
+        &self,
+        caller: &Caller,
+        login: &Login,
+    ) -> Result<Principal, Error> {
         let view = self.node.read()?;
         let account = view
             .find(&Selector::LoginName(login.login_name.clone()))?
             .ok();
         let now = self.clock.now();
         let account = account.filter(|account| account.may_log_in(now));
-        let Some((id, version)) = account.and_then(|it| Some((it.id, it.password_version?))) else {
+        let with_password = account.and_then(|it| Some((it.id, it.password_version?, it)));
+        let Some((id, version, account)) = with_password else {
             self.passwords.verify(login.password.clone(), None).await?;
             return Err(Denied::WrongPassword.into());
         };
@@ -54,13 +59,20 @@ impl Service {
         }
         if !self
             .passwords
-            .verify(login.password.clone(), verifier)
+            .verify(login.password.clone(), verifier.clone())
             .await?
         {
             return Err(Denied::WrongPassword.into());
         }
         self.logins.remember(id, digest, Instant::now());
-        Ok(principal)
+        let password = login.password.clone();
+        // The principal is who has the password as it is now.
+        let anew = self.hash_anew(caller, &account, password, verifier).await;
+        let password = anew.and_then(|anew| anew.value.object.password_version);
+        Ok(Principal::Account {
+            id,
+            password: password.unwrap_or(version),
+        })
     }
 }
 

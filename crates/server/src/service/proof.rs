@@ -156,7 +156,7 @@ impl Service {
         let Some(login) = login else {
             return Ok(None);
         };
-        let principal = self.authenticate(login).await?;
+        let principal = self.authenticate(caller, login).await?;
         let Principal::Account { id, .. } = &principal else {
             return Ok(None); // A login is an account's.
         };
@@ -211,7 +211,10 @@ impl Service {
             .or(own_login.map(|login| &login.password));
         let new = match claim.change {
             PasswordChange::Set(password) if recorded => Some(password),
-            PasswordChange::Set(_) | PasswordChange::Keep | PasswordChange::Remove => None,
+            PasswordChange::Set(_)
+            | PasswordChange::SetVerifier(_)
+            | PasswordChange::Keep
+            | PasswordChange::Remove => None,
         };
         if current.is_none() {
             // To be asked for its password reveals that the account exists.
@@ -259,7 +262,7 @@ impl Service {
     /// Makes sure that the caller may read the directory, and so may be told what is in it.
     async fn prove_reader(&self, caller: &Caller, claim: &Claim<'_>) -> Result<Principal, Error> {
         if let Some(login) = &caller.login {
-            return self.authenticate(login).await;
+            return self.authenticate(caller, login).await;
         }
         if let Some(password) = claim.current_password {
             self.passwords.verify(password.clone(), None).await?;

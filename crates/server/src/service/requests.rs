@@ -2,7 +2,7 @@
 
 use quorid_directory::{
     ClientAddress, Edit, LoginName, Object, ObjectId, OperatorName, Password, PasswordAction,
-    RequestId, Revision, Selector,
+    RequestId, Revision, Selector, Verifier,
 };
 
 /// Who asks, as far as the front end can tell.
@@ -50,8 +50,10 @@ pub struct Answer<T> {
 pub struct AccountCreation {
     /// Its attributes.
     pub edits: Vec<Edit>,
-    /// None: an account without a password.
+    /// None: an account without a password, unless there is a hash.
     pub password: Option<Password>,
+    /// A hash of the password that another program made, in place of it.
+    pub verifier: Option<Verifier>,
     /// Made by the client; None: made here, and a retry is another request.
     pub request: Option<RequestId>,
 }
@@ -63,6 +65,8 @@ pub enum PasswordChange {
     Keep,
     /// Becomes this one.
     Set(Password),
+    /// Becomes the one that another program made this of.
+    SetVerifier(Verifier),
     /// The account has none any more.
     Remove,
 }
@@ -71,7 +75,7 @@ impl From<&PasswordChange> for PasswordAction {
     fn from(change: &PasswordChange) -> Self {
         match change {
             PasswordChange::Keep => Self::Keep,
-            PasswordChange::Set(_) => Self::Set,
+            PasswordChange::Set(_) | PasswordChange::SetVerifier(_) => Self::Set,
             PasswordChange::Remove => Self::Remove,
         }
     }

@@ -43,7 +43,7 @@ impl Service {
                 Strangers::MayNot => Err(Denied::OperatorNeeded { what }.into()),
             };
         };
-        let principal = self.authenticate(login).await?;
+        let principal = self.authenticate(caller, login).await?;
         match (self.may(&self.node.read()?, &principal, action), strangers) {
             (Ok(()), _) => Ok(principal),
             (Err(Error::Rejected { .. }), Strangers::May) => Ok(Principal::Anyone),

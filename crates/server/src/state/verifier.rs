@@ -6,7 +6,7 @@ use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreVie
 
 use super::{field::object_id, object};
 
-/// Account id (16 bytes) to PHC string (ASCII).
+/// Account id (16 bytes) to a password hash with its scheme (ASCII), such as a PHC string.
 pub(super) const TABLE: Table = Table {
     number: 4,
     name: "verifiers",

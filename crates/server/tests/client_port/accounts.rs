@@ -20,6 +20,7 @@ fn create(login_name: &str) -> CreateAccountRequest {
         password: "secret".to_owned(),
         request_id: String::new(),
         assign_posix_number: false,
+        password_hash: String::new(),
     }
 }
 

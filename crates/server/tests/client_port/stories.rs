@@ -172,6 +172,7 @@ impl Story {
                     password,
                     request_id,
                     assign_posix_number: false,
+                    password_hash: String::new(),
                 };
                 client.create_account(with(login, create)).await.into()
             }

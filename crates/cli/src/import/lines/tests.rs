@@ -22,6 +22,7 @@ fn account(login_name: &str, real_name: &str, password: Option<&str>) -> NewLine
         login_name: login_name.to_owned(),
         real_name: Some(real_name.to_owned()),
         password: password.map(str::to_owned),
+        password_hash: None,
     }
 }
 

@@ -10,6 +10,7 @@ use quorid_api::proto;
 use quorid_directory::{
     ATTRIBUTES, Attribute, Edit, EditAction, Filter, GROUP_NAME, InvalidValue, LOGIN_NAME,
     LoginName, Object, Password, REAL_NAME, RequestId, Revision, Selector, Stamp, Time, Value,
+    Verifier,
 };
 use zeroize::Zeroizing;
 
@@ -23,6 +24,7 @@ pub(super) use self::{
 use super::Invalid;
 use crate::{
     access::Denied,
+    passwords::given_hash,
     service::{
         AccountChange, AccountCreation, AccountRemoval, Consistency, Login, PasswordChange, Shown,
     },
@@ -44,6 +46,7 @@ pub(super) fn new_account(
             assigned(request.assign_posix_number),
         ]
         .concat(),
+        verifier: password_hash(&request.password, &mut request.password_hash)?,
         password: password(&mut request.password)?,
         request: request_id(&request.request_id)?,
     })
@@ -73,9 +76,11 @@ pub(super) fn account_change(
 ) -> Result<AccountChange, Invalid> {
     let asked = request.account.unwrap_or_default();
     let account = account_name(&asked.name)?;
+    let new_hash = password_hash(&request.new_password, &mut request.new_password_hash)?;
     let (edits, password) = update(
         &asked,
         &mut request.new_password,
+        new_hash,
         request.update_mask,
         &request.edits,
     )?;
@@ -206,6 +211,18 @@ fn password(field: &mut String) -> Result<Option<Password>, Invalid> {
         .map_err(|error| Invalid::Password(error.to_string()))
 }
 
+/// A hash that another program made, if there is one in place of the password.
+fn password_hash(password: &str, field: &mut String) -> Result<Option<Verifier>, Invalid> {
+    let hash = std::mem::take(field);
+    match (password, hash.as_str()) {
+        (_, "") => Ok(None),
+        ("", hash) => Ok(Some(given_hash(hash)?)),
+        (_, _) => Err(Invalid::Password(
+            "a password and a password_hash are given; give one of them".to_owned(),
+        )),
+    }
+}
+
 /// A password in whose place there cannot be none.
 pub(super) fn needed_password(field: &mut String) -> Result<Password, Invalid> {
     password(field)?.ok_or_else(|| Invalid::Password("the password is missing".to_owned()))
@@ -274,6 +291,7 @@ pub(super) fn filter(text: &str) -> Result<Option<Filter>, Invalid> {
 fn update(
     account: &proto::Account,
     new_password: &mut String,
+    new_hash: Option<Verifier>,
     mask: Option<FieldMask>,
     edits: &[proto::AttributeEdit],
 ) -> Result<(Vec<Edit>, PasswordChange), Invalid> {
@@ -283,7 +301,7 @@ fn update(
         let filled = [
             ("login_name", !account.login_name.is_empty()),
             ("real_name", !account.real_name.is_empty()),
-            ("password", new_password.is_some()),
+            ("password", new_password.is_some() || new_hash.is_some()),
         ];
         paths = filled
             .iter()
@@ -304,9 +322,10 @@ fn update(
             "login_name" => changes.push(set("login_name", &account.login_name)?),
             "real_name" => changes.push(set("real_name", &account.real_name)?),
             "password" => {
-                password = match &new_password {
-                    Some(new) => PasswordChange::Set(new.clone()),
-                    None => PasswordChange::Remove,
+                password = match (&new_password, &new_hash) {
+                    (Some(new), _) => PasswordChange::Set(new.clone()),
+                    (None, Some(hash)) => PasswordChange::SetVerifier(hash.clone()),
+                    (None, None) => PasswordChange::Remove,
                 }
             }
             unknown => {
@@ -318,9 +337,11 @@ fn update(
             }
         }
     }
-    if new_password.is_some() && matches!(password, PasswordChange::Keep) {
+    let given = new_password.is_some() || new_hash.is_some();
+    if given && matches!(password, PasswordChange::Keep) {
         return Err(Invalid::FieldMask(
-            "new_password is given, but update_mask does not have `password`".to_owned(),
+            "new_password or its hash is given, but update_mask does not have `password`"
+                .to_owned(),
         ));
     }
     for asked in edits {

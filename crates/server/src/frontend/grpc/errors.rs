@@ -15,7 +15,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use super::note_revision;
 use crate::{
     access::Denied,
-    passwords::PasswordError,
+    passwords::{InvalidHash, PasswordError},
     service::{ClusterMember, Error, MembershipError, Unavailable},
 };
 
@@ -49,6 +49,8 @@ pub enum Invalid {
     Filter(#[from] InvalidFilter),
     #[error("{0}")]
     Password(String),
+    #[error("password_hash: {0}")]
+    PasswordHash(#[from] InvalidHash),
     #[error("{0}")]
     AccountName(String),
     #[error("{0}")]
@@ -85,6 +87,7 @@ impl Invalid {
             Self::Edit(_) => Reason::InvalidFieldMask,
             Self::Filter(_) => Reason::InvalidFilter,
             Self::Password(_) => Reason::InvalidPassword,
+            Self::PasswordHash(_) => Reason::InvalidPasswordHash,
             Self::AccountName(_) => Reason::InvalidAccountName,
             Self::GroupName(_) => Reason::InvalidGroupName,
             Self::RequestId(_) => Reason::InvalidRequestId,
@@ -113,6 +116,7 @@ impl From<Invalid> for Status {
             | Invalid::Edit(_)
             | Invalid::Filter(_)
             | Invalid::Password(_)
+            | Invalid::PasswordHash(_)
             | Invalid::AccountName(_)
             | Invalid::GroupName(_)
             | Invalid::RequestId(_)

@@ -291,12 +291,14 @@ fn changes_of_accounts() -> [Vec<u8>; 4] {
         ..Account::default()
     };
     let create = CreateAccountRequest {
+        password_hash: String::new(),
         account: Some(account("")),
         password: "a password".to_owned(),
         request_id: ID.to_owned(),
         assign_posix_number: true,
     };
     let update = |paths: &[&str]| UpdateAccountRequest {
+        new_password_hash: String::new(),
         account: Some(account("accounts/login:ana")),
         update_mask: Some(prost_types::FieldMask {
             paths: paths.iter().map(|path| (*path).to_owned()).collect(),

@@ -121,11 +121,12 @@ fn changed(mask: Option<&[&str]>, login_name: &str, new_password: &str) -> Resul
     let mask = mask.map(|paths| FieldMask {
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
     });
-    let (edits, password) = update(&account, &mut new_password.to_owned(), mask, &[])
+    let (edits, password) = update(&account, &mut new_password.to_owned(), None, mask, &[])
         .map_err(|invalid| invalid.reason().to_string())?;
     let password = match password {
         PasswordChange::Keep => "",
         PasswordChange::Set(_) => " set",
+        PasswordChange::SetVerifier(_) => " set hash",
         PasswordChange::Remove => " remove",
     };
     let edited = |number| edits.iter().any(|edit| edit.attribute == number);
@@ -187,7 +188,13 @@ fn the_mask_decides_what_is_changed() {
 
 #[test]
 fn an_update_of_nothing_is_refused() {
-    let refused = update(&proto::Account::default(), &mut String::new(), None, &[]);
+    let refused = update(
+        &proto::Account::default(),
+        &mut String::new(),
+        None,
+        None,
+        &[],
+    );
     assert_eq!(
         refused.expect_err("nothing").reason().as_str(),
         "INVALID_FIELD_MASK"
@@ -291,4 +298,41 @@ fn a_change_of_members_names_accounts_and_groups_and_at_least_one() {
     ));
     assert!(members(&[], &[]).is_err());
     assert!(members(&named(&["ana"]), &[]).is_err());
+}
+
+#[test]
+fn a_password_hash_is_taken_in_place_of_a_password_and_never_repeated() {
+    const HASH: &str = "$2b$04$abcdefghijklmnopqrstuue/RyPRbxicKsH.5AQBxpX5z1pjASeMu";
+    let taken = |password: &str, hash: &str| {
+        let request = proto::UpdateAccountRequest {
+            account: Some(proto::Account {
+                name: "accounts/login:ana".to_owned(),
+                ..proto::Account::default()
+            }),
+            update_mask: Some(FieldMask {
+                paths: vec!["password".to_owned()],
+            }),
+            new_password: password.to_owned(),
+            new_password_hash: hash.to_owned(),
+            ..proto::UpdateAccountRequest::default()
+        };
+        account_change(request).map(|change| change.password)
+    };
+    assert!(matches!(
+        taken("", HASH),
+        Ok(PasswordChange::SetVerifier(_))
+    ));
+    let both = taken("secret", HASH).expect_err("both are given");
+    assert_eq!(both.reason().as_str(), "INVALID_PASSWORD");
+    for hash in [
+        &HASH[..50],
+        "abcdefghijklmnopqrstu",
+        &HASH.replace("04", "31"),
+    ] {
+        let refused = taken("", hash).expect_err("no hash");
+        assert_eq!(refused.reason().as_str(), "INVALID_PASSWORD_HASH");
+        let message = refused.to_string();
+        assert!(message.starts_with("password_hash: "), "{message}");
+        assert!(!message.contains("abcdefghij"), "{message}");
+    }
 }
