@@ -31,8 +31,11 @@ fn defects(row: &[String]) -> Vec<&'static str> {
     if RealName::parse(&row[1]).is_err() {
         defects.push("INVALID_REAL_NAME");
     }
-    if !row[2].is_empty() && Password::parse(&row[2]).is_err() {
-        defects.push("INVALID_PASSWORD");
+    match Password::parse(&row[2]) {
+        _ if row[2].is_empty() => {}
+        Err(_) => defects.push("INVALID_PASSWORD"),
+        Ok(password) if password.strength(8).is_err() => defects.push("WEAK_PASSWORD"),
+        Ok(_) => {}
     }
     defects
 }
