@@ -64,14 +64,16 @@ impl Service {
             .map_err(|rejection| Error::rejected(rejection, revision))
     }
 
+    /// Whether this principal sees everything, whatever the state.
+    pub(super) fn sees_all(&self, principal: &Principal) -> bool {
+        self.access.names_are_public() || matches!(principal, Principal::Operator(_))
+    }
+
     /// What this principal sees of the directory.
     pub(super) fn sight(&self, view: &ReadView, principal: &Principal) -> Result<Sight, Error> {
-        if self.access.names_are_public() {
-            return Ok(Sight::ALL);
-        }
         Ok(match principal {
-            Principal::Operator(_) => Sight::ALL,
-            Principal::Anyone => Sight::default(),
+            _ if self.sees_all(principal) => Sight::ALL,
+            Principal::Anyone | Principal::Operator(_) => Sight::default(),
             Principal::Account { id, .. } => {
                 let roles = roles_of(view, id)?;
                 Sight {
