@@ -1,19 +1,18 @@
 //! Clients that get in each other's way: few names, many changes, and every call retried by
 //! the client library.
 
+mod call;
+
 use std::{fmt, time::Duration};
 
-use quorid_api::{
-    AccountName, AttributeEdit, ChangeMembers, Client, DeleteAccount, DeleteGroup, Error,
-    GroupName, MemberName, NewAccount, NewGroup, Read, UpdateAccount,
-};
+use quorid_api::{Client, Error};
 use quorid_directory::{LoginName, RequestId};
 use tokio::time::sleep;
-use uuid::Uuid;
 
+use self::call::{Call, Told};
 use crate::{
     chance::Chance,
-    operation::{Answer, Asked, Freshness, Name, Operation, Shown, Which, shown, shown_group},
+    operation::{Answer, Asked, Freshness, Name, Operation, Which},
 };
 
 /// Few, so that clients collide.
@@ -315,149 +314,17 @@ impl<W: World> Worker<W> {
         again
     }
 
-    fn read(&self, freshness: Freshness) -> Read {
-        match freshness {
-            Freshness::Linearizable if self.habits.stale_reads => Read::Stale,
-            Freshness::Linearizable => Read::Linearizable,
-            Freshness::AtLeast(revision) => Read::AtLeast(revision),
-            Freshness::Stale => Read::Stale,
-        }
-    }
-
     async fn call(&mut self, asked: &Asked) -> Answer {
         let patience = *self.chance.one_of(self.patience_ms);
         // A session of its own has the revision of just this answer.
         let client = self.client.with_new_session();
-        let client = client.with_deadline(Duration::from_millis(patience));
-        let result = match asked {
-            Asked::Create {
-                request,
-                login_name,
-                real_name,
-                numbered,
-            } => {
-                let account = NewAccount {
-                    login_name: login_name.spelled.clone(),
-                    real_name: real_name.clone(),
-                    request_id: Some(request.uuid()),
-                    assign_posix_number: *numbered,
-                    password: self.habits.all_of_it.then(|| PASSWORD.into()),
-                    ..NewAccount::default()
-                };
-                client
-                    .create_account(account)
-                    .await
-                    .map(shown)
-                    .map(Told::Object)
-            }
-            Asked::Rename {
-                request,
-                account,
-                to,
-            } => {
-                let mut change = UpdateAccount::of(account_name(account));
-                change.login_name = Some(to.spelled.clone());
-                change.request_id = Some(request.uuid());
-                client
-                    .update_account(change)
-                    .await
-                    .map(shown)
-                    .map(Told::Object)
-            }
-            Asked::Delete { request, account } => {
-                let mut removal = DeleteAccount::of(account_name(account));
-                removal.request_id = Some(request.uuid());
-                client.delete_account(removal).await.map(|()| Told::Deleted)
-            }
-            Asked::Look { account, freshness } => {
-                let read = self.read(*freshness);
-                let account = client.get_account(&account_name(account), read).await;
-                account.map(shown).map(Told::Object)
-            }
-            Asked::Edit {
-                request,
-                account,
-                attribute,
-                value,
-            } => {
-                let mut change = UpdateAccount::of(account_name(account));
-                change.edits = vec![match value {
-                    Some(value) => AttributeEdit::replace(attribute, [value.clone()]),
-                    None => AttributeEdit::clear(attribute),
-                }];
-                change.request_id = Some(request.uuid());
-                client
-                    .update_account(change)
-                    .await
-                    .map(shown)
-                    .map(Told::Object)
-            }
-            Asked::LogIn { account, freshness } => {
-                let (name, password) = (account_name(account), PASSWORD.into());
-                let read = self.read(*freshness);
-                let account = client.check_password(&name, &password, read).await;
-                account.map(shown).map(Told::Object)
-            }
-            Asked::CreateGroup {
-                request,
-                group,
-                numbered,
-            } => {
-                let group = NewGroup {
-                    group_name: group.as_str().to_owned(),
-                    assign_posix_number: *numbered,
-                    request_id: Some(request.uuid()),
-                    ..NewGroup::default()
-                };
-                client
-                    .create_group(group)
-                    .await
-                    .map(shown_group)
-                    .map(Told::Object)
-            }
-            Asked::DeleteGroup { request, group } => {
-                let removal = DeleteGroup {
-                    group: GroupName::Name(group.as_str().to_owned()),
-                    etag: None,
-                    request_id: Some(request.uuid()),
-                };
-                client.delete_group(removal).await.map(|()| Told::Deleted)
-            }
-            Asked::Member {
-                request,
-                group,
-                account,
-                joins,
-            } => {
-                let member = vec![MemberName::Account(account_name(account))];
-                let (add, remove) = match joins {
-                    true => (member, Vec::new()),
-                    false => (Vec::new(), member),
-                };
-                let change = ChangeMembers {
-                    group: GroupName::Name(group.as_str().to_owned()),
-                    etag: None,
-                    add,
-                    remove,
-                    request_id: Some(request.uuid()),
-                };
-                client
-                    .change_members(change)
-                    .await
-                    .map(shown_group)
-                    .map(Told::Object)
-            }
-            Asked::Members { group, freshness } => {
-                let name = GroupName::Name(group.as_str().to_owned());
-                let read = self.read(*freshness);
-                let page = client.list_members(&name, 0, "", read).await;
-                page.map(|page| {
-                    let members = page.members.into_iter().map(|member| member.id);
-                    Told::Members(members.collect())
-                })
-            }
+        let call = Call {
+            client: client.with_deadline(Duration::from_millis(patience)),
+            with_password: self.habits.all_of_it,
+            stale_reads: self.habits.stale_reads,
         };
-        let revision = client.last_revision();
+        let result = call.make(asked).await;
+        let revision = call.client.last_revision();
         match result {
             Ok(Told::Object(account)) => Answer::Account { account, revision },
             Ok(Told::Members(members)) => Answer::Members { members, revision },
@@ -475,13 +342,6 @@ impl<W: World> Worker<W> {
             }
         }
     }
-}
-
-/// What came of a call.
-enum Told {
-    Object(Shown),
-    Members(Vec<String>),
-    Deleted,
 }
 
 /// Two clients in turn: the first one changes an account through whoever leads, the second one
@@ -549,12 +409,5 @@ fn full_width(letter: char) -> char {
     match letter {
         '!'..='~' => char::from_u32(u32::from(letter) + 0xfee0).unwrap_or(letter),
         _ => letter,
-    }
-}
-
-fn account_name(which: &Which) -> AccountName {
-    match which {
-        Which::Id(id) => AccountName::Id(Uuid::parse_str(id).expect("an id that was answered")),
-        Which::Name(name) => AccountName::Login(name.spelled.clone()),
     }
 }
