@@ -145,18 +145,26 @@ impl Passwords {
     }
 
     /// Whether the password is the one that `verifier` was made of. `None`, for an account that
-    /// doesn't exist or has no password, is never fitted and takes just as long.
+    /// doesn't exist or has no password, is never fitted and takes just as long as a misfit; a
+    /// verifier of another scheme that costs more than ours takes longer.
     pub async fn verify(
         &self,
         password: Password,
         verifier: Option<Verifier>,
     ) -> Result<bool, PasswordError> {
         let somebody = verifier.is_some();
-        let verifier = verifier.unwrap_or_else(|| self.nobody.clone());
-        let fits = self
-            .on_pool(move || verify(password.expose().as_bytes(), &verifier))
-            .await??;
-        Ok(fits && somebody)
+        let nobody = self.nobody.clone();
+        let verifier = verifier.unwrap_or_else(|| nobody.clone());
+        let foreign = !self.are_as_made_here(&verifier);
+        let fits = self.on_pool(move || {
+            let fits = verify(password.expose().as_bytes(), &verifier)?;
+            if foreign && !fits {
+                // A cheap scheme would tell that there is such an account.
+                verify(password.expose().as_bytes(), &nobody)?;
+            }
+            Ok::<_, Fault>(fits)
+        });
+        Ok(fits.await?? && somebody)
     }
 
     /// Whether this server would make such a verifier: by its algorithm and with its parameters.
