@@ -17,8 +17,6 @@ pub enum PlantedBug {
     RequestActsAgain,
     /// A leader answers linearizable reads without asking whether it still leads.
     ReadSkipsBarrier,
-    /// Who manages users manages those who have roles too.
-    PrivilegedAsOrdinary,
     /// The first command after a restart or a checkpoint is executed twice.
     CommandAppliedTwice,
     /// A number is free again once the account or group that had it is gone.

@@ -31,7 +31,6 @@ use crate::id::ObjectId;
 use crate::members::all_groups_of;
 use crate::model::Time;
 use crate::object::{Kind, Object};
-use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
 use crate::schema::{ChangedBy, LOGIN_NAME, ROLE};
 use crate::view::Objects;
@@ -275,8 +274,7 @@ impl Asking {
             Self::Account(..) if person && self.has(Role::HelpDesk) => Level::Password,
             Self::Anyone | Self::Account(..) => Level::Nothing,
         };
-        let planted = is_planted(PlantedBug::PrivilegedAsOrdinary);
-        if by_role > Level::Nothing && !planted && is_privileged(objects, target)? {
+        if by_role > Level::Nothing && is_privileged(objects, target)? {
             return Ok(Level::Nothing);
         }
         Ok(by_role)
