@@ -123,23 +123,24 @@ impl Service {
         self.propose(caller, principal, request, operation).await
     }
 
-    /// Who asks for a change of a group. That the group is missing is for the log to say.
+    /// Who asks for a change of a group. That the group is missing is for the log to say, to those
+    /// who might change it if it were there.
     async fn who_changes(&self, caller: &Caller, change: &GroupChange) -> Result<Principal, Error> {
         const WHAT: &str = "changing a group";
         if let (None, Some(login)) = (&caller.operator, &caller.login) {
             self.node.read_barrier().await?;
             let principal = self.authenticate(caller, login).await?;
             let view = self.node.read()?;
-            if let Ok(group) = view.find(&change.group)? {
-                let action = match &change.asked {
-                    GroupEdit::Attributes(edits) => {
-                        Action::Change(&group, edits, PasswordAction::Keep)
-                    }
-                    GroupEdit::Members { .. } => Action::Members(&group),
-                    GroupEdit::Deleted => Action::Delete(&group),
-                };
-                self.may(&view, &principal, action)?;
-            }
+            let found = view.find(&change.group)?;
+            let action = match (&found, &change.asked) {
+                (Err(_), _) => Action::Create(Kind::Group, &[]),
+                (Ok(group), GroupEdit::Attributes(edits)) => {
+                    Action::Change(group, edits, PasswordAction::Keep)
+                }
+                (Ok(group), GroupEdit::Members { .. }) => Action::Members(group),
+                (Ok(group), GroupEdit::Deleted) => Action::Delete(group),
+            };
+            self.may(&view, &principal, action)?;
             return Ok(principal);
         }
         self.principal(caller, Strangers::MayNot, Action::Operate, WHAT)

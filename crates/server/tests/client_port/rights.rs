@@ -13,7 +13,7 @@ use quorid_api::proto::{
 use quorid_server::access::Access;
 use tonic::{Code, Request, Status, transport::Channel};
 
-use crate::support::{TestServer, accounts, by, cluster};
+use crate::support::{TestServer, accounts, by, cluster, refusal, revision};
 
 /// The columns: who asks, and the login if there is one.
 const ASKING: [(char, Option<&str>); 7] = [
@@ -369,6 +369,26 @@ async fn every_call_is_for_whom_the_table_says() {
             );
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_missing_is_told_to_those_who_might_change_it_only() {
+    let server = TestServer::start(Access::Closed).await;
+    fill(&server.operator().await).await;
+    let stranger = server.stranger().await;
+    let mut groups = GroupsClient::new(stranger);
+    let nowhere = || join("nowhere", "otto");
+    let by_manager = groups.change_members(by("mona:secret", nowhere())).await;
+    let (code, reason) = refusal(by_manager);
+    assert_eq!((code, reason.as_str()), (Code::NotFound, "GROUP_NOT_FOUND"));
+    let revision = |status: Status| revision(status.metadata());
+    let first = groups.change_members(by("xena:secret", nowhere())).await;
+    let first = first.expect_err("refused");
+    assert_eq!(first.code(), Code::PermissionDenied);
+    let second = groups.change_members(by("xena:secret", nowhere())).await;
+    let second = second.expect_err("refused");
+    // Nothing was proposed for it.
+    assert_eq!(revision(first), revision(second));
 }
 
 #[test]
