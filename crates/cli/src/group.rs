@@ -404,14 +404,10 @@ impl GroupRecord {
         rows.push("group name", &self.group_name);
         rows.attributes(&self.attributes);
         rows.all("member of", &self.groups);
-        rows.stamp(
-            "created",
+        rows.stamps([
             [&self.create_time, &self.create_actor, &self.create_address],
-        );
-        rows.stamp(
-            "changed",
             [&self.update_time, &self.update_actor, &self.update_address],
-        );
+        ]);
         rows.push("etag", &self.etag);
         for member in members.into_iter().flatten() {
             if member.group_name.is_empty() {

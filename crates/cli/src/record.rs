@@ -143,14 +143,10 @@ impl Record {
         rows.push("real name", &self.real_name);
         rows.attributes(&self.attributes);
         rows.all("member of", self.groups.iter().flatten());
-        rows.stamp(
-            "created",
+        rows.stamps([
             [&self.create_time, &self.create_actor, &self.create_address],
-        );
-        rows.stamp(
-            "changed",
             [&self.update_time, &self.update_actor, &self.update_address],
-        );
+        ]);
         rows.push("password", if self.has_password { "yes" } else { "no" });
         rows.push("etag", &self.etag);
         rows.to_text()
@@ -184,12 +180,14 @@ impl Rows {
         }
     }
 
-    /// When, by whom and from where, as far as this reader is told.
-    pub(crate) fn stamp(&mut self, name: &str, [time, actor, address]: [&String; 3]) {
-        let told = [("by", actor), ("from", address)];
-        let told = told.iter().filter(|(_, text)| !text.is_empty());
-        let rest: String = told.map(|(word, text)| format!(" {word} {text}")).collect();
-        self.push(name, &format!("{time}{rest}"));
+    /// The creation and the last change: when, by whom and from where, as far as this reader is told.
+    pub(crate) fn stamps(&mut self, stamps: [[&String; 3]; 2]) {
+        for (name, [time, actor, address]) in ["created", "changed"].iter().zip(stamps) {
+            let told = [("by", actor), ("from", address)];
+            let told = told.iter().filter(|(_, text)| !text.is_empty());
+            let rest: String = told.map(|(word, text)| format!(" {word} {text}")).collect();
+            self.push(name, &format!("{time}{rest}"));
+        }
     }
 
     /// In the order of the schema; those of a newer server after them.

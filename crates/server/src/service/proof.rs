@@ -1,6 +1,6 @@
 //! Why a caller may change or remove an account, and what a retry has to show.
 //!
-//! A password is verified here, before the command is proposed; the proof in the command names
+//! A password is verified here, before the command is proposed; the principal in the command names
 //! the version of the password, and the rules refuse it if that isn't the account's any more.
 //!
 //! # Retries
@@ -161,16 +161,15 @@ impl Service {
             return Ok(None); // A login is an account's.
         };
         let view = self.node.read()?;
-        let has_role = !roles_of(&view, id)?.is_empty();
         let action = match claim.edits {
             Some(edits) => Action::Change(account, edits, claim.change.into()),
             None => Action::Delete(account),
         };
         match self.may(&view, &principal, action) {
-            // Nothing is executed again: the answer is repeated.
             Ok(()) => Ok(Some(principal)),
-            Err(Error::Rejected { .. }) if recorded && has_role => Ok(Some(principal)),
-            Err(Error::Rejected { .. }) if !has_role => Ok(None),
+            Err(Error::Rejected { .. }) if roles_of(&view, id)?.is_empty() => Ok(None),
+            // Nothing is executed again: the answer is repeated.
+            Err(Error::Rejected { .. }) if recorded => Ok(Some(principal)),
             Err(refused) => Err(refused),
         }
     }
