@@ -8,7 +8,7 @@ use super::{field::sixteen, object};
 /// Group id (16 bytes), kind of the member (1 byte, as in `Kind` of `proto/state.proto`), id of the
 /// member (16 bytes), to nothing.
 pub(super) const TABLE: Table = Table {
-    number: 5,
+    number: 7,
     name: "members",
     shape: Shape::BytesToBytes,
     digested: Digested::Rows,
@@ -18,7 +18,7 @@ pub(super) const TABLE: Table = Table {
 
 /// Id of the member (16 bytes), group id (16 bytes), to nothing.
 pub(super) const GROUPS_OF: Table = Table {
-    number: 6,
+    number: 8,
     name: "groups_of",
     shape: Shape::BytesToBytes,
     digested: Digested::Rows,

@@ -17,7 +17,7 @@ use super::{
 
 /// Object id (16 bytes, UUID, big-endian) to `Object`.
 pub(super) const TABLE: Table = Table {
-    number: 2,
+    number: 3,
     name: "objects",
     shape: Shape::IdToBytes,
     digested: Digested::Rows,

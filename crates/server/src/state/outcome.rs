@@ -15,7 +15,7 @@ use super::{
 
 /// Request id (16 bytes, UUID of version 7) to `Outcome`.
 pub(super) const TABLE: Table = Table {
-    number: 7,
+    number: 12,
     name: "outcomes",
     shape: Shape::IdToBytes,
     digested: Digested::Rows,

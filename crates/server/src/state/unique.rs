@@ -7,7 +7,7 @@ use super::{field::object_id, object};
 
 /// Number of the attribute (4 bytes, big-endian) and the value's key, to object id.
 pub(super) const TABLE: Table = Table {
-    number: 3,
+    number: 4,
     name: "unique",
     shape: Shape::BytesToId,
     digested: Digested::Rows,

@@ -8,7 +8,7 @@ use super::{field::object_id, object};
 
 /// Account id (16 bytes) to a password hash with its scheme (ASCII), such as a PHC string.
 pub(super) const TABLE: Table = Table {
-    number: 4,
+    number: 6,
     name: "verifiers",
     shape: Shape::IdToBytes,
     digested: Digested::Rows,
