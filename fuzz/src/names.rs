@@ -3,7 +3,7 @@
 use std::{fmt::Debug, str::FromStr};
 
 use quorid_directory::{
-    ATTRIBUTES, ClientAddress, LoginName, ObjectId, Password, RealName, RequestId, Verifier,
+    ClientAddress, LoginName, ObjectId, Password, RealName, RequestId, Schema, Verifier,
 };
 
 const LOGIN_CHARS_MAX: usize = 64;
@@ -57,7 +57,8 @@ fn attribute(text: &str) {
         return;
     };
     let text = &text[number.len_utf8()..];
-    let attribute = &ATTRIBUTES[number as usize % ATTRIBUTES.len()];
+    let rows = Schema::builtin().rows();
+    let attribute = &rows[number as usize % rows.len()];
     let syntax = attribute.syntax;
     let value = match syntax.parse(text) {
         Ok(value) => value,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use quorid_api::{Attribute, AttributeEdit};
-use quorid_directory::attribute;
+use quorid_directory::Schema;
 
 /// A value of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +28,11 @@ pub(crate) fn assignment(text: &str) -> Result<Assignment, String> {
 
 /// The name of an attribute; hyphens may stand for underscores.
 pub(crate) fn attribute_name(text: &str) -> Result<String, String> {
-    let known = attribute(&text.replace('-', "_")).or_else(|_| attribute(text));
+    let schema = Schema::builtin();
+    let known = schema.by_name(&text.replace('-', "_"));
+    let known = known.or_else(|_| schema.by_name(text));
     known
-        .map(|attribute| attribute.name.to_owned())
+        .map(|attribute| attribute.name.to_string())
         .map_err(|unknown| unknown.to_string())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use quorid_api::Account;
-use quorid_directory::{ATTRIBUTES, Attribute, Kind, LOGIN_NAME, REAL_NAME};
+use quorid_directory::{Attribute, Kind, LOGIN_NAME, REAL_NAME, Schema};
 use serde::Serialize;
 
 use super::{
@@ -28,7 +28,7 @@ pub(crate) const SERVERS_COLUMNS: [&str; 9] = [
 /// The attributes that an account may have; each is a column of an export.
 pub(crate) fn attributes() -> impl Iterator<Item = &'static Attribute> {
     let of_persons = |attribute: &&Attribute| attribute.kinds.contains(&Kind::Person);
-    ATTRIBUTES.iter().filter(of_persons)
+    Schema::builtin().rows().iter().filter(of_persons)
 }
 
 /// An account's fields under the names of the API.
@@ -96,7 +96,7 @@ impl Record {
 
     /// The names of the columns of an export.
     pub(crate) fn columns() -> Vec<&'static str> {
-        let attributes = attributes().map(|attribute| attribute.name);
+        let attributes = attributes().map(|attribute| &*attribute.name);
         attributes.chain(SERVERS_COLUMNS).collect()
     }
 
@@ -106,7 +106,7 @@ impl Record {
             LOGIN_NAME => self.login_name.clone(),
             REAL_NAME => self.real_name.clone(),
             _ => {
-                let values = self.attributes.get(attribute.name);
+                let values = self.attributes.get(&*attribute.name);
                 values.map_or_else(String::new, |values| values.join("\n"))
             }
         });
@@ -193,7 +193,8 @@ impl Rows {
     /// In the order of the schema; those of a newer server after them.
     pub(crate) fn attributes(&mut self, attributes: &BTreeMap<String, Vec<String>>) {
         let order = |name: &str| {
-            ATTRIBUTES
+            Schema::builtin()
+                .rows()
                 .iter()
                 .position(|attribute| attribute.name == name)
         };

@@ -101,7 +101,7 @@ fn create<V: View>(
     verifier: Option<Verifier>,
 ) -> Result<Executed, Refused<V::Error>> {
     let next = next_number(view, &object, edits)?;
-    edit(&mut object, edits, next.as_ref())?;
+    edit(view, &mut object, edits, next.as_ref())?;
     let id = object.id;
     let mut events = vec![Event::ObjectStored(object.clone())];
     events.extend(count(view, &object, next.as_ref())?);
@@ -137,7 +137,7 @@ fn change<V: View>(
     };
     let mut after = before.clone();
     let next = next_number(view, &before, edits)?;
-    edit(&mut after, edits, next.as_ref())?;
+    edit(view, &mut after, edits, next.as_ref())?;
     let done = Done::Changed;
     if after == before && verifier == kept {
         let object = before;
@@ -191,10 +191,11 @@ fn delete<V: View>(
     let verifier = verifier(view, &object)?;
     let mut events = vec![Event::ObjectRemoved { id }];
     events.extend(leave(view, revision, stamp, &object)?);
-    let freed = object.unique_keys().map(|(key, _)| key);
+    let schema = view.schema();
+    let freed = object.unique_keys(schema).map(|(key, _)| key);
     events.extend(
         freed
-            .filter(|key| !key.is_kept())
+            .filter(|key| !key.is_kept(schema))
             .map(|key| Event::UniqueFreed { key }),
     );
     events.extend(verifier.is_some().then_some(Event::VerifierRemoved { id }));
@@ -206,11 +207,16 @@ fn delete<V: View>(
     Ok((change, events))
 }
 
-fn edit<E>(object: &mut Object, edits: &[Edit], next: Option<&Value>) -> Result<(), Refused<E>> {
-    let edited = object.edit(edits, next);
+fn edit<V: View>(
+    view: &V,
+    object: &mut Object,
+    edits: &[Edit],
+    next: Option<&Value>,
+) -> Result<(), Refused<V::Error>> {
+    let edited = object.edit(view.schema(), edits, next);
     edited.map_err(|(attribute, violation)| {
         Refused::Rejected(Rejection::SchemaViolation {
-            attribute,
+            attribute: view.schema().name(attribute),
             violation,
         })
     })
@@ -223,13 +229,14 @@ fn move_unique<V: View>(
     before: Option<&Object>,
     after: &Object,
 ) -> Result<Vec<Event>, Refused<V::Error>> {
+    let schema = view.schema();
     let mut freed: BTreeSet<_> = before
         .into_iter()
-        .flat_map(Object::unique_keys)
+        .flat_map(|object| object.unique_keys(schema))
         .map(|(key, _)| key)
         .collect();
     let mut taken = Vec::new();
-    for (key, value) in after.unique_keys() {
+    for (key, value) in after.unique_keys(schema) {
         if freed.remove(&key) {
             continue; // It has it already.
         }
@@ -243,9 +250,9 @@ fn move_unique<V: View>(
         }
         if let Some(holder) = holder {
             let kind = has(view, holder, &key)?;
-            if let Some(kind) = kind.or((!key.is_kept()).then_some(after.kind)) {
+            if let Some(kind) = kind.or((!key.is_kept(schema)).then_some(after.kind)) {
                 return Err(Refused::Rejected(Rejection::ValueTaken {
-                    attribute: key.attribute,
+                    attribute: schema.name(key.attribute),
                     value: value.clone(),
                     kind,
                     holder,
@@ -256,7 +263,7 @@ fn move_unique<V: View>(
         let holder = after.id;
         taken.push(Event::UniqueTaken { key, holder });
     }
-    let freed = freed.into_iter().filter(|key| !key.is_kept());
+    let freed = freed.into_iter().filter(|key| !key.is_kept(schema));
     let freed = freed.map(|key| Event::UniqueFreed { key });
     Ok(freed.chain(taken).collect())
 }
@@ -264,7 +271,12 @@ fn move_unique<V: View>(
 /// The kind of an object, if it has a value now.
 fn has<V: View>(view: &V, id: ObjectId, key: &UniqueKey) -> Result<Option<Kind>, V::Error> {
     let object = view.object(&id)?;
-    let has_it = object.filter(|object| object.unique_keys().any(|(has, _)| has == *key));
+    let mine = |object: &Object| {
+        object
+            .unique_keys(view.schema())
+            .any(|(has, _)| has == *key)
+    };
+    let has_it = object.filter(mine);
     Ok(has_it.map(|object| object.kind))
 }
 

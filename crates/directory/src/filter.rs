@@ -1,7 +1,7 @@
 //! Which objects a search is for.
 
 use crate::object::{Object, UniqueKey};
-use crate::schema::{Attribute, AttributeNumber, UnknownAttribute, attribute};
+use crate::schema::{Attribute, AttributeNumber, Schema, UnknownAttribute};
 use crate::syntax::InvalidValue;
 use crate::value::Value;
 
@@ -52,11 +52,12 @@ impl Filter {
     /// begins like that, `attribute=*` where it has any. Values with spaces or parentheses, or with a
     /// `*` that is meant as such, stand in double quotes, in which `\"` and `\\` are `"` and `\`.
     /// `not` binds more tightly than `and`, and `and` more than `or`.
-    pub fn parse(text: &str) -> Result<Self, InvalidFilter> {
+    pub fn parse(schema: &Schema, text: &str) -> Result<Self, InvalidFilter> {
         if text.len() > Self::BYTES_MAX {
             return Err(InvalidFilter::TooLong { bytes: text.len() });
         }
         let mut reader = Reader {
+            schema,
             text,
             at: 0,
             terms: 0,
@@ -92,18 +93,18 @@ impl Filter {
     }
 
     /// A unique value that whoever fulfils it must have: then there is one such object at most.
-    pub fn unique_key(&self) -> Option<UniqueKey> {
+    pub fn unique_key(&self, schema: &Schema) -> Option<UniqueKey> {
         match self {
             Self::Equal {
                 attribute, value, ..
             } => {
-                let row = attribute.attribute().filter(|row| row.unique)?;
+                let row = schema.by_number(*attribute).filter(|row| row.unique)?;
                 Some(UniqueKey {
                     attribute: *attribute,
                     key: row.syntax.key(value),
                 })
             }
-            Self::And(filters) => filters.iter().find_map(Self::unique_key),
+            Self::And(filters) => filters.iter().find_map(|filter| filter.unique_key(schema)),
             Self::Or(_) | Self::Not(_) | Self::Begins { .. } | Self::Present { .. } => None,
         }
     }
@@ -154,13 +155,14 @@ pub enum InvalidFilter {
     #[error("{}: {why}", attribute.replace('_', " "))]
     Value {
         /// The attribute's name.
-        attribute: &'static str,
+        attribute: String,
         /// What is wrong with the value.
         why: InvalidValue,
     },
 }
 
 struct Reader<'t> {
+    schema: &'t Schema,
     text: &'t str,
     /// Where it is, in bytes.
     at: usize,
@@ -232,7 +234,7 @@ impl<'t> Reader<'t> {
             return Err(self.unexpected("`=` and a value"));
         }
         self.at += 1;
-        let attribute = attribute(name)?;
+        let attribute = self.schema.by_name(name)?;
         let pattern = self.pattern()?;
         let number = attribute.number;
         Ok(match pattern {
@@ -336,12 +338,12 @@ fn one_or(mut filters: Vec<Filter>, many: fn(Vec<Filter>) -> Filter) -> Filter {
     }
 }
 
-fn value(attribute: &'static Attribute, text: &str) -> Result<Value, InvalidFilter> {
+fn value(attribute: &Attribute, text: &str) -> Result<Value, InvalidFilter> {
     attribute
         .syntax
         .parse(text)
         .map_err(|why| InvalidFilter::Value {
-            attribute: attribute.name,
+            attribute: attribute.name.to_string(),
             why,
         })
 }

@@ -56,8 +56,8 @@ pub use planted::{PlantedBug, is_planted};
 pub use rejection::Rejection;
 pub use rights::{Action, PasswordAction, Role, authorize, roles_of};
 pub use schema::{
-    ATTRIBUTES, Attribute, AttributeNumber, ChangedBy, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER,
-    REAL_NAME, ReadBy, UnknownAttribute, attribute,
+    Attribute, AttributeName, AttributeNumber, ChangedBy, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER,
+    REAL_NAME, ReadBy, Schema, UnknownAttribute,
 };
 pub use syntax::{InvalidValue, Syntax};
 pub use value::Value;

@@ -10,11 +10,13 @@ use crate::id::{ObjectId, RequestId};
 use crate::members::{Membership, all_groups_of};
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
+use crate::schema::Schema;
 use crate::view::{Objects, View};
 
 /// All of the state, in maps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryDirectory {
+    schema: Schema,
     objects: BTreeMap<ObjectId, Object>,
     unique: BTreeMap<UniqueKey, ObjectId>,
     verifiers: BTreeMap<ObjectId, Verifier>,
@@ -140,11 +142,12 @@ impl MemoryDirectory {
                 object.password_version.is_some(),
                 self.verifiers.contains_key(id)
             );
-            for (key, _) in object.unique_keys() {
+            for (key, _) in object.unique_keys(&self.schema) {
                 assert_eq!(unique.insert(key, *id), None);
             }
         }
-        for (key, id) in self.unique.iter().filter(|(key, _)| key.is_kept()) {
+        let kept = |key: &UniqueKey| key.is_kept(&self.schema);
+        for (key, id) in self.unique.iter().filter(|(key, _)| kept(key)) {
             unique.entry(key.clone()).or_insert(*id);
         }
         assert_eq!(unique, self.unique);
@@ -170,6 +173,10 @@ impl MemoryDirectory {
 
 impl Objects for MemoryDirectory {
     type Error = Infallible;
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
 
     fn object(&self, id: &ObjectId) -> Result<Option<Object>, Infallible> {
         Ok(self.objects.get(id).cloned())

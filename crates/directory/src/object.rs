@@ -7,8 +7,8 @@ use crate::edit::{Edit, EditAction};
 use crate::id::ObjectId;
 use crate::model::{Revision, Stamp, Time};
 use crate::schema::{
-    ATTRIBUTES, Attribute, AttributeNumber, DISABLED, EXPIRES, GROUP_NAME, LOGIN_NAME,
-    POSIX_NUMBER, VALID_FROM,
+    Attribute, AttributeNumber, DISABLED, EXPIRES, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER, Schema,
+    VALID_FROM,
 };
 use crate::syntax::Syntax;
 use crate::value::Value;
@@ -75,8 +75,8 @@ impl UniqueKey {
     }
 
     /// Whether it stays its last holder's when no object has the value any more.
-    pub fn is_kept(&self) -> bool {
-        let attribute = self.attribute.attribute();
+    pub fn is_kept(&self, schema: &Schema) -> bool {
+        let attribute = schema.by_number(self.attribute);
         attribute.is_some_and(|attribute| attribute.counted)
     }
 
@@ -153,9 +153,12 @@ impl Object {
     }
 
     /// What it has that no other object may have.
-    pub fn unique_keys(&self) -> impl Iterator<Item = (UniqueKey, &Value)> {
+    pub fn unique_keys<'a>(
+        &'a self,
+        schema: &'a Schema,
+    ) -> impl Iterator<Item = (UniqueKey, &'a Value)> {
         let known = self.attributes.iter().filter_map(|(number, values)| {
-            let attribute = number.attribute().filter(|attribute| attribute.unique)?;
+            let attribute = schema.by_number(*number).filter(|row| row.unique)?;
             Some((attribute, values))
         });
         known.flat_map(|(attribute, values)| {
@@ -170,16 +173,16 @@ impl Object {
     }
 
     /// What the schema forbids of it. Nothing, for an object that edits made.
-    pub fn violation(&self) -> Option<(AttributeNumber, Violation)> {
+    pub fn violation(&self, schema: &Schema) -> Option<(AttributeNumber, Violation)> {
         let of = |(number, values): (&AttributeNumber, &Vec<Value>)| {
-            let violation = match number.attribute() {
+            let violation = match schema.by_number(*number) {
                 None => values.is_empty().then_some(Violation::Value),
                 Some(attribute) => self.violates(attribute, values),
             };
             violation.map(|violation| (*number, violation))
         };
         let broken = self.attributes.iter().find_map(of);
-        broken.or_else(|| self.whole())
+        broken.or_else(|| self.whole(schema))
     }
 
     fn violates(&self, attribute: &Attribute, values: &[Value]) -> Option<Violation> {
@@ -195,8 +198,8 @@ impl Object {
     }
 
     /// What is wrong with it as a whole.
-    fn whole(&self) -> Option<(AttributeNumber, Violation)> {
-        self.lacks().or_else(|| self.has_no_posix_name())
+    fn whole(&self, schema: &Schema) -> Option<(AttributeNumber, Violation)> {
+        self.lacks(schema).or_else(|| self.has_no_posix_name())
     }
 
     fn has_no_posix_name(&self) -> Option<(AttributeNumber, Violation)> {
@@ -209,13 +212,13 @@ impl Object {
     }
 
     /// What it must have and does not.
-    fn lacks(&self) -> Option<(AttributeNumber, Violation)> {
+    fn lacks(&self, schema: &Schema) -> Option<(AttributeNumber, Violation)> {
         let lacks = |row: &&Attribute| {
             row.required
                 && row.kinds.contains(&self.kind)
                 && !self.attributes.contains_key(&row.number)
         };
-        let row = ATTRIBUTES.iter().find(lacks)?;
+        let row = schema.rows().iter().find(lacks)?;
         Some((row.number, Violation::Required))
     }
 
@@ -223,11 +226,14 @@ impl Object {
     /// without a value gives it `next`, if there is one. After an error it is of no use.
     pub(crate) fn edit(
         &mut self,
+        schema: &Schema,
         edits: &[Edit],
         next: Option<&Value>,
     ) -> Result<(), (AttributeNumber, Violation)> {
         for edit in edits {
-            let attribute = self.editable(edit).map_err(|why| (edit.attribute, why))?;
+            let attribute = self
+                .editable(schema, edit)
+                .map_err(|why| (edit.attribute, why))?;
             let mut values = self.attributes.remove(&edit.attribute).unwrap_or_default();
             apply(attribute, &mut values, &edit.action, next);
             if values.len() > attribute.values_max {
@@ -238,11 +244,12 @@ impl Object {
                 self.attributes.insert(edit.attribute, values);
             }
         }
-        self.whole().map_or(Ok(()), Err)
+        self.whole(schema).map_or(Ok(()), Err)
     }
 
-    fn editable(&self, edit: &Edit) -> Result<&'static Attribute, Violation> {
-        let attribute = edit.attribute.attribute().ok_or(Violation::Unknown)?;
+    fn editable<'s>(&self, schema: &'s Schema, edit: &Edit) -> Result<&'s Attribute, Violation> {
+        let attribute = schema.by_number(edit.attribute);
+        let attribute = attribute.ok_or(Violation::Unknown)?;
         if !attribute.kinds.contains(&self.kind) {
             return Err(Violation::Kind);
         }

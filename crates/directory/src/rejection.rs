@@ -6,7 +6,7 @@ use crate::members::Limit;
 use crate::model::{Revision, Time};
 use crate::object::{Kind, Violation};
 use crate::rights::Role;
-use crate::schema::AttributeNumber;
+use crate::schema::AttributeName;
 use crate::value::Value;
 
 /// The command is valid, but not in the state that the directory is in. Nothing was changed.
@@ -16,7 +16,7 @@ pub enum Rejection {
     #[error("{attribute} `{value}` already belongs to {kind} {holder}; choose another one")]
     ValueTaken {
         /// The attribute that has the value.
-        attribute: AttributeNumber,
+        attribute: AttributeName,
         /// The value that was asked for.
         value: Value,
         /// What has it.
@@ -28,7 +28,7 @@ pub enum Rejection {
     #[error("{attribute} cannot be changed like that: {violation}")]
     SchemaViolation {
         /// The attribute that is meant.
-        attribute: AttributeNumber,
+        attribute: AttributeName,
         /// What is wrong.
         violation: Violation,
     },
@@ -42,7 +42,7 @@ pub enum Rejection {
     )]
     NotPermitted {
         /// The attribute that was to be changed; none: it is not about one attribute.
-        attribute: Option<AttributeNumber>,
+        attribute: Option<AttributeName>,
         /// The least role that may.
         role: Role,
     },

@@ -32,7 +32,7 @@ use crate::members::all_groups_of;
 use crate::model::Time;
 use crate::object::{Kind, Object};
 use crate::rejection::Rejection;
-use crate::schema::{ChangedBy, LOGIN_NAME, ROLE};
+use crate::schema::{AttributeName, ChangedBy, LOGIN_NAME, ROLE, Schema};
 use crate::view::Objects;
 
 /// What a group gives to its members, those of groups within it too.
@@ -161,13 +161,14 @@ pub(crate) fn permitted<O: Objects>(
 ) -> Result<(), Refused<O::Error>> {
     let asking = Asking::of(objects, now, principal)?;
     let level = |target| asking.level(objects, target);
+    let schema = objects.schema();
     match action {
         Action::Create(_, edits) if asking.has(Role::UserManager) => {
-            check_edits(asking.most(), edits)
+            check_edits(schema, asking.most(), edits)
         }
         // In an open directory: in others, nobody proposes it.
         Action::Create(Kind::Person, edits) if asking == Asking::Anyone => {
-            check_edits(Level::Owner, edits)
+            check_edits(schema, Level::Owner, edits)
         }
         Action::Create(..) => Err(needed(Role::UserManager)),
         Action::Change(target, edits, password) => {
@@ -182,9 +183,9 @@ pub(crate) fn permitted<O: Objects>(
             }
             let renames = edits.iter().any(|edit| edit.attribute == LOGIN_NAME);
             if level == Level::Owner && renames && is_privileged(objects, target)? {
-                return Err(needed_for(LOGIN_NAME, Role::Operator));
+                return Err(needed_for(schema.name(LOGIN_NAME), Role::Operator));
             }
-            check_edits(level, edits)
+            check_edits(schema, level, edits)
         }
         Action::Delete(target) | Action::Members(target) => match level(target)? {
             Level::Nothing | Level::Password => {
@@ -285,17 +286,17 @@ fn is_privileged<O: Objects>(objects: &O, object: &Object) -> Result<bool, O::Er
     Ok(!roles_of(objects, &object.id)?.is_empty())
 }
 
-fn check_edits<E>(level: Level, edits: &[Edit]) -> Result<(), Refused<E>> {
+fn check_edits<E>(schema: &Schema, level: Level, edits: &[Edit]) -> Result<(), Refused<E>> {
     for edit in edits {
         // What no row is there for, the schema refuses.
-        let row = edit.attribute.attribute();
+        let row = schema.by_number(edit.attribute);
         let (least, role) = match row.map(|row| row.changed_by) {
             None | Some(ChangedBy::Owner) => (Level::Owner, Role::UserManager),
             Some(ChangedBy::Manager) => (Level::Manager, Role::UserManager),
             Some(ChangedBy::Operator) => (Level::Operator, Role::Operator),
         };
         if level < least {
-            return Err(needed_for(edit.attribute, role));
+            return Err(needed_for(schema.name(edit.attribute), role));
         }
     }
     Ok(())
@@ -324,7 +325,7 @@ fn needed<E>(role: Role) -> Refused<E> {
     Refused::Rejected(Rejection::NotPermitted { attribute, role })
 }
 
-fn needed_for<E>(attribute: crate::schema::AttributeNumber, role: Role) -> Refused<E> {
+fn needed_for<E>(attribute: AttributeName, role: Role) -> Refused<E> {
     let attribute = Some(attribute);
     Refused::Rejected(Rejection::NotPermitted { attribute, role })
 }

@@ -3,7 +3,9 @@
 //! To add an attribute is to add a row here. Storage, the API, the command line, import and export
 //! know attributes by this table alone.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use crate::object::Kind;
 use crate::rights::Role;
@@ -13,31 +15,88 @@ use crate::syntax::Syntax;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributeNumber(pub u32);
 
-impl AttributeNumber {
-    /// The row of the attribute, where this program knows it.
-    pub fn attribute(self) -> Option<&'static Attribute> {
-        let row = ATTRIBUTES.binary_search_by_key(&self, |attribute| attribute.number);
-        row.ok().map(|row| &ATTRIBUTES[row])
+/// An attribute in an answer: its number, and the name that it has for people and programs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributeName {
+    /// Its number.
+    pub number: AttributeNumber,
+    /// Its name, such as `login_name`.
+    pub name: Cow<'static, str>,
+}
+
+/// The name in sentences, such as `login name`.
+impl fmt::Display for AttributeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name.replace('_', " "))
     }
 }
 
-/// The attribute's name in sentences, such as `login name`.
-impl fmt::Display for AttributeNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.attribute() {
-            Some(attribute) => f.write_str(&attribute.name.replace('_', " ")),
-            None => write!(f, "attribute {}", self.0),
-        }
+/// The name of a built-in attribute.
+impl From<AttributeNumber> for AttributeName {
+    fn from(number: AttributeNumber) -> Self {
+        Schema::builtin().name(number)
+    }
+}
+
+/// All attributes that a state has. A copy costs nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// In the order of their numbers.
+    rows: Arc<[Attribute]>,
+}
+
+impl Schema {
+    /// The attributes of every state.
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: LazyLock<Schema> = LazyLock::new(|| Schema {
+            rows: builtin_rows().into(),
+        });
+        &BUILTIN
+    }
+
+    /// All attributes, in the order of their numbers.
+    pub fn rows(&self) -> &[Attribute] {
+        &self.rows
+    }
+
+    /// The attribute of a number.
+    pub fn by_number(&self, number: AttributeNumber) -> Option<&Attribute> {
+        let row = self.rows.binary_search_by_key(&number, |row| row.number);
+        row.ok().map(|row| &self.rows[row])
+    }
+
+    /// The attribute of a name, such as `mail`.
+    pub fn by_name(&self, name: &str) -> Result<&Attribute, UnknownAttribute> {
+        let found = self.rows.iter().find(|row| row.name == name);
+        found.ok_or_else(|| UnknownAttribute {
+            name: name.chars().take(UnknownAttribute::SHOWN_CHARS).collect(),
+        })
+    }
+
+    /// What to call an attribute, known or not.
+    pub fn name(&self, number: AttributeNumber) -> AttributeName {
+        let name = match self.by_number(number) {
+            Some(row) => row.name.clone(),
+            None => Cow::Owned(format!("attribute_{}", number.0)),
+        };
+        AttributeName { number, name }
+    }
+}
+
+/// Without the attributes of a site.
+impl Default for Schema {
+    fn default() -> Self {
+        Self::builtin().clone()
     }
 }
 
 /// The properties of one attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attribute {
     /// Its number in the state and in the log.
     pub number: AttributeNumber,
     /// Its name in the API, in options, in files and in JSON.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The kinds of objects that may have it.
     pub kinds: &'static [Kind],
     /// Whether every object of these kinds has it.
@@ -101,74 +160,76 @@ const PERSON: &[Kind] = &[Kind::Person];
 const GROUP: &[Kind] = &[Kind::Group];
 
 /// The built-in attributes, in the order of their numbers.
-pub const ATTRIBUTES: &[Attribute] = &[
-    Attribute {
-        required: true,
-        unique: true,
-        ..owners(1, "login_name", Syntax::LoginName)
-    },
-    Attribute {
-        required: true,
-        ..owners(2, "real_name", Syntax::RealName)
-    },
-    managers(3, "given_name", Syntax::Line { bytes_max: 128 }),
-    managers(4, "family_name", Syntax::Line { bytes_max: 128 }),
-    Attribute {
-        values_max: 16,
-        unique: true,
-        ..managers(5, "mail", Syntax::Mail)
-    },
-    Attribute {
-        values_max: 16,
-        ..owners(6, "phone", Syntax::Phone)
-    },
-    managers(7, "title", Syntax::Line { bytes_max: 256 }),
-    managers(8, "department", Syntax::Line { bytes_max: 256 }),
-    Attribute {
-        unique: true,
-        read_by: ReadBy::Staff,
-        ..managers(9, "employee_number", Syntax::Line { bytes_max: 64 })
-    },
-    owners(10, "locale", Syntax::Language),
-    owners(11, "zone", Syntax::Zone),
-    Attribute {
-        values_max: 64,
-        ..owners(12, "ssh_public_key", Syntax::SshKey)
-    },
-    Attribute {
-        kinds: &Kind::ALL,
-        ..managers(13, "description", Syntax::Text { bytes_max: 4096 })
-    },
-    Attribute {
-        kinds: GROUP,
-        required: true,
-        unique: true,
-        ..managers(14, "group_name", Syntax::GroupName)
-    },
-    Attribute {
-        kinds: &Kind::ALL,
-        unique: true,
-        counted: true,
-        ..operators(15, "posix_number", Syntax::PosixNumber)
-    },
-    managers(16, "home", Syntax::Path),
-    managers(17, "shell", Syntax::Path),
-    managers(18, "gecos", Syntax::Gecos),
-    managers(19, "disabled", Syntax::Flag),
-    managers(20, "valid_from", Syntax::Time),
-    managers(21, "expires", Syntax::Time),
-    Attribute {
-        kinds: GROUP,
-        values_max: Role::ALL.len(),
-        ..operators(22, "role", Syntax::Role)
-    },
-];
+fn builtin_rows() -> Vec<Attribute> {
+    vec![
+        Attribute {
+            required: true,
+            unique: true,
+            ..owners(1, "login_name", Syntax::LoginName)
+        },
+        Attribute {
+            required: true,
+            ..owners(2, "real_name", Syntax::RealName)
+        },
+        managers(3, "given_name", Syntax::Line { bytes_max: 128 }),
+        managers(4, "family_name", Syntax::Line { bytes_max: 128 }),
+        Attribute {
+            values_max: 16,
+            unique: true,
+            ..managers(5, "mail", Syntax::Mail)
+        },
+        Attribute {
+            values_max: 16,
+            ..owners(6, "phone", Syntax::Phone)
+        },
+        managers(7, "title", Syntax::Line { bytes_max: 256 }),
+        managers(8, "department", Syntax::Line { bytes_max: 256 }),
+        Attribute {
+            unique: true,
+            read_by: ReadBy::Staff,
+            ..managers(9, "employee_number", Syntax::Line { bytes_max: 64 })
+        },
+        owners(10, "locale", Syntax::Language),
+        owners(11, "zone", Syntax::Zone),
+        Attribute {
+            values_max: 64,
+            ..owners(12, "ssh_public_key", Syntax::SshKey)
+        },
+        Attribute {
+            kinds: &Kind::ALL,
+            ..managers(13, "description", Syntax::Text { bytes_max: 4096 })
+        },
+        Attribute {
+            kinds: GROUP,
+            required: true,
+            unique: true,
+            ..managers(14, "group_name", Syntax::GroupName)
+        },
+        Attribute {
+            kinds: &Kind::ALL,
+            unique: true,
+            counted: true,
+            ..operators(15, "posix_number", Syntax::PosixNumber)
+        },
+        managers(16, "home", Syntax::Path),
+        managers(17, "shell", Syntax::Path),
+        managers(18, "gecos", Syntax::Gecos),
+        managers(19, "disabled", Syntax::Flag),
+        managers(20, "valid_from", Syntax::Time),
+        managers(21, "expires", Syntax::Time),
+        Attribute {
+            kinds: GROUP,
+            values_max: Role::ALL.len(),
+            ..operators(22, "role", Syntax::Role)
+        },
+    ]
+}
 
 /// A single value that its owner may change.
-const fn owners(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
+fn owners(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
     Attribute {
         number: AttributeNumber(number),
-        name,
+        name: Cow::Borrowed(name),
         kinds: PERSON,
         required: false,
         syntax,
@@ -181,7 +242,7 @@ const fn owners(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
 }
 
 /// A single value that managers of users change.
-const fn managers(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
+fn managers(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
     Attribute {
         changed_by: ChangedBy::Manager,
         ..owners(number, name, syntax)
@@ -189,19 +250,11 @@ const fn managers(number: u32, name: &'static str, syntax: Syntax) -> Attribute 
 }
 
 /// A single value that operators change.
-const fn operators(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
+fn operators(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
     Attribute {
         changed_by: ChangedBy::Operator,
         ..owners(number, name, syntax)
     }
-}
-
-/// The attribute of a name, such as `mail`.
-pub fn attribute(name: &str) -> Result<&'static Attribute, UnknownAttribute> {
-    let found = ATTRIBUTES.iter().find(|attribute| attribute.name == name);
-    found.ok_or_else(|| UnknownAttribute {
-        name: name.chars().take(UnknownAttribute::SHOWN_CHARS).collect(),
-    })
 }
 
 /// No attribute has the name.
@@ -217,7 +270,8 @@ impl UnknownAttribute {
 }
 
 fn names() -> String {
-    let names: Vec<_> = ATTRIBUTES.iter().map(|attribute| attribute.name).collect();
+    let rows = Schema::builtin().rows().iter();
+    let names: Vec<&str> = rows.map(|row| &*row.name).collect();
     names.join(", ")
 }
 
@@ -229,12 +283,13 @@ mod tests {
 
     #[test]
     fn rows_are_found_by_number_and_by_name() {
-        for row in ATTRIBUTES {
-            assert_eq!(row.number.attribute(), Some(row));
-            assert_eq!(attribute(row.name), Ok(row));
+        let schema = Schema::builtin();
+        for row in schema.rows() {
+            assert_eq!(schema.by_number(row.number), Some(row));
+            assert_eq!(schema.by_name(&row.name), Ok(row));
         }
-        let names: BTreeSet<_> = ATTRIBUTES.iter().map(|row| row.name).collect();
-        assert_eq!(names.len(), ATTRIBUTES.len());
+        let names: BTreeSet<_> = schema.rows().iter().map(|row| &row.name).collect();
+        assert_eq!(names.len(), schema.rows().len());
     }
 
     #[test]
@@ -246,7 +301,8 @@ mod tests {
             .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
             .map(|cells| [1, 2, 3, 5, 6].map(|cell| cells[cell].to_owned()))
             .collect();
-        let expected: Vec<_> = ATTRIBUTES
+        let expected: Vec<_> = Schema::builtin()
+            .rows()
             .iter()
             .map(|row| {
                 let values = match (row.values_max, row.required) {
@@ -271,7 +327,10 @@ mod tests {
 
     #[test]
     fn unknown_name_is_an_error_that_lists_the_known_ones() {
-        let error = attribute("e-mail\n").expect_err("unknown").to_string();
+        let error = Schema::builtin()
+            .by_name("e-mail\n")
+            .expect_err("unknown")
+            .to_string();
         assert!(
             error.contains("`e-mail\\n`") && error.contains("employee_number"),
             "{error}"
@@ -280,7 +339,7 @@ mod tests {
 
     #[test]
     fn unique_attributes_have_values_that_can_be_keys() {
-        for row in ATTRIBUTES.iter().filter(|row| row.unique) {
+        for row in Schema::builtin().rows().iter().filter(|row| row.unique) {
             assert!(row.syntax.bytes_max() <= 512, "{}", row.name);
         }
     }

@@ -5,11 +5,15 @@ use crate::id::{ObjectId, RequestId};
 use crate::members::Membership;
 use crate::model::{Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
+use crate::schema::Schema;
 
 /// The objects of a state, and how they are found.
 pub trait Objects {
     /// Why the state couldn't be read.
     type Error;
+
+    /// The attributes that objects of this state have.
+    fn schema(&self) -> &Schema;
 
     /// The object of this id.
     fn object(&self, id: &ObjectId) -> Result<Option<Object>, Self::Error>;

@@ -34,7 +34,7 @@ use openraft::{
     async_runtime::watch::WatchReceiver as _,
     errors::{ClientWriteError, RaftError},
 };
-use quorid_directory::{Command, Outcome, PlantedBug, Revision, is_planted};
+use quorid_directory::{Command, Outcome, PlantedBug, Revision, Schema, is_planted};
 use quorid_storage::{Fault, LogEngine};
 use tokio::{sync::watch, task::AbortHandle, time::timeout};
 use tracing::{info, warn};
@@ -195,6 +195,11 @@ impl Node {
     /// The state as this server has it.
     pub fn read(&self) -> Result<ReadView, Fault> {
         self.inner.store.read()
+    }
+
+    /// The attributes that objects have now.
+    pub fn schema(&self) -> Schema {
+        self.inner.store.schema()
     }
 
     /// Who leads and who is a member, and every change of it.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use quorid_directory::{
     Action, Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Objects as _, Operation, Password,
-    PlantedBug, Principal, RequestId, Selector, VerifierChange, is_planted,
+    PlantedBug, Principal, RequestId, Schema, Selector, VerifierChange, is_planted,
 };
 
 pub use self::{
@@ -226,7 +226,7 @@ impl Service {
         let (view, sight) = self.reader(caller, consistency).await?;
         let revision = view.revision()?;
         let fits = |object: &Object| filter.is_none_or(|filter| filter.fits(&sight.of(object)));
-        let value = match filter.and_then(Filter::unique_key) {
+        let value = match filter.and_then(|filter| filter.unique_key(view.schema())) {
             Some(_) if after.is_some() => AccountsPage::default(),
             Some(key) => {
                 let found = match view.holder(&key)? {
@@ -274,6 +274,7 @@ impl Service {
             Ok(account) => view.verifier(&account.id)?,
             Err(_) => None,
         };
+        let sight = Sight::all(view.schema());
         drop(view);
         let fits = self
             .passwords
@@ -283,7 +284,7 @@ impl Service {
             Ok(account) if fits && self.lets_in(&account) => {
                 let anew = self.hash_anew(caller, &account, password, verifier).await;
                 Ok(anew.unwrap_or_else(|| Answer {
-                    value: Sight::ALL.show(account),
+                    value: sight.show(account),
                     revision,
                 }))
             }
@@ -297,6 +298,12 @@ impl Service {
     /// Whether an account may log in now.
     fn lets_in(&self, account: &Object) -> bool {
         account.may_log_in(self.clock.now()) || is_planted(PlantedBug::DisabledLogsIn)
+    }
+
+    /// The attributes that objects have, as far as this server knows.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        self.node.schema()
     }
 
     /// Passwords that are being hashed or wait for it.
@@ -318,7 +325,9 @@ impl Service {
         }
         self.settle(consistency).await?;
         let Some(login) = login else {
-            return Ok((self.node.read()?, Sight::ALL));
+            let view = self.node.read()?;
+            let sight = Sight::all(view.schema());
+            return Ok((view, sight));
         };
         let principal = self.authenticate(caller, login).await?;
         let view = self.node.read()?;
@@ -357,7 +366,7 @@ impl Service {
             Err(rejection) => return Err(Error::rejected(rejection, revision)),
         };
         let sight = match self.sees_all(&principal) {
-            true => Sight::ALL,
+            true => Sight::all(&self.schema()),
             false => self.sight(&self.node.read()?, &principal)?,
         };
         Ok(Answer {

@@ -18,6 +18,7 @@ mod verifier;
 
 use std::{ops::Deref, sync::Arc};
 
+use quorid_directory::Schema;
 use quorid_storage::{Disk, Fault, Store, StoreOptions, Tables};
 
 #[cfg(fuzzing)]
@@ -69,7 +70,13 @@ impl State {
     /// A consistent view of the state as it is now. Keep it only as long as it takes to
     /// answer: old pages cannot be used again while somebody may read them.
     pub fn read(&self) -> Result<ReadView, Fault> {
-        self.store.view().map(ReadView::of)
+        let view = self.store.view()?;
+        Ok(ReadView::of(view, self.schema()))
+    }
+
+    /// The attributes that objects have now.
+    pub fn schema(&self) -> Schema {
+        Schema::default()
     }
 
     /// Makes changes: all that `work` does, or nothing if it fails. The changes must record how
@@ -79,7 +86,7 @@ impl State {
         work: impl FnOnce(&mut Changes<'_, '_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         self.store.write(|batch| {
-            let mut changes = Changes::to(batch)?;
+            let mut changes = Changes::to(batch, self.schema())?;
             let result = work(&mut changes)?;
             changes.finish()?;
             Ok(result)

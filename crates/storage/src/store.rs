@@ -77,9 +77,8 @@ impl Store {
     /// If the tables aren't in the order of their numbers, beginning with 1.
     pub fn open(disk: Arc<dyn Disk>, tables: Tables, options: StoreOptions) -> Result<Self, Fault> {
         assert!(
-            (1..)
-                .zip(tables)
-                .all(|(number, table)| table.number == number)
+            tables.first().is_some_and(|first| first.number == 1)
+                && tables.is_sorted_by(|one, next| one.number < next.number)
         );
         disk.remove_all(super::snapshot::INCOMING)
             .or_fault("removing half-received snapshots")?;

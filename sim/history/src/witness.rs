@@ -9,7 +9,7 @@ use std::{
 use quorid_api::Reason;
 use quorid_directory::{
     Change, Done, Event, Kind, LOGIN_NAME, Membership, MemoryDirectory, Object, ObjectId, Outcome,
-    POSIX_NUMBER, REAL_NAME, Rejection, RequestId, Revision, UniqueKey, decide,
+    POSIX_NUMBER, REAL_NAME, Rejection, RequestId, Revision, Schema, UniqueKey, decide,
 };
 use quorid_server::state::decode_command;
 use quorid_storage::Payload;
@@ -214,12 +214,12 @@ impl Replay {
         let holder = |key: &UniqueKey| as_of(self.unique.get(key), u64::MAX);
         events.iter().find_map(|event| match event {
             Event::ObjectStored(object) => {
-                let mut keys = object.unique_keys();
+                let mut keys = object.unique_keys(Schema::builtin());
                 let other = keys.find(|(key, _)| holder(key) != Some(&object.id));
                 other.map(|(key, _)| format!("{key:?} is not {}'s", object.id))
             }
             Event::ObjectRemoved { id } => {
-                let mut held = self.unique.keys().filter(|key| !key.is_kept());
+                let mut held = self.unique.keys().filter(|key| !key.is_kept(Schema::builtin()));
                 let left = held.find(|key| holder(key) == Some(id));
                 let mut memberships = self.memberships.iter();
                 let joined = memberships.find(|it| it.group == *id || it.member == *id);
@@ -518,10 +518,9 @@ fn is_fresh(freshness: Freshness, revision: u64, floor: u64) -> Result<(), Strin
 /// What a client is answered.
 fn reason(rejection: &Rejection) -> Reason {
     match rejection {
-        Rejection::ValueTaken {
-            attribute: LOGIN_NAME,
-            ..
-        } => Reason::LoginNameTaken,
+        Rejection::ValueTaken { attribute, .. } if attribute.number == LOGIN_NAME => {
+            Reason::LoginNameTaken
+        }
         Rejection::ValueTaken { .. } => Reason::ValueTaken,
         Rejection::SchemaViolation { .. } => Reason::SchemaViolation,
         Rejection::NotPermitted { .. } => Reason::NotPermitted,

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use quorid_directory::{
-    ATTRIBUTES, Attribute, ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName,
+    Attribute, ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName,
     NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Role,
-    Selector, Syntax, Time, Value, Verifier, VerifierChange,
+    Schema, Selector, Syntax, Time, Value, Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
 use quorid_storage::Payload;
@@ -121,7 +121,7 @@ impl Commands {
 
     /// Of any attribute, with one of few values.
     fn edit(&mut self) -> Edit {
-        let attribute = self.chance.one_of(ATTRIBUTES);
+        let attribute = self.chance.one_of(Schema::builtin().rows());
         let values: Vec<_> = (0..self.chance.within(1..=2))
             .map(|_| self.value(attribute))
             .collect();

@@ -8,7 +8,7 @@ use quorid_api::{
     AccountName, Attribute, ChangeMembers, Client, Error, Group, GroupName, MemberName, NewGroup,
     Read, Reason, Rejected,
 };
-use quorid_directory::{ATTRIBUTES, GROUP_NAME, Kind};
+use quorid_directory::{GROUP_NAME, Kind, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -136,10 +136,9 @@ async fn with_members(
 
 /// The attributes of groups, but for the name.
 fn attributes() -> impl Iterator<Item = &'static str> {
-    let of_groups = ATTRIBUTES
-        .iter()
-        .filter(|row| row.kinds.contains(&Kind::Group) && row.number != GROUP_NAME);
-    of_groups.map(|row| row.name)
+    let rows = Schema::builtin().rows().iter();
+    let of_groups = rows.filter(|row| row.kinds.contains(&Kind::Group) && row.number != GROUP_NAME);
+    of_groups.map(|row| &*row.name)
 }
 
 fn columns() -> Vec<&'static str> {

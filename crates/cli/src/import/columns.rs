@@ -31,7 +31,7 @@ impl Field {
 
     pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Attribute(attribute) => attribute.name,
+            Self::Attribute(attribute) => &attribute.name,
             Self::Password => "password",
             Self::PasswordHash => "password_hash",
             Self::Id => "id",

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use quorid_api::{
     Account, AccountName, Attribute, AttributeEdit, Password, PasswordChange, UpdateAccount,
 };
-use quorid_directory::{Syntax, attribute};
+use quorid_directory::{Schema, Syntax};
 
 use super::lines::{NewLine, POSIX_NUMBER_NAME};
 
@@ -98,7 +98,7 @@ fn is(syntax: Syntax, text: &str, there: &str) -> bool {
 
 /// Whether an account has these values of the attribute, in whatever order, and no others.
 fn has(account: &Account, asked: &Attribute) -> bool {
-    let Ok(attribute) = attribute(&asked.name) else {
+    let Ok(attribute) = Schema::builtin().by_name(&asked.name) else {
         return false;
     };
     let key = |text: &String| {

@@ -9,8 +9,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, pin_mut};
 use quorid_api::{Account, Attribute, Client, Error, Read, Reason};
 use quorid_directory::{
     Actor, ClientAddress, InvalidValue, Kind, LOGIN_NAME, LoginName, NUMBERS_FROM, Object,
-    ObjectId, POSIX_NUMBER, Password, REAL_NAME, Rejection, Revision, Stamp, Syntax, Time,
-    UniqueKey, Value, attribute,
+    ObjectId, POSIX_NUMBER, Password, REAL_NAME, Rejection, Revision, Schema, Stamp, Syntax, Time,
+    UniqueKey, Value,
 };
 use quorid_server::passwords::given_hash;
 use tokio::sync::OnceCell;
@@ -29,7 +29,7 @@ pub(super) struct Plan {
     pub(super) login_name: String,
     /// Names of what the account would get.
     pub(super) fields: Vec<String>,
-    /// The unique values that it would get, with their names for messages.
+    /// The unique values that it would get, each as messages name it.
     claims: Vec<(UniqueKey, String)>,
     /// Of what the line says.
     fingerprint: u64,
@@ -78,7 +78,8 @@ impl Checker {
         line: &NewLine,
         fields: Vec<String>,
     ) -> Result<Plan, Failure> {
-        let object = object(account, line, &fields)?;
+        let schema = Schema::builtin();
+        let object = object(schema, account, line, &fields)?;
         if let Some(password) = &line.password {
             let parsed = Password::parse(password);
             parsed.map_err(|why| refused(Reason::InvalidPassword, why.to_string()))?;
@@ -92,28 +93,29 @@ impl Checker {
             let number = with_number.attributes.entry(POSIX_NUMBER);
             number.or_insert_with(|| vec![Value::Number(NUMBERS_FROM)]);
         }
-        if let Some((attribute, violation)) = with_number.violation() {
+        if let Some((attribute, violation)) = with_number.violation(schema) {
             let rejection = Rejection::SchemaViolation {
-                attribute,
+                attribute: schema.name(attribute),
                 violation,
             };
             return Err(refused(Reason::SchemaViolation, rejection.to_string()));
         }
         let own = account.map(|account| account.id.as_str());
         let mut claims = Vec::new();
-        for (key, value) in object.unique_keys() {
-            let Some(attribute) = key.attribute.attribute() else {
+        for (key, value) in object.unique_keys(schema) {
+            let Some(attribute) = schema.by_number(key.attribute) else {
                 continue;
             };
-            if !fields.iter().any(|field| field == attribute.name) {
+            if !fields.iter().any(|field| *field == attribute.name) {
                 continue;
             }
-            if let Some(holder) = self.holder(&key, attribute.name, value).await?
+            if let Some(holder) = self.holder(&key, &attribute.name, value).await?
                 && Some(holder.id.as_str()) != own
             {
-                return Err(holder.has(&key, value));
+                return Err(holder.has(schema, &key, value));
             }
-            claims.push((key, value.to_string()));
+            let name = schema.name(key.attribute);
+            claims.push((key, format!("{name} `{value}`")));
         }
         Ok(Plan {
             done: match account {
@@ -174,13 +176,13 @@ struct Holder {
 }
 
 impl Holder {
-    fn has(self, key: &UniqueKey, value: &Value) -> Failure {
+    fn has(self, schema: &Schema, key: &UniqueKey, value: &Value) -> Failure {
         let Self { kind, id } = self;
         let reason = match key.attribute {
             LOGIN_NAME => Reason::LoginNameTaken,
             _ => Reason::ValueTaken,
         };
-        let attribute = key.attribute;
+        let attribute = schema.name(key.attribute);
         refused(
             reason,
             format!("{attribute} `{value}` already belongs to {kind} {id}; choose another one"),
@@ -189,7 +191,12 @@ impl Holder {
 }
 
 /// The account as it would be.
-fn object(account: Option<&Account>, line: &NewLine, fields: &[String]) -> Result<Object, Failure> {
+fn object(
+    schema: &Schema,
+    account: Option<&Account>,
+    line: &NewLine,
+    fields: &[String],
+) -> Result<Object, Failure> {
     let mut attributes = BTreeMap::new();
     let there = account.into_iter().flat_map(|account| {
         let names = [
@@ -202,7 +209,7 @@ fn object(account: Option<&Account>, line: &NewLine, fields: &[String]) -> Resul
         });
         // What a newer server knows is not for this program to judge.
         let known = account.attributes.iter();
-        let known = known.filter(|it| attribute(&it.name).is_ok()).cloned();
+        let known = known.filter(|it| schema.by_name(&it.name).is_ok()).cloned();
         names.into_iter().chain(known)
     });
     let one = |name: &str, value: String| Attribute {
@@ -220,7 +227,8 @@ fn object(account: Option<&Account>, line: &NewLine, fields: &[String]) -> Resul
     let given = given.into_iter().flatten().chain(line.attributes.clone());
     let given = given.filter(|it| fields.contains(&it.name));
     for asked in there.chain(given) {
-        let row = attribute(&asked.name)
+        let row = schema
+            .by_name(&asked.name)
             .map_err(|unknown| refused(Reason::UnknownAttribute, unknown.to_string()))?;
         let mut values: Vec<Value> = Vec::new();
         for text in &asked.values {
@@ -307,16 +315,15 @@ impl Ledger {
                 None => {}
             }
         }
-        for (key, value) in &plan.claims {
+        for (key, what) in &plan.claims {
             if let Some((holder, by)) = self.values.get(key)
                 && *holder != name
             {
-                let what = format!("{} `{value}`", key.attribute);
                 let reason = match key.attribute {
                     LOGIN_NAME => Reason::LoginNameTaken,
                     _ => Reason::ValueTaken,
                 };
-                return Err(taken(reason, what, *by));
+                return Err(taken(reason, what.clone(), *by));
             }
         }
         if plan.done == Done::Created {

@@ -96,7 +96,7 @@ impl NewLine {
                     Some(_) if field.is_single() => return twice(),
                     Some(known) => known.values.extend(values),
                     None => self.attributes.push(Attribute {
-                        name: attribute.name.to_owned(),
+                        name: attribute.name.to_string(),
                         values,
                     }),
                 }

@@ -15,7 +15,7 @@ fn account(result: Result<Change, Rejection>) -> Object {
 
 fn taken(name: &str, holder: u8) -> Result<Change, Rejection> {
     Err(Rejection::ValueTaken {
-        attribute: LOGIN_NAME,
+        attribute: LOGIN_NAME.into(),
         value: value("login_name", name),
         kind: Kind::Person,
         holder: account_id(holder),
@@ -337,7 +337,7 @@ fn rejections_say_which_thing_and_why() {
     for (rejection, parts) in [
         (
             Rejection::ValueTaken {
-                attribute: LOGIN_NAME,
+                attribute: LOGIN_NAME.into(),
                 value: Value::Text("ana".to_owned()),
                 kind: Kind::Person,
                 holder,

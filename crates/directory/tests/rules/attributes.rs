@@ -135,7 +135,7 @@ fn what_the_schema_forbids_is_refused_and_nothing_is_changed() {
         let before = log.directory.objects().clone();
         let result = log.run(by_operator("ana", vec![set("locale", "pt"), refused]));
         let expected = Rejection::SchemaViolation {
-            attribute,
+            attribute: attribute.into(),
             violation,
         };
         assert_eq!(result, Err(expected));
@@ -150,7 +150,7 @@ fn an_account_must_be_created_with_its_names() {
         edits.retain(|edit| edit.attribute != number(missing));
         let result = Log::new().run(create_with(1, edits, None));
         let expected = Rejection::SchemaViolation {
-            attribute: number(missing),
+            attribute: number(missing).into(),
             violation: Violation::Required,
         };
         assert_eq!(result, Err(expected));
@@ -174,7 +174,7 @@ fn no_two_accounts_have_the_same_unique_value() {
         let ben = |text| change(Selector::Id(account_id(2)), vec![set(name, text)]);
         log.run(change(ana(), vec![set(name, one)])).expect("done");
         let taken = Rejection::ValueTaken {
-            attribute: number(name),
+            attribute: number(name).into(),
             value: value(name, same),
             kind: Kind::Person,
             holder: account_id(1),

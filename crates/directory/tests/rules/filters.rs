@@ -1,7 +1,11 @@
 //! What searches find.
 
 use crate::support::{Log, by_login, change, create, set};
-use quorid_directory::{Filter, InvalidFilter, Object};
+use quorid_directory::{Filter, InvalidFilter, Object, Schema};
+
+fn parse(text: &str) -> Result<Filter, InvalidFilter> {
+    Filter::parse(Schema::builtin(), text)
+}
 
 /// Ana, Head of Sales; Ben, in IT; Cleo, of whom nothing is known.
 fn objects() -> Vec<Object> {
@@ -55,7 +59,7 @@ fn conditions_find_those_who_fulfil_them() {
         ("  ( login_name = cleo )OR(title=Admin) ", "ben cleo"),
         ("real_name=\"*\"", ""),
     ] {
-        let filter = Filter::parse(text).expect(text);
+        let filter = parse(text).expect(text);
         let found: Vec<_> = objects
             .iter()
             .filter(|object| filter.fits(object))
@@ -87,18 +91,18 @@ fn what_is_no_condition_is_refused_with_its_place() {
         (&"x".repeat(5_000), "5000 bytes"),
         (&vec!["title=*"; 33].join(" or "), "more than 32"),
     ] {
-        let error = Filter::parse(text).expect_err(text).to_string();
+        let error = parse(text).expect_err(text).to_string();
         assert!(error.contains(part), "{text}: {error}");
     }
     assert!(matches!(
-        Filter::parse("not"),
+        parse("not"),
         Err(InvalidFilter::Syntax { position: 4, .. })
     ));
 }
 
 #[test]
 fn one_unique_value_is_enough_to_look_up() {
-    let key = |text: &str| Filter::parse(text).expect(text).unique_key();
+    let key = |text: &str| parse(text).expect(text).unique_key(Schema::builtin());
     assert!(key("mail=ana@example.org").is_some());
     assert_eq!(
         key("title=Boss and mail=ANA@example.org"),

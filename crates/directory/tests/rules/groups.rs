@@ -288,7 +288,7 @@ fn no_two_groups_have_one_name_but_a_group_and_an_account_may() {
     let attribute = quorid_directory::GROUP_NAME;
     let holder = account_id(11);
     let taken_name = Rejection::ValueTaken {
-        attribute,
+        attribute: attribute.into(),
         value: value("group_name", "STAFF"),
         kind: Kind::Group,
         holder,

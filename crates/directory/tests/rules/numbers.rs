@@ -97,7 +97,7 @@ fn an_operator_gives_any_number_that_nobody_has() {
     let mut log = log();
     log.run(give(by_login("ana"), "500")).expect("free");
     let taken = Rejection::ValueTaken {
-        attribute: POSIX_NUMBER,
+        attribute: POSIX_NUMBER.into(),
         value: value("posix_number", "500"),
         kind: Kind::Person,
         holder: account_id(1),
@@ -123,7 +123,7 @@ fn who_has_a_number_has_a_name_that_systems_take() {
     ] {
         let violation = Violation::PosixName;
         let refused = Rejection::SchemaViolation {
-            attribute,
+            attribute: attribute.into(),
             violation,
         };
         assert_eq!(log.run(operation), Err(refused));

@@ -3,8 +3,8 @@
 use quorid_directory::{
     AttributeNumber, Change, ClientAddress, Command, Edit, Event, GroupName, Kind, LOGIN_NAME,
     LoginName, MemoryDirectory, ObjectId, Operation, OperatorName, Outcome, Principal, REAL_NAME,
-    Rejection, RequestId, Retention, Revision, Selector, Time, Value, Verifier, VerifierChange,
-    attribute, decide_with,
+    Rejection, RequestId, Retention, Revision, Schema, Selector, Time, Value, Verifier,
+    VerifierChange, decide_with,
 };
 
 /// When tests begin, ms.
@@ -30,12 +30,14 @@ pub(crate) fn login(text: &str) -> LoginName {
 
 /// The value of an attribute that a text means.
 pub(crate) fn value(name: &str, text: &str) -> Value {
-    let syntax = attribute(name).expect("an attribute").syntax;
+    let row = Schema::builtin().by_name(name);
+    let syntax = row.expect("an attribute").syntax;
     syntax.parse(text).expect("a value")
 }
 
 pub(crate) fn number(name: &str) -> AttributeNumber {
-    attribute(name).expect("an attribute").number
+    let row = Schema::builtin().by_name(name);
+    row.expect("an attribute").number
 }
 
 /// The attribute has this value and no other.

@@ -2,7 +2,7 @@
 
 use quorid_directory::{
     ClientAddress, Edit, LoginName, Object, ObjectId, OperatorName, Password, PasswordAction,
-    RequestId, Revision, Selector, Verifier,
+    RequestId, Revision, Schema, Selector, Verifier,
 };
 
 /// Who asks, as far as the front end can tell.
@@ -118,6 +118,8 @@ pub struct Shown {
     pub object: Object,
     /// Whether the addresses of clients are for them.
     pub addresses: bool,
+    /// The attributes that there are.
+    pub schema: Schema,
 }
 
 /// An account or a group.

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use quorid_directory::{
-    Action, AttributeNumber, Object, ObjectId, Principal, ReadBy, Role, authorize, roles_of,
+    Action, AttributeNumber, Object, ObjectId, Objects as _, Principal, ReadBy, Role, Schema,
+    authorize, roles_of,
 };
 
 use super::{Caller, Error, Service, Shown};
@@ -72,11 +73,12 @@ impl Service {
     /// What this principal sees of the directory.
     pub(super) fn sight(&self, view: &ReadView, principal: &Principal) -> Result<Sight, Error> {
         Ok(match principal {
-            _ if self.sees_all(principal) => Sight::ALL,
-            Principal::Anyone | Principal::Operator(_) => Sight::default(),
+            _ if self.sees_all(principal) => Sight::all(view.schema()),
+            Principal::Anyone | Principal::Operator(_) => Sight::little(view.schema()),
             Principal::Account { id, .. } => {
                 let roles = roles_of(view, id)?;
                 Sight {
+                    schema: view.schema().clone(),
                     attributes: !roles.is_empty(),
                     addresses: roles.contains(&Role::Operator),
                     own: Some(*id),
@@ -94,8 +96,9 @@ pub(super) enum Strangers {
 }
 
 /// What somebody sees: of their own account everything, of others what this says.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Sight {
+    schema: Schema,
     /// Attributes that are for staff.
     attributes: bool,
     /// The addresses of clients.
@@ -104,16 +107,28 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    pub(super) const ALL: Self = Self {
-        attributes: true,
-        addresses: true,
-        own: None,
-    };
+    pub(super) fn all(schema: &Schema) -> Self {
+        Self {
+            attributes: true,
+            addresses: true,
+            ..Self::little(schema)
+        }
+    }
+
+    /// What everybody sees who reads the directory.
+    fn little(schema: &Schema) -> Self {
+        Self {
+            schema: schema.clone(),
+            attributes: false,
+            addresses: false,
+            own: None,
+        }
+    }
 
     /// What there is of an object to those who see it: for searches too, so that they tell no more.
     pub(super) fn of<'a>(&self, object: &'a Object) -> Cow<'a, Object> {
         let for_staff = |number: &AttributeNumber| {
-            let row = number.attribute();
+            let row = self.schema.by_number(*number);
             row.is_none_or(|row| row.read_by == ReadBy::Staff)
         };
         let hides = object.attributes.keys().any(for_staff);
@@ -131,6 +146,10 @@ impl Sight {
             Cow::Borrowed(_) => object,
             Cow::Owned(seen) => seen,
         };
-        Shown { object, addresses }
+        Shown {
+            object,
+            addresses,
+            schema: self.schema.clone(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    Event, Kind, Membership, Object, ObjectId, Objects, Outcome, RequestId, Revision, Time,
+    Event, Kind, Membership, Object, ObjectId, Objects, Outcome, RequestId, Revision, Schema, Time,
     UniqueKey, Verifier, View, decide,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
@@ -18,6 +18,7 @@ use super::{
 /// A batch of changes that is being made.
 pub struct Changes<'b, 't> {
     batch: &'b mut Batch<'t>,
+    schema: Schema,
     clock: Time,
     floor: Time,
     next_number: u64,
@@ -32,8 +33,9 @@ pub struct Changes<'b, 't> {
 const OLDEST_AHEAD: usize = 64;
 
 impl<'b, 't> Changes<'b, 't> {
-    pub(super) fn to(batch: &'b mut Batch<'t>) -> Result<Self, Fault> {
+    pub(super) fn to(batch: &'b mut Batch<'t>, schema: Schema) -> Result<Self, Fault> {
         Ok(Self {
+            schema,
             clock: Time(batch.number(CLOCK)?),
             floor: Time(batch.number(FLOOR)?),
             next_number: batch.number(NEXT_NUMBER)?,
@@ -142,6 +144,10 @@ impl<'b, 't> Changes<'b, 't> {
 
 impl Objects for Changes<'_, '_> {
     type Error = Fault;
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
 
     fn object(&self, id: &ObjectId) -> Result<Option<Object>, Fault> {
         object::find(self.batch, id)

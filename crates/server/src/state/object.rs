@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use quorid_directory::{
-    Actor, AttributeNumber, GROUP_NAME, Kind, Object, ObjectId, OperatorName, Revision, Stamp,
-    Time, Value,
+    Actor, AttributeNumber, GROUP_NAME, Kind, Object, ObjectId, OperatorName, Revision, Schema,
+    Stamp, Time, Value,
 };
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
@@ -31,8 +31,10 @@ fn check_row(_: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     if object.id.as_bytes().as_slice() != key {
         return Err(Fault::new(STORING, "an object is not that of its id"));
     }
-    match object.violation() {
+    let schema = Schema::builtin();
+    match object.violation(schema) {
         Some((attribute, violation)) => {
+            let attribute = schema.name(attribute);
             let why = format!("{attribute} of {}: {violation}", object.id);
             Err(Fault::new(STORING, why))
         }

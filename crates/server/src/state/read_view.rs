@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quorid_directory::{
     GROUP_NAME, Kind, Membership, Object, ObjectId, Objects, Outcome, Rejection, RequestId,
-    Revision, Selector, UniqueKey, Verifier, all_groups_of,
+    Revision, Schema, Selector, UniqueKey, Verifier, all_groups_of,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
@@ -17,42 +17,49 @@ use super::{
 
 /// The directory as it was at one revision.
 #[derive(Clone)]
-pub struct ReadView(Arc<StoreView>);
+pub struct ReadView {
+    rows: Arc<StoreView>,
+    schema: Schema,
+}
 
 impl Objects for ReadView {
     type Error = Fault;
 
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
     fn object(&self, id: &ObjectId) -> Result<Option<Object>, Fault> {
-        object::find(&*self.0, id)
+        object::find(&*self.rows, id)
     }
 
     fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Fault> {
-        unique::find(&*self.0, key)
+        unique::find(&*self.rows, key)
     }
 
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
-        member::groups_of(&*self.0, member)
+        member::groups_of(&*self.rows, member)
     }
 }
 
 impl ReadView {
-    pub(super) fn of(view: Arc<StoreView>) -> Self {
-        Self(view)
+    pub(super) fn of(rows: Arc<StoreView>, schema: Schema) -> Self {
+        Self { rows, schema }
     }
 
     /// Log index of the last entry whose effect the view shows.
     pub fn revision(&self) -> Result<Revision, Fault> {
-        Ok(Revision(self.0.applied()?.map_or(0, |at| at.index)))
+        Ok(Revision(self.rows.applied()?.map_or(0, |at| at.index)))
     }
 
     /// What the password of an account is checked against.
     pub fn verifier(&self, id: &ObjectId) -> Result<Option<Verifier>, Fault> {
-        verifier::find(&*self.0, id)
+        verifier::find(&*self.rows, id)
     }
 
     /// What became of a request, where it is still known.
     pub fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Fault> {
-        outcome::find(&*self.0, request)
+        outcome::find(&*self.rows, request)
     }
 
     /// The object that a request names, if it is there and of the kind that is meant.
@@ -69,7 +76,7 @@ impl ReadView {
         fits: impl Fn(&Object) -> bool,
     ) -> Result<(Vec<Object>, Option<ObjectId>), Fault> {
         let is_account = |object: &Object| object.kind == Kind::Person;
-        object::list(&*self.0, after, stretch, |object| {
+        object::list(&*self.rows, after, stretch, |object| {
             is_account(object) && fits(object)
         })
     }
@@ -84,7 +91,7 @@ impl ReadView {
         bytes_max: usize,
     ) -> Result<(Vec<Object>, bool), Fault> {
         let (mut groups, mut bytes, mut more) = (Vec::new(), 0, false);
-        unique::scan(&*self.0, GROUP_NAME, after, |id| {
+        unique::scan(&*self.rows, GROUP_NAME, after, |id| {
             more = groups.len() == limit || (bytes > bytes_max && !groups.is_empty());
             if !more && let Some(group) = self.object(&id)? {
                 bytes += object::encode(&group).len();
@@ -104,7 +111,7 @@ impl ReadView {
     pub fn all_group_names_of(&self, member: &ObjectId) -> Result<Vec<String>, Fault> {
         let mut names = Vec::new();
         for group in self.all_groups_of(member)? {
-            names.extend(object::group_name(&*self.0, &group)?);
+            names.extend(object::group_name(&*self.rows, &group)?);
         }
         Ok(names)
     }
@@ -117,7 +124,7 @@ impl ReadView {
         after: Option<&Membership>,
         limit: usize,
     ) -> Result<(Vec<Membership>, bool), Fault> {
-        member::list(&*self.0, group, after, limit)
+        member::list(&*self.rows, group, after, limit)
     }
 
     /// Number of accounts.
@@ -128,40 +135,40 @@ impl ReadView {
     /// Numbers of accounts and of groups. Counts the groups one by one.
     pub fn count_accounts_and_groups(&self) -> Result<(u64, u64), Fault> {
         let mut groups = 0;
-        unique::scan(&*self.0, GROUP_NAME, None, |_| {
+        unique::scan(&*self.rows, GROUP_NAME, None, |_| {
             groups += 1;
             Ok(true)
         })?;
-        let objects = self.0.count(&object::TABLE)?;
+        let objects = self.rows.count(&object::TABLE)?;
         Ok((objects.saturating_sub(groups), groups))
     }
 
     /// The lowest number that the directory's counter may give next.
     pub fn next_number(&self) -> Result<u64, Fault> {
-        self.0.number(NEXT_NUMBER)
+        self.rows.number(NEXT_NUMBER)
     }
 
     /// Number of memberships, as groups have them and as members have them.
     pub(super) fn count_memberships(&self) -> Result<[u64; 2], Fault> {
         Ok([
-            self.0.count(&member::TABLE)?,
-            self.0.count(&member::GROUPS_OF)?,
+            self.rows.count(&member::TABLE)?,
+            self.rows.count(&member::GROUPS_OF)?,
         ])
     }
 
     /// The highest server id that any membership named.
     pub fn server_id_max(&self) -> Result<u64, Fault> {
-        self.0.number(SERVER_ID_MAX)
+        self.rows.number(SERVER_ID_MAX)
     }
 
     /// SHA-256 of everything that is replicated: objects, unique values, verifiers, memberships,
     /// outcomes, clock, floor and the counter of numbers. Two servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
-        self.0.digest()
+        self.rows.digest()
     }
 
     /// Position and membership of the view.
     pub fn position(&self) -> Result<Position, Fault> {
-        self.0.position()
+        self.rows.position()
     }
 }

@@ -1,6 +1,8 @@
 //! Why a request was refused, as its outcome keeps it.
 
-use quorid_directory::{AttributeNumber, Limit, Rejection, Revision, Role, Time, Violation};
+use quorid_directory::{
+    AttributeName, AttributeNumber, Limit, Rejection, Revision, Role, Time, Violation,
+};
 use quorid_storage::{Fault, OrFault as _};
 
 use super::{
@@ -17,7 +19,7 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
             kind,
             holder,
         } => Kind::ValueTaken(proto::ValueTaken {
-            attribute: attribute.0,
+            attribute: Some(attribute_message(attribute)),
             value: Some(field::value(value)),
             holder: holder.as_bytes().to_vec(),
             kind: object::kind_message(*kind).into(),
@@ -26,11 +28,11 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
             attribute,
             violation,
         } => Kind::SchemaViolation(proto::SchemaViolation {
-            attribute: attribute.0,
+            attribute: Some(attribute_message(attribute)),
             violation: Some(violation_message(violation)),
         }),
         Rejection::NotPermitted { attribute, role } => Kind::NotPermitted(proto::NotPermitted {
-            attribute: attribute.map_or(0, |attribute| attribute.0),
+            attribute: attribute.as_ref().map(attribute_message),
             role: role_message(*role).into(),
         }),
         Rejection::NotFound { object } => Kind::NotFound(selector(object)),
@@ -83,17 +85,17 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
     Ok(
         match message.rejection.ok_or_else(|| missing("rejection"))? {
             Kind::ValueTaken(it) => Rejection::ValueTaken {
-                attribute: AttributeNumber(it.attribute),
+                attribute: attribute(it.attribute.ok_or_else(|| missing("attribute"))?),
                 value: decode_value(it.value.ok_or_else(|| missing("value"))?)?,
                 kind: object::kind(it.kind)?,
                 holder: object_id(&it.holder)?,
             },
             Kind::SchemaViolation(it) => Rejection::SchemaViolation {
-                attribute: AttributeNumber(it.attribute),
+                attribute: attribute(it.attribute.ok_or_else(|| missing("attribute"))?),
                 violation: violation(it.violation.ok_or_else(|| missing("violation"))?),
             },
             Kind::NotPermitted(it) => Rejection::NotPermitted {
-                attribute: (it.attribute != 0).then_some(AttributeNumber(it.attribute)),
+                attribute: it.attribute.map(attribute),
                 role: role(it.role)?,
             },
             Kind::NotFound(it) => Rejection::NotFound {
@@ -135,6 +137,20 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             },
         },
     )
+}
+
+fn attribute_message(attribute: &AttributeName) -> proto::AttributeName {
+    proto::AttributeName {
+        number: attribute.number.0,
+        name: attribute.name.to_string(),
+    }
+}
+
+fn attribute(message: proto::AttributeName) -> AttributeName {
+    AttributeName {
+        number: AttributeNumber(message.number),
+        name: message.name.into(),
+    }
 }
 
 fn limit_message(limit: Limit) -> proto::Limit {

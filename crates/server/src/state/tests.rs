@@ -7,8 +7,8 @@ use std::{fs, os::unix::fs::MetadataExt as _, sync::Arc};
 use proptest::prelude::*;
 use quorid_directory::{
     ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName, MemoryDirectory,
-    ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Revision, Selector, Time,
-    Value, Verifier, VerifierChange, attribute,
+    ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Revision, Schema, Selector,
+    Time, Value, Verifier, VerifierChange,
 };
 use quorid_storage::{DataDirectory, Disk, LogPos, Rows as _, StoreOptions};
 use tempfile::TempDir;
@@ -86,7 +86,12 @@ fn some(selector: impl Strategy<Value = Selector>) -> impl Strategy<Value = Vec<
 
 /// Edits of attributes that are unique, have several values, or name other objects.
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
-    let number = |name| attribute(name).expect("an attribute").number;
+    let number = |name| {
+        Schema::builtin()
+            .by_name(name)
+            .expect("an attribute")
+            .number
+    };
     let mail = |n: u8| Value::Text(format!("{n}@example.org"));
     let edit = prop_oneof![
         (0_u8..6).prop_map(|name| Edit::login_name(&login_name(name))),

@@ -1,6 +1,6 @@
 //! Values that no two objects may have, each with the object that has it.
 
-use quorid_directory::{ATTRIBUTES, AttributeNumber, ObjectId, UniqueKey, Value};
+use quorid_directory::{AttributeNumber, ObjectId, Schema, UniqueKey, Value};
 use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
 
 use super::{field::object_id, object};
@@ -18,9 +18,11 @@ pub(super) const TABLE: Table = Table {
 /// Objects come before their unique values. A kept value may be one that its object had.
 fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     let id = object_id(value)?;
-    let kept = unique_key(key).is_some_and(|key| key.is_kept() && number_of(&key).is_some());
+    let schema = Schema::builtin();
+    let is_kept = |key: UniqueKey| key.is_kept(schema) && number_of(&key).is_some();
+    let kept = unique_key(key).is_some_and(is_kept);
     let has_it = object::find(batch, &id)?.is_some_and(|holder| {
-        let mut keys = holder.unique_keys();
+        let mut keys = holder.unique_keys(schema);
         keys.any(|(unique, _)| row_key(&unique) == key)
     });
     if !has_it && !kept {
@@ -35,13 +37,14 @@ fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
 /// Every object has its unique values. Every unique value that is not kept has its object.
 fn check_whole(view: &StoreView) -> Result<(), Fault> {
     let wrong = |why: String| Err(Fault::new("reading the state", why));
+    let schema = Schema::builtin();
     let (mut values, mut kept) = (0, 0);
     let mut missing = None;
     view.scan(&object::TABLE, None, |_, object| {
         let object = object::decode(object)?;
-        for (key, _) in object.unique_keys() {
-            values += u64::from(!key.is_kept());
-            if key.is_kept() && find(view, &key)? != Some(object.id) {
+        for (key, _) in object.unique_keys(schema) {
+            values += u64::from(!key.is_kept(schema));
+            if key.is_kept(schema) && find(view, &key)? != Some(object.id) {
                 missing = Some(object.id);
             }
         }
@@ -50,7 +53,7 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
     if let Some(id) = missing {
         return wrong(format!("{id} has a value that is another object's"));
     }
-    for row in ATTRIBUTES.iter().filter(|row| row.counted) {
+    for row in schema.rows().iter().filter(|row| row.counted) {
         scan(view, row.number, None, |_| {
             kept += 1;
             Ok(true)
@@ -95,7 +98,7 @@ pub(super) fn remove(batch: &mut Batch<'_>, key: &UniqueKey) -> Result<(), Fault
 /// The number that a kept value's key is of.
 fn number_of(key: &UniqueKey) -> Option<u64> {
     let number = u64::from_be_bytes(key.key.as_slice().try_into().ok()?);
-    let syntax = key.attribute.attribute()?.syntax;
+    let syntax = Schema::builtin().by_number(key.attribute)?.syntax;
     syntax.takes(&Value::Number(number)).then_some(number)
 }
 

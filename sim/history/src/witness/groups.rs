@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quorid_api::Reason;
 use quorid_directory::{
     Change, Done, GROUP_NAME, GroupName, LOGIN_NAME, Membership, Object, POSIX_NUMBER, REAL_NAME,
-    UniqueKey, Value, attribute,
+    Schema, UniqueKey, Value,
 };
 
 use super::{Replay, as_of, is_fresh, shown};
@@ -167,7 +167,8 @@ fn numbers(object: &Object) -> impl Iterator<Item = u64> {
 
 /// Whether an object has this value of an attribute and no other, or none.
 pub(super) fn has(object: &Object, name: &str, value: Option<&str>) -> bool {
-    attribute(name).is_ok_and(|attribute| object.text(attribute.number) == value.unwrap_or(""))
+    let row = Schema::builtin().by_name(name);
+    row.is_ok_and(|attribute| object.text(attribute.number) == value.unwrap_or(""))
 }
 
 /// All attributes of an object that are not shown in fields of their own.
@@ -180,7 +181,7 @@ pub(super) fn others(object: &Object) -> BTreeMap<String, Vec<String>> {
                 Value::Text(text) => text.clone(),
                 Value::Number(number) => number.to_string(),
             };
-            let name = number.attribute()?.name.to_owned();
+            let name = Schema::builtin().by_number(*number)?.name.to_string();
             Some((name, values.iter().map(text).collect()))
         })
         .collect()

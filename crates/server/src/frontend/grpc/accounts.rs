@@ -43,7 +43,7 @@ impl Accounts for AccountsApi {
         let size = convert::page_size(request.page_size)?;
         let after = convert::accounts_start(&request.page_token)?;
         let consistency = convert::consistency(request.read)?;
-        let filter = convert::filter(&request.filter)?;
+        let filter = convert::filter(&self.0.service.schema(), &request.filter)?;
         let page = self
             .0
             .service
@@ -62,7 +62,7 @@ impl Accounts for AccountsApi {
         request: Request<CreateAccountRequest>,
     ) -> Result<Response<proto::Account>, Status> {
         let caller = caller(&request)?;
-        let new = convert::new_account(request.into_inner())?;
+        let new = convert::new_account(&self.0.service.schema(), request.into_inner())?;
         let created = self.0.service.create(&caller, new).await?;
         Ok(answer(convert::account(&created.value), created.revision))
     }
@@ -72,7 +72,7 @@ impl Accounts for AccountsApi {
         request: Request<UpdateAccountRequest>,
     ) -> Result<Response<proto::Account>, Status> {
         let caller = caller(&request)?;
-        let change = convert::account_change(request.into_inner())?;
+        let change = convert::account_change(&self.0.service.schema(), request.into_inner())?;
         let changed = self.0.service.modify(&caller, change).await?;
         Ok(answer(convert::account(&changed.value), changed.revision))
     }

@@ -8,9 +8,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prost_types::{FieldMask, Timestamp};
 use quorid_api::proto;
 use quorid_directory::{
-    ATTRIBUTES, Attribute, Edit, EditAction, Filter, GROUP_NAME, InvalidValue, LOGIN_NAME,
-    LoginName, Object, Password, REAL_NAME, RequestId, Revision, Selector, Stamp, Time, Value,
-    Verifier,
+    Attribute, Edit, EditAction, Filter, GROUP_NAME, InvalidValue, LOGIN_NAME, LoginName, Password,
+    REAL_NAME, RequestId, Revision, Schema, Selector, Stamp, Time, Value, Verifier,
 };
 use zeroize::Zeroizing;
 
@@ -32,17 +31,18 @@ use crate::{
 
 /// The account that is to be made.
 pub(super) fn new_account(
+    schema: &Schema,
     mut request: proto::CreateAccountRequest,
 ) -> Result<AccountCreation, Invalid> {
     let asked = request.account.unwrap_or_default();
     let names = [
-        set("login_name", &asked.login_name)?,
-        set("real_name", &asked.real_name)?,
+        set(schema, "login_name", &asked.login_name)?,
+        set(schema, "real_name", &asked.real_name)?,
     ];
     Ok(AccountCreation {
         edits: [
             names.to_vec(),
-            given(&asked.attributes)?,
+            given(schema, &asked.attributes)?,
             assigned(request.assign_posix_number),
         ]
         .concat(),
@@ -59,25 +59,28 @@ fn assigned(posix_number: bool) -> Vec<Edit> {
 }
 
 /// The attributes of something new.
-fn given(attributes: &[proto::Attribute]) -> Result<Vec<Edit>, Invalid> {
+fn given(schema: &Schema, attributes: &[proto::Attribute]) -> Result<Vec<Edit>, Invalid> {
     let given = attributes.iter().map(|given| {
-        edit(&proto::AttributeEdit {
+        let asked = proto::AttributeEdit {
             attribute: given.name.clone(),
             action: proto::attribute_edit::Action::Add.into(),
             values: given.values.clone(),
-        })
+        };
+        edit(schema, &asked)
     });
     given.collect()
 }
 
 /// The change that is to be made.
 pub(super) fn account_change(
+    schema: &Schema,
     mut request: proto::UpdateAccountRequest,
 ) -> Result<AccountChange, Invalid> {
     let asked = request.account.unwrap_or_default();
     let account = account_name(&asked.name)?;
     let new_hash = password_hash(&request.new_password, &mut request.new_password_hash)?;
     let (edits, password) = update(
+        schema,
         &asked,
         &mut request.new_password,
         new_hash,
@@ -143,13 +146,13 @@ fn login_name(text: &str) -> Result<LoginName, Invalid> {
 }
 
 /// A change of an attribute of an account.
-fn edit(asked: &proto::AttributeEdit) -> Result<Edit, Invalid> {
+fn edit(schema: &Schema, asked: &proto::AttributeEdit) -> Result<Edit, Invalid> {
     use proto::attribute_edit::Action;
-    let attribute = quorid_directory::attribute(&asked.attribute)?;
+    let attribute = schema.by_name(&asked.attribute)?;
     let values = asked.values.iter().map(|text| value(attribute, text));
     let values = values.collect::<Result<Vec<_>, _>>()?;
     let action = Action::try_from(asked.action).unwrap_or_default();
-    let name = attribute.name;
+    let name = &attribute.name;
     let action = match action {
         Action::Unspecified => {
             return Err(Invalid::Edit(format!(
@@ -181,8 +184,8 @@ fn edit(asked: &proto::AttributeEdit) -> Result<Edit, Invalid> {
 }
 
 /// The attribute gets this value and no other.
-fn set(name: &str, text: &str) -> Result<Edit, Invalid> {
-    let attribute = quorid_directory::attribute(name)?;
+fn set(schema: &Schema, name: &str, text: &str) -> Result<Edit, Invalid> {
+    let attribute = schema.by_name(name)?;
     Ok(Edit::set(attribute.number, value(attribute, text)?))
 }
 
@@ -194,7 +197,7 @@ fn value(attribute: &Attribute, text: &str) -> Result<Value, Invalid> {
         | InvalidValue::TooLong { .. }
         | InvalidValue::Character { .. }
         | InvalidValue::Shape { .. } => Invalid::Value {
-            attribute: attribute.name,
+            attribute: attribute.name.to_string(),
             why,
         },
     })
@@ -280,15 +283,16 @@ pub(super) fn consistency(read: Option<proto::ReadOptions>) -> Result<Consistenc
 }
 
 /// The condition of a search; none where the text is empty.
-pub(super) fn filter(text: &str) -> Result<Option<Filter>, Invalid> {
+pub(super) fn filter(schema: &Schema, text: &str) -> Result<Option<Filter>, Invalid> {
     match text.trim() {
         "" => Ok(None),
-        text => Ok(Some(Filter::parse(text)?)),
+        text => Ok(Some(Filter::parse(schema, text)?)),
     }
 }
 
 /// Applies the field mask. Without one, every field that isn't empty is meant (AIP-134).
 fn update(
+    schema: &Schema,
     account: &proto::Account,
     new_password: &mut String,
     new_hash: Option<Verifier>,
@@ -319,8 +323,8 @@ fn update(
     let (mut changes, mut password) = (Vec::new(), PasswordChange::Keep);
     for path in &paths {
         match path.as_str() {
-            "login_name" => changes.push(set("login_name", &account.login_name)?),
-            "real_name" => changes.push(set("real_name", &account.real_name)?),
+            "login_name" => changes.push(set(schema, "login_name", &account.login_name)?),
+            "real_name" => changes.push(set(schema, "real_name", &account.real_name)?),
             "password" => {
                 password = match (&new_password, &new_hash) {
                     (Some(new), _) => PasswordChange::Set(new.clone()),
@@ -345,7 +349,7 @@ fn update(
         ));
     }
     for asked in edits {
-        changes.push(edit(asked)?);
+        changes.push(edit(schema, asked)?);
     }
     Ok((changes, password))
 }
@@ -389,19 +393,20 @@ pub(super) fn account(shown: &Shown) -> proto::Account {
         update_actor: account.changed.actor.to_string(),
         has_password: account.password_version.is_some(),
         etag: etag(account.version),
-        attributes: other_attributes(account),
+        attributes: other_attributes(shown),
         groups: Vec::new(),
     }
 }
 
 /// All but those that have a field of their own.
-fn other_attributes(object: &Object) -> Vec<proto::Attribute> {
-    let others = ATTRIBUTES
-        .iter()
-        .filter(|attribute| ![LOGIN_NAME, REAL_NAME, GROUP_NAME].contains(&attribute.number));
+fn other_attributes(shown: &Shown) -> Vec<proto::Attribute> {
+    let object = &shown.object;
+    let rows = shown.schema.rows().iter();
+    let others =
+        rows.filter(|attribute| ![LOGIN_NAME, REAL_NAME, GROUP_NAME].contains(&attribute.number));
     others
         .map(|attribute| proto::Attribute {
-            name: attribute.name.to_owned(),
+            name: attribute.name.to_string(),
             values: object
                 .values(attribute.number)
                 .iter()

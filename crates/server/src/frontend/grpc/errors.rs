@@ -40,7 +40,7 @@ pub enum Invalid {
     Attribute(#[from] UnknownAttribute),
     #[error("{}: {why}", .attribute.replace('_', " "))]
     Value {
-        attribute: &'static str,
+        attribute: String,
         why: InvalidValue,
     },
     #[error("{0}")]
@@ -106,7 +106,7 @@ impl From<Invalid> for Status {
     fn from(invalid: Invalid) -> Self {
         let metadata = match &invalid {
             Invalid::Value { attribute, .. } => {
-                Metadata::from([("attribute".to_owned(), (*attribute).to_owned())])
+                Metadata::from([("attribute".to_owned(), attribute.clone())])
             }
             Invalid::Attribute(unknown) => {
                 Metadata::from([("attribute".to_owned(), unknown.name.clone())])

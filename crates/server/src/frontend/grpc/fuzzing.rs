@@ -12,7 +12,7 @@ use quorid_api::proto::{
     RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
 use quorid_directory::{
-    Actor, ClientAddress, Kind, Object, ObjectId, Revision, Selector, Stamp, Time,
+    Actor, ClientAddress, Kind, Object, ObjectId, Revision, Schema, Selector, Stamp, Time,
 };
 use tonic::Status;
 use tonic_types::StatusExt as _;
@@ -51,7 +51,7 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
     Ok(match kind % 17 {
         0 => get(GetAccountRequest::decode(bytes)?),
         1 => list(&ListAccountsRequest::decode(bytes)?),
-        2 => convert::new_account(CreateAccountRequest::decode(bytes)?)
+        2 => convert::new_account(Schema::builtin(), CreateAccountRequest::decode(bytes)?)
             .map(drop)
             .map_err(Status::from),
         3 => change(UpdateAccountRequest::decode(bytes)?),
@@ -65,7 +65,7 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
         9 => TransferLeadershipRequest::decode(bytes).map(|_| Ok(()))?,
         10 => GetServerRequest::decode(bytes).map(|_| Ok(()))?,
         11 => login(bytes),
-        12 => convert::new_group(CreateGroupRequest::decode(bytes)?)
+        12 => convert::new_group(Schema::builtin(), CreateGroupRequest::decode(bytes)?)
             .map(drop)
             .map_err(Status::from),
         13 => members(&ChangeMembersRequest::decode(bytes)?),
@@ -130,7 +130,7 @@ fn stamp() -> Stamp {
 fn list(request: &ListAccountsRequest) -> Result<(), Status> {
     assert!(convert::page_size(request.page_size)? > 0);
     convert::consistency(request.read)?;
-    if let Some(filter) = convert::filter(&request.filter)? {
+    if let Some(filter) = convert::filter(Schema::builtin(), &request.filter)? {
         let somebody = Object {
             id: ID.parse().expect("an id"),
             kind: Kind::Person,
@@ -142,7 +142,7 @@ fn list(request: &ListAccountsRequest) -> Result<(), Status> {
         };
         // Nobody without a value has a unique one.
         let fits = filter.fits(&somebody);
-        assert!(!fits || filter.unique_key().is_none());
+        assert!(!fits || filter.unique_key(Schema::builtin()).is_none());
     }
     if let Some(after) = convert::accounts_start(&request.page_token)? {
         assert_eq!(convert::accounts_token(after), request.page_token);
@@ -152,7 +152,7 @@ fn list(request: &ListAccountsRequest) -> Result<(), Status> {
 
 fn change(request: UpdateAccountRequest) -> Result<(), Status> {
     let asked = request.account.clone().unwrap_or_default();
-    let change = convert::account_change(request)?;
+    let change = convert::account_change(Schema::builtin(), request)?;
     assert!(!change.edits.is_empty() || !matches!(change.password, PasswordChange::Keep));
     match change.expected_version {
         None => assert_eq!(asked.etag, ""),

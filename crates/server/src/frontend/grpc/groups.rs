@@ -78,7 +78,7 @@ impl Groups for GroupsApi {
         request: Request<CreateGroupRequest>,
     ) -> Result<Response<proto::Group>, Status> {
         let caller = caller(&request)?;
-        let new = convert::new_group(request.into_inner())?;
+        let new = convert::new_group(&self.0.service.schema(), request.into_inner())?;
         let created = self.0.service.create_group(&caller, new).await?;
         Ok(answer(convert::group(&created.value), created.revision))
     }
@@ -87,11 +87,12 @@ impl Groups for GroupsApi {
         &self,
         request: Request<UpdateGroupRequest>,
     ) -> Result<Response<proto::Group>, Status> {
+        let schema = self.0.service.schema();
         self.change(request, |request| {
             Ok(GroupChange {
                 group: convert::group_name(&request.name)?,
                 expected_version: convert::expected_version(&request.etag)?,
-                asked: GroupEdit::Attributes(convert::edits(&request.edits)?),
+                asked: GroupEdit::Attributes(convert::edits(&schema, &request.edits)?),
                 request: convert::request_id(&request.request_id)?,
             })
         })

@@ -159,7 +159,7 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
         index: view.revision().expect("a revision").0,
     };
     for object in accounts_and_groups() {
-        for (key, _) in object.unique_keys() {
+        for (key, _) in object.unique_keys(view.schema()) {
             assert_eq!(view.holder(&key).expect("a unique value"), Some(object.id));
         }
         let found = view.object(&object.id).expect("an object");

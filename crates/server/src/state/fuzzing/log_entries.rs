@@ -6,8 +6,8 @@ use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
     ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory, ObjectId,
-    Operation, OperatorName, Outcome, Principal, RealName, RequestId, Revision, Selector, Time,
-    Value, Verifier, VerifierChange, attribute,
+    Operation, OperatorName, Outcome, Principal, RealName, RequestId, Revision, Schema, Selector,
+    Time, Value, Verifier, VerifierChange,
 };
 use quorid_storage::{
     Fault, LogPos, StoreOptions,
@@ -89,7 +89,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let verifier = || Verifier::parse("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA").expect("valid");
     let id = |number: u8| ObjectId::from_bytes([number; 16]);
     let phone = |action: fn(Vec<Value>) -> EditAction| Edit {
-        attribute: attribute("phone").expect("an attribute").number,
+        attribute: Schema::builtin()
+            .by_name("phone")
+            .expect("an attribute")
+            .number,
         action: action(vec![Value::Text("+351 21".to_owned())]),
     };
     let create = |number: u8, text: &str, with_password: bool| Operation::Create {

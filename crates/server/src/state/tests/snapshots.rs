@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use quorid_directory::{
-    Object, ObjectId, Objects as _, Operation, Revision, Selector, Value, attribute,
+    Object, ObjectId, Objects as _, Operation, Revision, Schema, Selector, Value,
 };
 use quorid_storage::{Fault, Loaded, LogPos, SnapshotChunk, SnapshotTotals, Store, Table, Totals};
 use tempfile::TempDir;
@@ -122,7 +122,12 @@ fn no_id() -> Option<Bytes> {
 }
 
 fn broken_objects(first: &Object) -> [BrokenRow; 5] {
-    let number = |name| attribute(name).expect("an attribute").number;
+    let number = |name| {
+        Schema::builtin()
+            .by_name(name)
+            .expect("an attribute")
+            .number
+    };
     let without = |name| {
         let mut object = first.clone();
         object.attributes.remove(&number(name));

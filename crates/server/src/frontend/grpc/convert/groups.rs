@@ -1,7 +1,7 @@
 //! Groups between the wire and the directory's types.
 
 use quorid_api::proto;
-use quorid_directory::{Edit, GroupName, InvalidObjectId, Kind, Selector};
+use quorid_directory::{Edit, GroupName, InvalidObjectId, Kind, Schema, Selector};
 
 use super::{
     Invalid, account_name, address, assigned, edit, etag, given, other_attributes, request_id, set,
@@ -10,13 +10,16 @@ use super::{
 use crate::service::{GroupCreation, GroupEdit, Member, Shown};
 
 /// The group that is to be made.
-pub(crate) fn new_group(request: proto::CreateGroupRequest) -> Result<GroupCreation, Invalid> {
+pub(crate) fn new_group(
+    schema: &Schema,
+    request: proto::CreateGroupRequest,
+) -> Result<GroupCreation, Invalid> {
     let asked = request.group.unwrap_or_default();
-    let name = vec![set("group_name", &asked.group_name)?];
+    let name = vec![set(schema, "group_name", &asked.group_name)?];
     Ok(GroupCreation {
         edits: [
             name,
-            given(&asked.attributes)?,
+            given(schema, &asked.attributes)?,
             assigned(request.assign_posix_number),
         ]
         .concat(),
@@ -25,13 +28,13 @@ pub(crate) fn new_group(request: proto::CreateGroupRequest) -> Result<GroupCreat
 }
 
 /// The edits of a group; it has no other fields that could be changed.
-pub(crate) fn edits(asked: &[proto::AttributeEdit]) -> Result<Vec<Edit>, Invalid> {
+pub(crate) fn edits(schema: &Schema, asked: &[proto::AttributeEdit]) -> Result<Vec<Edit>, Invalid> {
     if asked.is_empty() {
         return Err(Invalid::FieldMask(
             "nothing to change: there are no edits; make some".to_owned(),
         ));
     }
-    asked.iter().map(edit).collect()
+    asked.iter().map(|asked| edit(schema, asked)).collect()
 }
 
 /// Who is to be a member and who not.
@@ -95,7 +98,7 @@ pub(crate) fn group(shown: &Shown) -> proto::Group {
         update_address: address(shown, &group.changed),
         update_actor: group.changed.actor.to_string(),
         etag: etag(group.version),
-        attributes: other_attributes(group),
+        attributes: other_attributes(shown),
         groups: Vec::new(),
     }
 }

@@ -121,8 +121,15 @@ fn changed(mask: Option<&[&str]>, login_name: &str, new_password: &str) -> Resul
     let mask = mask.map(|paths| FieldMask {
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
     });
-    let (edits, password) = update(&account, &mut new_password.to_owned(), None, mask, &[])
-        .map_err(|invalid| invalid.reason().to_string())?;
+    let (edits, password) = update(
+        Schema::builtin(),
+        &account,
+        &mut new_password.to_owned(),
+        None,
+        mask,
+        &[],
+    )
+    .map_err(|invalid| invalid.reason().to_string())?;
     let password = match password {
         PasswordChange::Keep => "",
         PasswordChange::Set(_) => " set",
@@ -189,6 +196,7 @@ fn the_mask_decides_what_is_changed() {
 #[test]
 fn an_update_of_nothing_is_refused() {
     let refused = update(
+        Schema::builtin(),
         &proto::Account::default(),
         &mut String::new(),
         None,
@@ -316,7 +324,7 @@ fn a_password_hash_is_taken_in_place_of_a_password_and_never_repeated() {
             new_password_hash: hash.to_owned(),
             ..proto::UpdateAccountRequest::default()
         };
-        account_change(request).map(|change| change.password)
+        account_change(Schema::builtin(), request).map(|change| change.password)
     };
     assert!(matches!(
         taken("", HASH),

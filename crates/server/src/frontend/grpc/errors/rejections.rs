@@ -1,7 +1,7 @@
 //! What the directory says no to, on the wire.
 
 use quorid_api::Reason;
-use quorid_directory::{AttributeNumber, Kind, LOGIN_NAME, Rejection};
+use quorid_directory::{Kind, LOGIN_NAME, Rejection};
 use tonic::{Code, Status};
 
 use super::build;
@@ -16,10 +16,9 @@ pub(super) fn rejected(rejection: &Rejection, message: String) -> Status {
 
 fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
     match rejection {
-        Rejection::ValueTaken {
-            attribute: LOGIN_NAME,
-            ..
-        } => (Code::AlreadyExists, Reason::LoginNameTaken),
+        Rejection::ValueTaken { attribute, .. } if attribute.number == LOGIN_NAME => {
+            (Code::AlreadyExists, Reason::LoginNameTaken)
+        }
         Rejection::ValueTaken { .. } => (Code::AlreadyExists, Reason::ValueTaken),
         Rejection::SchemaViolation { .. } => (Code::InvalidArgument, Reason::SchemaViolation),
         Rejection::NotPermitted { .. } => (Code::PermissionDenied, Reason::NotPermitted),
@@ -44,11 +43,11 @@ fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
 fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
     match rejection {
         Rejection::ValueTaken {
-            attribute: LOGIN_NAME,
+            attribute,
             value,
             kind: _,
             holder,
-        } => vec![
+        } if attribute.number == LOGIN_NAME => vec![
             ("login_name", value.to_string()),
             ("account_id", holder.to_string()),
         ],
@@ -58,15 +57,16 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             kind,
             holder,
         } => vec![
-            ("attribute", attribute_name(*attribute)),
+            ("attribute", attribute.name.to_string()),
             ("value", value.to_string()),
             (id_of(*kind), holder.to_string()),
         ],
         Rejection::SchemaViolation { attribute, .. } => {
-            vec![("attribute", attribute_name(*attribute))]
+            vec![("attribute", attribute.name.to_string())]
         }
         Rejection::NotPermitted { attribute, role } => {
-            let attribute = attribute.map(|attribute| ("attribute", attribute_name(attribute)));
+            let attribute = attribute.as_ref();
+            let attribute = attribute.map(|it| ("attribute", it.name.to_string()));
             let role = ("role", role.as_str().to_owned());
             attribute.into_iter().chain([role]).collect()
         }
@@ -118,13 +118,5 @@ fn id_of(kind: Kind) -> &'static str {
     match kind {
         Kind::Person => "account_id",
         Kind::Group => "group_id",
-    }
-}
-
-/// Its name in the API, or its number where this server does not know it.
-fn attribute_name(number: AttributeNumber) -> String {
-    match number.attribute() {
-        Some(attribute) => attribute.name.to_owned(),
-        None => number.0.to_string(),
     }
 }

@@ -1,8 +1,8 @@
 //! Each error of the domain, with its code and reason on the wire.
 
 use quorid_directory::{
-    Kind, LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Role, Selector, Time,
-    Value, Violation, attribute,
+    Kind, LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Role, Schema, Selector,
+    Time, Value, Violation,
 };
 
 use super::*;
@@ -54,11 +54,12 @@ fn of_rejections<const N: usize>(
 fn each_rejection_of_a_change_has_its_code_and_reason() {
     let name = LoginName::parse("ana").expect("valid");
     let account = id();
-    let mail = attribute("mail").expect("an attribute").number;
+    let mail = Schema::builtin().by_name("mail");
+    let mail = mail.expect("an attribute").number;
     let rejections = [
         (
             Rejection::ValueTaken {
-                attribute: LOGIN_NAME,
+                attribute: LOGIN_NAME.into(),
                 value: Value::Text("ana".to_owned()),
                 kind: Kind::Person,
                 holder: id(),
@@ -68,7 +69,7 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
         ),
         (
             Rejection::ValueTaken {
-                attribute: mail,
+                attribute: mail.into(),
                 value: Value::Text("ana@example.org".to_owned()),
                 kind: Kind::Person,
                 holder: id(),
@@ -78,7 +79,7 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
         ),
         (
             Rejection::SchemaViolation {
-                attribute: mail,
+                attribute: mail.into(),
                 violation: Violation::TooMany { values_max: 16 },
             },
             Code::InvalidArgument,
@@ -86,7 +87,7 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
         ),
         (
             Rejection::NotPermitted {
-                attribute: Some(mail),
+                attribute: Some(mail.into()),
                 role: Role::UserManager,
             },
             Code::PermissionDenied,
@@ -243,7 +244,7 @@ fn what_may_be_asked_elsewhere_or_again_has_its_code_and_reason() {
 #[test]
 fn a_taken_name_and_a_stale_etag_say_whose_and_which() {
     let (_, _, metadata) = wire(error_of(Rejection::ValueTaken {
-        attribute: LOGIN_NAME,
+        attribute: LOGIN_NAME.into(),
         value: Value::Text("ana".to_owned()),
         kind: Kind::Person,
         holder: id(),
