@@ -107,9 +107,9 @@ pub fn decide_with<V: View>(
         &command.principal,
         &command.operation,
     ) {
-        Ok((change, changes)) => {
+        Ok((accepted, changes)) => {
             events.extend(changes);
-            Ok(change)
+            Ok(accepted)
         }
         Err(Refused::Unreadable(error)) => return Err(error),
         // Who asks isn't part of what is asked for: the same request may come again from somebody who

@@ -7,6 +7,15 @@ use crate::model::{Revision, Time, Verifier};
 use crate::object::{Object, UniqueKey};
 use crate::rejection::Rejection;
 
+/// What was done for a command that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// An object was changed.
+    Object(Change),
+    /// The directory was changed as a whole, and no object: its schema, for instance.
+    Directory,
+}
+
 /// What became of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -37,7 +46,7 @@ pub struct Outcome {
     /// Revision of the first execution.
     pub revision: Revision,
     /// What was done, or why nothing was.
-    pub result: Result<Change, Rejection>,
+    pub result: Result<Accepted, Rejection>,
 }
 
 /// One change of the state: of one row, and of the rows that lead to it. Events are applied in their

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{Operation, Principal, Selector, VerifierChange};
 use crate::edit::Edit;
-use crate::event::{Change, Done, Event};
+use crate::event::{Accepted, Change, Done, Event};
 use crate::id::ObjectId;
 use crate::members::{change_members, leave};
 use crate::model::{Revision, Stamp, Verifier};
@@ -33,7 +33,7 @@ impl<E> From<E> for Refused<E> {
 }
 
 /// What is done, and the events if that changes anything.
-pub(crate) type Executed = (Change, Vec<Event>);
+pub(crate) type Executed = (Accepted, Vec<Event>);
 
 /// Executes an operation on paper, as of a time and for who asks.
 pub(crate) fn execute<V: View>(
@@ -116,7 +116,7 @@ fn create<V: View>(
         object,
         verifier,
     };
-    Ok((change, events))
+    Ok((Accepted::Object(change), events))
 }
 
 /// A difference gives the object its version and stamp.
@@ -141,14 +141,12 @@ fn change<V: View>(
     let done = Done::Changed;
     if after == before && verifier == kept {
         let object = before;
-        return Ok((
-            Change {
-                done,
-                object,
-                verifier,
-            },
-            Vec::new(),
-        ));
+        let change = Change {
+            done,
+            object,
+            verifier,
+        };
+        return Ok((Accepted::Object(change), Vec::new()));
     }
     after.version = revision;
     after.changed = stamp;
@@ -171,14 +169,12 @@ fn change<V: View>(
         });
     }
     let object = after;
-    Ok((
-        Change {
-            done,
-            object,
-            verifier,
-        },
-        events,
-    ))
+    let change = Change {
+        done,
+        object,
+        verifier,
+    };
+    Ok((Accepted::Object(change), events))
 }
 
 fn delete<V: View>(
@@ -204,7 +200,7 @@ fn delete<V: View>(
         object,
         verifier,
     };
-    Ok((change, events))
+    Ok((Accepted::Object(change), events))
 }
 
 fn edit<V: View>(

@@ -34,7 +34,7 @@ mod view;
 pub use command::{Command, Fingerprint, Operation, Principal, Selector, VerifierChange};
 pub use decide::{Decision, Retention, decide, decide_with};
 pub use edit::{Edit, EditAction};
-pub use event::{Change, Done, Event, Outcome};
+pub use event::{Accepted, Change, Done, Event, Outcome};
 pub use filter::{Filter, InvalidFilter};
 pub use id::{InvalidObjectId, InvalidRequestId, ObjectId, RequestId};
 pub use invalid_name::{CharacterFault, InvalidName, NameKind};

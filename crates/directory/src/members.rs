@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::command::Selector;
-use crate::event::{Change, Done, Event};
+use crate::event::{Accepted, Change, Done, Event};
 use crate::execute::{Executed, Refused, find};
 use crate::id::ObjectId;
 use crate::model::{Revision, Stamp};
@@ -117,7 +117,7 @@ pub(crate) fn change_members<V: View>(
         object: group,
         verifier: None,
     };
-    Ok((change, events))
+    Ok((Accepted::Object(change), events))
 }
 
 /// What becomes of memberships when an object is removed: it has no members, and is none.

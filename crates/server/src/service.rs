@@ -15,8 +15,8 @@ mod who;
 use std::sync::Arc;
 
 use quorid_directory::{
-    Action, Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Objects as _, Operation, Password,
-    PlantedBug, Principal, RequestId, Schema, Selector, VerifierChange, is_planted,
+    Accepted, Action, Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Objects as _, Operation,
+    Password, PlantedBug, Principal, RequestId, Schema, Selector, VerifierChange, is_planted,
 };
 
 pub use self::{
@@ -352,18 +352,14 @@ impl Service {
         request: Option<RequestId>,
         operation: Operation,
     ) -> Result<Answer<Shown>, Error> {
-        let command = Command {
-            request: request.unwrap_or_else(|| self.new_request_id()),
-            time: self.clock.now(),
-            client: caller.address.clone(),
-            principal: principal.clone(),
-            operation,
-        };
-        let outcome = self.node.propose(command).await?;
-        let revision = outcome.revision;
-        let object = match outcome.result {
-            Ok(change) => change.object,
-            Err(rejection) => return Err(Error::rejected(rejection, revision)),
+        let proposed = self.propose_any(caller, principal.clone(), request, operation);
+        let Answer { value, revision } = proposed.await?;
+        let object = match value {
+            Accepted::Object(change) => change.object,
+            Accepted::Directory => {
+                let why = "it was answered as a change of the directory";
+                return Err(Fault::new("changing an object", why).into());
+            }
         };
         let sight = match self.sees_all(&principal) {
             true => Sight::all(&self.schema()),
@@ -373,6 +369,29 @@ impl Service {
             value: sight.show(object),
             revision,
         })
+    }
+
+    /// Proposes an operation of any kind.
+    async fn propose_any(
+        &self,
+        caller: &Caller,
+        principal: Principal,
+        request: Option<RequestId>,
+        operation: Operation,
+    ) -> Result<Answer<Accepted>, Error> {
+        let command = Command {
+            request: request.unwrap_or_else(|| self.new_request_id()),
+            time: self.clock.now(),
+            client: caller.address.clone(),
+            principal,
+            operation,
+        };
+        let outcome = self.node.propose(command).await?;
+        let revision = outcome.revision;
+        match outcome.result {
+            Ok(value) => Ok(Answer { value, revision }),
+            Err(rejection) => Err(Error::rejected(rejection, revision)),
+        }
     }
 
     fn new_object_id(&self) -> ObjectId {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{
-    Log, START, account_id, by_group_name, command, login, names, number, operator, request_at,
+    Log, START, account_id, by_group_name, changed, command, login, names, number, operator, request_at,
     set, value, verifier, who_knows,
 };
 use proptest::prelude::*;
@@ -205,7 +205,7 @@ fn assert_told_truly(outcome: &Outcome, events: &[Event]) {
         let is_group = other.is_some_and(|object| object.kind == Kind::Group);
         assert!(gone && is_group, "only groups that lost a member besides");
     }
-    match (done, &outcome.result) {
+    match (done, &changed(outcome.clone())) {
         (Some((_, Some(object))), Ok(change)) => {
             assert_ne!(change.done, Done::Deleted);
             assert_eq!(*object, change.object);

@@ -1,7 +1,7 @@
 //! Rules of requests: each is executed once, and its answer kept for a while.
 
 use crate::support::{
-    Log, START, account_id, by_login, change, change_verifier, command, create, create_with,
+    Log, START, account_id, by_login, change, change_verifier, changed, command, create, create_with,
     create_with_password, delete, names, number, operator, rename, request_at, set, set_real_name,
     value, verifier, who_knows,
 };
@@ -304,7 +304,7 @@ fn time_never_runs_backwards() {
     for (ms, id, expected) in [(100, 1, 100), (50, 2, 100), (100, 3, 100), (101, 4, 101)] {
         let operation = create(id, &format!("n{id}"));
         let outcome = log.execute(&command(request_at(50, id), ms, operation));
-        let account = outcome.result.expect("done").object;
+        let account = changed(outcome).expect("done").object;
         assert_eq!(account.created.time, Time(START + expected));
         let now = Time(START + ms);
         let advanced = log.events.contains(&Event::ClockAdvanced { now });

@@ -1,9 +1,9 @@
 //! Short ways to make commands and to see what they do.
 
 use quorid_directory::{
-    AttributeNumber, Change, ClientAddress, Command, Edit, Event, GroupName, Kind, LOGIN_NAME,
-    LoginName, MemoryDirectory, ObjectId, Operation, OperatorName, Outcome, Principal, REAL_NAME,
-    Rejection, RequestId, Retention, Revision, Schema, Selector, Time, Value, Verifier,
+    Accepted, AttributeNumber, Change, ClientAddress, Command, Edit, Event, GroupName, Kind,
+    LOGIN_NAME, LoginName, MemoryDirectory, ObjectId, Operation, OperatorName, Outcome, Principal,
+    REAL_NAME, Rejection, RequestId, Retention, Revision, Schema, Selector, Time, Value, Verifier,
     VerifierChange, decide_with,
 };
 
@@ -166,6 +166,14 @@ pub(crate) fn command(request: RequestId, ms: u64, operation: Operation) -> Comm
     }
 }
 
+/// What became of the object that a command is about.
+pub(crate) fn changed(outcome: Outcome) -> Result<Change, Rejection> {
+    outcome.result.map(|accepted| match accepted {
+        Accepted::Object(change) => change,
+        Accepted::Directory => panic!("no object was changed"),
+    })
+}
+
 /// A directory whose log can be added to.
 pub(crate) struct Log {
     pub(crate) directory: MemoryDirectory,
@@ -216,7 +224,7 @@ impl Log {
             principal: principal.clone(),
             ..command(request_at(ms, 0), ms, operation)
         };
-        self.execute(&command).result
+        changed(self.execute(&command))
     }
 
     pub(crate) fn login_names(&self) -> Vec<(&str, ObjectId)> {

@@ -25,8 +25,8 @@
 //! settles all tries. A request without an id has no other tries.
 
 use quorid_directory::{
-    Action, Done, Edit, Object, Operation, Password, Principal, Rejection, RequestId, Revision,
-    Selector, Verifier, roles_of,
+    Accepted, Action, Done, Edit, Object, Operation, Password, Principal, Rejection, RequestId,
+    Revision, Selector, Verifier, roles_of,
 };
 
 use super::{Answer, Caller, Error, PasswordChange, Service, Shown};
@@ -178,7 +178,7 @@ impl Service {
         let view = self.node.read()?;
         if let Some(request) = &claim.request
             && let Some(outcome) = view.outcome(request)?
-            && let Ok(change) = outcome.result
+            && let Ok(Accepted::Object(change)) = outcome.result
             && change.done != Done::Created
         {
             return Ok(Subject::Recorded(change.object, change.verifier));

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use prost::Message as _;
-use quorid_directory::{Change, Done, Fingerprint, Outcome, RequestId, Revision};
+use quorid_directory::{Accepted, Change, Done, Fingerprint, Outcome, RequestId, Revision};
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
@@ -60,7 +60,8 @@ pub(super) fn oldest(rows: &impl Rows, limit: usize) -> Result<VecDeque<RequestI
 
 pub(super) fn encode(outcome: &Outcome) -> Vec<u8> {
     let result = match &outcome.result {
-        Ok(change) => proto::outcome::Result::Change(change_message(change)),
+        Ok(Accepted::Object(change)) => proto::outcome::Result::Change(change_message(change)),
+        Ok(Accepted::Directory) => proto::outcome::Result::Directory(proto::Nothing {}),
         Err(rejection) => proto::outcome::Result::Rejection(rejection_message(rejection)),
     };
     proto::Outcome {
@@ -74,7 +75,8 @@ pub(super) fn encode(outcome: &Outcome) -> Vec<u8> {
 pub(super) fn decode(bytes: &[u8]) -> Result<Outcome, Fault> {
     let message = proto::Outcome::decode(bytes).or_fault("reading a stored outcome")?;
     let result = match message.result.ok_or_else(|| missing("outcome.result"))? {
-        proto::outcome::Result::Change(it) => Ok(change(it)?),
+        proto::outcome::Result::Change(it) => Ok(Accepted::Object(change(it)?)),
+        proto::outcome::Result::Directory(_) => Ok(Accepted::Directory),
         proto::outcome::Result::Rejection(it) => Err(rejection(it)?),
     };
     Ok(Outcome {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
 
 use quorid_directory::{
-    ClientAddress, Command, Done, Edit, Kind, LoginName, ObjectId, Operation, Outcome, Principal,
+    Accepted, ClientAddress, Command, Done, Edit, Kind, LoginName, ObjectId, Operation, Outcome, Principal,
     RealName, RequestId, Revision, Time,
 };
 use quorid_storage::{DataDirectory, LogOptions, StoreOptions};
@@ -310,8 +310,11 @@ pub(super) async fn write(node: &Node, numbers: std::ops::Range<u64>) -> Revisio
     let mut last = Revision(0);
     for write in writes {
         let outcome = write.await.expect("no panic");
-        let done = outcome.result.map(|change| change.done);
-        assert_eq!(done, Ok(Done::Created));
+        let done = match outcome.result {
+            Ok(Accepted::Object(change)) => Some(change.done),
+            Ok(Accepted::Directory) | Err(_) => None,
+        };
+        assert_eq!(done, Some(Done::Created));
         last = last.max(outcome.revision);
     }
     last

@@ -5,7 +5,7 @@ use std::{fmt::Debug, sync::Arc};
 use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
-    ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory, ObjectId,
+    Accepted, ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory, ObjectId,
     Operation, OperatorName, Outcome, Principal, RealName, RequestId, Revision, Schema, Selector,
     Time, Value, Verifier, VerifierChange,
 };
@@ -149,7 +149,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         .collect();
     let accounts = outcomes
         .iter()
-        .filter_map(|outcome| outcome.result.as_ref().ok().map(|change| &change.object));
+        .filter_map(|outcome| match &outcome.result {
+            Ok(Accepted::Object(change)) => Some(&change.object),
+            Ok(Accepted::Directory) | Err(_) => None,
+        });
     let sequence: Vec<u8> = commands
         .iter()
         .flat_map(|command| Bytes::from(encode_command(command)).encode_length_delimited_to_vec())
