@@ -8,9 +8,11 @@ use tokio::time;
 use crate::{
     Client, Error,
     attempt::{Plan, Target, Trail},
+    client::request_id,
     proto::{
-        AddServerRequest, ClusterView, GetClusterRequest, GetServerRequest, RemoveServerRequest,
-        ReplaceServerRequest, Server, ServerStatus, TransferLeadershipRequest,
+        AddServerRequest, ChangeSettingsRequest, ClusterView, GetClusterRequest, GetServerRequest,
+        GetSettingsRequest, RemoveServerRequest, ReplaceServerRequest, Server, ServerStatus,
+        Setting, SettingChange, TransferLeadershipRequest,
     },
     rpc::Rpc,
 };
@@ -137,6 +139,27 @@ impl Client {
             Ok(Ok(view)) => Ok(view.as_deref().cloned().expect("a view was waited for")),
             Ok(Err(_)) | Err(_) => answer,
         }
+    }
+
+    /// The settings of the directory.
+    pub async fn settings(&self) -> Result<Vec<Setting>, Error> {
+        let plan = self.plan(Target::Leader, false);
+        let mut trail = Trail::default();
+        let answer = self.call(&plan, GetSettingsRequest {}, &mut trail).await;
+        Ok(answer?.settings)
+    }
+
+    /// Changes settings of the directory: all of these, or none. The answer has all settings as they
+    /// are then.
+    pub async fn change_settings(
+        &self,
+        changes: Vec<SettingChange>,
+    ) -> Result<Vec<Setting>, Error> {
+        let request = ChangeSettingsRequest {
+            changes,
+            request_id: request_id(None),
+        };
+        Ok(self.write(request).await?.settings)
     }
 
     /// A change of members. Where a try got no answer and the next one is refused, the

@@ -75,7 +75,7 @@ pub use group::{ChangeMembers, DeleteGroup, GroupName, MemberName, NewGroup, Upd
 pub use proto::{
     Account, AddServerRequest, Attribute, AttributeEdit, ClusterView, Group, ListAccountsResponse,
     ListGroupsResponse, ListMembersResponse, Member, ReplaceServerRequest, Server, ServerRole,
-    ServerStatus,
+    ServerStatus, Setting, SettingChange,
 };
 pub use reason::Reason;
 pub use tls::{ClientTls, ClientTlsFiles, TlsError};

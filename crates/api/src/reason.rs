@@ -109,6 +109,8 @@ reasons! {
     InvalidEtag = "INVALID_ETAG",
     /// A consistency that does not exist.
     InvalidReadOptions = "INVALID_READ_OPTIONS",
+    /// No setting has that name, or it does not take that value.
+    InvalidSetting = "INVALID_SETTING",
     /// A server's name or address is missing or malformed.
     InvalidServer = "INVALID_SERVER",
     /// A message that cannot be decoded, or is too long.

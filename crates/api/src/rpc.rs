@@ -60,4 +60,6 @@ rpcs! {
     Cluster.remove_server(RemoveServerRequest) -> proto::ClusterView;
     Cluster.replace_server(ReplaceServerRequest) -> proto::ClusterView;
     Cluster.transfer_leadership(TransferLeadershipRequest) -> proto::ClusterView;
+    Cluster.get_settings(GetSettingsRequest) -> proto::Settings;
+    Cluster.change_settings(ChangeSettingsRequest) -> proto::Settings;
 }

@@ -3,6 +3,7 @@
 mod digest;
 mod leader;
 pub(super) mod members;
+mod settings;
 pub(super) mod status;
 
 use clap::Subcommand;
@@ -30,6 +31,9 @@ pub(crate) enum ClusterCommand {
     /// Makes another server the leader
     #[command(after_help = members::TRANSFER_EXAMPLES)]
     Transfer(ClientCommand<members::TransferArgs>),
+    /// Shows and changes settings that all servers go by
+    #[command(after_help = settings::EXAMPLES)]
+    Settings(ClientCommand<settings::SettingsArgs>),
 }
 
 /// The same without its client options.
@@ -41,6 +45,7 @@ pub(crate) enum ClusterTask {
     Remove(members::RemoveArgs),
     Replace(members::ReplaceArgs),
     Transfer(members::TransferArgs),
+    Settings(settings::SettingsArgs),
 }
 
 impl ClusterCommand {
@@ -52,6 +57,7 @@ impl ClusterCommand {
             Self::Remove(command) => (ClusterTask::Remove(command.args), command.options),
             Self::Replace(command) => (ClusterTask::Replace(command.args), command.options),
             Self::Transfer(command) => (ClusterTask::Transfer(command.args), command.options),
+            Self::Settings(command) => (ClusterTask::Settings(command.args), command.options),
         }
     }
 }
@@ -64,5 +70,6 @@ pub(crate) async fn run(task: ClusterTask, context: &Context) -> Result<(), Fail
         ClusterTask::Remove(args) => members::remove(args, context).await,
         ClusterTask::Replace(args) => members::replace(args, context).await,
         ClusterTask::Transfer(args) => members::transfer(args, context).await,
+        ClusterTask::Settings(args) => settings::run(args, context).await,
     }
 }

@@ -10,6 +10,7 @@ use crate::model::{Actor, ClientAddress, OperatorName, Revision, Time, Verifier}
 use crate::name::{GroupName, LoginName};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::rejection::Rejection;
+use crate::settings::SettingChange;
 use crate::value::Value;
 
 /// One write: an operation, who asks, and when.
@@ -70,6 +71,8 @@ pub enum Operation {
         /// These are not.
         remove: Vec<Selector>,
     },
+    /// Other settings of the directory.
+    Configure(Vec<SettingChange>),
 }
 
 /// How a request names an object.
@@ -260,6 +263,15 @@ impl Command {
                     }
                 }
             }
+            Operation::Configure(changes) => {
+                hash.tag(6);
+                hash.length(changes.len());
+                for change in changes {
+                    hash.text(change.setting().as_str());
+                    hash.tag(u8::from(change.value().is_some()));
+                    hash.number(change.value().unwrap_or_default());
+                }
+            }
         }
         hash.finish()
     }
@@ -284,7 +296,11 @@ impl FieldHash {
     }
 
     fn length(&mut self, length: usize) {
-        self.0.update((length as u64).to_be_bytes());
+        self.number(length as u64);
+    }
+
+    fn number(&mut self, number: u64) {
+        self.0.update(number.to_be_bytes());
     }
 
     /// In the order of their attributes: the order of edits of different attributes means nothing.

@@ -140,9 +140,10 @@ fn reused(command: &Command) -> Rejection {
 fn id_is_in_use<V: View>(view: &V, operation: &Operation) -> Result<bool, V::Error> {
     match operation {
         Operation::Create { id, .. } => Ok(view.object(id)?.is_some()),
-        Operation::Change { .. } | Operation::Delete { .. } | Operation::Members { .. } => {
-            Ok(false)
-        }
+        Operation::Change { .. }
+        | Operation::Delete { .. }
+        | Operation::Members { .. }
+        | Operation::Configure(_) => Ok(false),
     }
 }
 

@@ -6,9 +6,14 @@ use crate::members::Membership;
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Object, UniqueKey};
 use crate::rejection::Rejection;
+use crate::settings::SettingChange;
 
 /// What was done for a command that was not refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are objects, and one is moved a few times only"
+)]
 pub enum Accepted {
     /// An object was changed.
     Object(Change),
@@ -93,6 +98,8 @@ pub enum Event {
         /// Higher than before.
         next: u64,
     },
+    /// A setting has another value.
+    SettingChanged(SettingChange),
     /// The outcome to answer a retry with.
     OutcomeRecorded {
         /// The request that has this outcome.

@@ -91,6 +91,11 @@ pub(crate) fn execute<V: View>(
             may(Action::Delete(&object))?;
             delete(view, revision, &stamp, object)
         }
+        Operation::Configure(changes) => {
+            may(Action::Operate)?;
+            let changed = changes.iter().map(|it| Event::SettingChanged(*it));
+            Ok((Accepted::Directory, changed.collect()))
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod profile;
 mod rejection;
 mod rights;
 mod schema;
+mod settings;
 mod syntax;
 mod value;
 mod view;
@@ -59,6 +60,7 @@ pub use schema::{
     Attribute, AttributeName, AttributeNumber, ChangedBy, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER,
     REAL_NAME, ReadBy, Schema, UnknownAttribute,
 };
+pub use settings::{InvalidSetting, Setting, SettingChange, Unit};
 pub use syntax::{InvalidValue, Syntax};
 pub use value::Value;
 pub use view::{Objects, View};

@@ -11,6 +11,7 @@ use crate::members::{Membership, all_groups_of};
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::schema::Schema;
+use crate::settings::Setting;
 use crate::view::{Objects, View};
 
 /// All of the state, in maps.
@@ -23,6 +24,7 @@ pub struct MemoryDirectory {
     memberships: BTreeSet<Membership>,
     outcomes: BTreeMap<RequestId, Outcome>,
     next_number: u64,
+    settings: BTreeMap<Setting, u64>,
     clock: Time,
     floor: Time,
 }
@@ -81,6 +83,12 @@ impl MemoryDirectory {
             Event::NumbersCounted { next } => {
                 assert!(*next > self.next_number, "numbers are only counted up");
                 self.next_number = *next;
+            }
+            Event::SettingChanged(change) => {
+                match change.value() {
+                    Some(value) => self.settings.insert(change.setting(), value),
+                    None => self.settings.remove(&change.setting()),
+                };
             }
             Event::OutcomeRecorded { request, outcome } => {
                 let before = self.outcomes.insert(*request, outcome.clone());
@@ -215,6 +223,11 @@ impl View for MemoryDirectory {
 
     fn next_number(&self) -> Result<u64, Infallible> {
         Ok(self.next_number)
+    }
+
+    fn setting(&self, setting: Setting) -> Result<u64, Infallible> {
+        let value = self.settings.get(&setting).copied();
+        Ok(value.unwrap_or(setting.default_value()))
     }
 
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Infallible> {

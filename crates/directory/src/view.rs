@@ -6,6 +6,7 @@ use crate::members::Membership;
 use crate::model::{Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::schema::Schema;
+use crate::settings::Setting;
 
 /// The objects of a state, and how they are found.
 pub trait Objects {
@@ -43,6 +44,9 @@ pub trait View: Objects {
 
     /// The lowest number that the directory's counter may give next.
     fn next_number(&self) -> Result<u64, Self::Error>;
+
+    /// The value of a setting: its default, where nobody has set it.
+    fn setting(&self, setting: Setting) -> Result<u64, Self::Error>;
 
     /// What was answered to this request.
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Self::Error>;

@@ -202,6 +202,7 @@ impl Replay {
             Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
             | Event::NumbersCounted { .. }
+            | Event::SettingChanged(_)
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => None,
@@ -233,6 +234,7 @@ impl Replay {
             | Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
             | Event::NumbersCounted { .. }
+            | Event::SettingChanged(_)
             | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
@@ -262,6 +264,7 @@ impl Replay {
             Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
             | Event::NumbersCounted { .. }
+            | Event::SettingChanged(_)
             | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }

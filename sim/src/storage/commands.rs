@@ -4,7 +4,7 @@ use bytes::Bytes;
 use quorid_directory::{
     Attribute, ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName,
     NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Role,
-    Schema, Selector, Syntax, Time, Value, Verifier, VerifierChange,
+    Schema, Selector, Setting, SettingChange, Syntax, Time, Value, Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
 use quorid_storage::Payload;
@@ -77,7 +77,8 @@ impl Commands {
     }
 
     fn operation(&mut self) -> Operation {
-        match self.chance.within(0..=13) {
+        match self.chance.within(0..=14) {
+            14 => Operation::Configure(vec![self.setting_change()]),
             10 => Operation::Create {
                 id: random_id(&mut self.chance),
                 kind: Kind::Group,
@@ -117,6 +118,14 @@ impl Commands {
                 expected_version: None,
             },
         }
+    }
+
+    /// Any setting, to its default or to any value that it takes.
+    fn setting_change(&mut self) -> SettingChange {
+        let setting = *self.chance.one_of(&Setting::ALL);
+        let value = self.chance.within(setting.least()..=setting.most());
+        let value = self.chance.percent(80).then_some(value);
+        SettingChange::new(setting, value).expect("a value within the setting's bounds")
     }
 
     /// Of any attribute, with one of few values.

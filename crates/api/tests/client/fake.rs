@@ -416,4 +416,22 @@ impl proto::cluster_server::Cluster for FakeServer {
         self.handle("transfer_leadership", &request, "", None, view)
             .await
     }
+
+    async fn get_settings(
+        &self,
+        request: Request<proto::GetSettingsRequest>,
+    ) -> Answer<proto::Settings> {
+        let settings = proto::Settings::default();
+        self.handle("get_settings", &request, "", None, settings)
+            .await
+    }
+
+    async fn change_settings(
+        &self,
+        request: Request<proto::ChangeSettingsRequest>,
+    ) -> Answer<proto::Settings> {
+        let settings = proto::Settings::default();
+        self.handle("change_settings", &request, "", None, settings)
+            .await
+    }
 }

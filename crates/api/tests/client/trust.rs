@@ -274,4 +274,15 @@ impl Cluster for Alone {
     ) -> Answer<ClusterView> {
         Err(Status::unimplemented("not asked for"))
     }
+
+    async fn get_settings(&self, _: Request<proto::GetSettingsRequest>) -> Answer<proto::Settings> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn change_settings(
+        &self,
+        _: Request<proto::ChangeSettingsRequest>,
+    ) -> Answer<proto::Settings> {
+        Err(Status::unimplemented("not asked for"))
+    }
 }

@@ -58,6 +58,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         | Reason::InvalidFieldMask
         | Reason::InvalidEtag
         | Reason::InvalidReadOptions
+        | Reason::InvalidSetting
         | Reason::InvalidServer
         | Reason::InvalidMessage
         | Reason::Busy

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{
-    Log, START, account_id, by_group_name, changed, command, login, names, number, operator, request_at,
-    set, value, verifier, who_knows,
+    Log, START, account_id, by_group_name, changed, command, login, names, number, operator,
+    request_at, set, value, verifier, who_knows,
 };
 use proptest::prelude::*;
 use quorid_directory::{
@@ -192,6 +192,7 @@ fn assert_told_truly(outcome: &Outcome, events: &[Event]) {
         | Event::MemberAdded(_)
         | Event::MemberRemoved(_)
         | Event::NumbersCounted { .. }
+        | Event::SettingChanged(_)
         | Event::VerifierStored { .. }
         | Event::VerifierRemoved { .. }
         | Event::OutcomeRecorded { .. }

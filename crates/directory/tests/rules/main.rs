@@ -9,5 +9,6 @@ mod numbers;
 mod requests;
 mod rights;
 mod samples;
+mod settings;
 mod support;
 mod values;

@@ -1,9 +1,9 @@
 //! Rules of requests: each is executed once, and its answer kept for a while.
 
 use crate::support::{
-    Log, START, account_id, by_login, change, change_verifier, changed, command, create, create_with,
-    create_with_password, delete, names, number, operator, rename, request_at, set, set_real_name,
-    value, verifier, who_knows,
+    Log, START, account_id, by_login, change, change_verifier, changed, command, create,
+    create_with, create_with_password, delete, names, number, operator, rename, request_at, set,
+    set_real_name, value, verifier, who_knows,
 };
 use quorid_directory::{
     ClientAddress, Command, Edit, EditAction, Event, ObjectId, Operation, Principal, Rejection,

@@ -202,7 +202,10 @@ fn is_left_out(command: &[u8]) -> Result<bool, Fault> {
     }
     Ok(match decode_command(command)?.operation {
         Operation::Change { edits, .. } => edits.iter().all(|edit| edit.attribute != LOGIN_NAME),
-        Operation::Create { .. } | Operation::Delete { .. } | Operation::Members { .. } => false,
+        Operation::Create { .. }
+        | Operation::Delete { .. }
+        | Operation::Members { .. }
+        | Operation::Configure(_) => false,
     })
 }
 

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use quorid_directory::{Action, Revision};
+use quorid_directory::{Action, Operation, RequestId, Revision, Setting, SettingChange};
 use quorid_storage::Fault;
 use tokio::sync::watch;
+use tracing::info;
 
-use super::{Caller, Error, Service, who::Strangers};
+use super::{Answer, Caller, Consistency, Error, Service, who::Strangers};
 use crate::{
     elsewhere::elsewhere,
     named_server::NamedServer,
@@ -133,6 +134,37 @@ impl Service {
         self.operate(caller).await?;
         self.node.transfer_leadership(to).await?;
         Ok(self.now())
+    }
+
+    /// The settings of the directory and their values.
+    pub async fn settings(&self, caller: &Caller) -> Result<Answer<Vec<(Setting, u64)>>, Error> {
+        let (view, _) = self.reader(caller, Consistency::Linearizable).await?;
+        let values = Setting::ALL.map(|setting| Ok((setting, view.setting(setting)?)));
+        Ok(Answer {
+            value: values.into_iter().collect::<Result<_, Fault>>()?,
+            revision: view.revision()?,
+        })
+    }
+
+    /// Changes settings of the directory.
+    pub async fn change_settings(
+        &self,
+        caller: &Caller,
+        changes: Vec<SettingChange>,
+        request: Option<RequestId>,
+    ) -> Result<Answer<Vec<(Setting, u64)>>, Error> {
+        let what = "changing settings of the directory";
+        let principal = self
+            .principal(caller, Strangers::MayNot, Action::Operate, what)
+            .await?;
+        for change in &changes {
+            let (setting, value) = (change.setting(), change.value());
+            info!(event = "setting", %setting, value, by = %principal.actor(), "setting changed");
+        }
+        let operation = Operation::Configure(changes);
+        self.propose_any(caller, principal, request, operation)
+            .await?;
+        self.settings(caller).await
     }
 
     async fn operate(&self, caller: &Caller) -> Result<(), Error> {

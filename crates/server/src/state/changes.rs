@@ -3,15 +3,15 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    Event, Kind, Membership, Object, ObjectId, Objects, Outcome, RequestId, Revision, Schema, Time,
-    UniqueKey, Verifier, View, decide,
+    Event, Kind, Membership, Object, ObjectId, Objects, Outcome, RequestId, Revision, Schema,
+    Setting, Time, UniqueKey, Verifier, View, decide,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 
 use super::{
     command::decode_command,
     member,
-    numbers::{CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX},
+    numbers::{self, CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX},
     object, outcome, unique, verifier,
 };
 
@@ -94,6 +94,7 @@ impl<'b, 't> Changes<'b, 't> {
                 self.counted = true;
                 Ok(())
             }
+            Event::SettingChanged(change) => numbers::put_setting(self.batch, change),
             Event::OutcomeRecorded { request, outcome } => {
                 outcome::put(self.batch, request, outcome)?;
                 self.outcome_count += 1;
@@ -177,6 +178,10 @@ impl View for Changes<'_, '_> {
 
     fn next_number(&self) -> Result<u64, Fault> {
         Ok(self.next_number)
+    }
+
+    fn setting(&self, setting: Setting) -> Result<u64, Fault> {
+        numbers::setting(self.batch, setting)
     }
 
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Fault> {

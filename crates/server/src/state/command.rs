@@ -3,7 +3,7 @@
 use prost::Message as _;
 use quorid_directory::{
     AttributeNumber, Command, Edit, EditAction, Operation, OperatorName, Principal, Revision,
-    Selector, Time, Verifier, VerifierChange,
+    Selector, Setting, SettingChange, Time, Verifier, VerifierChange,
 };
 use quorid_storage::{Fault, OrFault as _};
 
@@ -59,6 +59,9 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
             add: add.iter().map(selector).collect(),
             remove: remove.iter().map(selector).collect(),
         }),
+        Operation::Configure(changes) => Kind::Configure(proto::Configure {
+            changes: changes.iter().map(setting_change_message).collect(),
+        }),
     };
     proto::Command {
         request_id: command.request.as_bytes().to_vec(),
@@ -106,6 +109,10 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
             add: selectors(members.add)?,
             remove: selectors(members.remove)?,
         },
+        Kind::Configure(configure) => {
+            let changes = configure.changes.iter().map(setting_change);
+            Operation::Configure(changes.collect::<Result<_, _>>()?)
+        }
     };
     Ok(Command {
         request: request_id(&message.request_id)?,
@@ -114,6 +121,31 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
         principal: principal(message.principal)?,
         operation,
     })
+}
+
+fn setting_change_message(change: &SettingChange) -> proto::SettingChange {
+    let setting = match change.setting() {
+        Setting::Tombstones => proto::Setting::Tombstones,
+        Setting::ReservedNames => proto::Setting::ReservedNames,
+        Setting::History => proto::Setting::History,
+        Setting::HistoryBytes => proto::Setting::HistoryBytes,
+    };
+    proto::SettingChange {
+        setting: setting.into(),
+        value: change.value(),
+    }
+}
+
+fn setting_change(message: &proto::SettingChange) -> Result<SettingChange, Fault> {
+    const READING: &str = "reading a stored change of settings";
+    let setting = match proto::Setting::try_from(message.setting).or_fault(READING)? {
+        proto::Setting::Tombstones => Setting::Tombstones,
+        proto::Setting::ReservedNames => Setting::ReservedNames,
+        proto::Setting::History => Setting::History,
+        proto::Setting::HistoryBytes => Setting::HistoryBytes,
+        proto::Setting::Unspecified => return Err(missing("setting_change.setting")),
+    };
+    SettingChange::new(setting, message.value).or_fault(READING)
 }
 
 fn principal_message(principal: &Principal) -> proto::Principal {

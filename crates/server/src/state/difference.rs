@@ -1,6 +1,6 @@
 //! The state beside its model, for tests and simulations.
 
-use quorid_directory::{Kind, MemoryDirectory, Objects as _, View as _};
+use quorid_directory::{Kind, MemoryDirectory, Objects as _, Setting, View as _};
 use quorid_storage::Fault;
 
 use super::ReadView;
@@ -18,6 +18,12 @@ impl ReadView {
         let Ok(next) = model.next_number();
         if self.next_number()? != next {
             return Ok(Some("the counter of numbers is elsewhere"));
+        }
+        for setting in Setting::ALL {
+            let Ok(value) = model.setting(setting);
+            if self.setting(setting)? != value {
+                return Ok(Some("a setting has another value"));
+            }
         }
         for (id, object) in model.objects() {
             if self.object(id)?.as_ref() != Some(object) {

@@ -1,8 +1,8 @@
 //! The single values. The store keeps position and membership among them; these are numbers of 8
 //! bytes, big-endian.
 
-use quorid_directory::Limit;
-use quorid_storage::{Digested, Fault, Rows, Shape, StoreView, Table};
+use quorid_directory::{Limit, Setting, SettingChange};
+use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 /// Time of the directory, Unix ms.
 pub(super) const CLOCK: &str = "clock";
@@ -18,7 +18,15 @@ pub(super) const TABLE: Table = Table {
     number: 1,
     name: "meta",
     shape: Shape::TextToBytes,
-    digested: Digested::Numbers(&[CLOCK, FLOOR, NEXT_NUMBER]),
+    digested: Digested::Numbers(&[
+        CLOCK,
+        FLOOR,
+        NEXT_NUMBER,
+        setting_name(Setting::Tombstones),
+        setting_name(Setting::ReservedNames),
+        setting_name(Setting::History),
+        setting_name(Setting::HistoryBytes),
+    ]),
     check_row: |_, _, _| Ok(()),
     check_whole,
 };
@@ -26,6 +34,10 @@ pub(super) const TABLE: Table = Table {
 fn check_whole(view: &StoreView) -> Result<(), Fault> {
     for name in [CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX] {
         view.number(name)?;
+    }
+    for setting in Setting::ALL {
+        SettingChange::new(setting, Some(self::setting(view, setting)?))
+            .or_fault("reading the state")?;
     }
     let next = view.number(NEXT_NUMBER)?;
     match usize::try_from(next) {
@@ -35,4 +47,25 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
             format!("the counter of numbers is at {next}"),
         )),
     }
+}
+
+/// The value that was set, and 1 more: so that none is as if it were 0.
+const fn setting_name(setting: Setting) -> &'static str {
+    match setting {
+        Setting::Tombstones => "setting_tombstones",
+        Setting::ReservedNames => "setting_reserved_names",
+        Setting::History => "setting_history",
+        Setting::HistoryBytes => "setting_history_bytes",
+    }
+}
+
+/// Its default, where nobody has set it.
+pub(super) fn setting(rows: &impl Rows, setting: Setting) -> Result<u64, Fault> {
+    let stored = rows.number(setting_name(setting))?;
+    Ok(stored.checked_sub(1).unwrap_or(setting.default_value()))
+}
+
+pub(super) fn put_setting(batch: &mut Batch<'_>, change: &SettingChange) -> Result<(), Fault> {
+    let stored = change.value().map_or(0, |value| value + 1);
+    batch.set_value(setting_name(change.setting()), &stored.to_be_bytes())
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use quorid_directory::{
     GROUP_NAME, Kind, Membership, Object, ObjectId, Objects, Outcome, Rejection, RequestId,
-    Revision, Schema, Selector, UniqueKey, Verifier, all_groups_of,
+    Revision, Schema, Selector, Setting, UniqueKey, Verifier, all_groups_of,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
 use super::{
     member,
-    numbers::{NEXT_NUMBER, SERVER_ID_MAX},
+    numbers::{self, NEXT_NUMBER, SERVER_ID_MAX},
     object::{self, Stretch},
     outcome, unique, verifier,
 };
@@ -148,6 +148,11 @@ impl ReadView {
         self.rows.number(NEXT_NUMBER)
     }
 
+    /// The value of a setting: its default, where nobody has set it.
+    pub fn setting(&self, setting: Setting) -> Result<u64, Fault> {
+        numbers::setting(&*self.rows, setting)
+    }
+
     /// Number of memberships, as groups have them and as members have them.
     pub(super) fn count_memberships(&self) -> Result<[u64; 2], Fault> {
         Ok([
@@ -162,7 +167,7 @@ impl ReadView {
     }
 
     /// SHA-256 of everything that is replicated: objects, unique values, verifiers, memberships,
-    /// outcomes, clock, floor and the counter of numbers. Two servers at the same revision have the same. Reads the whole state.
+    /// outcomes, settings, clock, floor and the counter of numbers. Two servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         self.rows.digest()
     }

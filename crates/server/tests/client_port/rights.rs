@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use quorid_api::proto::{
     Account, AddServerRequest, Attribute, AttributeEdit, ChangeMembersRequest,
-    CheckPasswordRequest, CreateAccountRequest, CreateGroupRequest, DeleteAccountRequest,
-    DeleteGroupRequest, GetAccountRequest, GetClusterRequest, GetGroupRequest, GetServerRequest,
-    Group, ListAccountsRequest, ListGroupsRequest, ListMembersRequest, RemoveServerRequest,
-    ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest, UpdateGroupRequest,
+    ChangeSettingsRequest, CheckPasswordRequest, CreateAccountRequest, CreateGroupRequest,
+    DeleteAccountRequest, DeleteGroupRequest, GetAccountRequest, GetClusterRequest,
+    GetGroupRequest, GetServerRequest, GetSettingsRequest, Group, ListAccountsRequest,
+    ListGroupsRequest, ListMembersRequest, RemoveServerRequest, ReplaceServerRequest,
+    SettingChange, TransferLeadershipRequest, UpdateAccountRequest, UpdateGroupRequest,
     WatchClusterRequest, attribute_edit::Action, groups_client::GroupsClient,
 };
 use quorid_server::access::Access;
@@ -57,6 +58,8 @@ const TABLE: &[(&str, &str)] = &[
     ("RemoveServer", "oO"),
     ("ReplaceServer", "oO"),
     ("TransferLeadership", "oO"),
+    ("GetSettings of the cluster", READERS),
+    ("ChangeSettings of the cluster", "oO"),
 ];
 
 fn person(login_name: &str, password: &str) -> CreateAccountRequest {
@@ -122,7 +125,10 @@ impl Asking {
             "GetAccount" | "ListAccounts" | "CheckPassword" => self.read_accounts(what).await,
             "GetGroup" | "ListGroups" | "ListMembers" => self.read_groups(what).await,
             _ if what.contains("Account") => self.change_accounts(what).await,
-            _ if what.contains("Server") || what.contains("Leader") || what.contains("Cluster") => {
+            _ if what.contains("Server")
+                || what.contains("Leader")
+                || what.to_lowercase().contains("cluster") =>
+            {
                 self.cluster(what).await
             }
             _ => self.change_groups(what).await,
@@ -278,6 +284,20 @@ impl Asking {
                     learner: false,
                 };
                 client.add_server(self.by(request)).await.map(drop)
+            }
+            "GetSettings of the cluster" => client
+                .get_settings(self.by(GetSettingsRequest {}))
+                .await
+                .map(drop),
+            "ChangeSettings of the cluster" => {
+                let request = ChangeSettingsRequest {
+                    changes: vec![SettingChange {
+                        name: "tombstones".to_owned(),
+                        value: None,
+                    }],
+                    request_id: String::new(),
+                };
+                client.change_settings(self.by(request)).await.map(drop)
             }
             "RemoveServer" => {
                 let request = RemoveServerRequest { server_name };

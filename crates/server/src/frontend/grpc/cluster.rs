@@ -4,15 +4,16 @@ use std::{pin::Pin, sync::Arc};
 
 use futures_util::{Stream, stream};
 use quorid_api::proto::{
-    AddServerRequest, ClusterView, GetClusterRequest, GetServerRequest, RemoveServerRequest,
-    ReplaceServerRequest, Server, ServerRole, ServerStatus, TransferLeadershipRequest,
-    WatchClusterRequest, cluster_server::Cluster,
+    self, AddServerRequest, ChangeSettingsRequest, ClusterView, GetClusterRequest,
+    GetServerRequest, GetSettingsRequest, RemoveServerRequest, ReplaceServerRequest, Server,
+    ServerRole, ServerStatus, Settings, TransferLeadershipRequest, WatchClusterRequest,
+    cluster_server::Cluster,
 };
-use quorid_directory::Revision;
+use quorid_directory::{Revision, Setting, SettingChange, Unit};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-use super::{Invalid, answer, caller, errors};
+use super::{Invalid, answer, caller, convert, errors};
 use crate::{
     frontend::Frontend,
     named_server::{BadServer, NamedServer, check_name, check_reachable},
@@ -121,6 +122,28 @@ impl Cluster for ClusterApi {
         let to = (!name.is_empty()).then_some(name.as_str());
         Ok(self.changed(&*self.0.service.transfer_leadership(&caller, to).await?))
     }
+
+    async fn get_settings(
+        &self,
+        request: Request<GetSettingsRequest>,
+    ) -> Result<Response<Settings>, Status> {
+        let caller = caller(&request)?;
+        let found = self.0.service.settings(&caller).await?;
+        Ok(answer(settings(&found.value), found.revision))
+    }
+
+    async fn change_settings(
+        &self,
+        request: Request<ChangeSettingsRequest>,
+    ) -> Result<Response<Settings>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let changes = setting_changes(&request.changes)?;
+        let id = convert::request_id(&request.request_id)?;
+        let changed = self.0.service.change_settings(&caller, changes, id);
+        let changed = changed.await?;
+        Ok(answer(settings(&changed.value), changed.revision))
+    }
 }
 
 impl ClusterApi {
@@ -220,6 +243,35 @@ fn role(role: service::Role) -> ServerRole {
         service::Role::Candidate => ServerRole::Candidate,
         service::Role::Learner => ServerRole::Learner,
     }
+}
+
+fn settings(values: &[(Setting, u64)]) -> Settings {
+    let shown = |(setting, value): &(Setting, u64)| proto::Setting {
+        name: setting.as_str().to_owned(),
+        value: *value,
+        unit: match setting.unit() {
+            Unit::Milliseconds => "ms",
+            Unit::Bytes => "bytes",
+        }
+        .to_owned(),
+        default_value: setting.default_value(),
+        description: setting.description().to_owned(),
+    };
+    Settings {
+        settings: values.iter().map(shown).collect(),
+    }
+}
+
+fn setting_changes(changes: &[proto::SettingChange]) -> Result<Vec<SettingChange>, Invalid> {
+    if changes.is_empty() {
+        let why = "changes is empty; name a setting and its value".to_owned();
+        return Err(Invalid::Edit(why));
+    }
+    let change = |it: &proto::SettingChange| {
+        let setting = Setting::parse(&it.name)?;
+        Ok(SettingChange::new(setting, it.value)?)
+    };
+    changes.iter().map(change).collect()
 }
 
 fn needed(field: &str, value: String) -> Result<String, Invalid> {

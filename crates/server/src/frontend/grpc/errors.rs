@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 
 use quorid_api::Reason;
 use quorid_directory::{
-    InvalidFilter, InvalidName, InvalidRequestId, InvalidValue, UnknownAttribute,
+    InvalidFilter, InvalidName, InvalidRequestId, InvalidSetting, InvalidValue, UnknownAttribute,
 };
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -69,6 +69,8 @@ pub enum Invalid {
         "read.consistency is {0}; use CONSISTENCY_LINEARIZABLE (1), CONSISTENCY_AT_LEAST_REVISION (2) or CONSISTENCY_STALE (3)"
     )]
     ReadOptions(i32),
+    #[error(transparent)]
+    Setting(#[from] InvalidSetting),
     #[error("{0}")]
     ServerName(String),
     #[error("{0}")]
@@ -96,6 +98,7 @@ impl Invalid {
             Self::FieldMask(_) => Reason::InvalidFieldMask,
             Self::Etag(_) => Reason::InvalidEtag,
             Self::ReadOptions(_) => Reason::InvalidReadOptions,
+            Self::Setting(_) => Reason::InvalidSetting,
             Self::ServerName(_) => Reason::InvalidServer,
             Self::Message(_) => Reason::InvalidMessage,
         }
@@ -111,6 +114,13 @@ impl From<Invalid> for Status {
             Invalid::Attribute(unknown) => {
                 Metadata::from([("attribute".to_owned(), unknown.name.clone())])
             }
+            Invalid::Setting(InvalidSetting::Unknown { name }) => {
+                Metadata::from([("setting".to_owned(), name.clone())])
+            }
+            Invalid::Setting(InvalidSetting::OutOfBounds { setting, value }) => Metadata::from([
+                ("setting".to_owned(), setting.to_string()),
+                ("value".to_owned(), value.to_string()),
+            ]),
             Invalid::LoginName(_)
             | Invalid::RealName(_)
             | Invalid::Edit(_)

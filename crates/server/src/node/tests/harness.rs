@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
 
 use quorid_directory::{
-    Accepted, ClientAddress, Command, Done, Edit, Kind, LoginName, ObjectId, Operation, Outcome, Principal,
-    RealName, RequestId, Revision, Time,
+    Accepted, ClientAddress, Command, Done, Edit, Kind, LoginName, ObjectId, Operation, Outcome,
+    Principal, RealName, RequestId, Revision, Time,
 };
 use quorid_storage::{DataDirectory, LogOptions, StoreOptions};
 use rcgen::{

@@ -147,12 +147,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
         .zip(&commands)
         .map(|(revision, command)| memory.execute(Revision(revision), command))
         .collect();
-    let accounts = outcomes
-        .iter()
-        .filter_map(|outcome| match &outcome.result {
-            Ok(Accepted::Object(change)) => Some(&change.object),
-            Ok(Accepted::Directory) | Err(_) => None,
-        });
+    let accounts = outcomes.iter().filter_map(|outcome| match &outcome.result {
+        Ok(Accepted::Object(change)) => Some(&change.object),
+        Ok(Accepted::Directory) | Err(_) => None,
+    });
     let sequence: Vec<u8> = commands
         .iter()
         .flat_map(|command| Bytes::from(encode_command(command)).encode_length_delimited_to_vec())

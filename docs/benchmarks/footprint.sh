@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Memory and disk of a server of two versions of Quorid, each after the same number of creates.
+#     footprint.sh OLD NEW [ACCOUNTS]
+# Both are programs (release builds); each has three servers with TLS as `quorid demo` starts them, one
+# version after the other, and gets ACCOUNTS (100000) accounts. Bytes on disk are those of one server, log and state
+# apart, as they are allocated. Needs python3.
+set -euo pipefail
+
+[[ $# -ge 2 ]] || { echo 'usage: footprint.sh OLD NEW [ACCOUNTS]' >&2 && exit 2; }
+old=$(realpath "$1") new=$(realpath "$2") accounts=${3:-100000}
+for program in "$old" "$new"; do
+    [[ -x $program ]] || { echo "error: no program $program; try: make" >&2 && exit 2; }
+done
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=quorid.sh
+source "$root/docs/benchmarks/quorid.sh"
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/quorid-footprint.XXXXXX")
+end() {
+    end_quorid
+    rm -rf "$dir"
+}
+trap end EXIT
+cd "$dir"
+
+# The most that any server of a demo has of one kind of file, MiB.
+on_disk() { # folder of the demo; pattern of the file names
+    local server most=0 used
+    for server in "$1"/demo/*/; do
+        used=$(find "$server" -name "$2" -printf '%k\n' | awk '{ kib += $1 } END { print int(kib / 1024) }')
+        ((used <= most)) || most=$used
+    done
+    echo "$most"
+}
+
+printf '%-8s %14s %12s %12s\n' version 'memory MiB' 'state MiB' 'log MiB'
+for version in old new; do
+    start_quorid "${!version}" "$version"
+    requests_a_second "${!version}" "$version" create --count "$accounts" >/dev/null
+    printf '%-8s %14s %12s %12s\n' "$version" "$(memory_of_a_server "$((${#demos[@]} - 1))")" \
+        "$(on_disk "$version" 'state.redb*')" "$(on_disk "$version" '*.wal')"
+    kill -INT "${demos[-1]}" && wait "${demos[-1]}" 2>/dev/null || true
+done
