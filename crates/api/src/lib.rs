@@ -57,6 +57,7 @@ mod leader;
 pub mod pem;
 mod reason;
 mod rpc;
+mod schema;
 mod server;
 mod session;
 pub mod tls;
@@ -73,11 +74,12 @@ pub use endpoint::Endpoint;
 pub use error::{Error, FailedTry, InvalidServer, Rejected, Unavailable};
 pub use group::{ChangeMembers, DeleteGroup, GroupName, MemberName, NewGroup, UpdateGroup};
 pub use proto::{
-    Account, AddServerRequest, Attribute, AttributeEdit, ClusterView, Group, ListAccountsResponse,
-    ListGroupsResponse, ListMembersResponse, Member, ReplaceServerRequest, Server, ServerRole,
-    ServerStatus, Setting, SettingChange,
+    Account, AddServerRequest, Attribute, AttributeDefinition, AttributeEdit, ClusterView, Group,
+    ListAccountsResponse, ListGroupsResponse, ListMembersResponse, Member, ReplaceServerRequest,
+    Server, ServerRole, ServerStatus, Setting, SettingChange,
 };
 pub use reason::Reason;
+pub use schema::NewAttribute;
 pub use tls::{ClientTls, ClientTlsFiles, TlsError};
 pub use tonic::Code;
 

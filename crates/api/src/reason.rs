@@ -83,6 +83,10 @@ reasons! {
     UnknownAttribute = "UNKNOWN_ATTRIBUTE",
     /// No value of the attribute can be like that.
     InvalidValue = "INVALID_VALUE",
+    /// There is an attribute of that name already.
+    AttributeExists = "ATTRIBUTE_EXISTS",
+    /// No site can add an attribute like that.
+    InvalidAttribute = "INVALID_ATTRIBUTE",
     /// The attribute cannot be changed like that: it must have a value, or may not have so many.
     SchemaViolation = "SCHEMA_VIOLATION",
     /// Not a condition that accounts could be searched by.

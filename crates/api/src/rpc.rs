@@ -7,6 +7,7 @@ use crate::{
     proto::{
         self, accounts_client::AccountsClient as Accounts,
         cluster_client::ClusterClient as Cluster, groups_client::GroupsClient as Groups,
+        schema_client::SchemaClient as Schema,
     },
 };
 
@@ -54,6 +55,8 @@ rpcs! {
     Groups.delete_group(DeleteGroupRequest) -> ();
     Groups.change_members(ChangeMembersRequest) -> proto::Group;
     Groups.list_members(ListMembersRequest) -> proto::ListMembersResponse;
+    Schema.list_attributes(ListAttributesRequest) -> proto::ListAttributesResponse;
+    Schema.add_attribute(AddAttributeRequest) -> proto::AttributeDefinition;
     Cluster.get_cluster(GetClusterRequest) -> proto::ClusterView;
     Cluster.get_server(GetServerRequest) -> proto::ServerStatus;
     Cluster.add_server(AddServerRequest) -> proto::ClusterView;

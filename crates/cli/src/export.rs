@@ -5,11 +5,12 @@ use std::{path::PathBuf, pin::pin};
 use clap::Args;
 use futures_util::StreamExt as _;
 use indicatif::ProgressBar;
+use quorid_directory::Schema;
 use serde::Serialize;
 
 use super::{
     consistency::ReadOptions, context::Context, destination::Destination, errors::Failure,
-    import::FileFormat, record::Record, terminal::to_json,
+    import::FileFormat, record::Record, schema, terminal::to_json,
 };
 
 pub(crate) const EXAMPLES: &str = "\
@@ -48,17 +49,22 @@ pub(crate) async fn run(args: ExportArgs, context: &Context) -> Result<(), Failu
         FileFormat::Csv
     };
     let format = args.format(usual);
+    let read = args.read.read(context)?;
+    let schema = match format {
+        FileFormat::Csv => schema::of_directory(context).await?,
+        FileFormat::Jsonl => Schema::builtin(), // Each line names its attributes.
+    };
     let mut to = Destination::open(args.out)?;
-    let mut accounts = pin!(context.client.accounts(args.read.read(context)?));
+    let mut accounts = pin!(context.client.accounts(read));
     let progress = ProgressBar::new_spinner();
     let mut count = 0;
     if format == FileFormat::Csv {
-        to.write(&csv_line(&Record::columns()))?;
+        to.write(&csv_line(&Record::columns(schema)))?;
     }
     while let Some(account) = accounts.next().await {
         let record = Record::from(account?);
         to.write(&match format {
-            FileFormat::Csv => csv_line(&record.values()),
+            FileFormat::Csv => csv_line(&record.values(schema)),
             FileFormat::Jsonl => json_line(&record)?,
         })?;
         count += 1;
@@ -100,7 +106,7 @@ mod tests {
     #[test]
     fn csv_keeps_every_value_exactly() {
         let record = Record::from(account("=ana", "A \"B\", C"));
-        let line = String::from_utf8(csv_line(&record.values())).unwrap();
+        let line = String::from_utf8(csv_line(&record.values(Schema::builtin()))).unwrap();
         assert!(
             line.starts_with("=ana,\"A \"\"B\"\", C\",") && line.contains(",,0199,2026-"),
             "{line}"

@@ -32,7 +32,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::{
     context::Context,
     errors::{Failure, OrFailure as _},
-    interrupted,
+    interrupted, schema,
 };
 use columns::{Columns, Mapping, mapping};
 use dry_run::Ledger;
@@ -126,7 +126,8 @@ enum Item {
 pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failure> {
     let in_flight = usize::from(args.in_flight);
     let source = source::open(&args.file, args.format)?;
-    let columns = Columns::new(args.maps, args.ignored, args.update)
+    let schema = schema::of_directory(context).await?;
+    let columns = Columns::new(schema, args.maps, args.ignored, args.update)
         .map_err(|why| Failure::usage(why).hint("name each column once"))?;
     let lines = Lines::open(source.input, source.format, columns)
         .or_failure(Failure::usage, &source.name)?;
@@ -136,7 +137,7 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
     let (sender, receiver) = mpsc::channel(in_flight);
     let reader = std::thread::spawn(move || hand_over(lines, &sender));
     let client = context.client.clone();
-    let importer = Arc::new(Importer::new(client, args.update, args.dry_run));
+    let importer = Arc::new(Importer::new(client, schema, args.update, args.dry_run));
     let turns = Turns::new();
     let mut outcomes = tokio_stream::wrappers::ReceiverStream::new(receiver)
         .map(|item| process(&turns, Arc::clone(&importer), item))

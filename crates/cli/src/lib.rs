@@ -30,6 +30,7 @@ mod options;
 mod password;
 mod record;
 mod reverse_lookup;
+mod schema;
 mod serve;
 mod settings;
 mod terminal;
@@ -98,6 +99,9 @@ enum Command {
     /// Creates, changes and shows groups of accounts
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Lists and adds attributes of accounts and groups
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
     /// Checks whether a password is an account's
     #[command(after_help = check_password::EXAMPLES)]
     CheckPassword(ClientCommand<check_password::CheckPasswordArgs>),
@@ -174,6 +178,10 @@ pub fn main() -> ExitCode {
         Command::Group(command) => {
             let (task, options) = command.split();
             run_client(options.over(outer), async |c| group::run(task, c).await)
+        }
+        Command::Schema(command) => {
+            let (task, options) = command.split();
+            run_client(options.over(outer), async |c| schema::run(task, c).await)
         }
         Command::Cert(command) => {
             let (task, display) = command.split();

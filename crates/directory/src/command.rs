@@ -4,6 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::definition::{Definition, Properties};
 use crate::edit::{Edit, EditAction};
 use crate::id::{ObjectId, RequestId};
 use crate::model::{Actor, ClientAddress, OperatorName, Revision, Time, Verifier};
@@ -73,6 +74,11 @@ pub enum Operation {
     },
     /// Other settings of the directory.
     Configure(Vec<SettingChange>),
+    /// One more attribute in the schema.
+    DefineAttribute {
+        /// All of it but its number.
+        definition: Definition,
+    },
 }
 
 /// How a request names an object.
@@ -272,6 +278,10 @@ impl Command {
                     hash.number(change.value().unwrap_or_default());
                 }
             }
+            Operation::DefineAttribute { definition } => {
+                hash.tag(5);
+                hash.properties(&definition.properties());
+            }
         }
         hash.finish()
     }
@@ -323,6 +333,28 @@ impl FieldHash {
                 self.value(value);
             }
         }
+    }
+
+    fn properties(&mut self, properties: &Properties) {
+        let Properties {
+            name,
+            accounts,
+            groups,
+            syntax,
+            values_max,
+            unique,
+            indexed,
+            changed_by,
+            read_by,
+        } = properties;
+        self.text(name);
+        self.text(syntax);
+        self.length(*values_max);
+        for flag in [accounts, groups, unique, indexed] {
+            self.tag(u8::from(*flag));
+        }
+        self.text(changed_by.as_str());
+        self.text(read_by.as_str());
     }
 
     fn value(&mut self, value: &Value) {

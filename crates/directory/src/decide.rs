@@ -143,7 +143,8 @@ fn id_is_in_use<V: View>(view: &V, operation: &Operation) -> Result<bool, V::Err
         Operation::Change { .. }
         | Operation::Delete { .. }
         | Operation::Members { .. }
-        | Operation::Configure(_) => Ok(false),
+        | Operation::Configure(_)
+        | Operation::DefineAttribute { .. } => Ok(false),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::members::Membership;
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Object, UniqueKey};
 use crate::rejection::Rejection;
+use crate::schema::Attribute;
 use crate::settings::SettingChange;
 
 /// What was done for a command that was not refused.
@@ -93,6 +94,8 @@ pub enum Event {
     MemberAdded(Membership),
     /// A group has one member less.
     MemberRemoved(Membership),
+    /// The schema has one more attribute.
+    AttributeDefined(Attribute),
     /// The directory's counter gives numbers from here on.
     NumbersCounted {
         /// Higher than before.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::{Operation, Principal, Selector, VerifierChange};
+use crate::definition::Definition;
 use crate::edit::Edit;
 use crate::event::{Accepted, Change, Done, Event};
 use crate::id::ObjectId;
-use crate::members::{change_members, leave};
+use crate::members::{Limit, change_members, leave, within};
 use crate::model::{Revision, Stamp, Verifier};
 use crate::numbers::{count, next_number};
 use crate::object::{Kind, Object, UniqueKey};
@@ -95,6 +96,10 @@ pub(crate) fn execute<V: View>(
             may(Action::Operate)?;
             let changed = changes.iter().map(|it| Event::SettingChanged(*it));
             Ok((Accepted::Directory, changed.collect()))
+        }
+        Operation::DefineAttribute { definition } => {
+            may(Action::Operate)?;
+            define(view, definition)
         }
     }
 }
@@ -206,6 +211,18 @@ fn delete<V: View>(
         verifier,
     };
     Ok((Accepted::Object(change), events))
+}
+
+/// The attribute is there from this revision on; no object has it yet.
+fn define<V: View>(view: &V, definition: &Definition) -> Result<Executed, Refused<V::Error>> {
+    let schema = view.schema();
+    if let Ok(row) = schema.by_name(definition.name()) {
+        let attribute = schema.name(row.number);
+        return Err(Refused::Rejected(Rejection::AttributeExists { attribute }));
+    }
+    within(Limit::SiteAttributes, schema.of_site().len() + 1)?;
+    let row = definition.clone().numbered(schema.next_of_site());
+    Ok((Accepted::Directory, vec![Event::AttributeDefined(row)]))
 }
 
 fn edit<V: View>(

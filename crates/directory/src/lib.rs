@@ -9,6 +9,7 @@
 
 mod command;
 mod decide;
+mod definition;
 mod edit;
 mod event;
 mod execute;
@@ -34,6 +35,7 @@ mod view;
 
 pub use command::{Command, Fingerprint, Operation, Principal, Selector, VerifierChange};
 pub use decide::{Decision, Retention, decide, decide_with};
+pub use definition::{Definition, InvalidDefinition, Properties};
 pub use edit::{Edit, EditAction};
 pub use event::{Accepted, Change, Done, Event, Outcome};
 pub use filter::{Filter, InvalidFilter};

@@ -34,6 +34,8 @@ pub enum Limit {
     Numbers,
     /// Memberships that are looked at to judge the new ones of one change.
     MembershipsLookedAt,
+    /// Attributes that a site adds.
+    SiteAttributes,
 }
 
 impl Limit {
@@ -44,6 +46,7 @@ impl Limit {
             Self::GroupsOfOne => 1_000,
             Self::MembershipsLookedAt => 100_000,
             Self::Numbers => 4_294_967_294,
+            Self::SiteAttributes => 256,
         }
     }
 }
@@ -64,6 +67,10 @@ impl fmt::Display for Limit {
             Self::Numbers => write!(
                 f,
                 "the directory has no number up to {most} left to give; give one that is free"
+            ),
+            Self::SiteAttributes => write!(
+                f,
+                "a site may add {most} attributes at most; use one that is there"
             ),
             Self::MembershipsLookedAt => write!(
                 f,
@@ -140,7 +147,7 @@ pub(crate) fn leave<V: View>(
         }
     }
     if gone.kind == Kind::Group {
-        for kind in Kind::ALL {
+        for &kind in Kind::ALL {
             let members = view.members(&gone.id, kind, usize::MAX)?;
             events.extend(members.into_iter().map(|member| {
                 Event::MemberRemoved(Membership {
@@ -248,7 +255,7 @@ impl<'v, V: View> Judge<'v, V> {
     }
 }
 
-fn within<E>(limit: Limit, count: usize) -> Result<(), Refused<E>> {
+pub(crate) fn within<E>(limit: Limit, count: usize) -> Result<(), Refused<E>> {
     match count <= limit.most() {
         true => Ok(()),
         false => Err(Refused::Rejected(Rejection::LimitExceeded { limit })),

@@ -80,6 +80,7 @@ impl MemoryDirectory {
                 let there = self.memberships.remove(membership);
                 assert!(there, "no {membership:?} to remove");
             }
+            Event::AttributeDefined(row) => self.schema = self.schema.with(row.clone()),
             Event::NumbersCounted { next } => {
                 assert!(*next > self.next_number, "numbers are only counted up");
                 self.next_number = *next;

@@ -24,7 +24,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Person, Self::Group];
+    pub const ALL: &[Self] = &[Self::Person, Self::Group];
+    /// The kinds of accounts.
+    pub const ACCOUNTS: &[Self] = &[Self::Person];
+    /// The kind of groups.
+    pub const GROUPS: &[Self] = &[Self::Group];
 }
 
 impl fmt::Display for Kind {

@@ -32,6 +32,12 @@ pub enum Rejection {
         /// What is wrong.
         violation: Violation,
     },
+    /// The schema has an attribute of that name already.
+    #[error("there is an attribute `{}` already; choose another name", attribute.name)]
+    AttributeExists {
+        /// The attribute.
+        attribute: AttributeName,
+    },
     /// Who asks may not do it.
     #[error(
         "{} {role} only",
@@ -148,6 +154,7 @@ impl Rejection {
             | Self::NotPermitted { .. } => true,
             Self::ValueTaken { .. }
             | Self::SchemaViolation { .. }
+            | Self::AttributeExists { .. }
             | Self::NotFound { .. }
             | Self::WrongKind { .. }
             | Self::GroupCycle { .. }

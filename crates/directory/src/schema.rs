@@ -15,6 +15,16 @@ use crate::syntax::Syntax;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributeNumber(pub u32);
 
+impl AttributeNumber {
+    /// The first number of the attributes that sites add.
+    pub const OF_SITE_FROM: Self = Self(1000);
+
+    /// Whether it is of an attribute that a site has added.
+    pub fn is_of_site(self) -> bool {
+        self >= Self::OF_SITE_FROM
+    }
+}
+
 /// An attribute in an answer: its number, and the name that it has for people and programs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributeName {
@@ -70,6 +80,34 @@ impl Schema {
         let found = self.rows.iter().find(|row| row.name == name);
         found.ok_or_else(|| UnknownAttribute {
             name: name.chars().take(UnknownAttribute::SHOWN_CHARS).collect(),
+            of_site: self.of_site().len(),
+        })
+    }
+
+    /// The attributes that the site has added, in the order of their numbers.
+    pub fn of_site(&self) -> &[Attribute] {
+        let builtin = self.rows.partition_point(|row| !row.number.is_of_site());
+        &self.rows[builtin..]
+    }
+
+    /// The same with one more attribute of the site, whose number is higher than those of all others.
+    ///
+    /// # Panics
+    /// If it is not.
+    #[must_use]
+    pub fn with(&self, row: Attribute) -> Self {
+        assert!(row.number.is_of_site());
+        assert!(self.rows.iter().all(|there| there.number < row.number));
+        Self {
+            rows: self.rows.iter().cloned().chain([row]).collect(),
+        }
+    }
+
+    /// The number of the next attribute that the site adds: one that was never used.
+    pub(crate) fn next_of_site(&self) -> AttributeNumber {
+        let last = self.of_site().last();
+        last.map_or(AttributeNumber::OF_SITE_FROM, |last| {
+            AttributeNumber(last.number.0 + 1)
         })
     }
 
@@ -108,6 +146,8 @@ pub struct Attribute {
     /// Whether no two objects may have the same value. Values that [`Syntax::key`] gives the same
     /// key are the same.
     pub unique: bool,
+    /// Whether the objects that have a value can be found without looking at all others.
+    pub indexed: bool,
     /// Whether values that no object has any more are remembered, so that the directory's counter
     /// gives none of them again.
     pub counted: bool,
@@ -126,6 +166,43 @@ pub enum ChangedBy {
     Manager,
     /// Operators only.
     Operator,
+}
+
+impl ChangedBy {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Manager, Self::Operator];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Manager => "manager",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// What a word stands for.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
+}
+
+impl ReadBy {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Everyone, Self::Staff];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Everyone => "everyone",
+            Self::Staff => "staff",
+        }
+    }
+
+    /// What a word stands for.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.as_str() == text)
+    }
 }
 
 /// Who may read an attribute in a closed directory. In an open one, everybody reads everything.
@@ -155,9 +232,6 @@ pub(crate) const DISABLED: AttributeNumber = AttributeNumber(19);
 pub(crate) const VALID_FROM: AttributeNumber = AttributeNumber(20);
 /// When it is let in no longer.
 pub(crate) const EXPIRES: AttributeNumber = AttributeNumber(21);
-
-const PERSON: &[Kind] = &[Kind::Person];
-const GROUP: &[Kind] = &[Kind::Group];
 
 /// The built-in attributes, in the order of their numbers.
 fn builtin_rows() -> Vec<Attribute> {
@@ -196,17 +270,17 @@ fn builtin_rows() -> Vec<Attribute> {
             ..owners(12, "ssh_public_key", Syntax::SshKey)
         },
         Attribute {
-            kinds: &Kind::ALL,
+            kinds: Kind::ALL,
             ..managers(13, "description", Syntax::Text { bytes_max: 4096 })
         },
         Attribute {
-            kinds: GROUP,
+            kinds: Kind::GROUPS,
             required: true,
             unique: true,
             ..managers(14, "group_name", Syntax::GroupName)
         },
         Attribute {
-            kinds: &Kind::ALL,
+            kinds: Kind::ALL,
             unique: true,
             counted: true,
             ..operators(15, "posix_number", Syntax::PosixNumber)
@@ -218,7 +292,7 @@ fn builtin_rows() -> Vec<Attribute> {
         managers(20, "valid_from", Syntax::Time),
         managers(21, "expires", Syntax::Time),
         Attribute {
-            kinds: GROUP,
+            kinds: Kind::GROUPS,
             values_max: Role::ALL.len(),
             ..operators(22, "role", Syntax::Role)
         },
@@ -230,11 +304,12 @@ fn owners(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
     Attribute {
         number: AttributeNumber(number),
         name: Cow::Borrowed(name),
-        kinds: PERSON,
+        kinds: Kind::ACCOUNTS,
         required: false,
         syntax,
         values_max: 1,
         unique: false,
+        indexed: false,
         counted: false,
         changed_by: ChangedBy::Owner,
         read_by: ReadBy::Everyone,
@@ -259,20 +334,26 @@ fn operators(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
 
 /// No attribute has the name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no attribute `{}`; there are {}", name.escape_debug(), names())]
+#[error("there is no attribute `{}`; there are {}", name.escape_debug(), names(*of_site))]
 pub struct UnknownAttribute {
     /// The name that was asked for, cut if it is long.
     pub name: String,
+    /// How many attributes the site has added: there may be too many to name them all.
+    pub of_site: usize,
 }
 
 impl UnknownAttribute {
     const SHOWN_CHARS: usize = 64;
 }
 
-fn names() -> String {
+fn names(of_site: usize) -> String {
     let rows = Schema::builtin().rows().iter();
     let names: Vec<&str> = rows.map(|row| &*row.name).collect();
-    names.join(", ")
+    let names = names.join(", ");
+    match of_site {
+        0 => names,
+        _ => format!("{names}, and {of_site} that this site has added"),
+    }
 }
 
 #[cfg(test)]
@@ -310,11 +391,7 @@ mod tests {
                     (1, false) => "1".to_owned(),
                     (most, _) => format!("up to {most}"),
                 };
-                let changed_by = match row.changed_by {
-                    ChangedBy::Owner => "owner",
-                    ChangedBy::Manager => "manager",
-                    ChangedBy::Operator => "operator",
-                };
+                let changed_by = row.changed_by.as_str();
                 let unique = if row.unique { "yes" } else { "" };
                 let name = format!("`{}`", row.name);
                 let kinds: Vec<_> = row.kinds.iter().map(|kind| format!("{kind}s")).collect();

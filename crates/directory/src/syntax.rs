@@ -109,6 +109,61 @@ const ZONE: &str = "a time zone such as Europe/Lisbon";
 const SSH_KEY: &str = "a public key such as `ssh-ed25519 AAAA... ana@laptop`, without options";
 
 impl Syntax {
+    /// Those that an attribute may have which a site adds. The others belong to what the directory does
+    /// with their attributes.
+    pub fn of_site() -> impl Iterator<Item = Self> {
+        [
+            Self::Line { bytes_max: 256 },
+            Self::Text { bytes_max: 4096 },
+            Self::Mail,
+            Self::Phone,
+            Self::Language,
+            Self::Zone,
+            Self::Flag,
+            Self::Time,
+            Self::Path,
+            Self::Gecos,
+            Self::SshKey,
+        ]
+        .into_iter()
+    }
+
+    /// The word for it, without its bounds.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LoginName => "login_name",
+            Self::RealName => "real_name",
+            Self::GroupName => "group_name",
+            Self::Line { .. } => "line",
+            Self::Text { .. } => "text",
+            Self::Mail => "mail",
+            Self::Phone => "phone",
+            Self::Language => "language",
+            Self::Zone => "zone",
+            Self::PosixNumber => "posix_number",
+            Self::Flag => "flag",
+            Self::Role => "role",
+            Self::Time => "time",
+            Self::Path => "path",
+            Self::Gecos => "gecos",
+            Self::SshKey => "ssh_key",
+        }
+    }
+
+    /// The syntax of a word, with values of up to so many bytes.
+    pub fn named(name: &str, bytes_max: usize) -> Option<Self> {
+        let bounded = [Self::Line { bytes_max }, Self::Text { bytes_max }];
+        let others = [
+            Self::LoginName,
+            Self::RealName,
+            Self::GroupName,
+            Self::PosixNumber,
+            Self::Role,
+        ];
+        let mut all = bounded.into_iter().chain(others).chain(Self::of_site());
+        all.find(|syntax| syntax.name() == name)
+    }
+
     /// The value that the text means, in its normal form. Its text, parsed again, gives the same.
     pub fn parse(self, text: &str) -> Result<Value, InvalidValue> {
         match self {

@@ -48,7 +48,8 @@ mod tests {
             [
                 "quorid.v1.Accounts",
                 "quorid.v1.Cluster",
-                "quorid.v1.Groups"
+                "quorid.v1.Groups",
+                "quorid.v1.Schema"
             ]
         );
         for name in [

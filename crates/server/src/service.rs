@@ -10,13 +10,14 @@ mod hash_anew;
 mod logins;
 mod proof;
 mod requests;
+mod schema;
 mod who;
 
 use std::sync::Arc;
 
 use quorid_directory::{
     Accepted, Action, Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Objects as _, Operation,
-    Password, PlantedBug, Principal, RequestId, Schema, Selector, VerifierChange, is_planted,
+    Password, PlantedBug, Principal, RequestId, Selector, VerifierChange, is_planted,
 };
 
 pub use self::{
@@ -298,12 +299,6 @@ impl Service {
     /// Whether an account may log in now.
     fn lets_in(&self, account: &Object) -> bool {
         account.may_log_in(self.clock.now()) || is_planted(PlantedBug::DisabledLogsIn)
-    }
-
-    /// The attributes that objects have, as far as this server knows.
-    #[must_use]
-    pub fn schema(&self) -> Schema {
-        self.node.schema()
     }
 
     /// Passwords that are being hashed or wait for it.

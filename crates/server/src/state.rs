@@ -11,15 +11,19 @@ mod object;
 mod outcome;
 mod read_view;
 mod rejection;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod unique;
 mod verifier;
 
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use quorid_directory::Schema;
-use quorid_storage::{Disk, Fault, Store, StoreOptions, Tables};
+use quorid_storage::{Disk, Fault, Loaded, Position, Store, StoreOptions, Tables};
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -32,6 +36,7 @@ pub use read_view::ReadView;
 /// All tables. A snapshot carries them in this order, and each is checked against those before it.
 const TABLES: Tables = &[
     &numbers::TABLE,
+    &schema::TABLE,
     &object::TABLE,
     &unique::TABLE,
     &verifier::TABLE,
@@ -58,25 +63,42 @@ pub(crate) mod proto {
 #[derive(Debug)]
 pub struct State {
     store: Store,
+    /// The schema after the last change: views and batches would otherwise read it anew each time.
+    schema: RwLock<Schema>,
 }
 
 impl State {
     /// Opens the state, or makes an empty one. After a crash it is at its last checkpoint.
     pub fn open(disk: Arc<dyn Disk>, options: StoreOptions) -> Result<Self, Fault> {
         let store = Store::open(disk, TABLES, options)?;
-        Ok(Self { store })
+        let schema = RwLock::new(schema::read(&*store.view()?)?);
+        Ok(Self { store, schema })
     }
 
     /// A consistent view of the state as it is now. Keep it only as long as it takes to
     /// answer: old pages cannot be used again while somebody may read them.
     pub fn read(&self) -> Result<ReadView, Fault> {
         let view = self.store.view()?;
-        Ok(ReadView::of(view, self.schema()))
+        let schema = schema::as_of(&*view, self.schema())?;
+        Ok(ReadView::of(view, schema))
     }
 
     /// The attributes that objects have now.
     pub fn schema(&self) -> Schema {
-        Schema::default()
+        let schema = self.schema.read().unwrap_or_else(PoisonError::into_inner);
+        schema.clone()
+    }
+
+    fn keep_schema(&self, schema: Schema) {
+        *self.schema.write().unwrap_or_else(PoisonError::into_inner) = schema;
+    }
+
+    /// Puts a loaded snapshot in the place of the state. Readers of the old state finish with the old
+    /// state.
+    pub fn install(&self, loaded: Loaded) -> Result<Position, Fault> {
+        let position = self.store.install(loaded)?;
+        self.keep_schema(schema::read(&*self.store.view()?)?);
+        Ok(position)
     }
 
     /// Makes changes: all that `work` does, or nothing if it fails. The changes must record how
@@ -85,12 +107,16 @@ impl State {
         &self,
         work: impl FnOnce(&mut Changes<'_, '_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.store.write(|batch| {
-            let mut changes = Changes::to(batch, self.schema())?;
+        let (result, schema) = self.store.write(|batch| {
+            let schema = schema::as_of(batch, self.schema())?;
+            let mut changes = Changes::to(batch, schema)?;
             let result = work(&mut changes)?;
-            changes.finish()?;
-            Ok(result)
-        })
+            Ok((result, changes.finish()?))
+        })?;
+        if let Some(schema) = schema {
+            self.keep_schema(schema);
+        }
+        Ok(result)
     }
 }
 

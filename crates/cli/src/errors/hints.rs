@@ -33,6 +33,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         }
         Reason::AccountNotFound => "quorid get users lists the accounts",
         Reason::GroupNotFound => "quorid get groups lists the groups",
+        Reason::UnknownAttribute | Reason::AttributeExists => "quorid schema list",
         Reason::EtagMismatch
         | Reason::WrongKind
         | Reason::GroupCycle
@@ -44,7 +45,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         | Reason::RequestFromFuture
         | Reason::InvalidLoginName
         | Reason::InvalidRealName
-        | Reason::UnknownAttribute
+        | Reason::InvalidAttribute
         | Reason::InvalidValue
         | Reason::SchemaViolation
         | Reason::InvalidFilter

@@ -21,7 +21,7 @@ use crate::{
         FileFormat,
         source::{self, Source},
     },
-    record,
+    record, schema,
     terminal::{Output, escape, to_json},
 };
 
@@ -80,9 +80,13 @@ struct GroupLine {
 pub(super) async fn export(args: ExportArgs, context: &Context) -> Result<(), Failure> {
     let format = args.format(FileFormat::Jsonl);
     let read = args.read.read(context)?;
+    let schema = match format {
+        FileFormat::Csv => schema::of_directory(context).await?,
+        FileFormat::Jsonl => Schema::builtin(), // Each line names its attributes.
+    };
     let mut to = Destination::open(args.out)?;
     if format == FileFormat::Csv {
-        to.write(&csv_line(&columns()))?;
+        to.write(&csv_line(&columns(schema)))?;
     }
     let mut groups = pin!(context.client.groups(read));
     let mut count = 0;
@@ -91,7 +95,7 @@ pub(super) async fn export(args: ExportArgs, context: &Context) -> Result<(), Fa
             continue;
         };
         to.write(&match format {
-            FileFormat::Csv => csv_line(&line.fields()),
+            FileFormat::Csv => csv_line(&line.fields(schema)),
             FileFormat::Jsonl => json_line(&line)?,
         })?;
         count += 1;
@@ -135,23 +139,23 @@ async fn with_members(
 }
 
 /// The attributes of groups, but for the name.
-fn attributes() -> impl Iterator<Item = &'static str> {
-    let rows = Schema::builtin().rows().iter();
+fn attributes(schema: &Schema) -> impl Iterator<Item = &str> {
+    let rows = schema.rows().iter();
     let of_groups = rows.filter(|row| row.kinds.contains(&Kind::Group) && row.number != GROUP_NAME);
     of_groups.map(|row| &*row.name)
 }
 
-fn columns() -> Vec<&'static str> {
-    let names = ["group_name"].into_iter().chain(attributes());
+fn columns(schema: &Schema) -> Vec<&str> {
+    let names = ["group_name"].into_iter().chain(attributes(schema));
     names.chain(["members", "member_groups", "id"]).collect()
 }
 
 impl GroupLine {
     /// The values of [`columns`]; several are lines of their field.
-    fn fields(&self) -> Vec<String> {
+    fn fields(&self, schema: &Schema) -> Vec<String> {
         let attribute = |name| self.attributes.get(name).map(|values| values.join("\n"));
         let mut fields = vec![self.group_name.clone()];
-        fields.extend(attributes().map(|name| attribute(name).unwrap_or_default()));
+        fields.extend(attributes(schema).map(|name| attribute(name).unwrap_or_default()));
         fields.push(self.members.join("\n"));
         fields.push(self.member_groups.join("\n"));
         fields.push(self.id.clone());
@@ -203,7 +207,7 @@ fn text_of(source: Source) -> Result<String, Failure> {
     }
 }
 
-fn csv_lines(text: &str) -> Result<Lines<'_>, String> {
+fn csv_lines<'t>(schema: &Schema, text: &'t str) -> Result<Lines<'t>, String> {
     // Where a quote is missing, what follows would be members of the group before.
     if text.matches('"').count() % 2 == 1 {
         return Err(
@@ -212,7 +216,7 @@ fn csv_lines(text: &str) -> Result<Lines<'_>, String> {
     }
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| error.to_string())?.clone();
-    let known = columns();
+    let known = columns(schema);
     if let Some(unknown) = header.iter().find(|name| !known.contains(name)) {
         let known = known.join(", ");
         return Err(format!(
@@ -259,8 +263,9 @@ pub(super) async fn import(args: ImportArgs, context: &Context) -> Result<(), Fa
     let source = source::open(&args.file, format)?;
     let (name, format) = (source.name.clone(), source.format);
     let text = text_of(source)?;
+    let schema = schema::of_directory(context).await?;
     let lines = match format {
-        FileFormat::Csv => csv_lines(&text).or_failure(Failure::usage, &name)?,
+        FileFormat::Csv => csv_lines(schema, &text).or_failure(Failure::usage, &name)?,
         FileFormat::Jsonl => json_lines(&text),
     };
     let mut import = Import {
@@ -469,9 +474,10 @@ mod tests {
 
     #[test]
     fn what_is_exported_is_imported_as_it_was() {
-        let text = [csv_line(&columns()), csv_line(&line().fields())].concat();
+        let schema = Schema::builtin();
+        let text = [csv_line(&columns(schema)), csv_line(&line().fields(schema))].concat();
         let text = String::from_utf8(text).expect("text");
-        let lines = csv_lines(&text).expect("a header");
+        let lines = csv_lines(schema, &text).expect("a header");
         assert_eq!(read(lines), [Ok(line())]);
         let text = json_line(&line()).expect("JSON");
         let text = String::from_utf8(text).expect("text");
@@ -490,11 +496,11 @@ mod tests {
             "group_name,e-mail\n",
             "group_name,members\nstaff,\"ana\nben",
         ] {
-            let refused = csv_lines(header).err();
+            let refused = csv_lines(Schema::builtin(), header).err();
             assert!(refused.is_some(), "{header}");
         }
         let text = "group_name,members\na,b,c\nd,e\n";
-        let lines = csv_lines(text).expect("a header");
+        let lines = csv_lines(Schema::builtin(), text).expect("a header");
         let numbers: Vec<_> = lines.map(|(number, line)| (number, line.is_ok())).collect();
         assert_eq!(numbers, [(2, false), (3, true)]);
     }

@@ -1,11 +1,8 @@
 //! What the columns of a CSV file, and the keys of JSON lines, mean.
 
-use quorid_directory::{Attribute, LOGIN_NAME};
+use quorid_directory::{Attribute, LOGIN_NAME, Schema};
 
-use crate::{
-    assignment::attribute_name,
-    record::{SERVERS_COLUMNS, attributes},
-};
+use crate::record::{SERVERS_COLUMNS, attributes};
 
 /// What an import does with the text of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +22,8 @@ impl Field {
     const OTHERS: [Self; 3] = [Self::Password, Self::PasswordHash, Self::Id];
 
     /// All that can be imported, in the order of an export.
-    fn all() -> impl Iterator<Item = Self> {
-        attributes().map(Self::Attribute).chain(Self::OTHERS)
+    fn all(schema: &'static Schema) -> impl Iterator<Item = Self> {
+        attributes(schema).map(Self::Attribute).chain(Self::OTHERS)
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -45,14 +42,14 @@ impl Field {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
-        Self::all().find(|field| field.name() == name)
+    fn named(schema: &'static Schema, name: &str) -> Option<Self> {
+        Self::all(schema).find(|field| field.name() == name)
     }
 }
 
 /// Names of all fields, for messages.
-fn names() -> String {
-    let names: Vec<_> = Field::all().map(Field::name).collect();
+fn names(schema: &'static Schema) -> String {
+    let names: Vec<_> = Field::all(schema).map(Field::name).collect();
     names.join(", ")
 }
 
@@ -61,7 +58,8 @@ fn names() -> String {
 pub(crate) struct Mapping {
     /// As it was given, without the spaces around it.
     column: String,
-    field: Field,
+    /// What it is read as: a name of a field.
+    name: String,
 }
 
 /// Splits `column=field` at the last equals sign: the names of fields have none.
@@ -73,21 +71,38 @@ pub(crate) fn mapping(text: &str) -> Result<Mapping, String> {
     if column.is_empty() {
         return Err("no column before the `=`; write column=field, such as E-mail=mail".to_owned());
     }
-    let known = attribute_name(name).unwrap_or_else(|_| name.replace('-', "_"));
-    let field = Field::named(&known).ok_or_else(|| {
-        let name = name.escape_debug();
-        format!("a column cannot be read as `{name}`; there are {}", names())
-    })?;
     Ok(Mapping {
         column: column.to_owned(),
-        field,
+        name: name.to_owned(),
     })
 }
 
+/// A mapping to a field that there is.
+#[derive(Clone, Debug)]
+struct Mapped {
+    column: String,
+    field: Field,
+}
+
+impl Mapping {
+    /// By the names of the schema; hyphens may stand for underscores.
+    fn by(self, schema: &'static Schema) -> Result<Mapped, String> {
+        let Self { column, name } = self;
+        let named = |name: &str| Field::named(schema, name);
+        let field = named(&name.replace('-', "_")).or_else(|| named(&name));
+        let field = field.ok_or_else(|| {
+            let (name, names) = (name.escape_debug(), names(schema));
+            format!("a column cannot be read as `{name}`; there are {names}")
+        })?;
+        Ok(Mapped { column, field })
+    }
+}
+
 /// How the columns of a file are read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Columns {
-    mappings: Vec<Mapping>,
+    schema: &'static Schema,
+    mappings: Vec<Mapped>,
     ignored: Vec<String>,
     /// Whether accounts may be there already: then the file needs no real names, and ids count.
     pub(super) update: bool,
@@ -96,10 +111,13 @@ pub(super) struct Columns {
 impl Columns {
     /// By `--map` and `--ignore`, or why these cannot be meant.
     pub(super) fn new(
+        schema: &'static Schema,
         mappings: Vec<Mapping>,
         ignored: Vec<String>,
         update: bool,
     ) -> Result<Self, String> {
+        let mappings = mappings.into_iter().map(|mapping| mapping.by(schema));
+        let mappings = mappings.collect::<Result<Vec<_>, _>>()?;
         for (index, mapping) in mappings.iter().enumerate() {
             let column = &mapping.column;
             if ignored.iter().any(|ignored| same(ignored, column)) {
@@ -120,6 +138,7 @@ impl Columns {
             }
         }
         Ok(Self {
+            schema,
             mappings,
             ignored,
             update,
@@ -146,7 +165,7 @@ impl Columns {
             return Some(Vec::new());
         }
         let counts = |field: &Field| self.update || *field != Field::Id;
-        let mut fields = Field::all().filter(counts);
+        let mut fields = Field::all(self.schema).filter(counts);
         let named = fields.find(|field| same(field.name(), column));
         let servers = SERVERS_COLUMNS.iter().any(|it| same(it, column));
         match named {
@@ -175,7 +194,10 @@ impl Columns {
             if cells[..index].iter().any(|before| same(before, cell)) && !self.ignores(cell) {
                 return Err(format!("the column `{cell}` is there twice"));
             }
-            for field in self.fields(cell).ok_or_else(|| unknown_column(cell))? {
+            for field in self
+                .fields(cell)
+                .ok_or_else(|| unknown_column(self.schema, cell))?
+            {
                 let mut before = fields.iter();
                 if let Some((_, other)) = before.find(|(other, _)| *other == field)
                     && field.is_single()
@@ -206,11 +228,11 @@ impl Columns {
 const HEADER: &str = "the first line must name the columns, as in login_name,real_name,password; \
                       --map reads columns of other names";
 
-fn unknown_column(cell: &str) -> String {
+fn unknown_column(schema: &'static Schema, cell: &str) -> String {
     format!(
         "unknown column `{cell}`; known are {}, and those that an export adds: {}; {HEADER}; \
          --ignore '{cell}' passes it over",
-        names(),
+        names(schema),
         SERVERS_COLUMNS.join(", ")
     )
 }
@@ -261,7 +283,12 @@ mod tests {
 
     fn columns(maps: &[&str]) -> Result<Columns, String> {
         let maps = maps.iter().map(|text| mapping(text).expect("a mapping"));
-        Columns::new(maps.collect(), vec!["floor".to_owned()], false)
+        Columns::new(
+            Schema::builtin(),
+            maps.collect(),
+            vec!["floor".to_owned()],
+            false,
+        )
     }
 
     fn header(maps: &[&str], text: &str) -> Result<Vec<(&'static str, usize)>, String> {
@@ -308,7 +335,8 @@ mod tests {
 
     #[test]
     fn an_update_needs_an_id_or_a_login_name_and_no_real_name() {
-        let columns = Columns::new(Vec::new(), Vec::new(), true).expect("no options");
+        let columns =
+            Columns::new(Schema::builtin(), Vec::new(), Vec::new(), true).expect("no options");
         for (text, expected) in [
             ("id,mail", Ok(vec!["id", "mail"])),
             ("login_name,etag,title", Ok(vec!["login_name", "title"])),
@@ -342,16 +370,17 @@ mod tests {
             (&["floor=title"], "login_name,floor", "both name"),
             (&["a=real_name"], "a", "`login_name` is missing"),
             (&["a=id"], "a,login_name,real_name", "only --update"),
+            (
+                &["E-mail=e-mail"],
+                "E-mail",
+                "`e-mail`; there are login_name, real_name",
+            ),
+            (&["x=group_name"], "x", "`group_name`"),
         ] {
             let error = header(maps, text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }
-        for (text, part) in [
-            ("mail", "E-mail=mail"),
-            ("=mail", "no column"),
-            ("E-mail=e-mail", "`e-mail`; there are login_name, real_name"),
-            ("x=group_name", "`group_name`"),
-        ] {
+        for (text, part) in [("mail", "E-mail=mail"), ("=mail", "no column")] {
             let error = mapping(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
         }

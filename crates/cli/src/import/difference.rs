@@ -22,9 +22,9 @@ impl Difference {
     /// Between an account and a line that is to change it. What the line does not give stays, and so
     /// does a password that the account has: nobody can tell whether it is the same, and its owner
     /// may have chosen it since.
-    pub(super) fn of(account: &Account, line: &NewLine) -> Self {
+    pub(super) fn of(schema: &Schema, account: &Account, line: &NewLine) -> Self {
         let edits = line.attributes.iter();
-        let edits = edits.filter(|asked| !has(account, asked));
+        let edits = edits.filter(|asked| !has(schema, account, asked));
         let edits = edits.map(|it| AttributeEdit::replace(&it.name, it.values.clone()));
         let assigns = line.assign_posix_number && !has_posix_number(account);
         let assigned = assigns.then(|| AttributeEdit::assign(POSIX_NUMBER_NAME));
@@ -74,10 +74,13 @@ impl Difference {
 }
 
 /// Whether the account has the names and the attributes that a line gives a new account.
-pub(super) fn is_as_new(account: &Account, line: &NewLine) -> bool {
+pub(super) fn is_as_new(schema: &Schema, account: &Account, line: &NewLine) -> bool {
     let real_name = line.new_real_name();
     real_name.is_some_and(|name| is_real_name(account, &name))
-        && line.attributes.iter().all(|asked| has(account, asked))
+        && line
+            .attributes
+            .iter()
+            .all(|asked| has(schema, account, asked))
         && (!line.assign_posix_number || has_posix_number(account))
 }
 
@@ -97,8 +100,8 @@ fn is(syntax: Syntax, text: &str, there: &str) -> bool {
 }
 
 /// Whether an account has these values of the attribute, in whatever order, and no others.
-fn has(account: &Account, asked: &Attribute) -> bool {
-    let Ok(attribute) = Schema::builtin().by_name(&asked.name) else {
+fn has(schema: &Schema, account: &Account, asked: &Attribute) -> bool {
+    let Ok(attribute) = schema.by_name(&asked.name) else {
         return false;
     };
     let key = |text: &String| {

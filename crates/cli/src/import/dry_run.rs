@@ -59,14 +59,16 @@ fn fingerprint(line: &NewLine) -> u64 {
 /// Looks up whether a line would be accepted.
 pub(super) struct Checker {
     client: Client,
+    schema: &'static Schema,
     /// The groups that have a number for POSIX systems: accounts share these numbers.
     groups: OnceCell<HashMap<String, String>>,
 }
 
 impl Checker {
-    pub(super) fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client, schema: &'static Schema) -> Self {
         Self {
             client,
+            schema,
             groups: OnceCell::new(),
         }
     }
@@ -78,7 +80,7 @@ impl Checker {
         line: &NewLine,
         fields: Vec<String>,
     ) -> Result<Plan, Failure> {
-        let schema = Schema::builtin();
+        let schema = self.schema;
         let object = object(schema, account, line, &fields)?;
         if let Some(password) = &line.password {
             let parsed = Password::parse(password);

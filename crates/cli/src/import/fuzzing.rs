@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 
+use quorid_directory::Schema;
 use serde_json::json;
 
 use super::{
@@ -58,7 +59,12 @@ type Read = Result<Vec<Result<(u64, u64, Result<NewLine, String>), String>>, Str
 fn read(input: impl BufRead, format: FileFormat) -> Read {
     let maps = ["Name=real_name", "Name=given_name", "e-mail=mail"].map(mapping);
     let maps = maps.map(|it| it.expect("a mapping"));
-    let columns = Columns::new(maps.to_vec(), vec!["ignored".to_owned()], false)?;
+    let columns = Columns::new(
+        Schema::builtin(),
+        maps.to_vec(),
+        vec!["ignored".to_owned()],
+        false,
+    )?;
     let lines = Lines::open(input, format, columns)?;
     Ok(lines
         .map(|line| {

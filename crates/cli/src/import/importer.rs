@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use quorid_api::{Account, AccountName, Client, Error, NewAccount, Password, Read, Reason};
+use quorid_directory::Schema;
 use uuid::Uuid;
 
 use super::{
@@ -36,6 +37,7 @@ pub(super) enum Done {
 /// Brings the accounts of lines into the directory.
 pub(super) struct Importer {
     client: Client,
+    schema: &'static Schema,
     /// Whether accounts that are there are changed.
     update: bool,
     /// For a dry run.
@@ -46,10 +48,16 @@ pub(super) struct Importer {
 }
 
 impl Importer {
-    pub(super) fn new(client: Client, update: bool, dry_run: bool) -> Self {
-        let checker = dry_run.then(|| Checker::new(client.clone()));
+    pub(super) fn new(
+        client: Client,
+        schema: &'static Schema,
+        update: bool,
+        dry_run: bool,
+    ) -> Self {
+        let checker = dry_run.then(|| Checker::new(client.clone(), schema));
         Self {
             client,
+            schema,
             update,
             checker,
             repeats: AtomicBool::new(false),
@@ -77,8 +85,8 @@ impl Importer {
                 fields_of_new(line)
             }
             None => fields_of_new(line),
-            Some(account) if self.update => Difference::of(account, line).fields(),
-            Some(account) if is_as_new(account, line) => Vec::new(),
+            Some(account) if self.update => Difference::of(self.schema, account, line).fields(),
+            Some(account) if is_as_new(self.schema, account, line) => Vec::new(),
             Some(account) => return Err(is_there(account)),
         };
         if fields.is_empty() {
@@ -90,7 +98,8 @@ impl Importer {
     async fn create(&self, line: &NewLine) -> Result<Done, Failure> {
         if self.repeats.load(Ordering::Relaxed) {
             let name = AccountName::Login(line.login_name.clone());
-            if matches!(self.account(&name).await, Ok(Some(account)) if is_as_new(&account, line)) {
+            if matches!(self.account(&name).await, Ok(Some(account)) if is_as_new(self.schema, &account, line))
+            {
                 return Ok(Done::Unchanged);
             }
             self.repeats.store(false, Ordering::Relaxed);
@@ -107,7 +116,7 @@ impl Importer {
             AccountName::Id,
         );
         let account = self.account(&name).await?;
-        if !account.is_some_and(|account| is_as_new(&account, line)) {
+        if !account.is_some_and(|account| is_as_new(self.schema, &account, line)) {
             return Err(rejected.into());
         }
         self.repeats.store(true, Ordering::Relaxed);
@@ -121,7 +130,7 @@ impl Importer {
             tries += 1;
             let (made, done) = match self.find(line).await? {
                 Some(account) => {
-                    let difference = Difference::of(&account, line);
+                    let difference = Difference::of(self.schema, &account, line);
                     if difference.fields().is_empty() {
                         return Ok(Done::Unchanged);
                     }

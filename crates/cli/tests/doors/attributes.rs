@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use quorid_directory::{Attribute, Kind, Schema, Syntax};
+use quorid_directory::{
+    Attribute, AttributeNumber, ChangedBy, Definition, Kind, Properties, ReadBy, Schema, Syntax,
+};
 use serde_json::Value;
 
 use crate::directory::Directory;
@@ -36,9 +38,42 @@ fn samples(attribute: &Attribute) -> Vec<String> {
 }
 
 /// What accounts may have.
-fn of_accounts() -> impl Iterator<Item = &'static Attribute> {
+fn of_accounts(schema: &Schema) -> impl Iterator<Item = &Attribute> {
     let of_accounts = |attribute: &&Attribute| attribute.kinds.contains(&Kind::Person);
-    Schema::builtin().rows().iter().filter(of_accounts)
+    schema.rows().iter().filter(of_accounts)
+}
+
+/// The schema after an operator has added an attribute of each syntax that a site may use.
+fn with_attributes_of_site(directory: &Directory) -> Schema {
+    let mut schema = Schema::default();
+    for (number, syntax) in (1000..).zip(Syntax::of_site()) {
+        let name = format!("site_{}", syntax.name());
+        directory.succeed(&[
+            "schema",
+            "add",
+            &name,
+            "--syntax",
+            syntax.name(),
+            "--multi",
+            "2",
+            "--of",
+            "accounts,groups",
+        ]);
+        let definition = Definition::new(Properties {
+            name,
+            accounts: true,
+            groups: true,
+            syntax: syntax.name().to_owned(),
+            values_max: 2,
+            unique: false,
+            indexed: false,
+            changed_by: ChangedBy::Manager,
+            read_by: ReadBy::Everyone,
+        });
+        let row = definition.expect("a site may add it");
+        schema = schema.with(row.numbered(AttributeNumber(number)));
+    }
+    schema
 }
 
 /// What `lookup` shows of an attribute in JSON.
@@ -53,6 +88,9 @@ fn shown(account: &Value, attribute: &Attribute) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_attribute_of_the_schema_goes_through_every_door() {
     let directory = Directory::start().await;
+    let schema = with_attributes_of_site(&directory);
+    let of_accounts = || of_accounts(&schema);
+    assert!(of_accounts().any(|row| row.number.is_of_site()));
     directory.succeed(&["create", "ana", "Ana Lima"]);
     for attribute in of_accounts() {
         for value in samples(attribute) {
@@ -97,6 +135,140 @@ async fn every_attribute_of_the_schema_goes_through_every_door() {
 
 fn export(directory: &Directory, file: &Path) {
     directory.succeed(&["export", "--out", &file.to_string_lossy()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_have_attributes_of_the_site_and_files_of_groups_too() {
+    let directory = Directory::start().await;
+    let schema = with_attributes_of_site(&directory);
+    let of_site = || schema.rows().iter().filter(|row| row.number.is_of_site());
+    directory.succeed(&["group", "create", "staff"]);
+    for attribute in of_site() {
+        let value = &samples(attribute)[0];
+        let assignment = format!("{}={value}", attribute.name);
+        directory.succeed(&["group", "modify", "staff", "--set", &assignment]);
+    }
+    let show = || {
+        let shown = directory.succeed(&["group", "show", "staff", "--output", "json"]);
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        shown["attributes"].clone()
+    };
+    let before = show();
+    for attribute in of_site() {
+        let expected = Value::from(vec![samples(attribute)[0].clone()]);
+        assert_eq!(before[&*attribute.name], expected, "{}", attribute.name);
+    }
+    for format in ["csv", "jsonl"] {
+        let file = directory.file(&format!("groups.{format}"));
+        let file = file.to_string_lossy();
+        directory.succeed(&["group", "export", "--out", &file]);
+        directory.succeed(&["group", "delete", "staff"]);
+        directory.succeed(&["group", "import", &file]);
+        assert_eq!(show(), before, "{format}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attribute_of_the_site_is_listed_searched_mapped_and_judged_like_others() {
+    let directory = Directory::start().await;
+    let add = [
+        "schema",
+        "add",
+        "badge_number",
+        "--unique",
+        "--changed-by",
+        "operator",
+        "--read-by",
+        "staff",
+        "--output",
+        "json",
+    ];
+    let added: Value = serde_json::from_str(&directory.succeed(&add)).expect("JSON");
+    assert_eq!(added["number"], 1000);
+    let listed = directory.succeed(&["schema", "list", "--output", "json"]);
+    let rows: Vec<Value> = listed
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(rows.len(), Schema::builtin().rows().len() + 1);
+    let mut expected = added.clone();
+    expected
+        .as_object_mut()
+        .expect("an object")
+        .remove("revision");
+    assert_eq!(rows.last(), Some(&expected));
+    assert!(
+        directory
+            .succeed(&["schema", "list"])
+            .contains("badge_number")
+    );
+
+    directory.succeed(&["create", "ana", "Ana", "--set", "badge-number=A7"]);
+    directory.succeed(&["create", "ben", "Ben"]);
+    let found = directory.succeed(&["get", "users", "--where", "badge_number=a7"]);
+    assert_eq!(found, "ana\n");
+    let taken = directory.refuse(&["modify", "ben", "--set", "badge_number=a7"]);
+    assert_eq!(taken, (Some(1), "VALUE_TAKEN".to_owned()));
+    let refused = directory.run(&[
+        "modify",
+        "ben",
+        "--add",
+        "badge_number=1",
+        "--add",
+        "badge_number=2",
+    ]);
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        errors.contains("badge number cannot be changed like that"),
+        "{errors}"
+    );
+
+    let file = directory.written("badges.csv", "Badge,login_name\nB1,ben\nA7,cleo\n");
+    let maps = ["import", &file, "--map", "Badge=badge_number", "--update"];
+    let plan = directory.run(&[&maps[..], &["--dry-run"]].concat());
+    assert_eq!(plan.status.code(), Some(7), "cleo has no real name");
+    assert_eq!(directory.lookup("ben")["attributes"], serde_json::json!({}));
+    assert_eq!(directory.run(&maps).status.code(), Some(7));
+    assert_eq!(
+        directory.lookup("ben")["attributes"]["badge_number"][0],
+        "B1"
+    );
+
+    for (words, reason) in [
+        (&["schema", "add", "badge_number"][..], "ATTRIBUTE_EXISTS"),
+        (&["schema", "add", "mail"], "ATTRIBUTE_EXISTS"),
+        (&["schema", "add", "Badge"], "INVALID_ATTRIBUTE"),
+        (
+            &["schema", "add", "x", "--syntax", "role"],
+            "INVALID_ATTRIBUTE",
+        ),
+        (
+            &["schema", "add", "x", "--syntax", "text", "--unique"],
+            "INVALID_ATTRIBUTE",
+        ),
+        (
+            &["schema", "add", "x", "--multi", "257"],
+            "INVALID_ATTRIBUTE",
+        ),
+        (
+            &["schema", "add", "x", "--read-by", "nobody"],
+            "INVALID_ATTRIBUTE",
+        ),
+        (
+            &["schema", "add", "x", "--changed-by", "staff"],
+            "INVALID_ATTRIBUTE",
+        ),
+    ] {
+        assert_eq!(
+            directory.refuse(words),
+            (Some(1), reason.to_owned()),
+            "{words:?}"
+        );
+    }
+    assert_eq!(
+        directory.succeed(&["schema", "list", "--output", "json"]),
+        listed
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,12 +347,14 @@ async fn bad_input_is_refused_by_its_own_reason_and_changes_nothing() {
             "{options:?}"
         );
     }
-    // What is no attribute is seen before any server is asked.
     for option in ["--set", "--add", "--remove", "--clear"] {
-        let output = directory.run(&["modify", "ben", option, "shoe_size=41"]);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{errors}");
-        assert!(errors.contains("employee_number"), "{errors}");
+        let refused = directory.refuse(&["modify", "ben", option, "shoe_size=41"]);
+        assert_eq!(
+            refused,
+            (Some(1), "UNKNOWN_ATTRIBUTE".to_owned()),
+            "{option}"
+        );
+        assert_eq!(directory.lookup("ben")["etag"], before["etag"]);
     }
 }
 

@@ -191,6 +191,7 @@ fn assert_told_truly(outcome: &Outcome, events: &[Event]) {
         | Event::UniqueFreed { .. }
         | Event::MemberAdded(_)
         | Event::MemberRemoved(_)
+        | Event::AttributeDefined(_)
         | Event::NumbersCounted { .. }
         | Event::SettingChanged(_)
         | Event::VerifierStored { .. }

@@ -10,5 +10,6 @@ mod requests;
 mod rights;
 mod samples;
 mod settings;
+mod site_attributes;
 mod support;
 mod values;

@@ -1,5 +1,5 @@
-//! The gRPC front end: services `quorid.v1.Accounts`, `quorid.v1.Groups` and `quorid.v1.Cluster`,
-//! the standard health service, and server reflection.
+//! The gRPC front end: services `quorid.v1.Accounts`, `quorid.v1.Groups`, `quorid.v1.Schema` and
+//! `quorid.v1.Cluster`, the standard health service, and server reflection.
 
 mod accounts;
 mod cluster;
@@ -10,14 +10,16 @@ pub mod errors;
 pub mod fuzzing;
 mod groups;
 mod health;
+mod schema;
 
 use std::sync::Arc;
 
 use axum::middleware;
 use quorid_api::proto::{
     accounts_server::AccountsServer, cluster_server::ClusterServer, groups_server::GroupsServer,
+    schema_server::SchemaServer,
 };
-use quorid_directory::{ClientAddress, OperatorName, Revision};
+use quorid_directory::{ClientAddress, OperatorName, Revision, Schema};
 use tonic::{
     Request, Response,
     metadata::{AsciiMetadataValue, MetadataMap},
@@ -31,7 +33,7 @@ use crate::{
     access::Denied,
     methods::DESCRIPTORS,
     ports::Remote,
-    service::{Caller, Error, Fault},
+    service::{Caller, Consistency, Error, Fault, Service},
     tls::Holder,
 };
 
@@ -47,11 +49,14 @@ pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let groups = GroupsServer::new(groups::GroupsApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let schema = SchemaServer::new(schema::SchemaApi(Arc::clone(frontend)))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let cluster = ClusterServer::new(cluster::ClusterApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let mut routes = Routes::default()
         .add_service(accounts)
         .add_service(groups)
+        .add_service(schema)
         .add_service(cluster)
         .add_service(health::service(frontend));
     let described = || {
@@ -103,6 +108,20 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Error> {
         operator,
         login,
     })
+}
+
+/// A schema that has these attributes: the one that this server has, or else one that is as new as a read
+/// of this consistency sees. Whether it has them then, is for the caller to find out.
+async fn schema_with<'a>(
+    service: &Service,
+    mut names: impl Iterator<Item = &'a str>,
+    consistency: Consistency,
+) -> Result<Schema, Error> {
+    let schema = service.schema();
+    match names.all(|name| schema.by_name(name).is_ok()) {
+        true => Ok(schema),
+        false => service.fresh_schema(consistency).await,
+    }
 }
 
 /// An answer with the revision that it was made from.

@@ -205,7 +205,8 @@ fn is_left_out(command: &[u8]) -> Result<bool, Fault> {
         Operation::Create { .. }
         | Operation::Delete { .. }
         | Operation::Members { .. }
-        | Operation::Configure(_) => false,
+        | Operation::Configure(_)
+        | Operation::DefineAttribute { .. } => false,
     })
 }
 

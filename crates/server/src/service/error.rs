@@ -47,6 +47,7 @@ impl Error {
             Rejection::PasswordChanged { .. } => Self::Denied(Denied::PasswordChanged),
             Rejection::ValueTaken { .. }
             | Rejection::SchemaViolation { .. }
+            | Rejection::AttributeExists { .. }
             | Rejection::NotPermitted { .. }
             | Rejection::NotFound { .. }
             | Rejection::WrongKind { .. }

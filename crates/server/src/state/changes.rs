@@ -12,13 +12,15 @@ use super::{
     command::decode_command,
     member,
     numbers::{self, CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX},
-    object, outcome, unique, verifier,
+    object, outcome, schema, unique, verifier,
 };
 
 /// A batch of changes that is being made.
 pub struct Changes<'b, 't> {
     batch: &'b mut Batch<'t>,
     schema: Schema,
+    /// Whether the batch has changed it.
+    defined: bool,
     clock: Time,
     floor: Time,
     next_number: u64,
@@ -36,6 +38,7 @@ impl<'b, 't> Changes<'b, 't> {
     pub(super) fn to(batch: &'b mut Batch<'t>, schema: Schema) -> Result<Self, Fault> {
         Ok(Self {
             schema,
+            defined: false,
             clock: Time(batch.number(CLOCK)?),
             floor: Time(batch.number(FLOOR)?),
             next_number: batch.number(NEXT_NUMBER)?,
@@ -89,6 +92,11 @@ impl<'b, 't> Changes<'b, 't> {
             Event::VerifierRemoved { id } => verifier::remove(self.batch, id),
             Event::MemberAdded(membership) => member::put(self.batch, membership),
             Event::MemberRemoved(membership) => member::remove(self.batch, membership),
+            Event::AttributeDefined(row) => {
+                self.schema = self.schema.with(row.clone());
+                self.defined = true;
+                schema::put(self.batch, row)
+            }
             Event::NumbersCounted { next } => {
                 self.next_number = *next;
                 self.counted = true;
@@ -132,14 +140,15 @@ impl<'b, 't> Changes<'b, 't> {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<(), Fault> {
+    /// The schema as it is then, if it is another one than before.
+    pub(super) fn finish(self) -> Result<Option<Schema>, Fault> {
         self.batch.set_value(CLOCK, &self.clock.0.to_be_bytes())?;
         self.batch.set_value(FLOOR, &self.floor.0.to_be_bytes())?;
         if self.counted {
             let next = self.next_number.to_be_bytes();
             self.batch.set_value(NEXT_NUMBER, &next)?;
         }
-        Ok(())
+        Ok(self.defined.then_some(self.schema))
     }
 }
 

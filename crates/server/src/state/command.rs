@@ -12,7 +12,7 @@ use super::{
         client_address, decode_selector, decode_value, decode_verifier, missing, object_id,
         request_id, selector, value, verifier_text,
     },
-    object, proto,
+    object, proto, schema,
 };
 
 /// A command as the log keeps it.
@@ -62,6 +62,9 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
         Operation::Configure(changes) => Kind::Configure(proto::Configure {
             changes: changes.iter().map(setting_change_message).collect(),
         }),
+        Operation::DefineAttribute { definition } => {
+            Kind::DefineAttribute(schema::row_message(&definition.properties()))
+        }
     };
     proto::Command {
         request_id: command.request.as_bytes().to_vec(),
@@ -113,6 +116,9 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
             let changes = configure.changes.iter().map(setting_change);
             Operation::Configure(changes.collect::<Result<_, _>>()?)
         }
+        Kind::DefineAttribute(row) => Operation::DefineAttribute {
+            definition: schema::definition(row)?,
+        },
     };
     Ok(Command {
         request: request_id(&message.request_id)?,

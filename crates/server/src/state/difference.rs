@@ -15,6 +15,9 @@ impl ReadView {
         if self.count_memberships()? != [model.memberships().len() as u64; 2] {
             return Ok(Some("there are more or fewer memberships"));
         }
+        if self.schema() != model.schema() {
+            return Ok(Some("the schema is another one"));
+        }
         let Ok(next) = model.next_number();
         if self.next_number()? != next {
             return Ok(Some("the counter of numbers is elsewhere"));
@@ -34,7 +37,7 @@ impl ReadView {
                 return Ok(Some("an object is a member of other groups"));
             }
             let mut members = Vec::new();
-            for kind in Kind::ALL {
+            for &kind in Kind::ALL {
                 let Ok(of_kind) = model.members(id, kind, usize::MAX);
                 members.extend(of_kind.into_iter().map(|member| (kind, member)));
             }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use quorid_directory::{
-    Actor, AttributeNumber, GROUP_NAME, Kind, Object, ObjectId, OperatorName, Revision, Schema,
-    Stamp, Time, Value,
+    Actor, AttributeNumber, GROUP_NAME, Kind, Object, ObjectId, OperatorName, Revision, Stamp,
+    Time, Value,
 };
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
     field::{client_address, decode_value, missing, object_id, value},
-    proto,
+    proto, schema,
 };
 
 /// Object id (16 bytes, UUID, big-endian) to `Object`.
@@ -25,14 +25,14 @@ pub(super) const TABLE: Table = Table {
     check_whole: |_: &StoreView| Ok(()),
 };
 
-fn check_row(_: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     const STORING: &str = "storing a received snapshot";
     let object = decode(value)?;
     if object.id.as_bytes().as_slice() != key {
         return Err(Fault::new(STORING, "an object is not that of its id"));
     }
-    let schema = Schema::builtin();
-    match object.violation(schema) {
+    let schema = schema::of(batch, &object)?;
+    match object.violation(&schema) {
         Some((attribute, violation)) => {
             let attribute = schema.name(attribute);
             let why = format!("{attribute} of {}: {violation}", object.id);

@@ -31,6 +31,9 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
             attribute: Some(attribute_message(attribute)),
             violation: Some(violation_message(violation)),
         }),
+        Rejection::AttributeExists { attribute } => {
+            Kind::AttributeExists(attribute_message(attribute))
+        }
         Rejection::NotPermitted { attribute, role } => Kind::NotPermitted(proto::NotPermitted {
             attribute: attribute.as_ref().map(attribute_message),
             role: role_message(*role).into(),
@@ -93,6 +96,9 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             Kind::SchemaViolation(it) => Rejection::SchemaViolation {
                 attribute: attribute(it.attribute.ok_or_else(|| missing("attribute"))?),
                 violation: violation(it.violation.ok_or_else(|| missing("violation"))?),
+            },
+            Kind::AttributeExists(it) => Rejection::AttributeExists {
+                attribute: attribute(it),
             },
             Kind::NotPermitted(it) => Rejection::NotPermitted {
                 attribute: it.attribute.map(attribute),
@@ -159,6 +165,7 @@ fn limit_message(limit: Limit) -> proto::Limit {
         Limit::GroupsOfOne => proto::Limit::GroupsOfOne,
         Limit::MembershipsLookedAt => proto::Limit::MembershipsLookedAt,
         Limit::Numbers => proto::Limit::Numbers,
+        Limit::SiteAttributes => proto::Limit::SiteAttributes,
     }
 }
 
@@ -168,6 +175,7 @@ fn limit(number: i32) -> Result<Limit, Fault> {
         proto::Limit::GroupsOfOne => Ok(Limit::GroupsOfOne),
         proto::Limit::MembershipsLookedAt => Ok(Limit::MembershipsLookedAt),
         proto::Limit::Numbers => Ok(Limit::Numbers),
+        proto::Limit::SiteAttributes => Ok(Limit::SiteAttributes),
         proto::Limit::Unspecified => Err(missing("rejection.limit_exceeded")),
     }
 }

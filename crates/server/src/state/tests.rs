@@ -6,9 +6,10 @@ use std::{fs, os::unix::fs::MetadataExt as _, sync::Arc};
 
 use proptest::prelude::*;
 use quorid_directory::{
-    ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName, MemoryDirectory,
-    ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Revision, Schema, Selector,
-    Time, Value, Verifier, VerifierChange,
+    AttributeNumber, ChangedBy, ClientAddress, Command, Definition, Edit, EditAction, GroupName,
+    Kind, LoginName, MemoryDirectory, ObjectId, Objects as _, Operation, OperatorName, Principal,
+    Properties, ReadBy, RealName, RequestId, Revision, Schema, Selector, Time, Value, Verifier,
+    VerifierChange,
 };
 use quorid_storage::{DataDirectory, Disk, LogPos, Rows as _, StoreOptions};
 use tempfile::TempDir;
@@ -80,6 +81,26 @@ fn create_group(id: u8, name: u8) -> Operation {
     }
 }
 
+fn definition(number: u32) -> Definition {
+    let definition = Definition::new(Properties {
+        name: format!("site_{number}"),
+        accounts: true,
+        groups: number.is_multiple_of(2),
+        syntax: "line".to_owned(),
+        values_max: 2,
+        unique: true,
+        indexed: false,
+        changed_by: ChangedBy::Manager,
+        read_by: ReadBy::Everyone,
+    });
+    definition.expect("a site may add it")
+}
+
+fn define(number: u32) -> Operation {
+    let definition = definition(number);
+    Operation::DefineAttribute { definition }
+}
+
 fn some(selector: impl Strategy<Value = Selector>) -> impl Strategy<Value = Vec<Selector>> {
     proptest::collection::vec(selector, 0..3)
 }
@@ -105,6 +126,12 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
             };
             let attribute = number("mail");
             Edit { attribute, action }
+        }),
+        (1000_u32..1003, 0_u8..3).prop_map(|(number, value)| {
+            Edit::set(
+                AttributeNumber(number),
+                Value::Text(format!("value {value}")),
+            )
         }),
     ];
     proptest::collection::vec(edit, 0..3)
@@ -145,6 +172,7 @@ fn operations() -> impl Strategy<Value = Vec<(u8, Principal, Operation)>> {
                 target,
                 expected_version,
             }),
+        1 => (0_u32..3).prop_map(define),
         2 => (0_u8..6, 0_u8..4).prop_map(|(id, name)| create_group(id, name)),
         3 => (0_u8..4, version, some(selector.clone()), some(selector)).prop_map(
             |(name, expected_version, add, remove)| Operation::Members {
@@ -234,6 +262,43 @@ fn filled(folder: &TempDir, accounts: u8) -> State {
         })
         .expect("written");
     store
+}
+
+#[test]
+fn the_schema_is_that_of_the_state_that_is_read() {
+    let folder = TempDir::new().expect("folder");
+    let names = |schema: &Schema| -> Vec<String> {
+        let rows = schema.of_site().iter();
+        rows.map(|row| row.name.to_string()).collect()
+    };
+    let run = |store: &State, index: u64, operation| {
+        let at = LogPos { term: 1, index };
+        store.write(|state| state.command(at, &encode_command(&command(index, operation))))
+    };
+    {
+        let store = store(&folder);
+        run(&store, 1, define(0)).expect("written");
+        let before = store.read().expect("a view");
+        let failed = store.write(|state| {
+            let at = LogPos { term: 1, index: 2 };
+            state.command(at, &encode_command(&command(2, define(1))))?;
+            Err::<(), _>(Fault::new("testing", "the batch fails"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(
+            names(&store.schema()),
+            ["site_0"],
+            "nothing of a batch that failed"
+        );
+        run(&store, 3, define(2)).expect("written");
+        assert_eq!(names(before.schema()), ["site_0"]);
+        assert_eq!(
+            names(store.read().expect("a view").schema()),
+            ["site_0", "site_2"]
+        );
+        store.checkpoint().expect("a checkpoint");
+    }
+    assert_eq!(names(&store(&folder).schema()), ["site_0", "site_2"]);
 }
 
 #[test]

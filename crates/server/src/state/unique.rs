@@ -3,7 +3,7 @@
 use quorid_directory::{AttributeNumber, ObjectId, Schema, UniqueKey, Value};
 use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
 
-use super::{field::object_id, object};
+use super::{field::object_id, object, schema};
 
 /// Number of the attribute (4 bytes, big-endian) and the value's key, to object id.
 pub(super) const TABLE: Table = Table {
@@ -18,13 +18,16 @@ pub(super) const TABLE: Table = Table {
 /// Objects come before their unique values. A kept value may be one that its object had.
 fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     let id = object_id(value)?;
-    let schema = Schema::builtin();
-    let is_kept = |key: UniqueKey| key.is_kept(schema) && number_of(&key).is_some();
+    let is_kept = |key: UniqueKey| key.is_kept(Schema::builtin()) && number_of(&key).is_some();
     let kept = unique_key(key).is_some_and(is_kept);
-    let has_it = object::find(batch, &id)?.is_some_and(|holder| {
-        let mut keys = holder.unique_keys(schema);
-        keys.any(|(unique, _)| row_key(&unique) == key)
-    });
+    let has_it = match object::find(batch, &id)? {
+        Some(holder) => {
+            let schema = schema::of(batch, &holder)?;
+            let mut keys = holder.unique_keys(&schema);
+            keys.any(|(unique, _)| row_key(&unique) == key)
+        }
+        None => false,
+    };
     if !has_it && !kept {
         return Err(Fault::new(
             "storing a received snapshot",
@@ -37,7 +40,7 @@ fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
 /// Every object has its unique values. Every unique value that is not kept has its object.
 fn check_whole(view: &StoreView) -> Result<(), Fault> {
     let wrong = |why: String| Err(Fault::new("reading the state", why));
-    let schema = Schema::builtin();
+    let schema = &schema::read(view)?;
     let (mut values, mut kept) = (0, 0);
     let mut missing = None;
     view.scan(&object::TABLE, None, |_, object| {

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use quorid_api::proto::{
-    Account, AddServerRequest, Attribute, AttributeEdit, ChangeMembersRequest,
-    ChangeSettingsRequest, CheckPasswordRequest, CreateAccountRequest, CreateGroupRequest,
-    DeleteAccountRequest, DeleteGroupRequest, GetAccountRequest, GetClusterRequest,
-    GetGroupRequest, GetServerRequest, GetSettingsRequest, Group, ListAccountsRequest,
-    ListGroupsRequest, ListMembersRequest, RemoveServerRequest, ReplaceServerRequest,
-    SettingChange, TransferLeadershipRequest, UpdateAccountRequest, UpdateGroupRequest,
-    WatchClusterRequest, attribute_edit::Action, groups_client::GroupsClient,
+    Account, AddAttributeRequest, AddServerRequest, Attribute, AttributeDefinition, AttributeEdit,
+    ChangeMembersRequest, ChangeSettingsRequest, CheckPasswordRequest, CreateAccountRequest,
+    CreateGroupRequest, DeleteAccountRequest, DeleteGroupRequest, GetAccountRequest,
+    GetClusterRequest, GetGroupRequest, GetServerRequest, GetSettingsRequest, Group,
+    ListAccountsRequest, ListAttributesRequest, ListGroupsRequest, ListMembersRequest,
+    RemoveServerRequest, ReplaceServerRequest, SettingChange, TransferLeadershipRequest,
+    UpdateAccountRequest, UpdateGroupRequest, WatchClusterRequest, attribute_edit::Action,
+    groups_client::GroupsClient, schema_client::SchemaClient,
 };
 use quorid_server::access::Access;
 use tonic::{Code, Request, Status, transport::Channel};
@@ -50,6 +51,8 @@ const TABLE: &[(&str, &str)] = &[
     ("ChangeMembers", "oOm"),
     ("ChangeMembers of a group that has a role", "oO"),
     ("ListMembers", READERS),
+    ("ListAttributes", READERS),
+    ("AddAttribute", "oO"),
     ("GetCluster", EVERYBODY),
     ("WatchCluster", EVERYBODY),
     ("GetServer", EVERYBODY),
@@ -124,6 +127,24 @@ impl Asking {
         match what {
             "GetAccount" | "ListAccounts" | "CheckPassword" => self.read_accounts(what).await,
             "GetGroup" | "ListGroups" | "ListMembers" => self.read_groups(what).await,
+            "ListAttributes" => {
+                let request = ListAttributesRequest { read: None };
+                let mut client = SchemaClient::new(self.channel.clone());
+                client.list_attributes(self.by(request)).await.map(drop)
+            }
+            "AddAttribute" => {
+                let request = AddAttributeRequest {
+                    attribute: Some(AttributeDefinition {
+                        name: format!("attribute{}", self.number),
+                        kinds: vec!["account".to_owned()],
+                        syntax: "line".to_owned(),
+                        ..AttributeDefinition::default()
+                    }),
+                    ..AddAttributeRequest::default()
+                };
+                let mut client = SchemaClient::new(self.channel.clone());
+                client.add_attribute(self.by(request)).await.map(drop)
+            }
             _ if what.contains("Account") => self.change_accounts(what).await,
             _ if what.contains("Server")
                 || what.contains("Leader")
@@ -416,6 +437,7 @@ fn the_table_has_every_call_of_the_api() {
     let protos = [
         include_str!("../../../api/proto/quorid/v1/accounts.proto"),
         include_str!("../../../api/proto/quorid/v1/groups.proto"),
+        include_str!("../../../api/proto/quorid/v1/schema.proto"),
         include_str!("../../../api/proto/quorid/v1/cluster.proto"),
     ];
     let calls: BTreeSet<_> = protos

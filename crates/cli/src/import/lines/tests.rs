@@ -1,9 +1,17 @@
+use quorid_directory::Schema;
+
 use super::*;
 use crate::import::columns::mapping;
 
 fn columns(maps: &[&str]) -> Columns {
     let maps = maps.iter().map(|text| mapping(text).unwrap());
-    Columns::new(maps.collect(), vec!["expected_error".to_owned()], false).unwrap()
+    Columns::new(
+        Schema::builtin(),
+        maps.collect(),
+        vec!["expected_error".to_owned()],
+        false,
+    )
+    .unwrap()
 }
 
 fn open(format: FileFormat, text: &[u8]) -> Result<Lines<&[u8]>, String> {
@@ -354,7 +362,7 @@ fn json_that_gives_a_single_value_twice_or_another_type_is_bad() {
 fn ids_count_for_an_update_only_and_must_be_whole() {
     let text = "login_name,real_name,id\nana,Ana,0198f3a2-7c41-7d60-8a55-0d2f6b1c9e77\nbo,Bo,17\n";
     for update in [false, true] {
-        let columns = Columns::new(Vec::new(), Vec::new(), update).unwrap();
+        let columns = Columns::new(Schema::builtin(), Vec::new(), Vec::new(), update).unwrap();
         let lines = Lines::open(text.as_bytes(), FileFormat::Csv, columns).unwrap();
         let lines: Vec<_> = lines.map(|line| line.unwrap().content).collect();
         assert_eq!(lines[0].as_ref().unwrap().id.is_some(), update);

@@ -6,10 +6,11 @@ use quorid_api::proto::{
     self, CheckPasswordRequest, CreateAccountRequest, DeleteAccountRequest, GetAccountRequest,
     ListAccountsRequest, ListAccountsResponse, UpdateAccountRequest, accounts_server::Accounts,
 };
+use quorid_directory::InvalidFilter;
 use tonic::{Request, Response, Status};
 
-use super::{answer, caller, convert};
-use crate::frontend::Frontend;
+use super::{Invalid, answer, caller, convert, schema_with};
+use crate::{frontend::Frontend, service::Consistency};
 
 pub(super) struct AccountsApi(pub(super) Arc<Frontend>);
 
@@ -43,10 +44,15 @@ impl Accounts for AccountsApi {
         let size = convert::page_size(request.page_size)?;
         let after = convert::accounts_start(&request.page_token)?;
         let consistency = convert::consistency(request.read)?;
-        let filter = convert::filter(&self.0.service.schema(), &request.filter)?;
-        let page = self
-            .0
-            .service
+        let service = &self.0.service;
+        let filter = match convert::filter(&service.schema(), &request.filter) {
+            Err(Invalid::Filter(InvalidFilter::Attribute(_))) => {
+                let schema = service.fresh_schema(consistency).await?;
+                convert::filter(&schema, &request.filter)?
+            }
+            read => read?,
+        };
+        let page = service
             .list(&caller, after, size, filter.as_ref(), consistency)
             .await?;
         let next = page.value.next.map(convert::accounts_token);
@@ -62,7 +68,12 @@ impl Accounts for AccountsApi {
         request: Request<CreateAccountRequest>,
     ) -> Result<Response<proto::Account>, Status> {
         let caller = caller(&request)?;
-        let new = convert::new_account(&self.0.service.schema(), request.into_inner())?;
+        let request = request.into_inner();
+        let given = request.account.iter().flat_map(|it| &it.attributes);
+        let names = given.map(|it| it.name.as_str());
+        let newest = Consistency::Linearizable;
+        let schema = schema_with(&self.0.service, names, newest).await?;
+        let new = convert::new_account(&schema, request)?;
         let created = self.0.service.create(&caller, new).await?;
         Ok(answer(convert::account(&created.value), created.revision))
     }
@@ -72,7 +83,11 @@ impl Accounts for AccountsApi {
         request: Request<UpdateAccountRequest>,
     ) -> Result<Response<proto::Account>, Status> {
         let caller = caller(&request)?;
-        let change = convert::account_change(&self.0.service.schema(), request.into_inner())?;
+        let request = request.into_inner();
+        let names = request.edits.iter().map(|it| it.attribute.as_str());
+        let newest = Consistency::Linearizable;
+        let schema = schema_with(&self.0.service, names, newest).await?;
+        let change = convert::account_change(&schema, request)?;
         let changed = self.0.service.modify(&caller, change).await?;
         Ok(answer(convert::account(&changed.value), changed.revision))
     }

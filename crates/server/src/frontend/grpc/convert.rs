@@ -3,6 +3,7 @@
 
 mod groups;
 mod pages;
+mod schema;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prost_types::{FieldMask, Timestamp};
@@ -19,6 +20,7 @@ pub(super) use self::{
         accounts_start, accounts_token, groups_start, groups_token, members_start, members_token,
         page_size,
     },
+    schema::{attribute_row, definition},
 };
 use super::Invalid;
 use crate::{

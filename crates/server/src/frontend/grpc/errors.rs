@@ -7,7 +7,8 @@ use std::{collections::HashMap, time::Duration};
 
 use quorid_api::Reason;
 use quorid_directory::{
-    InvalidFilter, InvalidName, InvalidRequestId, InvalidSetting, InvalidValue, UnknownAttribute,
+    InvalidDefinition, InvalidFilter, InvalidName, InvalidRequestId, InvalidSetting, InvalidValue,
+    UnknownAttribute,
 };
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -43,6 +44,8 @@ pub enum Invalid {
         attribute: String,
         why: InvalidValue,
     },
+    #[error(transparent)]
+    Definition(#[from] InvalidDefinition),
     #[error("{0}")]
     Edit(String),
     #[error(transparent)]
@@ -86,6 +89,7 @@ impl Invalid {
             Self::RealName(_) => Reason::InvalidRealName,
             Self::Attribute(_) => Reason::UnknownAttribute,
             Self::Value { .. } => Reason::InvalidValue,
+            Self::Definition(_) => Reason::InvalidAttribute,
             Self::Edit(_) => Reason::InvalidFieldMask,
             Self::Filter(_) => Reason::InvalidFilter,
             Self::Password(_) => Reason::InvalidPassword,
@@ -123,6 +127,7 @@ impl From<Invalid> for Status {
             ]),
             Invalid::LoginName(_)
             | Invalid::RealName(_)
+            | Invalid::Definition(_)
             | Invalid::Edit(_)
             | Invalid::Filter(_)
             | Invalid::Password(_)

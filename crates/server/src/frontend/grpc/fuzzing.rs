@@ -6,10 +6,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue};
 use prost::{DecodeError, Message};
 use quorid_api::proto::{
-    Account, AddServerRequest, AttributeEdit, ChangeMembersRequest, CheckPasswordRequest,
-    Consistency, CreateAccountRequest, CreateGroupRequest, DeleteAccountRequest, GetAccountRequest,
-    GetGroupRequest, GetServerRequest, Group, ListAccountsRequest, ListMembersRequest, ReadOptions,
-    RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
+    Account, AddAttributeRequest, AddServerRequest, AttributeEdit, ChangeMembersRequest,
+    CheckPasswordRequest, Consistency, CreateAccountRequest, CreateGroupRequest,
+    DeleteAccountRequest, GetAccountRequest, GetGroupRequest, GetServerRequest, Group,
+    ListAccountsRequest, ListMembersRequest, ReadOptions, RemoveServerRequest,
+    ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
 use quorid_directory::{
     Actor, ClientAddress, Kind, Object, ObjectId, Revision, Schema, Selector, Stamp, Time,
@@ -48,7 +49,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
-    Ok(match kind % 17 {
+    Ok(match kind % 18 {
         0 => get(GetAccountRequest::decode(bytes)?),
         1 => list(&ListAccountsRequest::decode(bytes)?),
         2 => convert::new_account(Schema::builtin(), CreateAccountRequest::decode(bytes)?)
@@ -71,6 +72,13 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
         13 => members(&ChangeMembersRequest::decode(bytes)?),
         14 => group(&GetGroupRequest::decode(bytes)?),
         15 => lists_of_groups(&ListMembersRequest::decode(bytes)?),
+        16 => convert::definition(
+            AddAttributeRequest::decode(bytes)?
+                .attribute
+                .unwrap_or_default(),
+        )
+        .map(drop)
+        .map_err(Status::from),
         _ => {
             timeout(bytes);
             page_of(bytes);

@@ -9,10 +9,10 @@ use quorid_api::proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{answer, caller, convert};
+use super::{answer, caller, convert, schema_with};
 use crate::{
     frontend::Frontend,
-    service::{GroupChange, GroupEdit},
+    service::{Consistency, GroupChange, GroupEdit},
 };
 
 pub(super) struct GroupsApi(pub(super) Arc<Frontend>);
@@ -78,7 +78,12 @@ impl Groups for GroupsApi {
         request: Request<CreateGroupRequest>,
     ) -> Result<Response<proto::Group>, Status> {
         let caller = caller(&request)?;
-        let new = convert::new_group(&self.0.service.schema(), request.into_inner())?;
+        let request = request.into_inner();
+        let given = request.group.iter().flat_map(|it| &it.attributes);
+        let names = given.map(|it| it.name.as_str());
+        let newest = Consistency::Linearizable;
+        let schema = schema_with(&self.0.service, names, newest).await?;
+        let new = convert::new_group(&schema, request)?;
         let created = self.0.service.create_group(&caller, new).await?;
         Ok(answer(convert::group(&created.value), created.revision))
     }
@@ -87,7 +92,10 @@ impl Groups for GroupsApi {
         &self,
         request: Request<UpdateGroupRequest>,
     ) -> Result<Response<proto::Group>, Status> {
-        let schema = self.0.service.schema();
+        let edits = request.get_ref().edits.iter();
+        let names = edits.map(|it| it.attribute.as_str());
+        let newest = Consistency::Linearizable;
+        let schema = schema_with(&self.0.service, names, newest).await?;
         self.change(request, |request| {
             Ok(GroupChange {
                 group: convert::group_name(&request.name)?,

@@ -1,14 +1,18 @@
 //! Snapshots: whole, damaged, and made of rows that no server makes.
 
 use bytes::Bytes;
+use prost::Message as _;
 use quorid_directory::{
-    Object, ObjectId, Objects as _, Operation, Revision, Schema, Selector, Value,
+    Definition, Object, ObjectId, Objects as _, Operation, Properties, Revision, Schema, Selector,
+    Value,
 };
 use quorid_storage::{Fault, Loaded, LogPos, SnapshotChunk, SnapshotTotals, Store, Table, Totals};
 use tempfile::TempDir;
 
-use super::{command, create_group, filled, object_id, store};
-use crate::state::{State, encode_command, member, numbers, object, outcome, unique, verifier};
+use super::{command, create_group, define, definition, filled, object_id, store};
+use crate::state::{
+    State, encode_command, member, numbers, object, outcome, schema, unique, verifier,
+};
 
 fn chunks(store: &Store) -> (Vec<SnapshotChunk>, SnapshotTotals) {
     let mut reader = store.snapshot().expect("a snapshot");
@@ -33,7 +37,14 @@ fn a_snapshot_carries_the_whole_state_and_survives_a_restart() {
         TempDir::new().expect("folder"),
         TempDir::new().expect("folder"),
     );
-    let sender = filled(&from, 100);
+    let sender = filled(&from, 99);
+    let at = LogPos {
+        term: 1,
+        index: 100,
+    };
+    let define = encode_command(&command(100, define(1)));
+    let defined = sender.write(|state| state.command(at, &define));
+    defined.expect("written");
     let (chunks, totals) = chunks(&sender);
     let digest = sender.read().expect("view").digest().expect("digest");
     {
@@ -44,6 +55,8 @@ fn a_snapshot_carries_the_whole_state_and_survives_a_restart() {
             receiver.read().expect("view").digest().expect("digest"),
             digest
         );
+        assert_eq!(receiver.schema(), sender.schema());
+        assert_eq!(receiver.schema().of_site().len(), 1);
     }
     let receiver = store(&to);
     let view = receiver.read().expect("view");
@@ -100,7 +113,8 @@ fn with_a_group(folder: &TempDir) -> State {
     };
     store
         .write(|state| {
-            for (index, operation) in [(4, create_group(50, 1)), (5, join)] {
+            let operations = [create_group(50, 1), join, define(0), define(1)];
+            for (index, operation) in (4..).zip(operations) {
                 let command = encode_command(&command(index, operation));
                 state.command(LogPos { term: 1, index }, &command)?;
             }
@@ -147,6 +161,31 @@ fn broken_objects(first: &Object) -> [BrokenRow; 5] {
         ("object with an empty name", object::TABLE, None, empty),
         ("object with a long title", object::TABLE, None, long),
         ("object of another id", object::TABLE, no_id(), None),
+    ]
+}
+
+fn broken_attributes() -> [BrokenRow; 3] {
+    let builtin = Some(Bytes::copy_from_slice(&5_u32.to_be_bytes()));
+    let second = Definition::new(Properties {
+        name: "site_1".to_owned(),
+        ..definition(0).properties()
+    });
+    let second = second.expect("a site may add it").properties();
+    let second = Bytes::from(schema::row_message(&second).encode_to_vec());
+    [
+        ("unreadable attribute", schema::TABLE, None, junk()),
+        (
+            "attribute of a built-in number",
+            schema::TABLE,
+            builtin,
+            None,
+        ),
+        (
+            "two attributes of one name",
+            schema::TABLE,
+            None,
+            Some(second),
+        ),
     ]
 }
 
@@ -202,7 +241,8 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
     let first = sender.read().expect("view").object(&object_id(0));
     let first = first.expect("read").expect("an object");
     let broken = broken_objects(&first).into_iter().chain(broken_others());
-    for (what, table, key, value) in broken.chain(broken_memberships()) {
+    let broken = broken.chain(broken_memberships());
+    for (what, table, key, value) in broken.chain(broken_attributes()) {
         let bad = good.iter().map(|chunk| {
             let (mut keys, mut values) = (chunk.keys.clone(), chunk.values.clone());
             if chunk.table == table.number {

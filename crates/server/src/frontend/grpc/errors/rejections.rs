@@ -21,6 +21,7 @@ fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
         }
         Rejection::ValueTaken { .. } => (Code::AlreadyExists, Reason::ValueTaken),
         Rejection::SchemaViolation { .. } => (Code::InvalidArgument, Reason::SchemaViolation),
+        Rejection::AttributeExists { .. } => (Code::AlreadyExists, Reason::AttributeExists),
         Rejection::NotPermitted { .. } => (Code::PermissionDenied, Reason::NotPermitted),
         Rejection::NotFound { object } => match object.kind() {
             Kind::Person => (Code::NotFound, Reason::AccountNotFound),
@@ -61,7 +62,7 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             ("value", value.to_string()),
             (id_of(*kind), holder.to_string()),
         ],
-        Rejection::SchemaViolation { attribute, .. } => {
+        Rejection::SchemaViolation { attribute, .. } | Rejection::AttributeExists { attribute } => {
             vec![("attribute", attribute.name.to_string())]
         }
         Rejection::NotPermitted { attribute, role } => {
