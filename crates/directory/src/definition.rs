@@ -56,6 +56,9 @@ impl Definition {
             let values_max = asked.values_max;
             return Err(InvalidDefinition::ValuesMax { values_max });
         }
+        if matches!(syntax, Syntax::Text { .. }) && asked.values_max > 1 {
+            return Err(InvalidDefinition::ManyTexts);
+        }
         if (asked.unique || asked.indexed) && syntax.bytes_max() > Self::KEY_BYTES_MAX {
             return Err(InvalidDefinition::TooLong {
                 syntax: syntax.name(),
@@ -156,6 +159,11 @@ pub enum InvalidDefinition {
         /// As it was given.
         values_max: usize,
     },
+    /// In files, several values are lines of one field.
+    #[error(
+        "an attribute of the syntax text has one value, because its values have lines; take line"
+    )]
+    ManyTexts,
     /// Values that no index takes.
     #[error(
         "values of the syntax {syntax} may be too long to be unique or indexed; leave that out, or \

@@ -163,7 +163,7 @@ impl GroupLine {
     }
 
     /// What [`GroupLine::fields`] gives, in any order of columns.
-    fn of_fields(header: &csv::StringRecord, record: &csv::StringRecord) -> Self {
+    fn of_fields(schema: &Schema, header: &csv::StringRecord, record: &csv::StringRecord) -> Self {
         let mut line = Self::default();
         let lines = |field: &str| field.lines().map(str::to_owned).collect::<Vec<_>>();
         for (column, field) in header
@@ -176,11 +176,14 @@ impl GroupLine {
                 "members" => line.members = lines(field),
                 "member_groups" => line.member_groups = lines(field),
                 "id" => field.clone_into(&mut line.id),
-                // A text of several lines is one value.
-                name => drop(
-                    line.attributes
-                        .insert(name.to_owned(), vec![field.to_owned()]),
-                ),
+                name => {
+                    let row = schema.by_name(name);
+                    let values = match row.is_ok_and(|row| row.values_max > 1) {
+                        true => lines(field),
+                        false => vec![field.to_owned()], // A text of several lines is one value.
+                    };
+                    line.attributes.insert(name.to_owned(), values);
+                }
             }
         }
         line
@@ -207,7 +210,7 @@ fn text_of(source: Source) -> Result<String, Failure> {
     }
 }
 
-fn csv_lines<'t>(schema: &Schema, text: &'t str) -> Result<Lines<'t>, String> {
+fn csv_lines<'t>(schema: &'static Schema, text: &'t str) -> Result<Lines<'t>, String> {
     // Where a quote is missing, what follows would be members of the group before.
     if text.matches('"').count() % 2 == 1 {
         return Err(
@@ -230,7 +233,7 @@ fn csv_lines<'t>(schema: &Schema, text: &'t str) -> Result<Lines<'t>, String> {
     Ok(Box::new(records.map(move |record| match record {
         Ok(record) => {
             let line = record.position().map_or(0, csv::Position::line);
-            (line, Ok(GroupLine::of_fields(&header, &record)))
+            (line, Ok(GroupLine::of_fields(schema, &header, &record)))
         }
         Err(error) => {
             let line = error.position().map_or(0, csv::Position::line);
