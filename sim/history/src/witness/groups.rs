@@ -8,7 +8,11 @@ use quorid_directory::{
     Schema, UniqueKey, Value,
 };
 
-use super::{Replay, as_of, is_fresh, shown};
+use super::{
+    answers::is_fresh,
+    replay::{Replay, as_of},
+    shown,
+};
 use crate::operation::{Answer, Asked, Freshness, Operation, Which};
 
 impl Replay {

@@ -1,0 +1,191 @@
+//! What clients were answered, against the log.
+
+use quorid_api::Reason;
+use quorid_directory::{Change, Done, POSIX_NUMBER, REAL_NAME, RequestId, Revision};
+
+use super::{groups::has, reasons::reason, replay::Replay, shown};
+use crate::operation::{Answer, Asked, Freshness, Operation, Which};
+
+impl Replay {
+    /// Whether the log explains what a client was answered. `floor` is the highest revision that
+    /// anybody had heard of when it was asked.
+    pub(super) fn explains(&self, operation: &Operation, floor: u64) -> Result<(), String> {
+        if let Some(revision) = operation.answer.revision()
+            && revision > operation.committed
+        {
+            return Err("it was answered from what was not committed".to_owned());
+        }
+        match &operation.asked {
+            Asked::Look { account, freshness } => {
+                self.explains_look(account, *freshness, &operation.answer, floor)
+            }
+            Asked::LogIn { account, freshness } => {
+                self.explains_login(account, *freshness, operation, floor)
+            }
+            Asked::Members { group, freshness } => {
+                self.explains_members(group, *freshness, &operation.answer, floor)
+            }
+            Asked::Create { request, .. }
+            | Asked::Rename { request, .. }
+            | Asked::Edit { request, .. }
+            | Asked::CreateGroup { request, .. }
+            | Asked::DeleteGroup { request, .. }
+            | Asked::Member { request, .. }
+            | Asked::Delete { request, .. } => self.explains_change(*request, operation, floor),
+        }
+    }
+
+    pub(super) fn explains_look(
+        &self,
+        which: &Which,
+        freshness: Freshness,
+        answer: &Answer,
+        floor: u64,
+    ) -> Result<(), String> {
+        let (found, revision) = match answer {
+            Answer::Account { account, revision } => (Some(account), *revision),
+            Answer::Rejected { reason, revision } if *reason == Reason::AccountNotFound => {
+                (None, *revision)
+            }
+            Answer::Rejected { reason, .. } => return Err(format!("unexpected reason {reason}")),
+            Answer::Deleted { .. } | Answer::Members { .. } => {
+                return Err("a look-up got another answer".to_owned());
+            }
+            Answer::Unavailable { .. } => return Ok(()),
+        };
+        is_fresh(freshness, revision, floor)?;
+        let expected = self.at(which, revision).map(shown);
+        if found != expected.as_ref() {
+            return Err(format!("at revision {revision} it was {expected:?}"));
+        }
+        Ok(())
+    }
+
+    fn explains_change(
+        &self,
+        request: RequestId,
+        operation: &Operation,
+        floor: u64,
+    ) -> Result<(), String> {
+        let outcome = self.outcomes.get(&request);
+        let acted = self.effects.contains_key(&request);
+        let answered = match &operation.answer {
+            Answer::Unavailable { unknown: false } if acted => {
+                return Err("it was said not to be done, but it was".to_owned());
+            }
+            Answer::Unavailable { .. } => return Ok(()),
+            Answer::Rejected { .. } if outcome.is_none() => {
+                return Err("the rejection is not in the log".to_owned());
+            }
+            answered @ (Answer::Account { .. }
+            | Answer::Deleted { .. }
+            | Answer::Members { .. }
+            | Answer::Rejected { .. }) => answered,
+        };
+        let Some(outcome) = outcome else {
+            return Err("an acknowledged change is lost".to_owned());
+        };
+        let Revision(revision) = outcome.revision;
+        if revision > operation.committed {
+            return Err("it was acknowledged before it was committed".to_owned());
+        }
+        let as_answered = match (answered, &outcome.result) {
+            (
+                Answer::Account {
+                    account,
+                    revision: told,
+                },
+                Ok(made),
+            ) => made.done != Done::Deleted && *account == shown(&made.object) && *told == revision,
+            (Answer::Deleted { revision: told }, Ok(change)) => {
+                change.done == Done::Deleted && *told == revision
+            }
+            (
+                Answer::Rejected {
+                    reason,
+                    revision: told,
+                },
+                Err(rejection),
+            ) => *reason == self::reason(rejection) && *told == revision,
+            _ => false,
+        };
+        if !as_answered {
+            return Err(format!("the log says {outcome:?}"));
+        }
+        if let Ok(change) = &outcome.result {
+            self.is_what_was_asked(&operation.asked, change, revision)?;
+        }
+        if revision <= floor {
+            return Err(format!(
+                "it took effect at revision {revision}, but {floor} was seen before it was asked"
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Replay {
+    /// Whether a change, made at this revision, is the one that was asked for.
+    fn is_what_was_asked(
+        &self,
+        asked: &Asked,
+        change: &Change,
+        revision: u64,
+    ) -> Result<(), String> {
+        let object = &change.object;
+        let (which, made) = match (asked, change.done) {
+            (
+                Asked::Create {
+                    login_name,
+                    real_name,
+                    numbered,
+                    ..
+                },
+                Done::Created,
+            ) => {
+                let named = object.login_name() == login_name.login_name.as_str();
+                let numbered = object.values(POSIX_NUMBER).is_empty() != *numbered;
+                (
+                    None,
+                    named && numbered && object.text(REAL_NAME) == real_name,
+                )
+            }
+            (Asked::Rename { account, to, .. }, Done::Changed) => {
+                (Some(account), object.login_name() == to.login_name.as_str())
+            }
+            (Asked::Delete { account, .. }, Done::Deleted) => (Some(account), true),
+            (
+                Asked::Edit {
+                    account,
+                    attribute,
+                    value,
+                    ..
+                },
+                Done::Changed,
+            ) => (Some(account), has(object, attribute, value.as_deref())),
+            (asked, _) => (None, self.is_group_as_asked(asked, change, revision)),
+        };
+        let named = which.is_none_or(|which| {
+            let before = self.at(which, revision.saturating_sub(1));
+            before.map(|before| before.id) == Some(object.id)
+        });
+        if made && named {
+            Ok(())
+        } else {
+            Err(format!("it is not what was done: {change:?}"))
+        }
+    }
+}
+
+/// Whether an answer of this revision is as fresh as was asked for.
+pub(super) fn is_fresh(freshness: Freshness, revision: u64, floor: u64) -> Result<(), String> {
+    let needed = match freshness {
+        Freshness::Linearizable => floor,
+        Freshness::AtLeast(revision) => revision,
+        Freshness::Stale => 0,
+    };
+    if revision < needed {
+        return Err(format!("stale: it had to see revision {needed}"));
+    }
+    Ok(())
+}

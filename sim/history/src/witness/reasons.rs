@@ -1,0 +1,29 @@
+//! Which reason a client is given for each rejection.
+
+use quorid_api::Reason;
+use quorid_directory::{Kind, LOGIN_NAME, Rejection};
+
+/// What a client is answered.
+pub(super) fn reason(rejection: &Rejection) -> Reason {
+    match rejection {
+        Rejection::ValueTaken { attribute, .. } if attribute.number == LOGIN_NAME => {
+            Reason::LoginNameTaken
+        }
+        Rejection::ValueTaken { .. } => Reason::ValueTaken,
+        Rejection::SchemaViolation { .. } => Reason::SchemaViolation,
+        Rejection::NotPermitted { .. } => Reason::NotPermitted,
+        Rejection::NotFound { object } => match object.kind() {
+            Kind::Person => Reason::AccountNotFound,
+            Kind::Group => Reason::GroupNotFound,
+        },
+        Rejection::WrongKind { .. } => Reason::WrongKind,
+        Rejection::GroupCycle { .. } => Reason::GroupCycle,
+        Rejection::LimitExceeded { .. } => Reason::LimitExceeded,
+        Rejection::VersionMismatch { .. } => Reason::EtagMismatch,
+        Rejection::PasswordNeeded { .. } => Reason::PasswordNeeded,
+        Rejection::PasswordChanged { .. } => Reason::WrongPassword,
+        Rejection::RequestExpired { .. } => Reason::RequestExpired,
+        Rejection::RequestReused { .. } => Reason::RequestReused,
+        Rejection::RequestFromFuture { .. } => Reason::RequestFromFuture,
+    }
+}

@@ -1,0 +1,153 @@
+//! The committed log, applied once more, and what every object was as of every revision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorid_directory::{
+    Done, Event, Membership, MemoryDirectory, Object, ObjectId, Outcome, RequestId, Revision,
+    UniqueKey, decide,
+};
+use quorid_server::state::decode_command;
+use quorid_storage::Payload;
+
+use super::{Checked, CommittedLog, shown};
+use crate::{linearizability::Effect, operation::Which};
+
+/// The committed log, applied.
+#[derive(Default)]
+pub(super) struct Replay {
+    pub(super) model: MemoryDirectory,
+    /// The first outcome of each request.
+    pub(super) outcomes: BTreeMap<RequestId, Outcome>,
+    /// How often a request changed an account.
+    pub(super) effects: BTreeMap<RequestId, u64>,
+    /// Whose each unique value is.
+    pub(super) unique: BTreeMap<UniqueKey, Timeline<ObjectId>>,
+    pub(super) objects: BTreeMap<ObjectId, Timeline<Object>>,
+    /// Who is a member of what now.
+    pub(super) memberships: BTreeSet<Membership>,
+    /// The members of each group, by id.
+    pub(super) members: BTreeMap<ObjectId, Timeline<BTreeSet<ObjectId>>>,
+    /// Who was given each number, also those that are gone.
+    pub(super) numbers: BTreeMap<u64, ObjectId>,
+    /// The last index in the log.
+    pub(super) last: u64,
+}
+
+/// From which revision on it is what; nothing before the first.
+pub(super) type Timeline<T> = Vec<(u64, Option<T>)>;
+
+/// What it is as of a revision.
+pub(super) fn as_of<T>(timeline: Option<&Timeline<T>>, revision: u64) -> Option<&T> {
+    let timeline = timeline?;
+    let upto = timeline.partition_point(|(index, _)| *index <= revision);
+    timeline[..upto].last()?.1.as_ref()
+}
+
+impl Replay {
+    pub(super) fn of(log: &CommittedLog, checked: &mut Checked) -> Option<Self> {
+        let mut replay = Self::default();
+        for ((&index, (_, payload)), expected) in log.iter().zip(0..) {
+            if index != expected {
+                let why = format!("nobody was seen to commit entry {expected}");
+                checked.violations.push(why);
+                return None;
+            }
+            replay.last = index;
+            let Payload::Command(bytes) = payload else {
+                continue;
+            };
+            checked.commands += 1;
+            let command = match decode_command(bytes) {
+                Ok(command) => command,
+                Err(fault) => {
+                    let why = format!("committed entry {index} is no command: {fault}");
+                    checked.violations.push(why);
+                    return None;
+                }
+            };
+            let request = command.request;
+            let Ok(decision) = decide(&replay.model, Revision(index), &command);
+            for event in &decision.events {
+                if let Some(why) = replay.breaks_a_rule(event) {
+                    // What follows from it is of no use.
+                    checked.violations.push(format!("entry {index}: {why}"));
+                    return None;
+                }
+                replay.model.apply(event);
+                replay.note(index, event);
+            }
+            let changes = |event: &Event| {
+                matches!(event, Event::ObjectStored(_) | Event::ObjectRemoved { .. })
+            };
+            if decision.events.iter().any(changes) {
+                *replay.effects.entry(request).or_default() += 1;
+            }
+            if let Some(why) = replay.is_half_done(&decision.events) {
+                checked.violations.push(format!("entry {index}: {why}"));
+                return None;
+            }
+            replay.outcomes.entry(request).or_insert(decision.outcome);
+        }
+        for (request, times) in &replay.effects {
+            if *times > 1 {
+                let why = format!("request {} acted {times} times", request.uuid());
+                checked.violations.push(why);
+            }
+        }
+        Some(replay)
+    }
+
+    fn note(&mut self, index: u64, event: &Event) {
+        let mut object = |id: ObjectId, now: Option<&Object>| {
+            let timeline = self.objects.entry(id).or_default();
+            timeline.push((index, now.cloned()));
+        };
+        let mut unique = |key: &UniqueKey, holder| {
+            let timeline = self.unique.entry(key.clone()).or_default();
+            timeline.push((index, holder));
+        };
+        match event {
+            Event::ObjectStored(now) => {
+                object(now.id, Some(now));
+                self.note_numbers(now);
+            }
+            Event::ObjectRemoved { id } => object(*id, None),
+            Event::UniqueTaken { key, holder } => unique(key, Some(*holder)),
+            Event::UniqueFreed { key } => unique(key, None),
+            Event::MemberAdded(membership) => self.note_member(index, *membership, true),
+            Event::MemberRemoved(membership) => self.note_member(index, *membership, false),
+            Event::VerifierStored { .. }
+            | Event::VerifierRemoved { .. }
+            | Event::NumbersCounted { .. }
+            | Event::SettingChanged(_)
+            | Event::OutcomeRecorded { .. }
+            | Event::OutcomeForgotten { .. }
+            | Event::FloorRaised { .. }
+            | Event::ClockAdvanced { .. } => {}
+        }
+    }
+
+    /// The account as of a revision.
+    pub(super) fn at(&self, which: &Which, revision: u64) -> Option<&Object> {
+        let id = match which {
+            Which::Id(id) => id.parse::<ObjectId>().ok()?,
+            Which::Name(name) => {
+                let key = UniqueKey::login_name(&name.login_name);
+                *as_of(self.unique.get(&key), revision)?
+            }
+        };
+        as_of(self.objects.get(&id), revision)
+    }
+
+    /// What a request changed, where it did.
+    pub(super) fn effect(&self, request: RequestId) -> Option<Effect> {
+        self.effects.get(&request)?;
+        match &self.outcomes.get(&request)?.result {
+            Ok(change) => Some(match change.done {
+                Done::Created | Done::Changed => Effect::Account(shown(&change.object)),
+                Done::Deleted => Effect::Deleted(change.object.id.to_string()),
+            }),
+            Err(_) => None,
+        }
+    }
+}
