@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use quorid_directory::{
-    Attribute, ClientAddress, Command, Edit, EditAction, GroupName, Kind, LoginName,
-    NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal, RealName, RequestId, Role,
-    Schema, Selector, Setting, SettingChange, Syntax, Time, Value, Verifier, VerifierChange,
+    Attribute, AttributeNumber, ChangedBy, ClientAddress, Command, Definition, Edit, EditAction,
+    GroupName, Kind, LoginName, NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal,
+    Properties, ReadBy, RealName, RequestId, Role, Schema, Selector, Setting, SettingChange,
+    Syntax, Time, Value, Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
 use quorid_storage::Payload;
@@ -18,6 +19,7 @@ const BEGINNING_MS: u64 = 1_750_000_000_000;
 /// Few enough to collide.
 const NAMES: u64 = 12;
 const GROUPS: u64 = 5;
+const SITE_ATTRIBUTES: u64 = 3;
 
 /// Makes entries, each of them another one, but for retries.
 pub(super) struct Commands {
@@ -77,8 +79,9 @@ impl Commands {
     }
 
     fn operation(&mut self) -> Operation {
-        match self.chance.within(0..=14) {
+        match self.chance.within(0..=15) {
             14 => Operation::Configure(vec![self.setting_change()]),
+            15 => self.define(),
             10 => Operation::Create {
                 id: random_id(&mut self.chance),
                 kind: Kind::Group,
@@ -128,8 +131,33 @@ impl Commands {
         SettingChange::new(setting, value).expect("a value within the setting's bounds")
     }
 
+    /// One of few attributes of the site, most of which are there soon.
+    fn define(&mut self) -> Operation {
+        let number = self.chance.within(1..=SITE_ATTRIBUTES);
+        let definition = Definition::new(Properties {
+            name: format!("site_{number}"),
+            accounts: true,
+            groups: number == 1,
+            syntax: "line".to_owned(),
+            values_max: 2,
+            unique: number == 2,
+            indexed: number == 3,
+            changed_by: ChangedBy::Manager,
+            read_by: ReadBy::Everyone,
+        });
+        let definition = definition.expect("a site may add it");
+        Operation::DefineAttribute { definition }
+    }
+
     /// Of any attribute, with one of few values.
     fn edit(&mut self) -> Edit {
+        if self.chance.percent(10) {
+            let number = AttributeNumber::OF_SITE_FROM.0;
+            let number = u64::from(number) + self.chance.within(0..=SITE_ATTRIBUTES - 1);
+            let number = AttributeNumber(u32::try_from(number).expect("small"));
+            let value = format!("value {}", self.chance.within(1..=NAMES));
+            return Edit::set(number, Value::Text(value));
+        }
         let attribute = self.chance.one_of(Schema::builtin().rows());
         let values: Vec<_> = (0..self.chance.within(1..=2))
             .map(|_| self.value(attribute))

@@ -1,7 +1,7 @@
 //! What clients were answered, against the log.
 
 use quorid_api::Reason;
-use quorid_directory::{Change, Done, POSIX_NUMBER, REAL_NAME, RequestId, Revision};
+use quorid_directory::{Accepted, Change, Done, POSIX_NUMBER, REAL_NAME, RequestId, Revision};
 
 use super::{groups::has, reasons::reason, replay::Replay, shown};
 use crate::operation::{Answer, Asked, Freshness, Operation, Which};
@@ -95,9 +95,9 @@ impl Replay {
                     account,
                     revision: told,
                 },
-                Ok(made),
+                Ok(Accepted::Object(made)),
             ) => made.done != Done::Deleted && *account == shown(&made.object) && *told == revision,
-            (Answer::Deleted { revision: told }, Ok(change)) => {
+            (Answer::Deleted { revision: told }, Ok(Accepted::Object(change))) => {
                 change.done == Done::Deleted && *told == revision
             }
             (
@@ -112,7 +112,7 @@ impl Replay {
         if !as_answered {
             return Err(format!("the log says {outcome:?}"));
         }
-        if let Ok(change) = &outcome.result {
+        if let Ok(Accepted::Object(change)) = &outcome.result {
             self.is_what_was_asked(&operation.asked, change, revision)?;
         }
         if revision <= floor {

@@ -11,6 +11,7 @@ pub(super) fn reason(rejection: &Rejection) -> Reason {
         }
         Rejection::ValueTaken { .. } => Reason::ValueTaken,
         Rejection::SchemaViolation { .. } => Reason::SchemaViolation,
+        Rejection::AttributeExists { .. } => Reason::AttributeExists,
         Rejection::NotPermitted { .. } => Reason::NotPermitted,
         Rejection::NotFound { object } => match object.kind() {
             Kind::Person => Reason::AccountNotFound,

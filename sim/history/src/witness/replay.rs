@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorid_directory::{
-    Done, Event, Membership, MemoryDirectory, Object, ObjectId, Outcome, RequestId, Revision,
-    UniqueKey, decide,
+    Accepted, Done, Event, Membership, MemoryDirectory, Object, ObjectId, Outcome, RequestId,
+    Revision, UniqueKey, decide,
 };
 use quorid_server::state::decode_command;
 use quorid_storage::Payload;
@@ -120,6 +120,7 @@ impl Replay {
             | Event::VerifierRemoved { .. }
             | Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
+            | Event::AttributeDefined(_)
             | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
@@ -143,11 +144,11 @@ impl Replay {
     pub(super) fn effect(&self, request: RequestId) -> Option<Effect> {
         self.effects.get(&request)?;
         match &self.outcomes.get(&request)?.result {
-            Ok(change) => Some(match change.done {
+            Ok(Accepted::Object(change)) => Some(match change.done {
                 Done::Created | Done::Changed => Effect::Account(shown(&change.object)),
                 Done::Deleted => Effect::Deleted(change.object.id.to_string()),
             }),
-            Err(_) => None,
+            Ok(Accepted::Directory) | Err(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What must hold of the events of every command, apart from the rules that decided on them.
 
-use quorid_directory::{Event, Schema, UniqueKey};
+use quorid_directory::{Event, Objects as _, UniqueKey};
 
 use super::replay::{Replay, as_of};
 
@@ -44,6 +44,7 @@ impl Replay {
             | Event::VerifierRemoved { .. }
             | Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
+            | Event::AttributeDefined(_)
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => None,
@@ -56,7 +57,7 @@ impl Replay {
         let holder = |key: &UniqueKey| as_of(self.unique.get(key), u64::MAX);
         events.iter().find_map(|event| match event {
             Event::ObjectStored(object) => {
-                let mut keys = object.unique_keys(Schema::builtin());
+                let mut keys = object.unique_keys(self.model.schema());
                 let other = keys.find(|(key, _)| holder(key) != Some(&object.id));
                 other.map(|(key, _)| format!("{key:?} is not {}'s", object.id))
             }
@@ -64,7 +65,7 @@ impl Replay {
                 let mut held = self
                     .unique
                     .keys()
-                    .filter(|key| !key.is_kept(Schema::builtin()));
+                    .filter(|key| !key.is_kept(self.model.schema()));
                 let left = held.find(|key| holder(key) == Some(id));
                 let mut memberships = self.memberships.iter();
                 let joined = memberships.find(|it| it.group == *id || it.member == *id);
@@ -79,6 +80,7 @@ impl Replay {
             | Event::VerifierRemoved { .. }
             | Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
+            | Event::AttributeDefined(_)
             | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
