@@ -237,7 +237,8 @@ fn edit<V: View>(
             attribute: view.schema().name(attribute),
             violation,
         })
-    })
+    })?;
+    within(Limit::ObjectBytes, object.attribute_bytes())
 }
 
 /// Frees the unique values that an object no longer has, and gives it the new ones. A kept value stays

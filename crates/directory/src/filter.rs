@@ -1,6 +1,6 @@
 //! Which objects a search is for.
 
-use crate::object::{Object, UniqueKey};
+use crate::object::{IndexKey, Object, UniqueKey};
 use crate::schema::{Attribute, AttributeNumber, Schema, UnknownAttribute};
 use crate::syntax::InvalidValue;
 use crate::value::Value;
@@ -105,6 +105,24 @@ impl Filter {
                 })
             }
             Self::And(filters) => filters.iter().find_map(|filter| filter.unique_key(schema)),
+            Self::Or(_) | Self::Not(_) | Self::Begins { .. } | Self::Present { .. } => None,
+        }
+    }
+
+    /// A value that whoever fulfils it must have, and that an index finds. Only values in ASCII: of others,
+    /// an index does not know which ones are the same but for the case of their letters.
+    pub fn index_key(&self, schema: &Schema) -> Option<IndexKey> {
+        match self {
+            Self::Equal {
+                attribute,
+                value,
+                folded,
+            } => {
+                let row = schema.by_number(*attribute)?;
+                let found = row.has_index_rows() && folded.is_ascii();
+                found.then(|| IndexKey::of(*attribute, value))
+            }
+            Self::And(filters) => filters.iter().find_map(|filter| filter.index_key(schema)),
             Self::Or(_) | Self::Not(_) | Self::Begins { .. } | Self::Present { .. } => None,
         }
     }

@@ -49,7 +49,7 @@ pub use model::{
 };
 pub use name::{GroupName, LoginName, RealName};
 pub use numbers::NUMBERS_FROM;
-pub use object::{Kind, Object, UniqueKey, Violation};
+pub use object::{IndexKey, Kind, Object, UniqueKey, Violation};
 pub use password::{InvalidPassword, Password, WeakPassword};
 #[cfg(feature = "planted-bugs")]
 #[doc(hidden)]

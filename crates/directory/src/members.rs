@@ -36,6 +36,8 @@ pub enum Limit {
     MembershipsLookedAt,
     /// Attributes that a site adds.
     SiteAttributes,
+    /// Bytes of all attributes of one object.
+    ObjectBytes,
 }
 
 impl Limit {
@@ -47,6 +49,7 @@ impl Limit {
             Self::MembershipsLookedAt => 100_000,
             Self::Numbers => 4_294_967_294,
             Self::SiteAttributes => 256,
+            Self::ObjectBytes => 65_536,
         }
     }
 }
@@ -67,6 +70,10 @@ impl fmt::Display for Limit {
             Self::Numbers => write!(
                 f,
                 "the directory has no number up to {most} left to give; give one that is free"
+            ),
+            Self::ObjectBytes => write!(
+                f,
+                "the attributes would have more than {most} bytes together; shorten some or clear them"
             ),
             Self::SiteAttributes => write!(
                 f,

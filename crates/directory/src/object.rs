@@ -1,6 +1,6 @@
 //! An object and its parts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::edit::{Edit, EditAction};
@@ -93,6 +93,23 @@ impl UniqueKey {
     }
 }
 
+/// A value that searches find objects by. Many may have it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndexKey {
+    /// The attribute that has the value.
+    pub attribute: AttributeNumber,
+    /// Its text, with ASCII letters in lower case: as searches compare it, as far as all servers agree
+    /// on that whatever their Unicode tables.
+    pub key: Vec<u8>,
+}
+
+impl IndexKey {
+    pub(crate) fn of(attribute: AttributeNumber, value: &Value) -> Self {
+        let key = value.to_string().to_ascii_lowercase().into_bytes();
+        Self { attribute, key }
+    }
+}
+
 /// Why an edit does not fit an object: by the schema, whatever else is in the directory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
@@ -174,6 +191,29 @@ impl Object {
                 (key, value)
             })
         })
+    }
+
+    /// The values that searches find it by, other than unique ones.
+    pub fn index_keys(&self, schema: &Schema) -> BTreeSet<IndexKey> {
+        let indexed = self.attributes.iter().filter(|(number, _)| {
+            let row = schema.by_number(**number);
+            row.is_some_and(Attribute::has_index_rows)
+        });
+        let keys = indexed.flat_map(|(number, values)| {
+            let key = |value| IndexKey::of(*number, value);
+            values.iter().map(key)
+        });
+        keys.collect()
+    }
+
+    /// About the bytes that its attributes take. All servers count the same.
+    pub(crate) fn attribute_bytes(&self) -> usize {
+        let bytes = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            Value::Number(_) => 8,
+        };
+        let values = self.attributes.values().flatten();
+        values.map(|value| bytes(value) + 8).sum()
     }
 
     /// What the schema forbids of it. Nothing, for an object that edits made.

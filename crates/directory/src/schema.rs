@@ -157,6 +157,13 @@ pub struct Attribute {
     pub read_by: ReadBy,
 }
 
+impl Attribute {
+    /// Whether the index has rows of it. Unique values are found without them.
+    pub(crate) fn has_index_rows(&self) -> bool {
+        self.indexed && !self.unique
+    }
+}
+
 /// Who may change an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangedBy {
@@ -246,7 +253,10 @@ fn builtin_rows() -> Vec<Attribute> {
             ..owners(2, "real_name", Syntax::RealName)
         },
         managers(3, "given_name", Syntax::Line { bytes_max: 128 }),
-        managers(4, "family_name", Syntax::Line { bytes_max: 128 }),
+        Attribute {
+            indexed: true,
+            ..managers(4, "family_name", Syntax::Line { bytes_max: 128 })
+        },
         Attribute {
             values_max: 16,
             unique: true,
@@ -256,8 +266,14 @@ fn builtin_rows() -> Vec<Attribute> {
             values_max: 16,
             ..owners(6, "phone", Syntax::Phone)
         },
-        managers(7, "title", Syntax::Line { bytes_max: 256 }),
-        managers(8, "department", Syntax::Line { bytes_max: 256 }),
+        Attribute {
+            indexed: true,
+            ..managers(7, "title", Syntax::Line { bytes_max: 256 })
+        },
+        Attribute {
+            indexed: true,
+            ..managers(8, "department", Syntax::Line { bytes_max: 256 })
+        },
         Attribute {
             unique: true,
             read_by: ReadBy::Staff,
@@ -295,6 +311,12 @@ fn builtin_rows() -> Vec<Attribute> {
             kinds: Kind::GROUPS,
             values_max: Role::ALL.len(),
             ..operators(22, "role", Syntax::Role)
+        },
+        Attribute {
+            kinds: Kind::ALL,
+            values_max: 16,
+            unique: true,
+            ..managers(24, "external_id", Syntax::Line { bytes_max: 256 })
         },
     ]
 }

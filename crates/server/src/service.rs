@@ -247,7 +247,11 @@ impl Service {
                     looked_at: LOOKED_AT_MAX,
                     bytes_looked_at: LOOKED_AT_BYTES_MAX,
                 };
-                let (accounts, next) = view.accounts(after, stretch, fits)?;
+                let indexed = filter.and_then(|filter| filter.index_key(view.schema()));
+                let (accounts, next) = match indexed {
+                    Some(key) => view.accounts_by_index(&key, after, stretch, fits)?,
+                    None => view.accounts(after, stretch, fits)?,
+                };
                 let accounts = accounts.into_iter().map(|object| sight.show(object));
                 AccountsPage {
                     accounts: accounts.collect(),

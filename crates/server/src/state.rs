@@ -5,6 +5,7 @@ mod changes;
 mod command;
 mod difference;
 mod field;
+mod index;
 mod member;
 mod numbers;
 mod object;
@@ -39,6 +40,7 @@ const TABLES: Tables = &[
     &schema::TABLE,
     &object::TABLE,
     &unique::TABLE,
+    &index::TABLE,
     &verifier::TABLE,
     &member::TABLE,
     &member::GROUPS_OF,

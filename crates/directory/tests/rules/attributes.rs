@@ -229,3 +229,24 @@ fn who_is_disabled_or_outside_of_its_time_proves_nothing() {
         log.run(by_operator(clear(name))).expect("changed");
     }
 }
+
+#[test]
+fn the_attributes_of_an_object_are_bounded_together() {
+    let mut log = ana_and_ben();
+    let key = |length: usize| {
+        let number = number("description");
+        Edit::set(number, Value::Text("x".repeat(length)))
+    };
+    log.run(by_operator("ana", vec![key(4_000)]))
+        .expect("changed");
+    let before = log.directory.objects().clone();
+    let keys = (0..9).map(|n| Value::Text(format!("{n}{}", "x".repeat(8_000))));
+    let too_much = Edit {
+        attribute: number("ssh_public_key"),
+        action: EditAction::Add(keys.collect()),
+    };
+    let limit = quorid_directory::Limit::ObjectBytes;
+    let refused = log.run(by_operator("ana", vec![too_much]));
+    assert_eq!(refused, Err(Rejection::LimitExceeded { limit }));
+    assert_eq!(*log.directory.objects(), before);
+}

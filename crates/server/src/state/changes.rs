@@ -84,8 +84,8 @@ impl<'b, 't> Changes<'b, 't> {
 
     fn record(&mut self, event: &Event) -> Result<(), Fault> {
         match event {
-            Event::ObjectStored(object) => object::put(self.batch, object),
-            Event::ObjectRemoved { id } => object::remove(self.batch, id),
+            Event::ObjectStored(object) => object::put(self.batch, &self.schema, object),
+            Event::ObjectRemoved { id } => object::remove(self.batch, &self.schema, id),
             Event::UniqueTaken { key, holder } => unique::put(self.batch, key, *holder),
             Event::UniqueFreed { key } => unique::remove(self.batch, key),
             Event::VerifierStored { id, verifier } => verifier::put(self.batch, id, verifier),

@@ -52,6 +52,18 @@ impl ReadView {
                 return Ok(Some("a verifier is another one"));
             }
         }
+        let mut indexed = 0;
+        for (id, object) in model.objects() {
+            for key in object.index_keys(model.schema()) {
+                indexed += 1;
+                if !self.of_index(&key)?.contains(id) {
+                    return Ok(Some("the index lacks an object"));
+                }
+            }
+        }
+        if self.count_index()? != indexed {
+            return Ok(Some("the index has other rows"));
+        }
         for (key, id) in model.unique() {
             if self.holder(key)? != Some(*id) {
                 return Ok(Some("a unique value has another holder"));

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 use quorid_directory::{
-    Actor, AttributeNumber, GROUP_NAME, Kind, Object, ObjectId, OperatorName, Revision, Stamp,
-    Time, Value,
+    Actor, AttributeNumber, GROUP_NAME, IndexKey, Kind, Object, ObjectId, OperatorName, Revision,
+    Schema, Stamp, Time, Value,
 };
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
     field::{client_address, decode_value, missing, object_id, value},
-    proto, schema,
+    index, proto, schema,
 };
 
 /// Object id (16 bytes, UUID, big-endian) to `Object`.
@@ -61,11 +61,15 @@ pub(super) fn group_name(rows: &impl Rows, id: &ObjectId) -> Result<Option<Strin
     })
 }
 
-pub(super) fn put(batch: &mut Batch<'_>, object: &Object) -> Result<(), Fault> {
+/// With its rows of the index.
+pub(super) fn put(batch: &mut Batch<'_>, schema: &Schema, object: &Object) -> Result<(), Fault> {
+    index::keep(batch, schema, &object.id, Some(object))?;
     batch.insert(&TABLE, object.id.as_bytes(), &encode(object))
 }
 
-pub(super) fn remove(batch: &mut Batch<'_>, id: &ObjectId) -> Result<(), Fault> {
+/// With its rows of the index.
+pub(super) fn remove(batch: &mut Batch<'_>, schema: &Schema, id: &ObjectId) -> Result<(), Fault> {
+    index::keep(batch, schema, id, None)?;
     batch.remove(&TABLE, id.as_bytes())
 }
 
@@ -100,33 +104,93 @@ pub(super) fn list(
     stretch: Stretch,
     mut fits: impl FnMut(&Object) -> bool,
 ) -> Result<(Vec<Object>, Option<ObjectId>), Fault> {
-    let (mut objects, mut bytes) = (Vec::new(), 0);
-    let (mut looked_at, mut bytes_looked_at) = (0, 0);
-    let (mut last, mut more) = (after, false);
+    let mut page = Page::new(after, stretch);
     let after = after.as_ref().map(|id| id.as_bytes().as_slice());
     rows.scan(&TABLE, after, |_, value| {
-        more = looked_at == stretch.looked_at
-            || bytes_looked_at >= stretch.bytes_looked_at
-            || objects.len() == stretch.objects;
-        if more {
-            return Ok(false);
+        Ok(!page.is_full() && page.take(decode(value)?, value.len(), &mut fits))
+    })?;
+    Ok(page.whole())
+}
+
+/// A stretch of objects that is being filled.
+struct Page {
+    stretch: Stretch,
+    objects: Vec<Object>,
+    bytes: usize,
+    looked_at: usize,
+    bytes_looked_at: usize,
+    last: Option<ObjectId>,
+    more: bool,
+}
+
+impl Page {
+    fn new(after: Option<ObjectId>, stretch: Stretch) -> Self {
+        Self {
+            stretch,
+            objects: Vec::new(),
+            bytes: 0,
+            looked_at: 0,
+            bytes_looked_at: 0,
+            last: after,
+            more: false,
         }
-        let object = decode(value)?;
+    }
+
+    /// To be asked when there is one more object: then there are more than the stretch has.
+    fn is_full(&mut self) -> bool {
+        self.more = self.looked_at == self.stretch.looked_at
+            || self.bytes_looked_at >= self.stretch.bytes_looked_at
+            || self.objects.len() == self.stretch.objects;
+        self.more
+    }
+
+    /// Takes an object if it fits. Whether the next one is wanted.
+    fn take(
+        &mut self,
+        object: Object,
+        bytes: usize,
+        fits: &mut impl FnMut(&Object) -> bool,
+    ) -> bool {
         let id = object.id;
         if fits(&object) {
-            bytes += value.len();
-            more = bytes > stretch.bytes && !objects.is_empty();
-            if more {
-                return Ok(false);
+            self.bytes += bytes;
+            self.more = self.bytes > self.stretch.bytes && !self.objects.is_empty();
+            if self.more {
+                return false;
             }
-            objects.push(object);
+            self.objects.push(object);
         }
-        looked_at += 1;
-        bytes_looked_at += value.len();
-        last = Some(id);
-        Ok(true)
+        self.looked_at += 1;
+        self.bytes_looked_at += bytes;
+        self.last = Some(id);
+        true
+    }
+
+    fn whole(self) -> (Vec<Object>, Option<ObjectId>) {
+        (self.objects, self.last.filter(|_| self.more))
+    }
+}
+
+/// As [`list`], of the objects that have a value of an indexed attribute: no others are looked at.
+pub(super) fn list_by_index(
+    rows: &impl Rows,
+    key: &IndexKey,
+    after: Option<ObjectId>,
+    stretch: Stretch,
+    mut fits: impl FnMut(&Object) -> bool,
+) -> Result<(Vec<Object>, Option<ObjectId>), Fault> {
+    let mut page = Page::new(after, stretch);
+    index::scan(rows, key, after, |id| {
+        if page.is_full() {
+            return Ok(false);
+        }
+        let read = |value: &[u8]| Ok((decode(value)?, value.len()));
+        match rows.get(&TABLE, id.as_bytes(), read)? {
+            Some((object, bytes)) => Ok(page.take(object, bytes, &mut fits)),
+            None => Err(Fault::new("reading the index", "an object is missing")),
+        }
     })?;
-    Ok((objects, last.filter(|_| more)))
+    Ok(page.whole())
 }
 
 pub(super) fn encode(object: &Object) -> Vec<u8> {

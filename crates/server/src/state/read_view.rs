@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use quorid_directory::{
-    GROUP_NAME, Kind, Membership, Object, ObjectId, Objects, Outcome, Rejection, RequestId,
-    Revision, Schema, Selector, Setting, UniqueKey, Verifier, all_groups_of,
+    GROUP_NAME, IndexKey, Kind, Membership, Object, ObjectId, Objects, Outcome, Rejection,
+    RequestId, Revision, Schema, Selector, Setting, UniqueKey, Verifier, all_groups_of,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
 use super::{
-    member,
+    index, member,
     numbers::{self, NEXT_NUMBER, SERVER_ID_MAX},
     object::{self, Stretch},
     outcome, unique, verifier,
@@ -78,6 +78,19 @@ impl ReadView {
         let is_account = |object: &Object| object.kind == Kind::Person;
         object::list(&*self.rows, after, stretch, |object| {
             is_account(object) && fits(object)
+        })
+    }
+
+    /// As [`accounts`](Self::accounts), of those that have this value: no others are looked at.
+    pub fn accounts_by_index(
+        &self,
+        key: &IndexKey,
+        after: Option<ObjectId>,
+        stretch: Stretch,
+        fits: impl Fn(&Object) -> bool,
+    ) -> Result<(Vec<Object>, Option<ObjectId>), Fault> {
+        object::list_by_index(&*self.rows, key, after, stretch, |object| {
+            object.kind == Kind::Person && fits(object)
         })
     }
 
@@ -153,6 +166,21 @@ impl ReadView {
         numbers::setting(&*self.rows, setting)
     }
 
+    /// The objects that the index has for a value.
+    pub(super) fn of_index(&self, key: &IndexKey) -> Result<Vec<ObjectId>, Fault> {
+        let mut ids = Vec::new();
+        index::scan(&*self.rows, key, None, |id| {
+            ids.push(id);
+            Ok(true)
+        })?;
+        Ok(ids)
+    }
+
+    /// Number of rows of the index.
+    pub(super) fn count_index(&self) -> Result<u64, Fault> {
+        self.rows.count(&index::TABLE)
+    }
+
     /// Number of memberships, as groups have them and as members have them.
     pub(super) fn count_memberships(&self) -> Result<[u64; 2], Fault> {
         Ok([
@@ -166,7 +194,7 @@ impl ReadView {
         self.rows.number(SERVER_ID_MAX)
     }
 
-    /// SHA-256 of everything that is replicated: objects, unique values, verifiers, memberships,
+    /// SHA-256 of everything that is replicated: schema, objects, unique values, the index, verifiers, memberships,
     /// outcomes, settings, clock, floor and the counter of numbers. Two servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         self.rows.digest()

@@ -166,6 +166,7 @@ fn limit_message(limit: Limit) -> proto::Limit {
         Limit::MembershipsLookedAt => proto::Limit::MembershipsLookedAt,
         Limit::Numbers => proto::Limit::Numbers,
         Limit::SiteAttributes => proto::Limit::SiteAttributes,
+        Limit::ObjectBytes => proto::Limit::ObjectBytes,
     }
 }
 
@@ -176,6 +177,7 @@ fn limit(number: i32) -> Result<Limit, Fault> {
         proto::Limit::MembershipsLookedAt => Ok(Limit::MembershipsLookedAt),
         proto::Limit::Numbers => Ok(Limit::Numbers),
         proto::Limit::SiteAttributes => Ok(Limit::SiteAttributes),
+        proto::Limit::ObjectBytes => Ok(Limit::ObjectBytes),
         proto::Limit::Unspecified => Err(missing("rejection.limit_exceeded")),
     }
 }

@@ -6,10 +6,10 @@ use std::{fs, os::unix::fs::MetadataExt as _, sync::Arc};
 
 use proptest::prelude::*;
 use quorid_directory::{
-    AttributeNumber, ChangedBy, ClientAddress, Command, Definition, Edit, EditAction, GroupName,
-    Kind, LoginName, MemoryDirectory, ObjectId, Objects as _, Operation, OperatorName, Principal,
-    Properties, ReadBy, RealName, RequestId, Revision, Schema, Selector, Time, Value, Verifier,
-    VerifierChange,
+    AttributeNumber, ChangedBy, ClientAddress, Command, Definition, Edit, EditAction, Filter,
+    GroupName, Kind, LoginName, MemoryDirectory, ObjectId, Objects as _, Operation, OperatorName,
+    Principal, Properties, ReadBy, RealName, RequestId, Revision, Schema, Selector, Time, Value,
+    Verifier, VerifierChange,
 };
 use quorid_storage::{DataDirectory, Disk, LogPos, Rows as _, StoreOptions};
 use tempfile::TempDir;
@@ -88,8 +88,8 @@ fn definition(number: u32) -> Definition {
         groups: number.is_multiple_of(2),
         syntax: "line".to_owned(),
         values_max: 2,
-        unique: true,
-        indexed: false,
+        unique: number == 0,
+        indexed: number == 1,
         changed_by: ChangedBy::Manager,
         read_by: ReadBy::Everyone,
     });
@@ -126,6 +126,9 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
             };
             let attribute = number("mail");
             Edit { attribute, action }
+        }),
+        (0_u8..3).prop_map(move |value| {
+            Edit::set(number("title"), Value::Text(format!("Title {value}")))
         }),
         (1000_u32..1003, 0_u8..3).prop_map(|(number, value)| {
             Edit::set(
@@ -262,6 +265,89 @@ fn filled(folder: &TempDir, accounts: u8) -> State {
         })
         .expect("written");
     store
+}
+
+#[test]
+fn a_search_by_an_indexed_value_looks_at_those_who_have_it_only() {
+    let folder = TempDir::new().expect("folder");
+    let store = store(&folder);
+    let title = Schema::builtin()
+        .by_name("title")
+        .expect("an attribute")
+        .number;
+    let titled = |id: u8, text: &str| Operation::Change {
+        target: Selector::Id(object_id(id)),
+        expected_version: None,
+        edits: vec![Edit::set(title, Value::Text(text.to_owned()))],
+        verifier: VerifierChange::Keep,
+    };
+    let accounts = (0..60).map(|number| create(number, number, false));
+    let titles = (0..60).map(|number| {
+        titled(
+            number,
+            ["Admin", "Administrator", "admin"][usize::from(number % 3)],
+        )
+    });
+    let gone = Operation::Delete {
+        target: Selector::Id(object_id(0)),
+        expected_version: None,
+    };
+    let others = [titled(3, "Boss"), gone];
+    store
+        .write(|state| {
+            for (index, operation) in (1..).zip(accounts.chain(titles).chain(others)) {
+                let at = LogPos { term: 1, index };
+                state.command(at, &encode_command(&command(index, operation)))?;
+            }
+            Ok(())
+        })
+        .expect("written");
+    let view = store.read().expect("a view");
+    let filter = |text| Filter::parse(view.schema(), text).expect("a condition");
+    let boss = filter("login_name=* and title=BOSS");
+    let key = boss.index_key(view.schema()).expect("an index has it");
+    let one = Stretch {
+        looked_at: 1,
+        ..Stretch::ALL
+    };
+    let fits = |object: &quorid_directory::Object| boss.fits(object);
+    let (found, next) = view.accounts_by_index(&key, None, one, fits).expect("read");
+    let ids: Vec<_> = found.iter().map(|object| object.id).collect();
+    assert_eq!((ids, next), (vec![object_id(3)], None));
+    let (found, next) = view.accounts(None, one, fits).expect("read");
+    assert!(
+        found.is_empty() && next.is_some(),
+        "without it, one is not enough"
+    );
+
+    let admins = filter("title=Admin")
+        .index_key(view.schema())
+        .expect("indexed");
+    let (mut seen, mut after) = (Vec::new(), None);
+    let pages = Stretch {
+        objects: 7,
+        ..Stretch::ALL
+    };
+    loop {
+        let page = view.accounts_by_index(&admins, after, pages, |_| true);
+        let (found, next) = page.expect("read");
+        seen.extend(found.iter().map(|object| object.id));
+        match next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    let expected = (0..60).filter(|number| number % 3 != 1 && ![0, 3].contains(number));
+    assert_eq!(seen, expected.map(object_id).collect::<Vec<_>>());
+    for text in [
+        "title=École",
+        "title=Admin*",
+        "not title=Admin",
+        "title=Admin or title=Boss",
+        "mail=a@b.c",
+    ] {
+        assert_eq!(filter(text).index_key(view.schema()), None, "{text}");
+    }
 }
 
 #[test]

@@ -3,15 +3,15 @@
 use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
-    Definition, Object, ObjectId, Objects as _, Operation, Properties, Revision, Schema, Selector,
-    Value,
+    Definition, Edit, Object, ObjectId, Objects as _, Operation, Properties, Revision, Schema,
+    Selector, Value, VerifierChange,
 };
 use quorid_storage::{Fault, Loaded, LogPos, SnapshotChunk, SnapshotTotals, Store, Table, Totals};
 use tempfile::TempDir;
 
 use super::{command, create_group, define, definition, filled, object_id, store};
 use crate::state::{
-    State, encode_command, member, numbers, object, outcome, schema, unique, verifier,
+    State, encode_command, index, member, numbers, object, outcome, schema, unique, verifier,
 };
 
 fn chunks(store: &Store) -> (Vec<SnapshotChunk>, SnapshotTotals) {
@@ -113,7 +113,16 @@ fn with_a_group(folder: &TempDir) -> State {
     };
     store
         .write(|state| {
-            let operations = [create_group(50, 1), join, define(0), define(1)];
+            let titled = Operation::Change {
+                target: Selector::Id(object_id(0)),
+                expected_version: None,
+                edits: vec![Edit::set(
+                    Schema::builtin().by_name("title").expect("there").number,
+                    Value::Text("Boss".to_owned()),
+                )],
+                verifier: VerifierChange::Keep,
+            };
+            let operations = [create_group(50, 1), join, define(0), define(1), titled];
             for (index, operation) in (4..).zip(operations) {
                 let command = encode_command(&command(index, operation));
                 state.command(LogPos { term: 1, index }, &command)?;
@@ -189,7 +198,7 @@ fn broken_attributes() -> [BrokenRow; 3] {
     ]
 }
 
-fn broken_others() -> [BrokenRow; 7] {
+fn broken_others() -> [BrokenRow; 8] {
     let other = Some(Bytes::copy_from_slice(object_id(99).as_bytes()));
     let another = Some(Bytes::from_static(b"a"));
     [
@@ -199,6 +208,7 @@ fn broken_others() -> [BrokenRow; 7] {
         ("unique value of another", unique::TABLE, another, None),
         ("unreadable verifier", verifier::TABLE, None, junk()),
         ("verifier of no account", verifier::TABLE, no_id(), None),
+        ("index of no object", index::TABLE, no_id(), None),
         ("position", numbers::TABLE, None, junk()),
     ]
 }
@@ -257,7 +267,12 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
         });
         assert!(load_all(&receiver, bad).is_err(), "{what}");
     }
-    for table in [unique::TABLE, verifier::TABLE, member::GROUPS_OF] {
+    for table in [
+        unique::TABLE,
+        index::TABLE,
+        verifier::TABLE,
+        member::GROUPS_OF,
+    ] {
         let without = good.iter().filter(|chunk| chunk.table != table.number);
         let loaded = load_all(&receiver, without.cloned());
         assert!(loaded.is_err(), "{}", table.name);
