@@ -104,8 +104,10 @@ pub struct Credentials {
 pub struct NewAccount {
     /// Unique in the directory.
     pub login_name: String,
-    /// What people call the account's owner.
+    /// What people call the account's owner; empty for a service.
     pub real_name: String,
+    /// Whether it is the account of a program.
+    pub service: bool,
     /// What else is known of it; docs/reference/attributes.md lists the attributes.
     pub attributes: Vec<Attribute>,
     /// Whether it gets the directory's next POSIX number. Only operators may ask for it.

@@ -21,7 +21,7 @@ use crate::{
     connection::Dialer,
     leader::LeaderFinder,
     proto::{
-        Account, CheckPasswordRequest, CreateAccountRequest, DeleteAccountRequest,
+        Account, AccountKinds, CheckPasswordRequest, CreateAccountRequest, DeleteAccountRequest,
         GetAccountRequest, ListAccountsRequest, ListAccountsResponse, UpdateAccountRequest,
     },
     rpc::Rpc,
@@ -130,18 +130,22 @@ impl Client {
         page_token: &str,
         read: Read,
     ) -> Result<ListAccountsResponse, Error> {
-        self.page_of_accounts(page_size, page_token, "", read).await
+        let kinds = AccountKinds::Unspecified;
+        self.page_of_accounts(page_size, page_token, kinds, "", read)
+            .await
     }
 
     async fn page_of_accounts(
         &self,
         page_size: u32,
         page_token: &str,
+        kinds: AccountKinds,
         filter: &str,
         read: Read,
     ) -> Result<ListAccountsResponse, Error> {
         let request = ListAccountsRequest {
             filter: filter.to_owned(),
+            kinds: kinds.into(),
             page_size: page_size.try_into().unwrap_or(i32::MAX),
             page_token: page_token.to_owned(),
             read: Some(read.options(self.session_revision())),
@@ -165,12 +169,25 @@ impl Client {
         filter: &str,
         read: Read,
     ) -> impl Stream<Item = Result<Account, Error>> + Send + use<> {
+        self.accounts_of(AccountKinds::Unspecified, filter, read)
+    }
+
+    /// All accounts of these kinds for which a condition holds, as
+    /// [`accounts_where`](Self::accounts_where) gives those of all kinds.
+    pub fn accounts_of(
+        &self,
+        kinds: AccountKinds,
+        filter: &str,
+        read: Read,
+    ) -> impl Stream<Item = Result<Account, Error>> + Send + use<> {
         let filter = filter.to_owned();
         let client = self.clone();
         pages(move |token| {
             let (client, filter) = (client.clone(), filter.clone());
             async move {
-                let page = client.page_of_accounts(0, &token, &filter, read).await?;
+                let page = client
+                    .page_of_accounts(0, &token, kinds, &filter, read)
+                    .await?;
                 Ok((page.accounts, page.next_page_token))
             }
         })
@@ -182,6 +199,7 @@ impl Client {
             account: Some(Account {
                 login_name: account.login_name,
                 real_name: account.real_name,
+                kind: if account.service { "service" } else { "" }.to_owned(),
                 attributes: account.attributes,
                 ..Account::default()
             }),

@@ -74,9 +74,9 @@ pub use endpoint::Endpoint;
 pub use error::{Error, FailedTry, InvalidServer, Rejected, Unavailable};
 pub use group::{ChangeMembers, DeleteGroup, GroupName, MemberName, NewGroup, UpdateGroup};
 pub use proto::{
-    Account, AddServerRequest, Attribute, AttributeDefinition, AttributeEdit, ClusterView, Group,
-    ListAccountsResponse, ListGroupsResponse, ListMembersResponse, Member, ReplaceServerRequest,
-    Server, ServerRole, ServerStatus, Setting, SettingChange,
+    Account, AccountKinds, AddServerRequest, Attribute, AttributeDefinition, AttributeEdit,
+    ClusterView, Group, ListAccountsResponse, ListGroupsResponse, ListMembersResponse, Member,
+    ReplaceServerRequest, Server, ServerRole, ServerStatus, Setting, SettingChange,
 };
 pub use reason::Reason;
 pub use schema::NewAttribute;

@@ -17,6 +17,7 @@ Examples:
   quorid create ana \"Ana Lima\"               prints the new account's UUID
   quorid create ana \"Ana Lima\" --set mail=ana@example.org --set department=Sales
   quorid create ana \"Ana Lima\" --posix --set home=/home/ana --set shell=/bin/bash
+  quorid create gitea --service --set description=\"Code hosting\"
   quorid create ana --password               asks for a password; the real name is yours
   pass show ana | quorid create ana \"Ana Lima\" --password-stdin
   quorid create ana \"Ana Lima\" --output json | jq -r .revision";
@@ -28,6 +29,9 @@ pub(crate) struct CreateArgs {
     login_name: String,
     /// What people call the account's owner [default: the operating system user's name]
     real_name: Option<String>,
+    /// Make it the account of a program, which has no real name
+    #[arg(long, conflicts_with = "real_name")]
+    service: bool,
     #[command(flatten)]
     password: PasswordOptions,
     #[command(flatten)]
@@ -37,6 +41,7 @@ pub(crate) struct CreateArgs {
 pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failure> {
     let real_name = match args.real_name {
         Some(name) => name,
+        None if args.service => String::new(),
         None => operating_user::real_name()?,
     };
     let prompt = Prompt {
@@ -57,6 +62,7 @@ pub(crate) async fn run(args: CreateArgs, context: &Context) -> Result<(), Failu
         .create_account(NewAccount {
             login_name: args.login_name,
             real_name,
+            service: args.service,
             assign_posix_number: args.attributes.posix,
             attributes: args.attributes.values(),
             password,

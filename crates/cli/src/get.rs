@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use clap::{Args, ValueEnum};
 use futures_util::{Stream, StreamExt as _};
-use quorid_api::{Account, Error, Read};
+use quorid_api::{Account, AccountKinds, Error, Read};
 use serde_json::json;
 
 use super::{
@@ -36,8 +36,10 @@ pub(crate) struct GetArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// The login names
+    /// The login names of persons
     Users,
+    /// The login names of services
+    Services,
     /// The UUIDs
     Uuids,
     /// Everything but the passwords' verifiers
@@ -49,13 +51,20 @@ enum What {
 pub(crate) async fn run(args: GetArgs, context: &Context) -> Result<(), Failure> {
     let read = args.read.read(context)?;
     let filter = args.filter.as_deref().unwrap_or_default();
-    let found = context.client.accounts_where(filter, read);
+    let kinds = match args.what {
+        What::Users => AccountKinds::Persons,
+        What::Services => AccountKinds::Services,
+        What::Uuids | What::All | What::Groups => AccountKinds::Unspecified,
+    };
+    let found = context.client.accounts_of(kinds, filter, read);
     match args.what {
         What::Groups if args.filter.is_some() => Err(Failure::usage(
             "--where is for accounts; groups are not searched",
         )),
         What::Groups => groups(read, context).await,
-        What::Users => fields(found, context, |account| account.login_name, "login_name").await,
+        What::Users | What::Services => {
+            fields(found, context, |account| account.login_name, "login_name").await
+        }
         What::Uuids => fields(found, context, |account| account.id, "id").await,
         What::All => records(found, context).await,
     }

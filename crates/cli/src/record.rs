@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use quorid_api::Account;
-use quorid_directory::{Attribute, Kind, LOGIN_NAME, REAL_NAME, Schema};
+use quorid_directory::{Attribute, LOGIN_NAME, REAL_NAME, Schema};
 use serde::Serialize;
 
 use super::{
@@ -25,10 +25,17 @@ pub(crate) const SERVERS_COLUMNS: [&str; 9] = [
     "etag",
 ];
 
+/// The column of the kind, which is empty for persons.
+pub(crate) const KIND: &str = "kind";
+/// The kind of most accounts.
+pub(crate) const PERSON: &str = "person";
+/// The kind of accounts of programs.
+pub(crate) const SERVICE: &str = "service";
+
 /// The attributes that an account may have; each is a column of an export.
 pub(crate) fn attributes(schema: &Schema) -> impl Iterator<Item = &Attribute> {
-    let of_persons = |attribute: &&Attribute| attribute.kinds.contains(&Kind::Person);
-    schema.rows().iter().filter(of_persons)
+    let of_accounts = |row: &&Attribute| row.kinds.iter().any(|kind| kind.is_account());
+    schema.rows().iter().filter(of_accounts)
 }
 
 /// An account's fields under the names of the API.
@@ -38,6 +45,9 @@ pub(crate) struct Record {
     real_name: String,
     /// The values of every other attribute that the account has.
     attributes: BTreeMap<String, Vec<String>>,
+    /// Of persons, nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    kind: String,
     id: String,
     create_time: String,
     create_address: String,
@@ -66,6 +76,10 @@ impl From<Account> for Record {
             login_name: account.login_name,
             real_name: account.real_name,
             attributes: by_name(account.attributes),
+            kind: match account.kind.as_str() {
+                PERSON => String::new(),
+                _ => account.kind,
+            },
             id: account.id,
             create_time: time(account.create_time),
             create_address: account.create_address,
@@ -97,7 +111,7 @@ impl Record {
     /// The names of the columns of an export.
     pub(crate) fn columns(schema: &Schema) -> Vec<&str> {
         let attributes = attributes(schema).map(|attribute| &*attribute.name);
-        attributes.chain(SERVERS_COLUMNS).collect()
+        attributes.chain([KIND]).chain(SERVERS_COLUMNS).collect()
     }
 
     /// The values of [`Self::columns`]. An attribute's values are lines of their field.
@@ -111,7 +125,8 @@ impl Record {
             }
         });
         let servers = [
-            self.id.as_str(),
+            self.kind.as_str(),
+            &self.id,
             &self.create_time,
             &self.create_address,
             &self.create_actor,
@@ -140,7 +155,11 @@ impl Record {
         let mut rows = Rows::default();
         rows.push("id", &self.id);
         rows.push("login name", &self.login_name);
-        rows.push("real name", &self.real_name);
+        if self.kind.is_empty() {
+            rows.push("real name", &self.real_name);
+        } else {
+            rows.push(KIND, &self.kind);
+        }
         rows.attributes(&self.attributes);
         rows.all("member of", self.groups.iter().flatten());
         rows.stamps([
@@ -245,6 +264,7 @@ pub(crate) mod tests {
             etag: "7".to_owned(),
             attributes: Vec::new(),
             groups: Vec::new(),
+            kind: "person".to_owned(),
         }
     }
 

@@ -95,7 +95,15 @@ pub enum Selector {
 }
 
 impl Selector {
-    /// The kind of objects that it names.
+    /// Whether objects of a kind can be named like this.
+    pub fn names(&self, kind: Kind) -> bool {
+        match self {
+            Self::Id(_) | Self::LoginName(_) => kind.is_account(),
+            Self::GroupId(_) | Self::GroupName(_) => kind == Kind::Group,
+        }
+    }
+
+    /// The kind of objects that it names; of accounts, persons.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Id(_) | Self::LoginName(_) => Kind::Person,
@@ -129,7 +137,7 @@ impl Selector {
             None => Err(Rejection::NotFound {
                 object: self.clone(),
             }),
-            Some(object) if object.kind == self.kind() => Ok(object),
+            Some(object) if self.names(object.kind) => Ok(object),
             Some(object) => Err(Rejection::WrongKind {
                 id: object.id,
                 expected: self.kind(),
@@ -222,10 +230,7 @@ impl Command {
                 verifier,
             } => {
                 hash.tag(1);
-                hash.tag(match kind {
-                    Kind::Person => 1,
-                    Kind::Group => 2,
-                });
+                hash.tag(kind.byte());
                 hash.edits(edits);
                 hash.tag(u8::from(verifier.is_some()));
             }

@@ -18,17 +18,40 @@ use crate::value::Value;
 pub enum Kind {
     /// Somebody who logs in.
     Person,
-    /// Persons and other groups under one name.
+    /// Accounts and other groups under one name.
     Group,
+    /// A program that logs in.
+    Service,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: &[Self] = &[Self::Person, Self::Group];
+    pub const ALL: &[Self] = &[Self::Person, Self::Group, Self::Service];
     /// The kinds of accounts.
-    pub const ACCOUNTS: &[Self] = &[Self::Person];
+    pub const ACCOUNTS: &[Self] = &[Self::Person, Self::Service];
+    /// The kind of persons.
+    pub const PERSONS: &[Self] = &[Self::Person];
     /// The kind of groups.
     pub const GROUPS: &[Self] = &[Self::Group];
+
+    /// Whether objects of this kind log in: all of them have names of one space.
+    pub fn is_account(self) -> bool {
+        Self::ACCOUNTS.contains(&self)
+    }
+
+    /// Its byte in keys and in what is hashed. A byte once used keeps its meaning.
+    pub fn byte(self) -> u8 {
+        match self {
+            Self::Person => 1,
+            Self::Group => 2,
+            Self::Service => 3,
+        }
+    }
+
+    /// The kind of a byte.
+    pub fn of_byte(byte: u8) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.byte() == byte)
+    }
 }
 
 impl fmt::Display for Kind {
@@ -36,6 +59,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Person => "account",
             Self::Group => "group",
+            Self::Service => "service account",
         })
     }
 }
@@ -248,7 +272,7 @@ impl Object {
 
     fn has_no_posix_name(&self) -> Option<(AttributeNumber, Violation)> {
         let attribute = match self.kind {
-            Kind::Person => LOGIN_NAME,
+            Kind::Person | Kind::Service => LOGIN_NAME,
             Kind::Group => GROUP_NAME,
         };
         let fits = self.values(POSIX_NUMBER).is_empty() || is_posix_name(self.text(attribute));

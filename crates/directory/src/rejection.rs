@@ -172,5 +172,6 @@ fn indefinite(kind: Kind) -> &'static str {
     match kind {
         Kind::Person => "an account",
         Kind::Group => "a group",
+        Kind::Service => "a service account",
     }
 }

@@ -17,6 +17,9 @@
 //! | members of a group | yes | of ordinary groups | | | |
 //! | change the cluster | yes | | | | |
 //!
+//! In the first and the last columns, an account is a person: services are made by user managers, and
+//! strangers do not change them.
+//!
 //! The login name of a privileged account is changed by operators only, although it is an attribute of
 //! the owner. What strangers may do in an open directory, the server's configuration adds: it is not in
 //! the state.
@@ -235,7 +238,7 @@ impl Asking {
         };
         let object = objects.object(&account)?;
         let is_as_checked = |object: &Object| {
-            object.kind == Kind::Person
+            object.kind.is_account()
                 && object.password_version == Some(password)
                 && object.may_log_in(now)
         };
@@ -267,12 +270,13 @@ impl Asking {
 
     fn level<O: Objects>(&self, objects: &O, target: &Object) -> Result<Level, O::Error> {
         let person = target.kind == Kind::Person;
+        let account = target.kind.is_account();
         let by_role = match self {
             Self::Operator => return Ok(Level::Operator),
             Self::Account(id, _) if *id == target.id => return Ok(Level::Owner),
             Self::Anyone if person && target.password_version.is_none() => Level::Owner,
             Self::Account(..) if self.has(Role::UserManager) => Level::Manager,
-            Self::Account(..) if person && self.has(Role::HelpDesk) => Level::Password,
+            Self::Account(..) if account && self.has(Role::HelpDesk) => Level::Password,
             Self::Anyone | Self::Account(..) => Level::Nothing,
         };
         if by_role > Level::Nothing && is_privileged(objects, target)? {
@@ -309,7 +313,7 @@ fn refused<O: Objects>(
     target: &Object,
     role: Role,
 ) -> Result<Refused<O::Error>, O::Error> {
-    let guarded = target.kind == Kind::Person && target.password_version.is_some();
+    let guarded = target.kind.is_account() && target.password_version.is_some();
     if *asking == Asking::Anyone && guarded {
         let account = target.id;
         return Ok(Refused::Rejected(Rejection::PasswordNeeded { account }));

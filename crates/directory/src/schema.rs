@@ -244,6 +244,7 @@ pub(crate) const EXPIRES: AttributeNumber = AttributeNumber(21);
 fn builtin_rows() -> Vec<Attribute> {
     vec![
         Attribute {
+            kinds: Kind::ACCOUNTS,
             required: true,
             unique: true,
             ..owners(1, "login_name", Syntax::LoginName)
@@ -258,6 +259,7 @@ fn builtin_rows() -> Vec<Attribute> {
             ..managers(4, "family_name", Syntax::Line { bytes_max: 128 })
         },
         Attribute {
+            kinds: Kind::ACCOUNTS,
             values_max: 16,
             unique: true,
             ..managers(5, "mail", Syntax::Mail)
@@ -282,6 +284,7 @@ fn builtin_rows() -> Vec<Attribute> {
         owners(10, "locale", Syntax::Language),
         owners(11, "zone", Syntax::Zone),
         Attribute {
+            kinds: Kind::ACCOUNTS,
             values_max: 64,
             ..owners(12, "ssh_public_key", Syntax::SshKey)
         },
@@ -301,12 +304,12 @@ fn builtin_rows() -> Vec<Attribute> {
             counted: true,
             ..operators(15, "posix_number", Syntax::PosixNumber)
         },
-        managers(16, "home", Syntax::Path),
-        managers(17, "shell", Syntax::Path),
-        managers(18, "gecos", Syntax::Gecos),
-        managers(19, "disabled", Syntax::Flag),
-        managers(20, "valid_from", Syntax::Time),
-        managers(21, "expires", Syntax::Time),
+        of_accounts(managers(16, "home", Syntax::Path)),
+        of_accounts(managers(17, "shell", Syntax::Path)),
+        of_accounts(managers(18, "gecos", Syntax::Gecos)),
+        of_accounts(managers(19, "disabled", Syntax::Flag)),
+        of_accounts(managers(20, "valid_from", Syntax::Time)),
+        of_accounts(managers(21, "expires", Syntax::Time)),
         Attribute {
             kinds: Kind::GROUPS,
             values_max: Role::ALL.len(),
@@ -326,7 +329,7 @@ fn owners(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
     Attribute {
         number: AttributeNumber(number),
         name: Cow::Borrowed(name),
-        kinds: Kind::ACCOUNTS,
+        kinds: Kind::PERSONS,
         required: false,
         syntax,
         values_max: 1,
@@ -343,6 +346,14 @@ fn managers(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
     Attribute {
         changed_by: ChangedBy::Manager,
         ..owners(number, name, syntax)
+    }
+}
+
+/// The same, of all accounts.
+fn of_accounts(row: Attribute) -> Attribute {
+    Attribute {
+        kinds: Kind::ACCOUNTS,
+        ..row
     }
 }
 
@@ -416,7 +427,16 @@ mod tests {
                 let changed_by = row.changed_by.as_str();
                 let unique = if row.unique { "yes" } else { "" };
                 let name = format!("`{}`", row.name);
-                let kinds: Vec<_> = row.kinds.iter().map(|kind| format!("{kind}s")).collect();
+                let accounts = match (
+                    row.kinds.contains(&Kind::Person),
+                    row.kinds.contains(&Kind::Service),
+                ) {
+                    (true, true) => Some("accounts"),
+                    (true, false) => Some("persons"),
+                    (false, _) => None,
+                };
+                let groups = row.kinds.contains(&Kind::Group).then_some("groups");
+                let kinds: Vec<_> = accounts.into_iter().chain(groups).collect();
                 let of = kinds.join(", ");
                 [name, of, values, unique.to_owned(), changed_by.to_owned()]
             })

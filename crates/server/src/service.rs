@@ -98,7 +98,7 @@ impl Service {
         caller: &Caller,
         new: AccountCreation,
     ) -> Result<Answer<Shown>, Error> {
-        let action = Action::Create(Kind::Person, &new.edits);
+        let action = Action::Create(new.kind, &new.edits);
         let what = "creating an account";
         let strangers = match self.access.strangers_write() {
             true => Strangers::May,
@@ -115,7 +115,7 @@ impl Service {
         };
         let operation = Operation::Create {
             id: self.new_object_id(),
-            kind: Kind::Person,
+            kind: new.kind,
             edits: new.edits,
             verifier,
         };
@@ -215,18 +215,22 @@ impl Service {
     }
 
     /// Up to `limit` accounts after the one of id `after`, and no more than an answer should hold: those
-    /// that the filter is for, if there is one. There may be fewer, and more behind them.
+    /// of these kinds that the filter is for, if there is one. There may be fewer, and more behind them.
     pub async fn list(
         &self,
         caller: &Caller,
         after: Option<ObjectId>,
         limit: usize,
+        kinds: &[Kind],
         filter: Option<&Filter>,
         consistency: Consistency,
     ) -> Result<Answer<AccountsPage>, Error> {
         let (view, sight) = self.reader(caller, consistency).await?;
         let revision = view.revision()?;
-        let fits = |object: &Object| filter.is_none_or(|filter| filter.fits(&sight.of(object)));
+        let fits = |object: &Object| {
+            let found = |filter: &Filter| filter.fits(&sight.of(object));
+            kinds.contains(&object.kind) && filter.is_none_or(found)
+        };
         let value = match filter.and_then(|filter| filter.unique_key(view.schema())) {
             Some(_) if after.is_some() => AccountsPage::default(),
             Some(key) => {
@@ -234,7 +238,7 @@ impl Service {
                     Some(id) => view.object(&id)?,
                     None => None,
                 };
-                let found = found.filter(|it| it.kind == Kind::Person && fits(it));
+                let found = found.filter(|it| it.kind.is_account() && fits(it));
                 AccountsPage {
                     accounts: found.map(|object| sight.show(object)).into_iter().collect(),
                     next: None,

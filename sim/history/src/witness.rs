@@ -58,7 +58,7 @@ pub fn check(
         let expected: Vec<Shown> = {
             let objects = replay.model.objects().values();
             objects
-                .filter(|it| it.kind == Kind::Person)
+                .filter(|it| it.kind.is_account())
                 .map(shown)
                 .collect()
         };
@@ -106,7 +106,7 @@ fn shown(account: &Object) -> Shown {
     Shown {
         id: account.id.to_string(),
         login_name: match account.kind {
-            Kind::Person => account.login_name().to_owned(),
+            Kind::Person | Kind::Service => account.login_name().to_owned(),
             Kind::Group => account.group_name().to_owned(),
         },
         real_name: account.text(REAL_NAME).to_owned(),

@@ -96,7 +96,10 @@ impl Commands {
             },
             0..=4 => Operation::Create {
                 id: random_id(&mut self.chance),
-                kind: Kind::Person,
+                kind: match self.chance.percent(20) {
+                    true => Kind::Service,
+                    false => Kind::Person,
+                },
                 edits: vec![
                     Edit::login_name(&self.login_name()),
                     Edit::real_name(&self.real_name()),

@@ -2,7 +2,7 @@
 
 use quorid_directory::{Attribute, LOGIN_NAME, Schema};
 
-use crate::record::{SERVERS_COLUMNS, attributes};
+use crate::record::{KIND, SERVERS_COLUMNS, attributes};
 
 /// What an import does with the text of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +15,13 @@ pub(super) enum Field {
     PasswordHash,
     /// The id, by which an update finds the account.
     Id,
+    /// Whether the account is a person's or a service's.
+    Kind,
 }
 
 impl Field {
     /// The fields that are no attributes.
-    const OTHERS: [Self; 3] = [Self::Password, Self::PasswordHash, Self::Id];
+    const OTHERS: [Self; 4] = [Self::Password, Self::PasswordHash, Self::Id, Self::Kind];
 
     /// All that can be imported, in the order of an export.
     fn all(schema: &'static Schema) -> impl Iterator<Item = Self> {
@@ -32,13 +34,14 @@ impl Field {
             Self::Password => "password",
             Self::PasswordHash => "password_hash",
             Self::Id => "id",
+            Self::Kind => KIND,
         }
     }
 
     pub(super) fn is_single(self) -> bool {
         match self {
             Self::Attribute(attribute) => attribute.values_max == 1,
-            Self::Password | Self::PasswordHash | Self::Id => true,
+            Self::Password | Self::PasswordHash | Self::Id | Self::Kind => true,
         }
     }
 

@@ -7,6 +7,8 @@ use quorid_api::{
 };
 use quorid_directory::{Schema, Syntax};
 
+use crate::record::SERVICE;
+
 use super::lines::{NewLine, POSIX_NUMBER_NAME};
 
 /// What is to be changed of an account, so that it has what its line says.
@@ -76,7 +78,9 @@ impl Difference {
 /// Whether the account has the names and the attributes that a line gives a new account.
 pub(super) fn is_as_new(schema: &Schema, account: &Account, line: &NewLine) -> bool {
     let real_name = line.new_real_name();
-    real_name.is_some_and(|name| is_real_name(account, &name))
+    let same_kind = line.service == (account.kind == SERVICE);
+    same_kind
+        && real_name.is_some_and(|name| is_real_name(account, &name))
         && line
             .attributes
             .iter()
@@ -90,6 +94,9 @@ fn has_posix_number(account: &Account) -> bool {
 }
 
 fn is_real_name(account: &Account, name: &str) -> bool {
+    if name.is_empty() {
+        return account.real_name.is_empty();
+    }
     is(Syntax::RealName, name, &account.real_name)
 }
 

@@ -20,7 +20,10 @@ use super::{
     importer::Done,
     lines::{BadLine, NewLine, POSIX_NUMBER_NAME},
 };
-use crate::errors::{Cause, Failure};
+use crate::{
+    errors::{Cause, Failure},
+    record::SERVICE,
+};
 
 /// What would be done for a line.
 #[derive(Debug)]
@@ -205,6 +208,7 @@ fn object(
             ("login_name", &account.login_name),
             ("real_name", &account.real_name),
         ];
+        let names = names.into_iter().filter(|(_, value)| !value.is_empty());
         let names = names.map(|(name, value)| Attribute {
             name: name.to_owned(),
             values: vec![value.clone()],
@@ -212,7 +216,7 @@ fn object(
         // What a newer server knows is not for this program to judge.
         let known = account.attributes.iter();
         let known = known.filter(|it| schema.by_name(&it.name).is_ok()).cloned();
-        names.into_iter().chain(known)
+        names.chain(known)
     });
     let one = |name: &str, value: String| Attribute {
         name: name.to_owned(),
@@ -222,6 +226,12 @@ fn object(
         Some(_) => line.real_name.clone(),
         None => Some(line.new_real_name().unwrap_or_default()),
     };
+    let kind = match account {
+        Some(account) if account.kind == SERVICE => Kind::Service,
+        None if line.service => Kind::Service,
+        Some(_) | None => Kind::Person,
+    };
+    let real_name = real_name.filter(|name| kind == Kind::Person || !name.is_empty());
     let given = [
         Some(one("login_name", line.login_name.clone())),
         real_name.map(|name| one("real_name", name)),
@@ -264,7 +274,7 @@ fn object(
     };
     Ok(Object {
         id: ObjectId::new(Uuid::nil()),
-        kind: Kind::Person,
+        kind,
         created: stamp.clone(),
         changed: stamp,
         version: Revision(0),

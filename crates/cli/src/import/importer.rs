@@ -209,6 +209,7 @@ fn new_account(line: &NewLine) -> NewAccount {
     NewAccount {
         login_name: line.login_name.clone(),
         real_name: line.new_real_name().unwrap_or_default(),
+        service: line.service,
         attributes: line.attributes.clone(),
         assign_posix_number: line.assign_posix_number,
         password: line.password.clone().map(Password::from),

@@ -15,7 +15,11 @@ use super::{
     csv_reader::{CsvError, CsvReader, CsvRecord},
     json,
 };
-use crate::{errors::Cause, reverse_lookup::parse_uuid};
+use crate::{
+    errors::Cause,
+    record::{PERSON, SERVICE},
+    reverse_lookup::parse_uuid,
+};
 
 /// Longest line of JSON, bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -42,6 +46,8 @@ pub(super) struct NewLine {
     /// Empty where the line gives none.
     pub(super) login_name: String,
     pub(super) real_name: Option<String>,
+    /// Whether it is the account of a program.
+    pub(super) service: bool,
     pub(super) attributes: Vec<Attribute>,
     /// Whether the account gets the directory's next number for POSIX systems, if it has none.
     pub(super) assign_posix_number: bool,
@@ -107,6 +113,14 @@ impl NewLine {
                     return twice();
                 }
             }
+            Field::Kind => {
+                let kind = single(values)?;
+                self.service = match kind.trim() {
+                    PERSON => false,
+                    SERVICE => true,
+                    _ => return Err(format!("`{kind}` is no kind; give {PERSON} or {SERVICE}")),
+                };
+            }
             Field::PasswordHash => {
                 let hash = single(values)?.trim().to_owned();
                 if self.password_hash.replace(hash).is_some() {
@@ -128,6 +142,9 @@ impl NewLine {
             let attribute = self.attributes.iter().find(|it| it.name == name)?;
             attribute.values.first().map(|value| value.trim())
         };
+        if self.service {
+            return self.real_name.clone().or(Some(String::new()));
+        }
         let parts = [of("given_name"), of("family_name")];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         let made = (!parts.is_empty()).then(|| parts.join(" "));

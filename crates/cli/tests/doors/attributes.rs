@@ -139,6 +139,78 @@ fn export(directory: &Directory, file: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_an_account_without_what_only_persons_have() {
+    let directory = Directory::start().await;
+    let password = directory.written("password", "open sesame");
+    directory.succeed(&["create", "ana", "Ana"]);
+    let words = [
+        "create",
+        "gitea",
+        "--service",
+        "--set",
+        "description=Code",
+        "--posix",
+    ];
+    directory.succeed(&[&words[..], &["--password-file", &password]].concat());
+    let gitea = directory.lookup("gitea");
+    assert_eq!(
+        (&gitea["kind"], &gitea["real_name"]),
+        (&Value::from("service"), &Value::from(""))
+    );
+    assert_eq!(directory.lookup("ana")["kind"], Value::Null);
+    assert!(directory.succeed(&["lookup", "gitea"]).contains("service"));
+    for (what, expected) in [("users", "ana\n"), ("services", "gitea\n")] {
+        assert_eq!(directory.succeed(&["get", what]), expected);
+    }
+    assert_eq!(directory.succeed(&["get", "uuids"]).lines().count(), 2);
+    let found = directory.succeed(&["get", "users", "--where", "login_name=gitea"]);
+    assert_eq!(found, "");
+    directory.succeed(&["check-password", "gitea", "--password-file", &password]);
+    directory.succeed(&["group", "create", "bots"]);
+    directory.succeed(&["group", "add", "bots", "gitea", "ana"]);
+    let shown = directory.succeed(&["group", "show", "bots", "--output", "json"]);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    let names = shown["members"].as_array().expect("members").iter();
+    let names: Vec<_> = names.map(|it| it["login_name"].as_str()).collect();
+    assert_eq!(names, [Some("ana"), Some("gitea")]);
+
+    for (words, reason) in [
+        (&["create", "Gitea", "Gi Tea"][..], "LOGIN_NAME_TAKEN"),
+        (&["create", "ana", "--service"], "LOGIN_NAME_TAKEN"),
+        (
+            &["modify", "gitea", "--set", "title=Boss"],
+            "SCHEMA_VIOLATION",
+        ),
+        (
+            &["modify", "gitea", "--set", "real_name=Gi Tea"],
+            "SCHEMA_VIOLATION",
+        ),
+    ] {
+        assert_eq!(directory.refuse(words).1, reason, "{words:?}");
+    }
+    assert_eq!(directory.lookup("gitea")["etag"], gitea["etag"]);
+
+    for format in ["csv", "jsonl"] {
+        let file = directory.file(&format!("services.{format}"));
+        export(&directory, &file);
+        let file = file.to_string_lossy();
+        let again = directory.run(&["import", &file]);
+        assert!(
+            again.status.success(),
+            "{}",
+            String::from_utf8_lossy(&again.stderr)
+        );
+        directory.succeed(&["delete", "gitea"]);
+        directory.succeed(&["import", &file, "--dry-run"]);
+        directory.succeed(&["import", &file]);
+        let after = directory.lookup("gitea");
+        for key in ["kind", "attributes", "login_name", "real_name"] {
+            assert_eq!(after[key], gitea[key], "{key} in {format}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn groups_have_attributes_of_the_site_and_files_of_groups_too() {
     let directory = Directory::start().await;
     let schema = with_attributes_of_site(&directory);

@@ -233,11 +233,8 @@ fn who_is_disabled_or_outside_of_its_time_proves_nothing() {
 #[test]
 fn the_attributes_of_an_object_are_bounded_together() {
     let mut log = ana_and_ben();
-    let key = |length: usize| {
-        let number = number("description");
-        Edit::set(number, Value::Text("x".repeat(length)))
-    };
-    log.run(by_operator("ana", vec![key(4_000)]))
+    let described = Edit::set(number("description"), Value::Text("x".repeat(4_000)));
+    log.run(by_operator("ana", vec![described]))
         .expect("changed");
     let before = log.directory.objects().clone();
     let keys = (0..9).map(|n| Value::Text(format!("{n}{}", "x".repeat(8_000))));

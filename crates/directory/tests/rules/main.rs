@@ -9,6 +9,7 @@ mod numbers;
 mod requests;
 mod rights;
 mod samples;
+mod services;
 mod settings;
 mod site_attributes;
 mod support;

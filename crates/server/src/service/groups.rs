@@ -192,7 +192,7 @@ impl Service {
                     kind: object.kind,
                     id: object.id,
                     name: match object.kind {
-                        Kind::Person => object.login_name(),
+                        Kind::Person | Kind::Service => object.login_name(),
                         Kind::Group => object.group_name(),
                     }
                     .to_owned(),

@@ -1,7 +1,7 @@
 //! What the use cases are asked, and what they answer.
 
 use quorid_directory::{
-    ClientAddress, Edit, LoginName, Object, ObjectId, OperatorName, Password, PasswordAction,
+    ClientAddress, Edit, Kind, LoginName, Object, ObjectId, OperatorName, Password, PasswordAction,
     RequestId, Revision, Schema, Selector, Verifier,
 };
 
@@ -48,6 +48,8 @@ pub struct Answer<T> {
 /// An account to be made.
 #[derive(Debug)]
 pub struct AccountCreation {
+    /// A person or a service.
+    pub kind: Kind,
     /// Its attributes.
     pub edits: Vec<Edit>,
     /// None: an account without a password, unless there is a hash.

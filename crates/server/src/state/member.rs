@@ -3,9 +3,12 @@
 use quorid_directory::{Kind, Membership, ObjectId};
 use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
 
-use super::{field::sixteen, object};
+use super::{
+    field::{missing, sixteen},
+    object,
+};
 
-/// Group id (16 bytes), kind of the member (1 byte, as in `Kind` of `proto/state.proto`), id of the
+/// Group id (16 bytes), kind of the member (1 byte, see `Kind::byte`), id of the
 /// member (16 bytes), to nothing.
 pub(super) const TABLE: Table = Table {
     number: 7,
@@ -164,18 +167,11 @@ fn row_key(membership: &Membership) -> Vec<u8> {
 
 /// Before all members of the kind.
 fn start_of(group: &ObjectId, kind: Kind) -> Vec<u8> {
-    [group.as_bytes().as_slice(), &[kind_byte(kind)]].concat()
+    [group.as_bytes().as_slice(), &[kind.byte()]].concat()
 }
 
 fn group_of_key(membership: &Membership) -> Vec<u8> {
     [*membership.member.as_bytes(), *membership.group.as_bytes()].concat()
-}
-
-fn kind_byte(kind: Kind) -> u8 {
-    match kind {
-        Kind::Person => 1,
-        Kind::Group => 2,
-    }
 }
 
 fn membership(key: &[u8]) -> Result<Membership, Fault> {
@@ -183,7 +179,7 @@ fn membership(key: &[u8]) -> Result<Membership, Fault> {
     let (kind, member) = rest.split_first().unwrap_or((&0, &[]));
     Ok(Membership {
         group: ObjectId::from_bytes(sixteen(group, "group id")?),
-        kind: object::kind(i32::from(*kind))?,
+        kind: Kind::of_byte(*kind).ok_or_else(|| missing("kind of a member"))?,
         member: ObjectId::from_bytes(sixteen(member, "member id")?),
     })
 }

@@ -242,6 +242,7 @@ pub(super) fn kind_message(kind: Kind) -> proto::Kind {
     match kind {
         Kind::Person => proto::Kind::Person,
         Kind::Group => proto::Kind::Group,
+        Kind::Service => proto::Kind::Service,
     }
 }
 
@@ -249,6 +250,7 @@ pub(super) fn kind(number: i32) -> Result<Kind, Fault> {
     match proto::Kind::try_from(number).or_fault("reading a stored kind of object")? {
         proto::Kind::Person => Ok(Kind::Person),
         proto::Kind::Group => Ok(Kind::Group),
+        proto::Kind::Service => Ok(Kind::Service),
         proto::Kind::Unspecified => Err(missing("object.kind")),
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use quorid_directory::{
-    GROUP_NAME, IndexKey, Kind, Membership, Object, ObjectId, Objects, Outcome, Rejection,
-    RequestId, Revision, Schema, Selector, Setting, UniqueKey, Verifier, all_groups_of,
+    GROUP_NAME, IndexKey, Membership, Object, ObjectId, Objects, Outcome, Rejection, RequestId,
+    Revision, Schema, Selector, Setting, UniqueKey, Verifier, all_groups_of,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
@@ -75,7 +75,7 @@ impl ReadView {
         stretch: Stretch,
         fits: impl Fn(&Object) -> bool,
     ) -> Result<(Vec<Object>, Option<ObjectId>), Fault> {
-        let is_account = |object: &Object| object.kind == Kind::Person;
+        let is_account = |object: &Object| object.kind.is_account();
         object::list(&*self.rows, after, stretch, |object| {
             is_account(object) && fits(object)
         })
@@ -90,7 +90,7 @@ impl ReadView {
         fits: impl Fn(&Object) -> bool,
     ) -> Result<(Vec<Object>, Option<ObjectId>), Fault> {
         object::list_by_index(&*self.rows, key, after, stretch, |object| {
-            object.kind == Kind::Person && fits(object)
+            object.kind.is_account() && fits(object)
         })
     }
 

@@ -106,6 +106,7 @@ async fn bad_pages_are_refused() {
     let server = TestServer::start(Access::Open).await;
     let mut client = accounts(&server.stranger().await);
     let list = |page_size, page_token: &str| ListAccountsRequest {
+        kinds: 0,
         page_size,
         page_token: page_token.to_owned(),
         read: None,

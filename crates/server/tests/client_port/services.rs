@@ -95,6 +95,7 @@ async fn accounts_are_listed_in_pages() {
     let mut page_token = String::new();
     loop {
         let request = ListAccountsRequest {
+            kinds: 0,
             page_size: 2,
             page_token,
             read: None,

@@ -14,7 +14,7 @@ pub(super) fn reason(rejection: &Rejection) -> Reason {
         Rejection::AttributeExists { .. } => Reason::AttributeExists,
         Rejection::NotPermitted { .. } => Reason::NotPermitted,
         Rejection::NotFound { object } => match object.kind() {
-            Kind::Person => Reason::AccountNotFound,
+            Kind::Person | Kind::Service => Reason::AccountNotFound,
             Kind::Group => Reason::GroupNotFound,
         },
         Rejection::WrongKind { .. } => Reason::WrongKind,

@@ -44,6 +44,7 @@ impl Accounts for AccountsApi {
         let size = convert::page_size(request.page_size)?;
         let after = convert::accounts_start(&request.page_token)?;
         let consistency = convert::consistency(request.read)?;
+        let kinds = convert::kinds(request.kinds)?;
         let service = &self.0.service;
         let filter = match convert::filter(&service.schema(), &request.filter) {
             Err(Invalid::Filter(InvalidFilter::Attribute(_))) => {
@@ -53,7 +54,7 @@ impl Accounts for AccountsApi {
             read => read?,
         };
         let page = service
-            .list(&caller, after, size, filter.as_ref(), consistency)
+            .list(&caller, after, size, kinds, filter.as_ref(), consistency)
             .await?;
         let next = page.value.next.map(convert::accounts_token);
         let response = ListAccountsResponse {

@@ -9,8 +9,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use prost_types::{FieldMask, Timestamp};
 use quorid_api::proto;
 use quorid_directory::{
-    Attribute, Edit, EditAction, Filter, GROUP_NAME, InvalidValue, LOGIN_NAME, LoginName, Password,
-    REAL_NAME, RequestId, Revision, Schema, Selector, Stamp, Time, Value, Verifier,
+    Attribute, Edit, EditAction, Filter, GROUP_NAME, InvalidValue, Kind, LOGIN_NAME, LoginName,
+    Password, REAL_NAME, RequestId, Revision, Schema, Selector, Stamp, Time, Value, Verifier,
 };
 use zeroize::Zeroizing;
 
@@ -31,19 +31,47 @@ use crate::{
     },
 };
 
+/// The words for the kinds of accounts.
+const PERSON: &str = "person";
+const SERVICE: &str = "service";
+
+/// The kinds of accounts that a list is of.
+pub(super) fn kinds(asked: i32) -> Result<&'static [Kind], Invalid> {
+    use proto::AccountKinds as Kinds;
+    match Kinds::try_from(asked) {
+        Ok(Kinds::Unspecified) => Ok(Kind::ACCOUNTS),
+        Ok(Kinds::Persons) => Ok(Kind::PERSONS),
+        Ok(Kinds::Services) => Ok(&[Kind::Service]),
+        Err(_) => Err(Invalid::Message(format!(
+            "kinds is {asked}; use ACCOUNT_KINDS_PERSONS (1), ACCOUNT_KINDS_SERVICES (2), or leave it out"
+        ))),
+    }
+}
+
 /// The account that is to be made.
 pub(super) fn new_account(
     schema: &Schema,
     mut request: proto::CreateAccountRequest,
 ) -> Result<AccountCreation, Invalid> {
     let asked = request.account.unwrap_or_default();
-    let names = [
-        set(schema, "login_name", &asked.login_name)?,
-        set(schema, "real_name", &asked.real_name)?,
-    ];
+    let kind = match asked.kind.as_str() {
+        "" | PERSON => Kind::Person,
+        SERVICE => Kind::Service,
+        other => {
+            let kind = shown(other);
+            return Err(Invalid::Message(format!(
+                "account.kind is `{kind}`; use {PERSON} or {SERVICE}"
+            )));
+        }
+    };
+    let mut names = vec![set(schema, "login_name", &asked.login_name)?];
+    if kind == Kind::Person || !asked.real_name.is_empty() {
+        names.push(set(schema, "real_name", &asked.real_name)?);
+    }
     Ok(AccountCreation {
+        kind,
         edits: [
-            names.to_vec(),
+            names,
             given(schema, &asked.attributes)?,
             assigned(request.assign_posix_number),
         ]
@@ -397,6 +425,11 @@ pub(super) fn account(shown: &Shown) -> proto::Account {
         etag: etag(account.version),
         attributes: other_attributes(shown),
         groups: Vec::new(),
+        kind: match account.kind {
+            Kind::Service => SERVICE,
+            Kind::Person | Kind::Group => PERSON,
+        }
+        .to_owned(),
     }
 }
 

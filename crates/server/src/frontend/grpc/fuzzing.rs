@@ -272,6 +272,7 @@ fn reads_of_accounts() -> [Vec<u8>; 4] {
         seed(0, &request)
     };
     let list = ListAccountsRequest {
+        kinds: 1,
         page_size: 100,
         page_token: convert::accounts_token(ID.parse().expect("an id")),
         filter: "department=\"a \\\"b\"\" and not (title=head* or mail=ana@example.org)".to_owned(),

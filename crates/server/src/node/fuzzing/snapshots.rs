@@ -171,7 +171,7 @@ fn install(store: &Arc<State>, snapshot: Snapshot) {
     send_on(store);
 
     let ids = accounts_and_groups().map(|object| match object.kind {
-        Kind::Person => Selector::Id(object.id),
+        Kind::Person | Kind::Service => Selector::Id(object.id),
         Kind::Group => Selector::GroupId(object.id),
     });
     let names = ["ana", "ben"].map(|name| Selector::LoginName(login_name(name)));

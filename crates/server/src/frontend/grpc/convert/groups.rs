@@ -106,7 +106,7 @@ pub(crate) fn group(shown: &Shown) -> proto::Group {
 /// A member of a group as clients see it.
 pub(crate) fn member(member: &Member) -> proto::Member {
     let (list, login_name, group_name) = match member.kind {
-        Kind::Person => ("accounts", member.name.clone(), String::new()),
+        Kind::Person | Kind::Service => ("accounts", member.name.clone(), String::new()),
         Kind::Group => ("groups", String::new(), member.name.clone()),
     };
     proto::Member {

@@ -52,23 +52,17 @@ pub(crate) fn groups_start(token: &str) -> Result<Option<UniqueKey>, Invalid> {
 
 /// Where the page after this member begins.
 pub(crate) fn members_token(kind: Kind, id: ObjectId) -> String {
-    let kind = match kind {
-        Kind::Person => 1,
-        Kind::Group => 2,
-    };
-    page_token(OF_MEMBERS, &[&[kind], &id.as_bytes()[..]].concat())
+    page_token(OF_MEMBERS, &[&[kind.byte()], &id.as_bytes()[..]].concat())
 }
 
 /// The member that the page comes after; none for the first page.
 pub(crate) fn members_start(token: &str) -> Result<Option<(Kind, ObjectId)>, Invalid> {
     page_start(OF_MEMBERS, token, |member| {
         let (kind, id) = member.split_first()?;
-        let kind = match kind {
-            1 => Kind::Person,
-            2 => Kind::Group,
-            _ => return None,
-        };
-        Some((kind, ObjectId::from_bytes(id.try_into().ok()?)))
+        Some((
+            Kind::of_byte(*kind)?,
+            ObjectId::from_bytes(id.try_into().ok()?),
+        ))
     })
 }
 

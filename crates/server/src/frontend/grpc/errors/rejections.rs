@@ -24,7 +24,7 @@ fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
         Rejection::AttributeExists { .. } => (Code::AlreadyExists, Reason::AttributeExists),
         Rejection::NotPermitted { .. } => (Code::PermissionDenied, Reason::NotPermitted),
         Rejection::NotFound { object } => match object.kind() {
-            Kind::Person => (Code::NotFound, Reason::AccountNotFound),
+            Kind::Person | Kind::Service => (Code::NotFound, Reason::AccountNotFound),
             Kind::Group => (Code::NotFound, Reason::GroupNotFound),
         },
         Rejection::WrongKind { .. } => (Code::InvalidArgument, Reason::WrongKind),
@@ -73,7 +73,7 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
         }
         Rejection::NotFound { object } => {
             let key = match object.kind() {
-                Kind::Person => "account",
+                Kind::Person | Kind::Service => "account",
                 Kind::Group => "group",
             };
             vec![(key, object.to_string())]
@@ -117,7 +117,7 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
 /// The key of an id.
 fn id_of(kind: Kind) -> &'static str {
     match kind {
-        Kind::Person => "account_id",
+        Kind::Person | Kind::Service => "account_id",
         Kind::Group => "group_id",
     }
 }
