@@ -3,6 +3,7 @@
 
 use prost::{DecodeError, Message as _};
 use quorid_api::{Account, ClusterView, ServerStatus, fuzzing as client};
+use quorid_directory::Schema;
 use quorid_lab::terminal::acts_on_terminals;
 use quorid_server::fuzzing::{seed, sequence};
 use serde::Serialize;
@@ -63,7 +64,7 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<(), DecodeError> {
                 .fold(text, |text, style| text.replace(style, ""));
             assert_harmless(&plain);
             assert_harmless(&json(&record));
-            csv_line(&record.values());
+            csv_line(&record.values(Schema::builtin()));
             json_line(&record).expect("JSON has every text");
         }
     }
@@ -133,6 +134,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
             values: vec!["ana@example.org".to_owned(), "a\u{1b}".to_owned()],
         }],
         groups: vec!["staff".to_owned(), "a\u{1b}".to_owned()],
+        kind: "service\u{1b}".to_owned(),
     };
     seeds.push(seed(3, &account));
     seeds

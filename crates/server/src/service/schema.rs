@@ -57,7 +57,7 @@ impl Service {
         }
         let schema = self.schema();
         let row = schema.by_name(&name).map_err(|_| unknown())?;
-        info!(attribute = %name, number = row.number.0, %actor, "attribute added");
+        info!(event = "attribute_added", attribute = %name, number = row.number.0, by = %actor, "attribute added");
         Ok(Answer {
             value: row.clone(),
             revision,
