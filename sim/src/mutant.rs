@@ -38,6 +38,7 @@ pub(crate) enum Mutant {
     NumberGivenTwice,
     EditSkippedByFollower,
     DisabledLogsIn,
+    FieldIgnored,
 }
 
 /// Those that can be planted where there is only storage.
@@ -90,6 +91,7 @@ impl Mutant {
             Self::NumberGivenTwice => Some(PlantedBug::NumberGivenTwice),
             Self::EditSkippedByFollower => Some(PlantedBug::EditSkippedByFollower),
             Self::DisabledLogsIn => Some(PlantedBug::DisabledLogsIn),
+            Self::FieldIgnored => Some(PlantedBug::FieldIgnored),
         }
     }
 
@@ -114,7 +116,8 @@ impl Mutant {
             | Self::CommandAppliedTwice
             | Self::NumberGivenTwice
             | Self::EditSkippedByFollower
-            | Self::DisabledLogsIn => None,
+            | Self::DisabledLogsIn
+            | Self::FieldIgnored => None,
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::{
     client::request_id,
     proto::{
         AddServerRequest, ChangeSettingsRequest, ClusterView, GetClusterRequest, GetServerRequest,
-        GetSettingsRequest, RemoveServerRequest, ReplaceServerRequest, Server, ServerStatus,
-        Setting, SettingChange, TransferLeadershipRequest,
+        GetSettingsRequest, RaiseLevelRequest, RemoveServerRequest, ReplaceServerRequest, Server,
+        ServerStatus, Setting, SettingChange, TransferLeadershipRequest,
     },
     rpc::Rpc,
 };
@@ -160,6 +160,17 @@ impl Client {
             request_id: request_id(None),
         };
         Ok(self.write(request).await?.settings)
+    }
+
+    /// Raises the feature level of the directory, which all its servers have to support; None: to the highest
+    /// one that they all do. Returns the level that it is at.
+    pub async fn raise_level(&self, to: Option<u32>) -> Result<u32, Error> {
+        let request = RaiseLevelRequest {
+            level: to.unwrap_or_default(),
+        };
+        let plan = self.patient(Target::Leader, true);
+        let answer = self.call(&plan, request, &mut Trail::default()).await?;
+        Ok(answer.level)
     }
 
     /// A change of members. Where a try got no answer and the next one is refused, the

@@ -57,6 +57,10 @@ reasons! {
     GroupCycle = "GROUP_CYCLE",
     /// There would be more of something than is allowed.
     LimitExceeded = "LIMIT_EXCEEDED",
+    /// The directory is not at the feature level that this needs.
+    FeatureLevel = "FEATURE_LEVEL",
+    /// The feature level is never lowered.
+    LevelTooLow = "LEVEL_TOO_LOW",
     /// The account or group was changed since it was read.
     EtagMismatch = "ETAG_MISMATCH",
     /// Reading needs a login or an operator's certificate.
@@ -141,6 +145,8 @@ reasons! {
     ServerExists = "SERVER_EXISTS",
     /// The new server cannot be added; the message says why.
     ServerNotReady = "SERVER_NOT_READY",
+    /// A server does not support the feature level, or does not answer.
+    LevelNotSupported = "LEVEL_NOT_SUPPORTED",
     /// The server's disk failed, or the server has a bug.
     Fault = "FAULT",
 }

@@ -65,4 +65,5 @@ rpcs! {
     Cluster.transfer_leadership(TransferLeadershipRequest) -> proto::ClusterView;
     Cluster.get_settings(GetSettingsRequest) -> proto::Settings;
     Cluster.change_settings(ChangeSettingsRequest) -> proto::Settings;
+    Cluster.raise_level(RaiseLevelRequest) -> proto::RaiseLevelResponse;
 }

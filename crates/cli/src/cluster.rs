@@ -2,6 +2,7 @@
 
 mod digest;
 mod leader;
+pub(super) mod level;
 pub(super) mod members;
 mod settings;
 pub(super) mod status;
@@ -34,6 +35,9 @@ pub(crate) enum ClusterCommand {
     /// Shows and changes settings that all servers go by
     #[command(after_help = settings::EXAMPLES)]
     Settings(ClientCommand<settings::SettingsArgs>),
+    /// Lets changes use what all servers support by now
+    #[command(after_help = level::EXAMPLES)]
+    RaiseLevel(ClientCommand<level::RaiseLevelArgs>),
 }
 
 /// The same without its client options.
@@ -46,6 +50,7 @@ pub(crate) enum ClusterTask {
     Replace(members::ReplaceArgs),
     Transfer(members::TransferArgs),
     Settings(settings::SettingsArgs),
+    RaiseLevel(level::RaiseLevelArgs),
 }
 
 impl ClusterCommand {
@@ -58,6 +63,7 @@ impl ClusterCommand {
             Self::Replace(command) => (ClusterTask::Replace(command.args), command.options),
             Self::Transfer(command) => (ClusterTask::Transfer(command.args), command.options),
             Self::Settings(command) => (ClusterTask::Settings(command.args), command.options),
+            Self::RaiseLevel(command) => (ClusterTask::RaiseLevel(command.args), command.options),
         }
     }
 }
@@ -71,5 +77,6 @@ pub(crate) async fn run(task: ClusterTask, context: &Context) -> Result<(), Fail
         ClusterTask::Replace(args) => members::replace(args, context).await,
         ClusterTask::Transfer(args) => members::transfer(args, context).await,
         ClusterTask::Settings(args) => settings::run(args, context).await,
+        ClusterTask::RaiseLevel(args) => level::run(args, context).await,
     }
 }

@@ -76,6 +76,8 @@ fn mission_s_commands_are_understood() {
         "export --out x.csv",
         "cluster leader --watch",
         "cluster status --digest",
+        "cluster raise-level",
+        "cluster raise-level 2",
         "cert ca --out certs",
         "cert server s1 --host a --host 127.0.0.1",
         "bench mixed --clients 64 --seconds 10",
@@ -111,6 +113,7 @@ fn wrong_command_lines_are_refused() {
         "demo --tour --servers 5",
         "demo --samples samples/accounts.csv",
         "cluster add s4",
+        "cluster raise-level 0",
         "cluster add s4 --client-address nonsense --peer-address a:1",
     ] {
         let words = ["quorid"].into_iter().chain(line.split_whitespace());

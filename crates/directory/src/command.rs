@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::definition::{Definition, Properties};
 use crate::edit::{Edit, EditAction};
 use crate::id::{ObjectId, RequestId};
+use crate::level::Level;
 use crate::model::{Actor, ClientAddress, OperatorName, Revision, Time, Verifier};
 use crate::name::{GroupName, LoginName};
 use crate::object::{Kind, Object, UniqueKey};
@@ -78,6 +79,11 @@ pub enum Operation {
     DefineAttribute {
         /// All of it but its number.
         definition: Definition,
+    },
+    /// Commands may use the features of this level from now on.
+    RaiseLevel {
+        /// Not below the one that the directory is at.
+        to: Level,
     },
 }
 
@@ -286,6 +292,10 @@ impl Command {
             Operation::DefineAttribute { definition } => {
                 hash.tag(5);
                 hash.properties(&definition.properties());
+            }
+            Operation::RaiseLevel { to } => {
+                hash.tag(12);
+                hash.0.update(to.0.to_be_bytes());
             }
         }
         hash.finish()

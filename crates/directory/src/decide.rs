@@ -1,9 +1,10 @@
 //! The rules of requests: each is executed once, and its outcome kept for a while.
 
-use crate::command::{Command, Operation};
+use crate::command::{Command, Fingerprint, Operation};
 use crate::event::{Event, Outcome};
 use crate::execute::{Refused, execute};
 use crate::id::RequestId;
+use crate::level::Level;
 use crate::model::{Revision, Stamp, Time};
 use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
@@ -62,13 +63,12 @@ pub fn decide_with<V: View>(
     revision: Revision,
     command: &Command,
 ) -> Result<Decision, V::Error> {
-    let fingerprint = command.fingerprint();
-    let clock = view.clock()?;
-    let now = clock.max(command.time);
-    let mut events = Vec::new();
-    if now > clock {
-        events.push(Event::ClockAdvanced { now });
+    let needed = command.level();
+    if needed > view.level()? && !is_planted(PlantedBug::FieldIgnored) {
+        return decide_beyond(view, revision, command.time, needed);
     }
+    let fingerprint = command.fingerprint();
+    let (now, mut events) = advance_clock(view, command.time)?;
     let answer = |result| Outcome {
         fingerprint,
         revision,
@@ -114,7 +114,7 @@ pub fn decide_with<V: View>(
         Err(Refused::Unreadable(error)) => return Err(error),
         // Who asks isn't part of what is asked for: the same request may come again from somebody who
         // may, or with the right password.
-        Err(Refused::Rejected(rejection)) if rejection.concerns_principal() => {
+        Err(Refused::Rejected(rejection)) if rejection.may_pass() => {
             let outcome = answer(Err(rejection));
             return Ok(Decision { outcome, events });
         }
@@ -127,6 +127,32 @@ pub fn decide_with<V: View>(
     });
     forget(retention, view, now, command.request, &mut events)?;
     Ok(Decision { outcome, events })
+}
+
+/// What becomes of a command that needs a level that the directory is not at. That takes nothing but the
+/// time of the command, so that a server that cannot read the rest comes to the same.
+pub fn decide_beyond<V: View>(
+    view: &V,
+    revision: Revision,
+    time: Time,
+    needed: Level,
+) -> Result<Decision, V::Error> {
+    let (_, events) = advance_clock(view, time)?;
+    let is = view.level()?;
+    let outcome = Outcome {
+        fingerprint: Fingerprint::from_bytes([0; 16]), // It is not kept, and so never compared.
+        revision,
+        result: Err(Rejection::FeatureLevel { needed, is }),
+    };
+    Ok(Decision { outcome, events })
+}
+
+/// The directory's time, now that there is a command of this time; and the event, if that changes it.
+fn advance_clock<V: View>(view: &V, time: Time) -> Result<(Time, Vec<Event>), V::Error> {
+    let clock = view.clock()?;
+    let now = clock.max(time);
+    let advanced = (now > clock).then_some(Event::ClockAdvanced { now });
+    Ok((now, advanced.into_iter().collect()))
 }
 
 fn reused(command: &Command) -> Rejection {
@@ -144,7 +170,8 @@ fn id_is_in_use<V: View>(view: &V, operation: &Operation) -> Result<bool, V::Err
         | Operation::Delete { .. }
         | Operation::Members { .. }
         | Operation::Configure(_)
-        | Operation::DefineAttribute { .. } => Ok(false),
+        | Operation::DefineAttribute { .. }
+        | Operation::RaiseLevel { .. } => Ok(false),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::level::Level;
 use crate::object::Kind;
 use crate::schema::{Attribute, AttributeNumber, ChangedBy, ReadBy};
 use crate::syntax::Syntax;
@@ -72,6 +73,7 @@ impl Definition {
         };
         let row = Attribute {
             number: AttributeNumber(0),
+            level: Level::SITE_ATTRIBUTES,
             name: Cow::Owned(asked.name),
             kinds,
             required: false,

@@ -2,6 +2,7 @@
 
 use crate::command::Fingerprint;
 use crate::id::{ObjectId, RequestId};
+use crate::level::Level;
 use crate::members::Membership;
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Object, UniqueKey};
@@ -103,6 +104,11 @@ pub enum Event {
     },
     /// A setting has another value.
     SettingChanged(SettingChange),
+    /// The directory is at this feature level.
+    LevelRaised {
+        /// Higher than before.
+        to: Level,
+    },
     /// The outcome to answer a retry with.
     OutcomeRecorded {
         /// The request that has this outcome.

@@ -7,6 +7,7 @@ use crate::definition::Definition;
 use crate::edit::Edit;
 use crate::event::{Accepted, Change, Done, Event};
 use crate::id::ObjectId;
+use crate::level::Level;
 use crate::members::{Limit, change_members, leave, within};
 use crate::model::{Revision, Stamp, Verifier};
 use crate::numbers::{count, next_number};
@@ -100,6 +101,10 @@ pub(crate) fn execute<V: View>(
         Operation::DefineAttribute { definition } => {
             may(Action::Operate)?;
             define(view, definition)
+        }
+        Operation::RaiseLevel { to } => {
+            may(Action::Operate)?;
+            raise_level(view, *to)
         }
     }
 }
@@ -223,6 +228,16 @@ fn define<V: View>(view: &V, definition: &Definition) -> Result<Executed, Refuse
     within(Limit::SiteAttributes, schema.of_site().len() + 1)?;
     let row = definition.clone().numbered(schema.next_of_site());
     Ok((Accepted::Directory, vec![Event::AttributeDefined(row)]))
+}
+
+/// Whether all servers support the level is not in the state: the leader has asked them.
+fn raise_level<V: View>(view: &V, to: Level) -> Result<Executed, Refused<V::Error>> {
+    let is = view.level()?;
+    if to < is {
+        return Err(Refused::Rejected(Rejection::LevelTooLow { to, is }));
+    }
+    let raised = (to > is).then_some(Event::LevelRaised { to });
+    Ok((Accepted::Directory, raised.into_iter().collect()))
 }
 
 fn edit<V: View>(

@@ -16,6 +16,7 @@ mod execute;
 mod filter;
 mod id;
 mod invalid_name;
+mod level;
 mod members;
 mod memory;
 mod model;
@@ -34,13 +35,14 @@ mod value;
 mod view;
 
 pub use command::{Command, Fingerprint, Operation, Principal, Selector, VerifierChange};
-pub use decide::{Decision, Retention, decide, decide_with};
+pub use decide::{Decision, Retention, decide, decide_beyond, decide_with};
 pub use definition::{Definition, InvalidDefinition, Properties};
 pub use edit::{Edit, EditAction};
 pub use event::{Accepted, Change, Done, Event, Outcome};
 pub use filter::{Filter, InvalidFilter};
 pub use id::{InvalidObjectId, InvalidRequestId, ObjectId, RequestId};
 pub use invalid_name::{CharacterFault, InvalidName, NameKind};
+pub use level::Level;
 pub use members::{Limit, Membership, all_groups_of};
 pub use memory::MemoryDirectory;
 pub use model::{

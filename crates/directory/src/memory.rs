@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::decide::decide;
 use crate::event::{Event, Outcome};
 use crate::id::{ObjectId, RequestId};
+use crate::level::Level;
 use crate::members::{Membership, all_groups_of};
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
@@ -25,6 +26,7 @@ pub struct MemoryDirectory {
     outcomes: BTreeMap<RequestId, Outcome>,
     next_number: u64,
     settings: BTreeMap<Setting, u64>,
+    level: Level,
     clock: Time,
     floor: Time,
 }
@@ -33,6 +35,14 @@ impl MemoryDirectory {
     /// An empty directory.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty directory that is at another feature level than the highest one.
+    pub fn at_level(level: Level) -> Self {
+        Self {
+            level,
+            ..Self::default()
+        }
     }
 
     /// Decides, applies the events and gives the answer.
@@ -90,6 +100,10 @@ impl MemoryDirectory {
                     Some(value) => self.settings.insert(change.setting(), value),
                     None => self.settings.remove(&change.setting()),
                 };
+            }
+            Event::LevelRaised { to } => {
+                assert!(*to > self.level, "the level only rises");
+                self.level = *to;
             }
             Event::OutcomeRecorded { request, outcome } => {
                 let before = self.outcomes.insert(*request, outcome.clone());
@@ -229,6 +243,10 @@ impl View for MemoryDirectory {
     fn setting(&self, setting: Setting) -> Result<u64, Infallible> {
         let value = self.settings.get(&setting).copied();
         Ok(value.unwrap_or(setting.default_value()))
+    }
+
+    fn level(&self) -> Result<Level, Infallible> {
+        Ok(self.level)
     }
 
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Infallible> {

@@ -25,6 +25,9 @@ pub enum PlantedBug {
     EditSkippedByFollower,
     /// A disabled account logs in.
     DisabledLogsIn,
+    /// Commands are executed whatever the feature level, and a server leaves out those of a level that it
+    /// does not support.
+    FieldIgnored,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -2,6 +2,7 @@
 
 use crate::command::Selector;
 use crate::id::{ObjectId, RequestId};
+use crate::level::Level;
 use crate::members::Limit;
 use crate::model::{Revision, Time};
 use crate::object::{Kind, Violation};
@@ -111,6 +112,25 @@ pub enum Rejection {
         /// The account that is meant.
         account: ObjectId,
     },
+    /// It asks for something of a feature level that the directory is not at.
+    #[error(
+        "this needs feature level {needed}, and the directory is at level {is}; an operator raises the \
+         level once all servers support it"
+    )]
+    FeatureLevel {
+        /// The level that is needed.
+        needed: Level,
+        /// The level that the directory is at.
+        is: Level,
+    },
+    /// The feature level would be lower than it is.
+    #[error("the directory is at feature level {is}; it is never lowered, not to {to} either")]
+    LevelTooLow {
+        /// The level that was asked for.
+        to: Level,
+        /// The level that the directory is at.
+        is: Level,
+    },
     /// Too old to tell whether it was executed before.
     #[error(
         "the request was made at {time}, and outcomes up to {floor} are not kept any more: it may \
@@ -146,12 +166,14 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Whether who asks is what was wrong, and nothing that was asked for.
-    pub(crate) fn concerns_principal(&self) -> bool {
+    /// Whether nothing that was asked for was wrong, but who asks, or the level that the directory is
+    /// at. Such an outcome is not kept: the same request may come again, and be done.
+    pub(crate) fn may_pass(&self) -> bool {
         match self {
             Self::PasswordNeeded { .. }
             | Self::PasswordChanged { .. }
-            | Self::NotPermitted { .. } => true,
+            | Self::NotPermitted { .. }
+            | Self::FeatureLevel { .. } => true,
             Self::ValueTaken { .. }
             | Self::SchemaViolation { .. }
             | Self::AttributeExists { .. }
@@ -159,6 +181,7 @@ impl Rejection {
             | Self::WrongKind { .. }
             | Self::GroupCycle { .. }
             | Self::LimitExceeded { .. }
+            | Self::LevelTooLow { .. }
             | Self::VersionMismatch { .. }
             | Self::RequestExpired { .. }
             | Self::RequestReused { .. }

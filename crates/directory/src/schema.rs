@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use crate::level::Level;
 use crate::object::Kind;
 use crate::rights::Role;
 use crate::syntax::Syntax;
@@ -133,6 +134,8 @@ impl Default for Schema {
 pub struct Attribute {
     /// Its number in the state and in the log.
     pub number: AttributeNumber,
+    /// The lowest level of a directory whose objects may have it.
+    pub level: Level,
     /// Its name in the API, in options, in files and in JSON.
     pub name: Cow<'static, str>,
     /// The kinds of objects that may have it.
@@ -328,6 +331,7 @@ fn builtin_rows() -> Vec<Attribute> {
 fn owners(number: u32, name: &'static str, syntax: Syntax) -> Attribute {
     Attribute {
         number: AttributeNumber(number),
+        level: Level::BASE,
         name: Cow::Borrowed(name),
         kinds: Kind::PERSONS,
         required: false,

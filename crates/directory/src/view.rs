@@ -2,6 +2,7 @@
 
 use crate::event::Outcome;
 use crate::id::{ObjectId, RequestId};
+use crate::level::Level;
 use crate::members::Membership;
 use crate::model::{Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
@@ -47,6 +48,8 @@ pub trait View: Objects {
 
     /// The value of a setting: its default, where nobody has set it.
     fn setting(&self, setting: Setting) -> Result<u64, Self::Error>;
+    /// The feature level that the directory is at.
+    fn level(&self) -> Result<Level, Self::Error>;
 
     /// What was answered to this request.
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Self::Error>;

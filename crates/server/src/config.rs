@@ -9,6 +9,7 @@ mod settings;
 
 use std::path::PathBuf;
 
+use quorid_directory::Level;
 use serde::Deserialize;
 
 use self::checks::{
@@ -89,6 +90,8 @@ pub struct Config {
     pub initial_servers: Vec<NamedServer>,
     pub join: bool,
     pub form_alone: bool,
+    /// No setting: the highest feature level that the server supports. Simulations lower it.
+    pub supports: Level,
     pub tls: TlsFiles,
     pub access: Access,
     /// Whether accounts of a closed directory change their own login names.
@@ -166,6 +169,7 @@ impl Config {
             initial_servers,
             join,
             form_alone: settings.form_alone.unwrap_or(false),
+            supports: Level::SUPPORTED,
             tls: TlsFiles {
                 ca: settings.tls.ca.ok_or_else(|| missing("tls.ca"))?,
                 cert: settings.tls.cert.ok_or_else(|| missing("tls.cert"))?,

@@ -56,6 +56,8 @@ pub struct Metrics {
     groups: IntGauge,
     disk_bytes: IntGauge,
     passwords: IntGauge,
+    level: IntGauge,
+    supported_level: IntGauge,
 }
 
 impl Default for Metrics {
@@ -132,6 +134,11 @@ impl Metrics {
                 "quorid_passwords_in_flight",
                 "Passwords being hashed, or waiting",
             ),
+            level: gauge("quorid_feature_level", "Feature level of the directory"),
+            supported_level: gauge(
+                "quorid_feature_level_supported",
+                "Highest feature level that this server supports",
+            ),
             registry,
         }
     }
@@ -189,6 +196,8 @@ impl Metrics {
         set(&self.groups, status.groups);
         set(&self.disk_bytes, status.disk_bytes);
         set(&self.passwords, passwords_in_flight as u64);
+        set(&self.level, status.level.0.into());
+        set(&self.supported_level, status.supports.0.into());
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)

@@ -34,7 +34,7 @@ use openraft::{
     async_runtime::watch::WatchReceiver as _,
     errors::{ClientWriteError, RaftError},
 };
-use quorid_directory::{Command, Outcome, PlantedBug, Revision, Schema, is_planted};
+use quorid_directory::{Command, Level, Outcome, PlantedBug, Revision, Schema, is_planted};
 use quorid_storage::{Fault, LogEngine};
 use tokio::{sync::watch, task::AbortHandle, time::timeout};
 use tracing::{info, warn};
@@ -80,6 +80,10 @@ pub struct ServerStatus {
     pub groups: u64,
     /// Log and state on the disk.
     pub disk_bytes: u64,
+    /// The feature level that the directory is at, as far as this server has applied the log.
+    pub level: Level,
+    /// The highest feature level that this server supports.
+    pub supports: Level,
 }
 
 /// A running member of the cluster. Clones are the same one.
@@ -213,7 +217,8 @@ impl Node {
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched().clone();
         let index = |id: Option<types::LogId>| id.map_or(0, |id| id.index);
-        let (accounts, groups) = self.read()?.count_accounts_and_groups()?;
+        let view = self.read()?;
+        let (accounts, groups) = view.count_accounts_and_groups()?;
         Ok(ServerStatus {
             role: Role::of(metrics.state),
             term: metrics.current_term,
@@ -226,6 +231,8 @@ impl Node {
             accounts,
             groups,
             disk_bytes: self.inner.store.disk_bytes() + self.inner.log.disk_bytes(),
+            level: view.level()?,
+            supports: self.inner.config.supports,
         })
     }
 

@@ -282,6 +282,7 @@ fn node_config(config: &Config) -> NodeConfig {
         initial_servers: config.initial_servers.clone(),
         join: config.join,
         form_alone: config.form_alone,
+        supports: config.supports,
         timing: config.timing,
         checkpoint_interval: Duration::from_millis(config.checkpoint_interval_ms),
         snapshot_after_entries: config.snapshot_after_entries,

@@ -6,6 +6,7 @@ mod command;
 mod difference;
 mod field;
 mod index;
+mod level;
 mod member;
 mod numbers;
 mod object;
@@ -23,14 +24,16 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use quorid_directory::Schema;
-use quorid_storage::{Disk, Fault, Loaded, Position, Store, StoreOptions, Tables};
+use quorid_directory::{Level, Schema};
+use quorid_storage::{Disk, Fault, Loaded, Position, SnapshotReader, Store, StoreOptions, Tables};
 
 #[cfg(fuzzing)]
 pub mod fuzzing;
 
 pub use changes::Changes;
-pub use command::{decode_command, encode_command};
+pub use command::{StoredCommand, decode_command, encode_command};
+pub(crate) use level::first_level;
+pub use level::level_of_membership;
 pub use object::Stretch;
 pub use read_view::ReadView;
 
@@ -101,6 +104,16 @@ impl State {
         let position = self.store.install(loaded)?;
         self.keep_schema(schema::read(&*self.store.view()?)?);
         Ok(position)
+    }
+
+    /// The feature level that the directory is at.
+    pub fn level(&self) -> Result<Level, Fault> {
+        self.read()?.level()
+    }
+
+    /// The feature level of the directory in a snapshot.
+    pub fn level_of(snapshot: &SnapshotReader) -> Result<Level, Fault> {
+        numbers::level(snapshot.rows())
     }
 
     /// Makes changes: all that `work` does, or nothing if it fails. The changes must record how

@@ -151,6 +151,11 @@ impl SnapshotReader {
         Ok(None)
     }
 
+    /// What it is a snapshot of.
+    pub fn rows(&self) -> &StoreView {
+        &self.view
+    }
+
     /// The totals of the chunks read so far.
     pub fn totals(&self) -> SnapshotTotals {
         self.totals.get()

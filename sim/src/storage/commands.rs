@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use quorid_directory::{
     Attribute, AttributeNumber, ChangedBy, ClientAddress, Command, Definition, Edit, EditAction,
-    GroupName, Kind, LoginName, NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal,
+    GroupName, Kind, Level, LoginName, NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal,
     Properties, ReadBy, RealName, RequestId, Role, Schema, Selector, Setting, SettingChange,
     Syntax, Time, Value, Verifier, VerifierChange,
 };
@@ -79,7 +79,10 @@ impl Commands {
     }
 
     fn operation(&mut self) -> Operation {
-        match self.chance.within(0..=15) {
+        match self.chance.within(0..=16) {
+            16 => Operation::RaiseLevel {
+                to: *self.chance.one_of(&[Level::BASE, Level::SUPPORTED]),
+            },
             14 => Operation::Configure(vec![self.setting_change()]),
             15 => self.define(),
             10 => Operation::Create {

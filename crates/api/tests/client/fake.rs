@@ -434,4 +434,14 @@ impl proto::cluster_server::Cluster for FakeServer {
         self.handle("change_settings", &request, "", None, settings)
             .await
     }
+
+    async fn raise_level(
+        &self,
+        request: Request<proto::RaiseLevelRequest>,
+    ) -> Answer<proto::RaiseLevelResponse> {
+        let level = request.get_ref().level;
+        let response = proto::RaiseLevelResponse { level };
+        self.handle("raise_level", &request, "", None, response)
+            .await
+    }
 }

@@ -285,4 +285,11 @@ impl Cluster for Alone {
     ) -> Answer<proto::Settings> {
         Err(Status::unimplemented("not asked for"))
     }
+
+    async fn raise_level(
+        &self,
+        _: Request<proto::RaiseLevelRequest>,
+    ) -> Answer<proto::RaiseLevelResponse> {
+        Err(Status::unimplemented("not asked for"))
+    }
 }

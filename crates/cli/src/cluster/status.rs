@@ -19,7 +19,7 @@ Examples:
   quorid cluster status --digest             exit code 0 only if all servers hold the same
   watch -n 1 quorid cluster status
 
-LAG is how many log entries a server has yet to apply.";
+LAG is how many log entries a server has yet to apply. The feature level says which features changes may use.";
 
 /// What to ask the servers.
 #[derive(Args, Debug)]
@@ -175,7 +175,10 @@ pub(crate) fn to_text(view: &ClusterView, members: &[MemberStatus]) -> String {
             ]),
         }
     }
-    let mut text = format!("cluster {}\n{table}", escape(&view.cluster_id));
+    let levels = Levels::of(members);
+    let level = levels.map(|levels| format!(", feature level {}", levels.level));
+    let cluster = escape(&view.cluster_id);
+    let mut text = format!("cluster {cluster}{}\n{table}", level.unwrap_or_default());
     for member in members {
         if let Err(reason) = &member.status {
             text.push_str(&format!(
@@ -185,7 +188,65 @@ pub(crate) fn to_text(view: &ClusterView, members: &[MemberStatus]) -> String {
             ));
         }
     }
+    if let Some(more) = levels.and_then(|levels| levels.to_text(members)) {
+        text.push('\n');
+        text.push_str(&more);
+    }
     text
+}
+
+/// Feature levels, as far as the servers answered.
+#[derive(Debug, Clone, Copy)]
+struct Levels {
+    /// The directory's.
+    level: u32,
+    /// The highest that all of them support, and the highest that any of them does.
+    all: u32,
+    any: u32,
+}
+
+impl Levels {
+    /// None: no server answered, or those that did are older than levels.
+    fn of(members: &[MemberStatus]) -> Option<Self> {
+        let answered = || {
+            let answered = members
+                .iter()
+                .filter_map(|member| member.status.as_ref().ok());
+            answered.filter(|status| status.level > 0)
+        };
+        let supported = || answered().map(|status| status.supported_level);
+        Some(Self {
+            level: answered().map(|status| status.level).max()?,
+            all: supported().min()?,
+            any: supported().max()?,
+        })
+    }
+
+    /// What is to be done to use what servers support, if anything.
+    fn to_text(self, members: &[MemberStatus]) -> Option<String> {
+        let answered = members.iter().all(|member| member.status.is_ok());
+        if self.all > self.level && answered {
+            return Some(format!(
+                "all servers support feature level {}; to use it: quorid cluster raise-level",
+                self.all
+            ));
+        }
+        if self.any <= self.level {
+            return None;
+        }
+        let older = members.iter().filter(|member| {
+            let supported = member.status.as_ref().map(|status| status.supported_level);
+            supported.is_ok_and(|supported| supported < self.any)
+        });
+        let names: Vec<_> = older.map(|member| escape(&member.server.name)).collect();
+        (!names.is_empty()).then(|| {
+            format!(
+                "some servers support feature level {}; install that version on {} too",
+                self.any,
+                names.join(", ")
+            )
+        })
+    }
 }
 
 pub(crate) fn to_json(
@@ -220,6 +281,7 @@ pub(crate) fn to_json(
                     "groups": status.groups,
                     "disk_bytes": status.disk_bytes,
                     "uptime_seconds": status.uptime_seconds,
+                    "supported_level": status.supported_level,
                     "version": status.version,
                 }),
                 Err(reason) => json!({"error": reason}),
@@ -234,6 +296,8 @@ pub(crate) fn to_json(
         "cluster_id": view.cluster_id,
         "term": view.term,
         "leader_id": view.leader_id,
+        "level": Levels::of(members).map(|levels| levels.level),
+        "supported_level": Levels::of(members).map(|levels| levels.all),
         "servers": servers,
     });
     if let (Some(digests), Value::Object(status)) = (digests, &mut status) {
@@ -271,6 +335,8 @@ pub(super) mod tests {
             committed_index: applied,
             checkpoint_index: 90,
             accounts: 12,
+            level: 1,
+            supported_level: 1,
             disk_bytes: 2_048,
             version: "0.1.0".to_owned(),
             ..ServerStatus::default()
@@ -298,7 +364,7 @@ pub(super) mod tests {
         let (view, members) = members();
         assert_eq!(
             to_text(&view, &members),
-            "cluster c1\n\
+            "cluster c1, feature level 1\n\
              SERVER  ROLE         TERM  APPLIED  LAG  CHECKPOINT  ACCOUNTS  DISK     ADDRESS     VERSION\n\
              s1      leader       3     100      0    90          12        2.0 KiB  host1:7400  0.1.0\n\
              s2      follower     3     97       3    90          12        2.0 KiB  host2:7400  0.1.0\n\
@@ -329,6 +395,43 @@ pub(super) mod tests {
             outcome_unknown: false,
         });
         assert_eq!(problem(error), "cannot connect");
+    }
+
+    fn at_levels(levels: &[Option<u32>]) -> (ClusterView, Vec<MemberStatus>) {
+        let (view, _) = members();
+        let member = |(id, supported_level): (u64, &Option<u32>)| {
+            let status = supported_level.map(|supported_level| ServerStatus {
+                supported_level,
+                ..status(ServerRole::Follower, 100)
+            });
+            member(id, status.ok_or_else(|| "refused".to_owned()))
+        };
+        (view, (1..).zip(levels).map(member).collect())
+    }
+
+    #[test]
+    fn status_says_what_there_is_to_do_about_the_feature_level() {
+        for (levels, expected) in [
+            (&[Some(1), Some(1)][..], None),
+            (
+                &[Some(2), Some(2)],
+                Some("all servers support feature level 2; to use it: quorid cluster raise-level"),
+            ),
+            (
+                &[Some(2), Some(1)],
+                Some("some servers support feature level 2; install that version on s2 too"),
+            ),
+            // One that does not answer may be of an older version.
+            (&[Some(2), None], None),
+        ] {
+            let (view, members) = at_levels(levels);
+            let text = to_text(&view, &members);
+            let last = text.lines().last().filter(|line| line.contains("level"));
+            assert_eq!(last, expected, "{levels:?}");
+            assert_eq!(to_json(&view, &members, None)["level"], 1);
+        }
+        let (view, members) = at_levels(&[Some(3), Some(2)]);
+        assert_eq!(to_json(&view, &members, None)["supported_level"], 2);
     }
 
     #[test]

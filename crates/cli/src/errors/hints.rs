@@ -24,7 +24,10 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
             "the same with --cert and --key of an operator, or with --user LOGIN of somebody whose \
              group has such a role"
         }
-        Reason::ServerNotFound | Reason::ServerExists => "quorid cluster status",
+        Reason::FeatureLevel => "quorid cluster raise-level, as an operator",
+        Reason::ServerNotFound | Reason::ServerExists | Reason::LevelTooLow => {
+            "quorid cluster status"
+        }
         Reason::LoginNameTaken | Reason::ValueTaken => {
             let Some(holder) = rejected.metadata.get("account_id") else {
                 return Some("quorid get groups --output json".to_owned());
@@ -71,6 +74,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         | Reason::DeadlineExceeded
         | Reason::ChangeInProgress
         | Reason::ServerNotReady
+        | Reason::LevelNotSupported
         | Reason::Fault
         | Reason::Unstated
         | Reason::Other(_) => return None,

@@ -113,6 +113,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         disk_bytes: 1 << 20,
         uptime_seconds: 60,
         groups: 2,
+        level: 1,
+        supported_level: 2,
     };
     seeds.push(seed(2, &status));
     let time = |seconds, nanos| Some(prost_types::Timestamp { seconds, nanos });

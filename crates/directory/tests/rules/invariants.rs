@@ -194,6 +194,7 @@ fn assert_told_truly(outcome: &Outcome, events: &[Event]) {
         | Event::AttributeDefined(_)
         | Event::NumbersCounted { .. }
         | Event::SettingChanged(_)
+        | Event::LevelRaised { .. }
         | Event::VerifierStored { .. }
         | Event::VerifierRemoved { .. }
         | Event::OutcomeRecorded { .. }

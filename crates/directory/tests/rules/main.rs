@@ -5,6 +5,7 @@ mod attributes;
 mod filters;
 mod groups;
 mod invariants;
+mod levels;
 mod numbers;
 mod requests;
 mod rights;

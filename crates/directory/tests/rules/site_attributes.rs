@@ -8,7 +8,7 @@ use quorid_directory::{
     Operation, Principal, Properties, ReadBy, Rejection, Value, Violation,
 };
 
-fn badge() -> Properties {
+pub(crate) fn badge() -> Properties {
     Properties {
         name: "badge_number".to_owned(),
         accounts: true,

@@ -7,6 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use quorid_directory::Level;
 use quorid_storage::{FORMAT_VERSION, Identity};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
@@ -17,6 +18,7 @@ use super::{
     dialer::PeerDialer,
     own_identity::OwnIdentity,
     refused::Refused,
+    types::Enlisted,
     wire::{
         self,
         proto::{self, peer_client::PeerClient},
@@ -37,7 +39,7 @@ const REPORT: Duration = Duration::from_secs(5);
 pub(super) struct Start {
     pub(super) identity: Identity,
     /// The members to begin the log with, if it is this server's to begin.
-    pub(super) form: Option<BTreeMap<u64, NamedServer>>,
+    pub(super) form: Option<BTreeMap<u64, Enlisted>>,
 }
 
 /// Finds out who this server is. Waits for as long as the other servers need.
@@ -205,12 +207,17 @@ async fn form(
     identity: Identity,
 ) -> Result<Start, Refused> {
     debug_assert!(own.known().is_some(), "the first server is enlisted itself");
+    let mut members = BTreeMap::new();
     for (id, other) in (1_u64..).zip(&config.initial_servers) {
-        if other.name == config.own.name {
-            continue;
-        }
         let mut reported = None::<Instant>;
-        while let Err(status) = enlist(dialer, other, &identity.cluster_id, id).await {
+        let level = loop {
+            if other.name == config.own.name {
+                break config.supports;
+            }
+            let status = match enlist(dialer, other, &identity.cluster_id, id).await {
+                Ok(level) => break level,
+                Err(status) => status,
+            };
             if status.code() == tonic::Code::FailedPrecondition {
                 let (other, cluster_id) = (other.name.clone(), identity.cluster_id.clone());
                 let why = status.message().to_owned();
@@ -229,22 +236,24 @@ async fn form(
                 reported = Some(Instant::now());
             }
             sleep(ROUND).await;
-        }
+        };
+        let server = other.clone();
+        members.insert(id, Enlisted { server, level });
     }
-    let members = (1..).zip(config.initial_servers.iter().cloned()).collect();
     Ok(Start {
         identity,
         form: Some(members),
     })
 }
 
-/// Tells a fresh server which cluster it belongs to, and under which id.
+/// Tells a fresh server which cluster it belongs to, and under which id. Returns the highest feature
+/// level that it supports.
 pub(super) async fn enlist(
     dialer: &PeerDialer,
     fresh: &NamedServer,
     cluster_id: &str,
     server_id: u64,
-) -> Result<(), Status> {
+) -> Result<Level, Status> {
     let mut client = PeerClient::new(dialer.channel(fresh));
     let order = proto::EnlistRequest {
         cluster_id: cluster_id.to_owned(),
@@ -252,7 +261,7 @@ pub(super) async fn enlist(
         name: fresh.name.clone(),
     };
     match timeout(HELLO_TIMEOUT, client.enlist(order)).await {
-        Ok(answer) => answer.map(drop),
+        Ok(answer) => Ok(level(answer?.into_inner().level)),
         Err(_) => Err(Status::deadline_exceeded("no answer")),
     }
 }
@@ -276,6 +285,11 @@ pub(super) async fn hello(
         Ok(answer) => answer.map(tonic::Response::into_inner),
         Err(_) => Err(Status::deadline_exceeded("no answer")),
     }
+}
+
+/// The level that a server says that it supports. One that says nothing is older than levels are.
+pub(super) fn level(said: u32) -> Level {
+    Level(said).max(Level::BASE)
 }
 
 /// What a status says, with what lies beneath it: a TLS error, most of the time.

@@ -70,9 +70,9 @@ impl ClusterState {
         let voters: BTreeSet<u64> = membership.voter_ids().collect();
         let servers = membership
             .nodes()
-            .map(|(id, server)| ClusterMember {
+            .map(|(id, member)| ClusterMember {
                 id: *id,
-                server: server.clone(),
+                server: member.server.clone(),
                 voter: voters.contains(id),
             })
             .collect();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quorid_directory::Level;
 use quorid_storage::{LogOptions, StoreOptions};
 
 use super::wire::{self, proto};
@@ -29,6 +30,9 @@ pub struct NodeConfig {
     pub join: bool,
     /// Whether a server may form a cluster alone.
     pub form_alone: bool,
+    /// The highest feature level that the server supports. In tests and simulations there are older
+    /// servers; all others support what the program does.
+    pub supports: Level,
     /// When a server takes another for dead.
     pub timing: Timing,
     /// At most this long after a change it is in a checkpoint.

@@ -12,6 +12,7 @@ use openraft::{
     async_runtime::watch::WatchReceiver as _,
     raft::{AppendEntriesResponse, StreamAppendError, TransferLeaderRequest, VoteRequest},
 };
+use quorid_directory::Level;
 use quorid_storage::{Disk, FORMAT_VERSION, Identity, LogPos};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use tracing::warn;
@@ -47,6 +48,7 @@ pub struct Gate {
 struct Inner {
     name: String,
     initial_servers: Vec<proto::InitialServer>,
+    supports: Level,
     identity: Arc<OwnIdentity>,
     leader: Arc<LeaderContact>,
     running: OnceLock<Running>,
@@ -68,6 +70,7 @@ impl Gate {
         let inner = Inner {
             name: config.own.name.clone(),
             initial_servers: config.initial_messages(),
+            supports: config.supports,
             identity: Arc::new(OwnIdentity::new(config.own.name.clone(), disk, identity)),
             leader: Arc::new(LeaderContact::new()),
             running: OnceLock::new(),
@@ -171,7 +174,9 @@ impl Peer for Gate {
             let metrics = running.raft.metrics();
             let metrics = metrics.borrow_watched();
             let members = metrics.membership_config.membership();
-            let asker = members.nodes().find(|(_, peer)| peer.name == hello.name);
+            let asker = members
+                .nodes()
+                .find(|(_, peer)| peer.server.name == hello.name);
             (
                 metrics.current_leader.unwrap_or(0),
                 asker.map_or(0, |(id, _)| *id),
@@ -189,6 +194,7 @@ impl Peer for Gate {
             formed,
             asker_id,
             leader_id,
+            level: self.inner.supports.0,
         }))
     }
 
@@ -216,7 +222,9 @@ impl Peer for Gate {
             .identity
             .enlist(&order.cluster_id, order.server_id)
             .map_err(Status::failed_precondition)?;
-        Ok(Response::new(proto::EnlistResponse {}))
+        Ok(Response::new(proto::EnlistResponse {
+            level: self.inner.supports.0,
+        }))
     }
 
     type AppendStreamStream =
@@ -323,6 +331,7 @@ impl Peer for Gate {
             running.raft.clone(),
             &running.store,
             &running.receiving,
+            self.inner.supports,
             request.into_inner(),
         );
         let response = received.await;

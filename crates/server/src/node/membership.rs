@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use futures_util::future::join_all;
+
 use openraft::{
     ChangeMembers,
+    async_runtime::watch::WatchReceiver as _,
     errors::{ChangeMembershipError, ClientWriteError, RaftError},
 };
+use quorid_directory::{Command, Level, Outcome};
 use quorid_storage::Fault;
 use tokio::time::timeout;
 use tracing::info;
@@ -14,7 +18,7 @@ use super::{
     Node,
     bootstrap::{self, status_text},
     cluster::ClusterMember,
-    types::TypeConfig,
+    types::{Enlisted, TypeConfig},
     unavailable::Unavailable,
 };
 use crate::named_server::NamedServer;
@@ -50,6 +54,14 @@ pub enum MembershipError {
         /// The new server.
         name: String,
         /// What is in the way, and what helps.
+        why: String,
+    },
+    /// A server would not know what commands ask for at that level.
+    #[error("cannot raise the feature level: {name} {why}")]
+    LevelNotSupported {
+        /// The server that is in the way.
+        name: String,
+        /// Why, and what helps.
         why: String,
     },
 }
@@ -180,6 +192,61 @@ impl Node {
         }
     }
 
+    /// Raises the feature level that the directory is at, by the command that `command` makes. Every member has
+    /// to say first that it supports the level. None: as far as all of them do. Returns the level.
+    pub async fn raise_level(
+        &self,
+        to: Option<Level>,
+        command: impl FnOnce(Level) -> Command,
+    ) -> Result<(Level, Outcome), MembershipError> {
+        let _one = self.changing()?;
+        self.read_barrier().await?;
+        let state = self.state();
+        let asked = join_all(state.servers.iter().map(|member| self.supported_by(member)));
+        let mut lowest = self.config().supports;
+        for (member, supports) in state.servers.iter().zip(asked.await) {
+            let why = match supports {
+                Ok(supports) if to.is_none_or(|to| to <= supports) => {
+                    lowest = lowest.min(supports);
+                    continue;
+                }
+                Ok(supports) => format!(
+                    "supports level {supports} at most; install a newer version of quorid there first"
+                ),
+                Err(why) => why,
+            };
+            let name = member.server.name.clone();
+            return Err(MembershipError::LevelNotSupported { name, why });
+        }
+        let to = to.unwrap_or(lowest);
+        let outcome = self.propose(command(to)).await?;
+        Ok((to, outcome))
+    }
+
+    /// The highest feature level that a member supports, by its own word; or why that is not known.
+    async fn supported_by(&self, member: &ClusterMember) -> Result<Level, String> {
+        if member.id == self.state().this {
+            return Ok(self.config().supports);
+        }
+        let server = &member.server;
+        let hello = bootstrap::hello(self.config(), self.dialer(), server).await;
+        let hello = hello.map_err(|status| {
+            format!(
+                "does not answer at {}: {}; start it, or remove it for good with: quorid cluster remove {}",
+                server.peer_address,
+                status_text(&status),
+                server.name
+            )
+        })?;
+        if hello.server_id != member.id || hello.cluster_id != self.state().cluster_id {
+            return Err(format!(
+                "is not the server that answers at {}; see: quorid cluster status",
+                server.peer_address
+            ));
+        }
+        Ok(bootstrap::level(hello.level))
+    }
+
     /// Hands leadership to a server and waits until this one no longer leads.
     pub(super) async fn hand_over(&self, target: &ClusterMember) -> bool {
         info!(
@@ -223,6 +290,14 @@ impl Node {
                 "it was told to form a cluster of its own; start it with --join".to_owned(),
             ));
         }
+        let supports = bootstrap::level(hello.level);
+        let level = self.read()?.level()?;
+        if supports < level {
+            return Err(not_ready(format!(
+                "it supports feature level {supports} at most, and the directory is at level {level}; \
+                 install the version that the other servers run"
+            )));
+        }
         let highest = self.read()?.server_id_max()?;
         let cluster_id = self.state().cluster_id.clone();
         let begun = |id| {
@@ -248,12 +323,12 @@ impl Node {
         bootstrap::enlist(self.dialer(), new, &cluster_id, id)
             .await
             .map_err(|status| not_ready(status_text(&status)))?;
-        match timeout(
-            CATCH_UP_TIMEOUT,
-            self.raft().add_learner(id, new.clone(), true),
-        )
-        .await
-        {
+        let member = self.enlisted(id).unwrap_or_else(|| Enlisted {
+            server: new.clone(),
+            level: supports,
+        });
+        let added = self.raft().add_learner(id, member, true);
+        match timeout(CATCH_UP_TIMEOUT, added).await {
             Ok(result) => result.map(drop).map_err(|error| self.refused(error))?,
             Err(_) => {
                 return Err(not_ready(
@@ -264,6 +339,17 @@ impl Node {
             }
         }
         Ok(id)
+    }
+
+    /// A member as the log has it: it stays what it was when it was taken in.
+    fn enlisted(&self, id: u64) -> Option<Enlisted> {
+        let metrics = self.raft().server_metrics();
+        let metrics = metrics.borrow_watched();
+        metrics
+            .membership_config
+            .membership()
+            .get_node(&id)
+            .cloned()
     }
 
     /// A voter loses its vote first: a change of voters and of members at once is no step
@@ -277,7 +363,7 @@ impl Node {
         self.change(ChangeMembers::RemoveNodes(ids)).await
     }
 
-    async fn change(&self, change: ChangeMembers<u64, NamedServer>) -> Result<(), MembershipError> {
+    async fn change(&self, change: ChangeMembers<u64, Enlisted>) -> Result<(), MembershipError> {
         let change = self.raft().change_membership(change, true);
         let change = self.while_led(change, || Unavailable::OutcomeUnknown);
         match timeout(CHANGE_TIMEOUT, change).await {

@@ -40,10 +40,10 @@ use super::{
     dialer::PeerDialer,
     send_snapshot::{SNAPSHOT_STEP_TIMEOUT, snapshot_parts, stalled},
     snapshot::StateSnapshot,
-    types::{AppendRequest, Snapshot, StreamAppendResult, TypeConfig, Vote},
+    types::{AppendRequest, Enlisted, Snapshot, StreamAppendResult, TypeConfig, Vote},
     wire::{self, proto, proto::peer_client::PeerClient},
 };
-use crate::named_server::NamedServer;
+use crate::{named_server::NamedServer, state::State};
 
 /// The largest message between servers. The largest batch of entries comes nowhere near it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
@@ -120,16 +120,16 @@ impl PeerNetwork {
 impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
     type Network = PeerConnection;
 
-    async fn new_client(&mut self, target: u64, server: &NamedServer) -> PeerConnection {
-        self.client(target, server)
+    async fn new_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
+        self.client(target, &member.server)
     }
 
-    async fn new_heartbeat_client(&mut self, target: u64, server: &NamedServer) -> PeerConnection {
-        self.client(target, server)
+    async fn new_heartbeat_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
+        self.client(target, &member.server)
     }
 
-    async fn new_snapshot_client(&mut self, target: u64, server: &NamedServer) -> PeerConnection {
-        self.client(target, server)
+    async fn new_snapshot_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
+        self.client(target, &member.server)
     }
 }
 
@@ -327,10 +327,12 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             let what = "the engine sent a snapshot that was not made to be sent";
             return Err(StreamingError::Network(NetworkError::from_string(what)));
         };
+        let level = State::level_of(&reader).map_err(NetworkError::from_string)?;
         let head = proto::SnapshotHead {
             vote: Some(wire::vote_message(&vote)),
             meta: Some(wire::snapshot_meta_message(&snapshot.meta)),
             format_version: quorid_storage::FORMAT_VERSION,
+            level: level.0,
         };
         let revision = snapshot.meta.last_log_id.map_or(0, |last| last.index);
         tracing::info!(to = self.target, revision, "sending a snapshot");

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use openraft::raft::{AppendEntriesResponse, SnapshotResponse};
+use quorid_directory::Level;
 use tokio::{sync::Mutex, time::timeout};
 use tonic::{Status, Streaming};
 use tracing::info;
@@ -23,13 +24,14 @@ pub(super) async fn receive(
     raft: Raft,
     store: &State,
     receiving: &Arc<Mutex<()>>,
+    supports: Level,
     mut parts: Streaming<proto::SnapshotPart>,
 ) -> Result<SnapshotResponse<TypeConfig>, Status> {
     let one = Arc::clone(receiving).lock_owned().await;
     let Some(Part::Head(head)) = next_part(&mut parts).await? else {
         return Err(Status::invalid_argument("a snapshot begins with its head"));
     };
-    let mut receiver = SnapshotReceiver::begin(store, head)?;
+    let mut receiver = SnapshotReceiver::begin(store, supports, head)?;
     info!(
         event = "snapshot_receiving",
         revision = receiver.revision(),

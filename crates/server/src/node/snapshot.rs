@@ -1,5 +1,6 @@
 //! What a snapshot is while the engine holds it, and how one from another server is taken in.
 
+use quorid_directory::Level;
 use quorid_storage::{
     FORMAT_VERSION, Loaded, Loader, SnapshotChunk, SnapshotReader, SnapshotTotals,
 };
@@ -34,11 +35,22 @@ pub(super) struct SnapshotReceiver {
 
 impl SnapshotReceiver {
     /// The head says whose snapshot it is, and of what.
-    pub(super) fn begin(store: &State, head: proto::SnapshotHead) -> Result<Self, Status> {
+    pub(super) fn begin(
+        store: &State,
+        supports: Level,
+        head: proto::SnapshotHead,
+    ) -> Result<Self, Status> {
         if head.format_version != FORMAT_VERSION {
             return Err(Status::failed_precondition(format!(
                 "the snapshot has format version {}, this server knows {FORMAT_VERSION}",
                 head.format_version
+            )));
+        }
+        if head.level > supports.0 {
+            return Err(Status::failed_precondition(format!(
+                "the directory is at feature level {}, and this server supports {supports} at most; \
+                 install a newer version of quorid",
+                head.level
             )));
         }
         Ok(Self {
@@ -104,14 +116,11 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
     use super::*;
-    use crate::{
-        named_server::NamedServer,
-        node::types::{Membership, StoredMembership},
-    };
+    use crate::node::types::{Enlisted, Membership, StoredMembership};
     use quorid_storage::{DataDirectory, LogPos, LogVote, StoreOptions};
 
     fn stored_membership(at: LogPos, voter: u64) -> StoredMembership {
-        let members = BTreeMap::from([(voter, NamedServer::default())]);
+        let members = BTreeMap::from([(voter, Enlisted::default())]);
         let membership = Membership::new(vec![[voter].into()], members).expect("a membership");
         StoredMembership::new(Some(wire::log_id(at)), membership)
     }
@@ -131,8 +140,9 @@ mod tests {
             vote: Some(wire::vote_message(&vote)),
             meta: Some(wire::snapshot_meta_message(&meta)),
             format_version: FORMAT_VERSION,
+            level: Level::SUPPORTED.0,
         };
-        let mut receiver = SnapshotReceiver::begin(store, head).expect("a head");
+        let mut receiver = SnapshotReceiver::begin(store, Level::SUPPORTED, head).expect("a head");
         let mut reader = store.snapshot().expect("a snapshot");
         while let Some(chunk) = reader.next_chunk().expect("a chunk") {
             receiver.add(chunk.into()).expect("a chunk of ours");
@@ -149,7 +159,7 @@ mod tests {
         let at = LogPos { term: 1, index: 5 };
         let bytes = wire::encode_stored_membership(&stored_membership(at, 1));
         store
-            .write(|state| state.membership(at, &bytes, 1))
+            .write(|state| state.membership(at, &bytes, 1, Level::SUPPORTED))
             .expect("a membership");
 
         let later = LogPos { term: 1, index: 6 };

@@ -6,6 +6,7 @@ use openraft::{
     async_runtime::watch::WatchReceiver as _,
     errors::{InitializeError, RaftError},
 };
+use quorid_directory::Level;
 use quorid_storage::{Fault, LogEngine, OrFault as _};
 use tokio::{sync::watch, task::JoinSet};
 use tracing::info;
@@ -21,9 +22,9 @@ use super::{
     refused::Refused,
     state_machine::StateMachine,
     tasks,
-    types::Raft,
+    types::{Enlisted, Raft},
 };
-use crate::{named_server::NamedServer, seams::Outside, state::State};
+use crate::{seams::Outside, state::State};
 
 /// Why a node didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,16 @@ pub enum StartError {
     /// Its disk failed.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// The directory uses what this version of the program does not know.
+    #[error(
+        "the directory is at feature level {level}, and this version of quorid supports {supports} at most"
+    )]
+    Level {
+        /// Of the directory.
+        level: Level,
+        /// The highest one that the server supports.
+        supports: Level,
+    },
     /// Its log is damaged.
     #[error("cannot open the log: {0}")]
     Log(std::io::Error),
@@ -46,6 +57,7 @@ impl StartError {
         match self {
             Self::Refused(refused) => refused.hint(),
             Self::Fault(_) => None,
+            Self::Level { .. } => Some("install the version that the other servers run".to_owned()),
             Self::Log(_) => Some(
                 "empty the data directory, start this server with --join, and then run: quorid \
                  cluster replace"
@@ -119,6 +131,10 @@ impl Starting {
             Arc::clone(&outside.disk),
             config.store.clone(),
         )?);
+        let (level, supports) = (store.level()?, config.supports);
+        if store.durable().applied.is_some() && level > supports {
+            return Err(StartError::Level { level, supports });
+        }
         if let Some(last) = state.last {
             let checkpoint = store.durable().applied.map_or(0, |at| at.index);
             let last_log = last.index;
@@ -155,7 +171,7 @@ impl Starting {
             Arc::new(engine),
             network,
             LogStore::new(Arc::clone(&log)),
-            StateMachine::new(Arc::clone(&store)),
+            StateMachine::new(Arc::clone(&store), supports),
         )
         .await
         .or_fault("starting the engine")?;
@@ -180,7 +196,7 @@ impl Starting {
 async fn form(
     raft: &Raft,
     cluster_id: &str,
-    members: BTreeMap<u64, NamedServer>,
+    members: BTreeMap<u64, Enlisted>,
 ) -> Result<(), StartError> {
     info!(
         event = "forming",

@@ -7,7 +7,9 @@ use openraft::{
     EntryPayload, OptionalSend, RaftSnapshotBuilder,
     storage::{EntryResponder, RaftStateMachine},
 };
-use quorid_directory::{LOGIN_NAME, Operation, PlantedBug, RequestId, is_planted};
+use quorid_directory::{
+    LOGIN_NAME, Level, Operation, PlantedBug, RequestId, View as _, is_planted,
+};
 use quorid_storage::{Fault, OrFault as _, Position, blocking};
 use tracing::info;
 
@@ -17,7 +19,7 @@ use super::{
     types::{Applied, LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig},
     wire,
 };
-use crate::state::{State, decode_command, encode_command};
+use crate::state::{State, StoredCommand, decode_command, encode_command};
 
 /// How many entries one transaction takes at most: some milliseconds of work.
 const BATCH_ENTRIES_MAX: usize = 256;
@@ -25,11 +27,13 @@ const BATCH_ENTRIES_MAX: usize = 256;
 /// Applies what is committed, in batches of whatever is there.
 pub(crate) struct StateMachine {
     store: Arc<State>,
+    /// The highest feature level that this server supports.
+    supports: Level,
 }
 
 impl StateMachine {
-    pub(crate) fn new(store: Arc<State>) -> Self {
-        Self { store }
+    pub(crate) fn new(store: Arc<State>, supports: Level) -> Self {
+        Self { store, supports }
     }
 
     /// One transaction for the whole batch; the callers are answered once it is visible.
@@ -41,7 +45,8 @@ impl StateMachine {
         let (first, last) = (index(batch.first()), index(batch.last()));
         let again = is_planted(PlantedBug::CommandAppliedTwice)
             && self.store.durable().applied == self.store.read()?.position()?.applied;
-        self.store.write(|state| {
+        let (level, raised) = self.store.write(|state| {
+            let level = state.level()?;
             for (entry, responder) in batch {
                 let at = wire::log_pos(&entry.log_id);
                 let outcome = match entry.payload {
@@ -50,7 +55,8 @@ impl StateMachine {
                         None
                     }
                     EntryPayload::Normal(proposal)
-                        if responder.is_none() && is_left_out(&proposal.0)? =>
+                        if (responder.is_none() && is_left_out(&proposal.0)?)
+                            || self.is_ignored(&proposal.0)? =>
                     {
                         state.applied(at);
                         None
@@ -66,14 +72,22 @@ impl StateMachine {
                         let highest = membership.nodes().map(|(id, _)| *id).max();
                         let stored = StoredMembership::new(Some(entry.log_id), membership);
                         let bytes = wire::encode_stored_membership(&stored);
-                        state.membership(at, &bytes, highest.unwrap_or(0))?;
+                        let level = wire::level_of(stored.membership());
+                        state.membership(at, &bytes, highest.unwrap_or(0), level)?;
                         None
                     }
                 };
                 answers.push((responder, outcome));
             }
-            Ok(())
+            Ok((level, self.check_level(state.level()?)?))
         })?;
+        if raised != level {
+            info!(
+                event = "level_raised",
+                level = raised.0,
+                "the directory is at feature level {raised}"
+            );
+        }
         tell_entries("applied", first, last);
         for (responder, outcome) in answers {
             if let Some(responder) = responder {
@@ -81,6 +95,29 @@ impl StateMachine {
             }
         }
         Ok(())
+    }
+}
+
+impl StateMachine {
+    /// Refuses to go on at a level at which this server would not understand what it applies.
+    fn check_level(&self, level: Level) -> Result<Level, Fault> {
+        let supports = self.supports;
+        if level > supports && !is_planted(PlantedBug::FieldIgnored) {
+            let why = format!(
+                "the directory was raised to feature level {level}, and this version of quorid supports \
+                 {supports} at most; install the version that the other servers run"
+            );
+            return Err(Fault::new("applying the log", why));
+        }
+        Ok(level)
+    }
+
+    /// Whether a planted bug makes an older server pass over what it does not know.
+    fn is_ignored(&self, command: &[u8]) -> Result<bool, Fault> {
+        if !is_planted(PlantedBug::FieldIgnored) {
+            return Ok(false);
+        }
+        Ok(StoredCommand::read(command)?.needed() > self.supports)
     }
 }
 
@@ -207,6 +244,7 @@ fn is_left_out(command: &[u8]) -> Result<bool, Fault> {
         | Operation::Members { .. }
         | Operation::Configure(_)
         | Operation::DefineAttribute { .. } => false,
+        Operation::RaiseLevel { .. } => false,
     })
 }
 

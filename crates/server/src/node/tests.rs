@@ -2,6 +2,7 @@
 
 mod harness;
 mod late_snapshot;
+mod levels;
 mod membership;
 mod network;
 mod stories;
@@ -13,6 +14,7 @@ use openraft::{
     storage::RaftLogStorage as _,
     testing::log::{StoreBuilder, Suite},
 };
+use quorid_directory::Level;
 use quorid_storage::{DataDirectory, Disk, LogOptions, LogVote, StoreOptions};
 use tempfile::TempDir;
 
@@ -39,7 +41,10 @@ fn open(folder: &TempDir) -> (LogStore, StateMachine) {
         Arc::new(DataDirectory::open(&folder.path().join("data")).expect("a data directory"));
     let log = disk.open_log(&LogOptions::default()).expect("a log");
     let store = State::open(disk, StoreOptions::default()).expect("a state");
-    (LogStore::new(log), StateMachine::new(Arc::new(store)))
+    (
+        LogStore::new(log),
+        StateMachine::new(Arc::new(store), Level::SUPPORTED),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

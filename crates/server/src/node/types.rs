@@ -6,7 +6,7 @@ use bytes::Bytes;
 use openraft::type_config::alias::{
     LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf, VoteOf,
 };
-use quorid_directory::Outcome;
+use quorid_directory::{Level, Outcome};
 
 use super::snapshot::StateSnapshot;
 use crate::named_server::NamedServer;
@@ -17,7 +17,7 @@ openraft::declare_raft_types!(
         D = Proposal,
         R = Applied,
         NodeId = u64,
-        Node = NamedServer,
+        Node = Enlisted,
         LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>,
         AsyncRuntime = openraft::impls::TokioRuntime,
 );
@@ -26,12 +26,21 @@ pub(crate) type Raft = openraft::Raft<TypeConfig, super::state_machine::StateMac
 pub(crate) type LogId = LogIdOf<TypeConfig>;
 pub(crate) type Vote = VoteOf<TypeConfig>;
 pub(crate) type Entry = openraft::type_config::alias::EntryOf<TypeConfig>;
-pub(crate) type Membership = openraft::Membership<u64, NamedServer>;
+pub(crate) type Membership = openraft::Membership<u64, Enlisted>;
 pub(crate) type StoredMembership = StoredMembershipOf<TypeConfig>;
 pub(crate) type SnapshotMeta = SnapshotMetaOf<TypeConfig>;
 pub(crate) type Snapshot = SnapshotOf<TypeConfig, StateSnapshot>;
 pub(crate) type AppendRequest = openraft::raft::AppendEntriesRequest<TypeConfig>;
 pub(crate) type StreamAppendResult = openraft::raft::StreamAppendResult<TypeConfig>;
+
+/// A member of the cluster as the log has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Enlisted {
+    /// Its name and addresses.
+    pub(crate) server: NamedServer,
+    /// The highest feature level that it supported when it was taken in.
+    pub(crate) level: Level,
+}
 
 /// A command on its way through the log, encoded: only apply decodes it.
 #[derive(Clone, PartialEq, Eq)]

@@ -6,13 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use openraft::{EntryPayload, entry::RaftEntry as _, impls::leader_id_std};
 use prost::Message as _;
+use quorid_directory::Level;
 use quorid_storage::{Fault, LogPos, LogVote, Payload};
 
 use super::types::{
-    AppendRequest, Entry, LogId, Membership, Proposal, SnapshotMeta, StoredMembership,
+    AppendRequest, Enlisted, Entry, LogId, Membership, Proposal, SnapshotMeta, StoredMembership,
     StreamAppendResult, Vote,
 };
-use crate::{named_server::NamedServer, state::proto as state};
+use crate::{
+    named_server::NamedServer,
+    state::{first_level, proto as state},
+};
 
 /// Generated from `proto/peer.proto`.
 #[allow(
@@ -125,11 +129,12 @@ fn membership_message(membership: &Membership) -> state::Membership {
             .collect(),
         members: membership
             .nodes()
-            .map(|(id, server)| state::Member {
+            .map(|(id, Enlisted { server, level })| state::Member {
                 id: *id,
                 name: server.name.clone(),
                 client_address: server.client_address.clone(),
                 peer_address: server.peer_address.clone(),
+                level: level.0,
             })
             .collect(),
     }
@@ -141,7 +146,7 @@ fn membership_from(message: state::Membership) -> Result<Membership, Malformed> 
         .into_iter()
         .map(|set| set.ids.into_iter().collect())
         .collect();
-    let members: BTreeMap<u64, NamedServer> = message
+    let members: BTreeMap<u64, Enlisted> = message
         .members
         .into_iter()
         .map(|member| {
@@ -150,13 +155,19 @@ fn membership_from(message: state::Membership) -> Result<Membership, Malformed> 
                 client_address: member.client_address,
                 peer_address: member.peer_address,
             };
-            (member.id, server)
+            let level = Level(member.level);
+            (member.id, Enlisted { server, level })
         })
         .collect();
     if configs.is_empty() && members.is_empty() {
         return Ok(Membership::default());
     }
     Membership::new(configs, members).map_err(|_| Malformed("membership"))
+}
+
+/// The feature level that all of its members supported when they were taken in.
+pub(crate) fn level_of(membership: &Membership) -> Level {
+    first_level(membership.nodes().map(|(_, member)| member.level))
 }
 
 /// A membership and where it stands in the log, as the state keeps it.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use quorid_directory::{Action, Operation, RequestId, Revision, Setting, SettingChange};
+use quorid_directory::{
+    Action, Command, Level, Operation, Principal, RequestId, Revision, Setting, SettingChange,
+};
 use quorid_storage::Fault;
 use tokio::sync::watch;
 use tracing::info;
@@ -167,11 +169,35 @@ impl Service {
         self.settings(caller).await
     }
 
-    async fn operate(&self, caller: &Caller) -> Result<(), Error> {
+    /// Raises the feature level, so that commands may ask for more; None: as far as every server supports.
+    /// The answer is the level that the directory is at.
+    pub async fn raise_level(
+        &self,
+        caller: &Caller,
+        to: Option<Level>,
+    ) -> Result<Answer<Level>, Error> {
+        let principal = self.operate(caller).await?;
+        let command = |to| Command {
+            request: self.new_request_id(),
+            time: self.clock.now(),
+            client: caller.address.clone(),
+            principal,
+            operation: Operation::RaiseLevel { to },
+        };
+        let (value, outcome) = self.node.raise_level(to, command).await?;
+        let revision = outcome.revision;
+        match outcome.result {
+            Ok(_) => Ok(Answer { value, revision }),
+            Err(rejection) => Err(Error::rejected(rejection, revision)),
+        }
+    }
+
+    async fn operate(&self, caller: &Caller) -> Result<Principal, Error> {
         let what = "changing the cluster";
-        self.principal(caller, Strangers::MayNot, Action::Operate, what)
-            .await?;
-        Ok(self.node.leading()?)
+        let principal = self.principal(caller, Strangers::MayNot, Action::Operate, what);
+        let principal = principal.await?;
+        self.node.leading()?;
+        Ok(principal)
     }
 
     fn now(&self) -> Arc<ClusterState> {

@@ -53,6 +53,8 @@ impl Error {
             | Rejection::WrongKind { .. }
             | Rejection::GroupCycle { .. }
             | Rejection::LimitExceeded { .. }
+            | Rejection::FeatureLevel { .. }
+            | Rejection::LevelTooLow { .. }
             | Rejection::VersionMismatch { .. }
             | Rejection::RequestExpired { .. }
             | Rejection::RequestReused { .. }

@@ -3,15 +3,15 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    Event, Kind, Membership, Object, ObjectId, Objects, Outcome, RequestId, Revision, Schema,
-    Setting, Time, UniqueKey, Verifier, View, decide,
+    Event, Kind, Level, Membership, Object, ObjectId, Objects, Outcome, RequestId, Revision,
+    Schema, Setting, Time, UniqueKey, Verifier, View, decide, decide_beyond,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 
 use super::{
-    command::decode_command,
+    command::StoredCommand,
     member,
-    numbers::{self, CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX},
+    numbers::{self, CLOCK, FLOOR, LEVEL, NEXT_NUMBER, SERVER_ID_MAX},
     object, outcome, schema, unique, verifier,
 };
 
@@ -26,6 +26,9 @@ pub struct Changes<'b, 't> {
     next_number: u64,
     /// Whether the batch has moved it: few do.
     counted: bool,
+    level: Level,
+    /// Whether the batch has set it.
+    raised: bool,
     /// The first of the recorded requests, read ahead; complete only up to its last.
     oldest: VecDeque<RequestId>,
     outcome_count: u64,
@@ -43,6 +46,8 @@ impl<'b, 't> Changes<'b, 't> {
             floor: Time(batch.number(FLOOR)?),
             next_number: batch.number(NEXT_NUMBER)?,
             counted: false,
+            level: numbers::level(batch)?,
+            raised: false,
             oldest: VecDeque::new(),
             outcome_count: batch.count(&outcome::TABLE)?,
             batch,
@@ -54,8 +59,13 @@ impl<'b, 't> Changes<'b, 't> {
     pub fn command(&mut self, at: LogPos, command: &[u8]) -> Result<Outcome, Fault> {
         self.batch.command_bytes(command.len() as u64);
         self.read_ahead()?;
-        let command = decode_command(command)?;
-        let decision = decide(&*self, Revision(at.index), &command)?;
+        let command = StoredCommand::read(command)?;
+        let revision = Revision(at.index);
+        // Such a command may ask for what this server does not know: the rest of it is not read.
+        let decision = match command.needed() > self.level {
+            true => decide_beyond(&*self, revision, command.time(), command.needed())?,
+            false => decide(&*self, revision, &command.decode()?)?,
+        };
         for event in &decision.events {
             self.record(event)?;
         }
@@ -63,14 +73,20 @@ impl<'b, 't> Changes<'b, 't> {
         Ok(decision.outcome)
     }
 
-    /// Keeps an encoded membership that names no server above `server_id_max`.
+    /// Keeps an encoded membership that names no server above `server_id_max`. The first one makes the
+    /// feature level `level`.
     pub fn membership(
         &mut self,
         at: LogPos,
         membership: &[u8],
         server_id_max: u64,
+        level: Level,
     ) -> Result<(), Fault> {
         self.batch.membership(membership)?;
+        if self.batch.number(LEVEL)? == 0 && !self.raised {
+            self.level = level;
+            self.raised = true;
+        }
         let max = self.batch.number(SERVER_ID_MAX)?.max(server_id_max);
         self.batch.set_value(SERVER_ID_MAX, &max.to_be_bytes())?;
         self.applied(at);
@@ -103,6 +119,11 @@ impl<'b, 't> Changes<'b, 't> {
                 Ok(())
             }
             Event::SettingChanged(change) => numbers::put_setting(self.batch, change),
+            Event::LevelRaised { to } => {
+                self.level = *to;
+                self.raised = true;
+                Ok(())
+            }
             Event::OutcomeRecorded { request, outcome } => {
                 outcome::put(self.batch, request, outcome)?;
                 self.outcome_count += 1;
@@ -148,6 +169,10 @@ impl<'b, 't> Changes<'b, 't> {
             let next = self.next_number.to_be_bytes();
             self.batch.set_value(NEXT_NUMBER, &next)?;
         }
+        if self.raised {
+            let level = u64::from(self.level.0).to_be_bytes();
+            self.batch.set_value(LEVEL, &level)?;
+        }
         Ok(self.defined.then_some(self.schema))
     }
 }
@@ -191,6 +216,10 @@ impl View for Changes<'_, '_> {
 
     fn setting(&self, setting: Setting) -> Result<u64, Fault> {
         numbers::setting(self.batch, setting)
+    }
+
+    fn level(&self) -> Result<Level, Fault> {
+        Ok(self.level)
     }
 
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Fault> {

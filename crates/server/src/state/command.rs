@@ -2,8 +2,8 @@
 
 use prost::Message as _;
 use quorid_directory::{
-    AttributeNumber, Command, Edit, EditAction, Operation, OperatorName, Principal, Revision,
-    Selector, Setting, SettingChange, Time, Verifier, VerifierChange,
+    AttributeNumber, Command, Edit, EditAction, Level, Operation, OperatorName, Principal,
+    Revision, Selector, Setting, SettingChange, Time, Verifier, VerifierChange,
 };
 use quorid_storage::{Fault, OrFault as _};
 
@@ -65,6 +65,7 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
         Operation::DefineAttribute { definition } => {
             Kind::DefineAttribute(schema::row_message(&definition.properties()))
         }
+        Operation::RaiseLevel { to } => Kind::RaiseLevel(proto::RaiseLevel { to: to.0 }),
     };
     proto::Command {
         request_id: command.request.as_bytes().to_vec(),
@@ -72,13 +73,43 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
         client: command.client.as_str().to_owned(),
         principal: Some(principal_message(&command.principal)),
         operation: Some(operation),
+        level: command.level().0,
     }
     .encode_to_vec()
 }
 
+/// A command in the log, not yet understood: it may be one of a newer server.
+pub struct StoredCommand(proto::Command);
+
+impl StoredCommand {
+    /// The command that the log kept.
+    pub fn read(bytes: &[u8]) -> Result<Self, Fault> {
+        let message = proto::Command::decode(bytes).or_fault("reading a stored command")?;
+        Ok(Self(message))
+    }
+
+    /// The feature level that it needs.
+    pub fn needed(&self) -> Level {
+        Level(self.0.level).max(Level::BASE)
+    }
+
+    /// The leader's clock when it took the command.
+    pub fn time(&self) -> Time {
+        Time(self.0.time_ms)
+    }
+
+    /// What it asks for.
+    pub fn decode(self) -> Result<Command, Fault> {
+        decode(self.0)
+    }
+}
+
 /// The command that the log kept.
 pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
-    let message = proto::Command::decode(bytes).or_fault("reading a stored command")?;
+    StoredCommand::read(bytes)?.decode()
+}
+
+fn decode(message: proto::Command) -> Result<Command, Fault> {
     use proto::command::Operation as Kind;
     let operation = match message
         .operation
@@ -118,6 +149,9 @@ pub fn decode_command(bytes: &[u8]) -> Result<Command, Fault> {
         }
         Kind::DefineAttribute(row) => Operation::DefineAttribute {
             definition: schema::definition(row)?,
+        },
+        Kind::RaiseLevel(raise) => Operation::RaiseLevel {
+            to: Level(raise.to),
         },
     };
     Ok(Command {

@@ -28,6 +28,10 @@ impl ReadView {
                 return Ok(Some("a setting has another value"));
             }
         }
+        let Ok(level) = model.level();
+        if self.level()? != level {
+            return Ok(Some("the feature level is another one"));
+        }
         for (id, object) in model.objects() {
             if self.object(id)?.as_ref() != Some(object) {
                 return Ok(Some("an object is another one"));

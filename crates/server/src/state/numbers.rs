@@ -1,7 +1,7 @@
 //! The single values. The store keeps position and membership among them; these are numbers of 8
 //! bytes, big-endian.
 
-use quorid_directory::{Limit, Setting, SettingChange};
+use quorid_directory::{Level, Limit, Setting, SettingChange};
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 /// Time of the directory, Unix ms.
@@ -10,6 +10,8 @@ pub(super) const CLOCK: &str = "clock";
 pub(super) const FLOOR: &str = "floor";
 /// The lowest number that the directory's counter may give next; 0 before the first.
 pub(super) const NEXT_NUMBER: &str = "next_number";
+/// The feature level that the directory is at. The first membership of the log sets it.
+pub(super) const LEVEL: &str = "level";
 /// The highest server id that any membership ever named.
 pub(super) const SERVER_ID_MAX: &str = "server_id_max";
 
@@ -22,6 +24,7 @@ pub(super) const TABLE: Table = Table {
         CLOCK,
         FLOOR,
         NEXT_NUMBER,
+        LEVEL,
         setting_name(Setting::Tombstones),
         setting_name(Setting::ReservedNames),
         setting_name(Setting::History),
@@ -31,6 +34,15 @@ pub(super) const TABLE: Table = Table {
     check_whole,
 };
 
+/// The feature level. A state that no membership has begun yet, as there are in tests, is at the highest
+/// one.
+pub(super) fn level(rows: &impl Rows) -> Result<Level, Fault> {
+    Ok(match rows.number(LEVEL)? {
+        0 => Level::default(),
+        level => Level(u32::try_from(level).or_fault("reading the feature level")?),
+    })
+}
+
 fn check_whole(view: &StoreView) -> Result<(), Fault> {
     for name in [CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX] {
         view.number(name)?;
@@ -39,6 +51,7 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
         SettingChange::new(setting, Some(self::setting(view, setting)?))
             .or_fault("reading the state")?;
     }
+    level(view)?;
     let next = view.number(NEXT_NUMBER)?;
     match usize::try_from(next) {
         Ok(next) if next <= Limit::Numbers.most() + 1 => Ok(()),

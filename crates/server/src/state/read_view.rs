@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorid_directory::{
-    GROUP_NAME, IndexKey, Membership, Object, ObjectId, Objects, Outcome, Rejection, RequestId,
+    GROUP_NAME, IndexKey, Level, Membership, Object, ObjectId, Objects, Outcome, Rejection, RequestId,
     Revision, Schema, Selector, Setting, UniqueKey, Verifier, all_groups_of,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
@@ -181,6 +181,11 @@ impl ReadView {
         self.rows.count(&index::TABLE)
     }
 
+    /// The feature level that the directory is at.
+    pub fn level(&self) -> Result<Level, Fault> {
+        numbers::level(&*self.rows)
+    }
+
     /// Number of memberships, as groups have them and as members have them.
     pub(super) fn count_memberships(&self) -> Result<[u64; 2], Fault> {
         Ok([
@@ -194,8 +199,9 @@ impl ReadView {
         self.rows.number(SERVER_ID_MAX)
     }
 
-    /// SHA-256 of everything that is replicated: schema, objects, unique values, the index, verifiers, memberships,
-    /// outcomes, settings, clock, floor and the counter of numbers. Two servers at the same revision have the same. Reads the whole state.
+    /// SHA-256 of everything that is replicated: schema, objects, unique values, the index, verifiers,
+    /// memberships, outcomes, settings, clock, floor, the counter of numbers and the feature level. Two
+    /// servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         self.rows.digest()
     }

@@ -1,7 +1,7 @@
 //! Why a request was refused, as its outcome keeps it.
 
 use quorid_directory::{
-    AttributeName, AttributeNumber, Limit, Rejection, Revision, Role, Time, Violation,
+    AttributeName, AttributeNumber, Level, Limit, Rejection, Revision, Role, Time, Violation,
 };
 use quorid_storage::{Fault, OrFault as _};
 
@@ -53,6 +53,13 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
             member: member.as_bytes().to_vec(),
         }),
         Rejection::LimitExceeded { limit } => Kind::LimitExceeded(limit_message(*limit).into()),
+        Rejection::FeatureLevel { needed, is } => Kind::FeatureLevel(proto::FeatureLevel {
+            needed: needed.0,
+            is: is.0,
+        }),
+        Rejection::LevelTooLow { to, is } => {
+            Kind::LevelTooLow(proto::LevelTooLow { to: to.0, is: is.0 })
+        }
         Rejection::VersionMismatch {
             account,
             expected,
@@ -118,6 +125,14 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             },
             Kind::LimitExceeded(number) => Rejection::LimitExceeded {
                 limit: limit(number)?,
+            },
+            Kind::FeatureLevel(it) => Rejection::FeatureLevel {
+                needed: Level(it.needed),
+                is: Level(it.is),
+            },
+            Kind::LevelTooLow(it) => Rejection::LevelTooLow {
+                to: Level(it.to),
+                is: Level(it.is),
             },
             Kind::VersionMismatch(it) => Rejection::VersionMismatch {
                 account: object_id(&it.account)?,

@@ -1,5 +1,6 @@
 //! The state against the reference model.
 
+mod levels;
 mod snapshots;
 
 use std::{fs, os::unix::fs::MetadataExt as _, sync::Arc};

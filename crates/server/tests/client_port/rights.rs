@@ -8,9 +8,9 @@ use quorid_api::proto::{
     CreateGroupRequest, DeleteAccountRequest, DeleteGroupRequest, GetAccountRequest,
     GetClusterRequest, GetGroupRequest, GetServerRequest, GetSettingsRequest, Group,
     ListAccountsRequest, ListAttributesRequest, ListGroupsRequest, ListMembersRequest,
-    RemoveServerRequest, ReplaceServerRequest, SettingChange, TransferLeadershipRequest,
-    UpdateAccountRequest, UpdateGroupRequest, WatchClusterRequest, attribute_edit::Action,
-    groups_client::GroupsClient, schema_client::SchemaClient,
+    RaiseLevelRequest, RemoveServerRequest, ReplaceServerRequest, SettingChange,
+    TransferLeadershipRequest, UpdateAccountRequest, UpdateGroupRequest, WatchClusterRequest,
+    attribute_edit::Action, groups_client::GroupsClient, schema_client::SchemaClient,
 };
 use quorid_server::access::Access;
 use tonic::{Code, Request, Status, transport::Channel};
@@ -63,6 +63,7 @@ const TABLE: &[(&str, &str)] = &[
     ("TransferLeadership", "oO"),
     ("GetSettings of the cluster", READERS),
     ("ChangeSettings of the cluster", "oO"),
+    ("RaiseLevel of the Cluster", "oO"),
 ];
 
 fn person(login_name: &str, password: &str) -> CreateAccountRequest {
@@ -334,6 +335,10 @@ impl Asking {
             "TransferLeadership" => {
                 let request = TransferLeadershipRequest { server_name };
                 client.transfer_leadership(self.by(request)).await.map(drop)
+            }
+            "RaiseLevel of the Cluster" => {
+                let request = RaiseLevelRequest { level: 0 };
+                client.raise_level(self.by(request)).await.map(drop)
             }
             _ => {
                 let request = GetServerRequest {

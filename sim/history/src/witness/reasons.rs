@@ -20,6 +20,8 @@ pub(super) fn reason(rejection: &Rejection) -> Reason {
         Rejection::WrongKind { .. } => Reason::WrongKind,
         Rejection::GroupCycle { .. } => Reason::GroupCycle,
         Rejection::LimitExceeded { .. } => Reason::LimitExceeded,
+        Rejection::FeatureLevel { .. } => Reason::FeatureLevel,
+        Rejection::LevelTooLow { .. } => Reason::LevelTooLow,
         Rejection::VersionMismatch { .. } => Reason::EtagMismatch,
         Rejection::PasswordNeeded { .. } => Reason::PasswordNeeded,
         Rejection::PasswordChanged { .. } => Reason::WrongPassword,

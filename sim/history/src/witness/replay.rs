@@ -6,7 +6,7 @@ use quorid_directory::{
     Accepted, Done, Event, Membership, MemoryDirectory, Object, ObjectId, Outcome, RequestId,
     Revision, UniqueKey, decide,
 };
-use quorid_server::state::decode_command;
+use quorid_server::state::{decode_command, level_of_membership};
 use quorid_storage::Payload;
 
 use super::{Checked, CommittedLog, shown};
@@ -53,8 +53,14 @@ impl Replay {
                 return None;
             }
             replay.last = index;
-            let Payload::Command(bytes) = payload else {
-                continue;
+            let bytes = match payload {
+                Payload::Command(bytes) => bytes,
+                Payload::Membership(bytes) if index == 0 => {
+                    let level = level_of_membership(bytes).ok()?;
+                    replay.model = MemoryDirectory::at_level(level);
+                    continue;
+                }
+                Payload::Blank | Payload::Membership(_) => continue,
             };
             checked.commands += 1;
             let command = match decode_command(bytes) {
@@ -121,6 +127,7 @@ impl Replay {
             | Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
+            | Event::LevelRaised { .. }
             | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }

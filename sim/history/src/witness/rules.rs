@@ -45,6 +45,7 @@ impl Replay {
             | Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
+            | Event::LevelRaised { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => None,
@@ -81,6 +82,7 @@ impl Replay {
             | Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
+            | Event::LevelRaised { .. }
             | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }

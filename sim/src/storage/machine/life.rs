@@ -1,6 +1,6 @@
 //! What a server does with its storage from power on to power off.
 
-use quorid_directory::Outcome;
+use quorid_directory::{Level, Outcome};
 use quorid_server::state::State;
 use quorid_storage::{Fault, LogPos, LogVote, Payload, Position};
 
@@ -281,7 +281,7 @@ fn apply(store: &State, entries: &[(LogPos, Payload)]) -> Result<Vec<Option<Outc
             }
             Payload::Command(command) => state.command(*at, command).map(Some),
             Payload::Membership(membership) => {
-                state.membership(*at, membership, 3)?;
+                state.membership(*at, membership, 3, Level::SUPPORTED)?;
                 Ok(None)
             }
         };

@@ -5,11 +5,11 @@ use std::{pin::Pin, sync::Arc};
 use futures_util::{Stream, stream};
 use quorid_api::proto::{
     self, AddServerRequest, ChangeSettingsRequest, ClusterView, GetClusterRequest,
-    GetServerRequest, GetSettingsRequest, RemoveServerRequest, ReplaceServerRequest, Server,
-    ServerRole, ServerStatus, Settings, TransferLeadershipRequest, WatchClusterRequest,
-    cluster_server::Cluster,
+    GetServerRequest, GetSettingsRequest, RaiseLevelRequest, RaiseLevelResponse,
+    RemoveServerRequest, ReplaceServerRequest, Server, ServerRole, ServerStatus, Settings,
+    TransferLeadershipRequest, WatchClusterRequest, cluster_server::Cluster,
 };
-use quorid_directory::{Revision, Setting, SettingChange, Unit};
+use quorid_directory::{Level, Revision, Setting, SettingChange, Unit};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -144,6 +144,18 @@ impl Cluster for ClusterApi {
         let changed = changed.await?;
         Ok(answer(settings(&changed.value), changed.revision))
     }
+
+    async fn raise_level(
+        &self,
+        request: Request<RaiseLevelRequest>,
+    ) -> Result<Response<RaiseLevelResponse>, Status> {
+        let caller = caller(&request)?;
+        let level = request.into_inner().level;
+        let to = (level != 0).then_some(Level(level));
+        let raised = self.0.service.raise_level(&caller, to).await?;
+        let level = raised.value.0;
+        Ok(answer(RaiseLevelResponse { level }, raised.revision))
+    }
 }
 
 impl ClusterApi {
@@ -184,6 +196,8 @@ impl ClusterApi {
             digest,
             disk_bytes: status.disk_bytes,
             uptime_seconds: self.0.started.elapsed().as_secs(),
+            level: status.level.0,
+            supported_level: status.supports.0,
         }
     }
 }

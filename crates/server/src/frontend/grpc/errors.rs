@@ -290,6 +290,11 @@ fn membership(refused: &MembershipError, message: String) -> Status {
         MembershipError::NotFound(_) => (Code::NotFound, Reason::ServerNotFound),
         MembershipError::Exists(_) => (Code::AlreadyExists, Reason::ServerExists),
         MembershipError::NotReady { .. } => (Code::FailedPrecondition, Reason::ServerNotReady),
+        MembershipError::LevelNotSupported { name, .. } => {
+            let metadata = Metadata::from([("server".to_owned(), name.clone())]);
+            let code = Code::FailedPrecondition;
+            return build(code, Reason::LevelNotSupported, message, metadata);
+        }
         MembershipError::Unavailable(unavailable) => return unavailable_as(unavailable, message),
     };
     build(code, reason, message, Metadata::new())

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use openraft::{EntryPayload, entry::RaftEntry as _, raft::StreamAppendError};
 use prost::{DecodeError, Message as _};
+use quorid_directory::Level;
 use quorid_storage::{FORMAT_VERSION, LogOptions, LogPos, LogVote, Payload, StoreOptions};
 
 use crate::{
@@ -14,7 +15,8 @@ use crate::{
     node::{
         NodeConfig, bootstrap, gate,
         types::{
-            AppendRequest, Entry, LogId, Membership, Proposal, SnapshotMeta, StoredMembership, Vote,
+            AppendRequest, Enlisted, Entry, LogId, Membership, Proposal, SnapshotMeta,
+            StoredMembership, Vote,
         },
         wire::{self, Malformed, proto},
     },
@@ -150,6 +152,7 @@ fn config() -> NodeConfig {
         initial_servers: vec![server(1), server(2)],
         join: false,
         form_alone: false,
+        supports: Level::SUPPORTED,
         timing: TimingPreset::Lan.timing(),
         checkpoint_interval: Duration::from_secs(1),
         snapshot_after_entries: 1,
@@ -239,6 +242,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
                 formed: true,
                 asker_id: 1,
                 leader_id: 2,
+                level: Level::SUPPORTED.0,
                 ..proto::HelloResponse::default()
             },
         ),
@@ -256,10 +260,11 @@ pub(super) fn membership() -> Membership {
             client_address: format!("s{id}:7400"),
             peer_address: format!("s{id}:7401"),
         };
-        (id, server)
+        let level = Level::SUPPORTED;
+        (id, Enlisted { server, level })
     };
     let configs = vec![[1, 2].into(), [1, 3].into()];
-    let members: BTreeMap<u64, NamedServer> = (1..=4).map(server).collect();
+    let members: BTreeMap<u64, Enlisted> = (1..=4).map(server).collect();
     Membership::new(configs, members).expect("every voter is a member")
 }
 
@@ -273,5 +278,6 @@ pub(super) fn snapshot_head_of(vote: Vote, last: LogId) -> proto::SnapshotHead {
         vote: Some(wire::vote_message(&vote)),
         meta: Some(wire::snapshot_meta_message(&meta)),
         format_version: FORMAT_VERSION,
+        level: Level::SUPPORTED.0,
     }
 }

@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use openraft::storage::RaftStateMachine as _;
 use prost::Message as _;
 use quorid_directory::{
-    Command, Edit, GroupName, Kind, LoginName, ObjectId, Objects as _, Operation, RealName,
+    Command, Edit, GroupName, Kind, Level, LoginName, ObjectId, Objects as _, Operation, RealName,
     Selector, VerifierChange,
 };
 use quorid_storage::{
@@ -97,7 +97,7 @@ fn receive(store: &State, parts: Vec<Part>) -> Result<Snapshot, Status> {
     let Some(Part::Head(head)) = parts.next() else {
         return Err(ended());
     };
-    let mut receiver = SnapshotReceiver::begin(store, head)?;
+    let mut receiver = SnapshotReceiver::begin(store, Level::SUPPORTED, head)?;
     loop {
         match parts.next() {
             Some(Part::Chunk(chunk)) => receiver.add(chunk)?,
@@ -128,7 +128,7 @@ fn mend(parts: &mut [Part]) {
 
 /// As the engine does it. What is there afterwards can be read, changed and sent on.
 fn install(store: &Arc<State>, snapshot: Snapshot) {
-    let mut state = StateMachine::new(Arc::clone(store));
+    let mut state = StateMachine::new(Arc::clone(store), Level::SUPPORTED);
     state
         .install_snapshot(&snapshot.meta, snapshot.snapshot)
         .now_or_never()
@@ -276,7 +276,10 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let position = LogPos { term: 1, index: 8 };
     let stored = StoredMembership::new(Some(wire::log_id(position)), membership());
     store
-        .write(|state| state.membership(position, &wire::encode_stored_membership(&stored), 4))
+        .write(|state| {
+            let bytes = wire::encode_stored_membership(&stored);
+            state.membership(position, &bytes, 4, Level::SUPPORTED)
+        })
         .expect("a membership");
     let empty = State::open(Arc::new(MemoryDisk::default()), StoreOptions::default());
     [empty.expect("a state").snapshot(), store.snapshot()]

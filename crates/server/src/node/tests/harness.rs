@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
 
 use quorid_directory::{
-    Accepted, ClientAddress, Command, Done, Edit, Kind, LoginName, ObjectId, Operation, Outcome,
-    Principal, RealName, RequestId, Revision, Time,
+    Accepted, ClientAddress, Command, Done, Edit, Kind, Level, LoginName, ObjectId, Operation,
+    Outcome, Principal, RealName, RequestId, Revision, Time,
 };
 use quorid_storage::{DataDirectory, LogOptions, StoreOptions};
 use rcgen::{
@@ -34,6 +34,8 @@ pub(super) struct Cluster {
     pub(super) folder: TempDir,
     pub(super) servers: Vec<NamedServer>,
     pub(super) running: BTreeMap<usize, Running>,
+    /// The feature level that servers support, for those of an older version.
+    supports: BTreeMap<usize, Level>,
     /// Log entries that are kept behind the last checkpoint.
     pub(super) keep: u64,
 }
@@ -120,8 +122,14 @@ impl Cluster {
             folder,
             servers,
             running: BTreeMap::new(),
+            supports: BTreeMap::new(),
             keep: 100_000,
         }
+    }
+
+    /// A server supports this feature level from its next start on.
+    pub(super) fn supports_of(&mut self, number: usize, level: Level) {
+        self.supports.insert(number, level);
     }
 
     pub(super) fn config(&self, number: usize) -> NodeConfig {
@@ -130,6 +138,7 @@ impl Cluster {
             initial_servers: self.servers.clone(),
             join: false,
             form_alone: self.servers.len() == 1,
+            supports: self.supports.get(&number).copied().unwrap_or_default(),
             timing: Timing {
                 heartbeat_ms: 60,
                 election_min_ms: 250,

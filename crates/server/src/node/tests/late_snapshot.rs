@@ -3,18 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use openraft::EntryPayload;
+use quorid_directory::Level;
 use quorid_storage::{DataDirectory, LogPos, LogVote, Payload, StoreOptions};
 use tempfile::TempDir;
 
 use super::{network, open};
 use crate::{
-    named_server::NamedServer,
     node::{
         receive_snapshot,
         snapshot::StateSnapshot,
         state_machine::position,
         types::{
-            AppendRequest, Entry, LogId, Membership, Raft, Snapshot, SnapshotMeta,
+            AppendRequest, Enlisted, Entry, LogId, Membership, Raft, Snapshot, SnapshotMeta,
             StoredMembership, Vote,
         },
         wire,
@@ -38,7 +38,7 @@ fn at(index: u64) -> LogId {
 }
 
 fn membership() -> Membership {
-    let peers = [1, 2].map(|id| (id, NamedServer::default()));
+    let peers = [1, 2].map(|id| (id, Enlisted::default()));
     let voters = [1, 2].into();
     Membership::new(vec![voters], std::collections::BTreeMap::from(peers)).expect("a membership")
 }
@@ -72,7 +72,7 @@ async fn install(raft: &Raft, folder: &TempDir, last: u64) -> Vote {
     let stored = StoredMembership::new(Some(at(0)), membership());
     let bytes = wire::encode_stored_membership(&stored);
     let written = store.write(|state| {
-        state.membership(LogPos { term: 1, index: 0 }, &bytes, 2)?;
+        state.membership(LogPos { term: 1, index: 0 }, &bytes, 2, Level::SUPPORTED)?;
         state.applied(LogPos {
             term: 1,
             index: last,

@@ -83,7 +83,7 @@ async fn a_server_that_lost_its_disk_is_replaced_under_its_name_by_a_new_id() {
 }
 
 /// The configuration of a server that waits until a cluster takes it in.
-fn joining(server: &NamedServer, cluster: &Cluster) -> NodeConfig {
+pub(super) fn joining(server: &NamedServer, cluster: &Cluster) -> NodeConfig {
     NodeConfig {
         own: server.clone(),
         join: true,

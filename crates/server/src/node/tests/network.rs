@@ -23,7 +23,7 @@ use crate::{
     node::{
         dialer::PeerDialer,
         network::{PeerConnection, PeerNetwork},
-        types::AppendRequest,
+        types::{AppendRequest, Enlisted},
         wire,
     },
     seams::{BoxFuture, BoxedIo, Listener, Network},
@@ -69,7 +69,11 @@ async fn connection(network: &Arc<Refusing>) -> PeerConnection {
         client_address: "n2:7400".to_owned(),
         peer_address: "n2:7401".to_owned(),
     };
-    peers(network).new_client(2, &server).await
+    let member = Enlisted {
+        server,
+        ..Enlisted::default()
+    };
+    peers(network).new_client(2, &member).await
 }
 
 /// One blank entry at index `first`, after `prev`.

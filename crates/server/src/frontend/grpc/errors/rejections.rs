@@ -30,6 +30,8 @@ fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
         Rejection::WrongKind { .. } => (Code::InvalidArgument, Reason::WrongKind),
         Rejection::GroupCycle { .. } => (Code::FailedPrecondition, Reason::GroupCycle),
         Rejection::LimitExceeded { .. } => (Code::FailedPrecondition, Reason::LimitExceeded),
+        Rejection::FeatureLevel { .. } => (Code::FailedPrecondition, Reason::FeatureLevel),
+        Rejection::LevelTooLow { .. } => (Code::FailedPrecondition, Reason::LevelTooLow),
         Rejection::VersionMismatch { .. } => (Code::Aborted, Reason::EtagMismatch),
         Rejection::PasswordNeeded { .. } => (Code::Unauthenticated, Reason::PasswordNeeded),
         Rejection::PasswordChanged { .. } => (Code::Unauthenticated, Reason::WrongPassword),
@@ -92,6 +94,12 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             ("member_id", member.to_string()),
         ],
         Rejection::LimitExceeded { limit } => vec![("most", limit.most().to_string())],
+        Rejection::FeatureLevel { needed, is } => {
+            vec![("needed", needed.to_string()), ("is", is.to_string())]
+        }
+        Rejection::LevelTooLow { to, is } => {
+            vec![("to", to.to_string()), ("is", is.to_string())]
+        }
         Rejection::VersionMismatch {
             account,
             expected,
