@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use quorid_api::{Client, NewAccount, Read};
+use quorid_directory::Level;
 use quorid_history::{Shown, chance::Chance, request_id, shown};
 use tokio::{
     sync::Semaphore,
@@ -62,6 +63,11 @@ impl Judge {
             .context("the clients do not come to an end")??
             .forget();
 
+        if self.all_are_new() {
+            timeout_at(deadline, raise_level(&client))
+                .await
+                .context("the level cannot be raised after all servers were upgraded")?;
+        }
         let mut chance = Chance::of(self.settings.seed, "judge");
         let account = NewAccount {
             login_name: "judge".to_owned(),
@@ -89,6 +95,15 @@ impl Judge {
         }
         note!("judge: {} accounts", verdict.accounts.len());
         Ok(verdict)
+    }
+
+    /// Whether every server is of the newest version in the end.
+    fn all_are_new(&self) -> bool {
+        self.settings.older.iter().all(|older| {
+            let upgrades =
+                |it: &Planned| matches!(it.fault, Fault::Upgrade { server } if server == *older);
+            self.plan.iter().any(upgrades)
+        })
     }
 
     async fn hand_over(&self, client: &Client, begun: Instant, verdict: &mut Verdict) {
@@ -143,5 +158,18 @@ impl Judge {
             note!("judge: not equal yet at {}", true_time_ms());
             sleep(Duration::from_millis(100)).await;
         }
+    }
+}
+
+/// Asks for the highest level until it is given.
+async fn raise_level(client: &Client) {
+    let client = client.with_deadline(Duration::from_secs(2));
+    loop {
+        match client.raise_level(None).await {
+            Ok(level) if level == Level::SUPPORTED.0 => return,
+            Ok(level) => note!("judge: only level {level}"),
+            Err(error) => note!("judge: the level is not raised: {error}"),
+        }
+        sleep(Duration::from_millis(100)).await;
     }
 }

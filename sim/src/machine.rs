@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use quorid_directory::Level;
 use quorid_history::chance::Chance;
 use quorid_server::{
     access::Access,
@@ -33,6 +34,8 @@ pub(crate) struct Machine {
     pub(crate) clock: Arc<SimClock>,
     entropy: Arc<SimEntropy>,
     pub(crate) observer: Observer,
+    /// Whether it is a server of an older version.
+    older: Arc<AtomicBool>,
     /// Whether a server runs.
     pub(crate) lives: Arc<AtomicBool>,
 }
@@ -74,6 +77,8 @@ impl Machine {
             ..ServerSettings::default()
         })?;
         let tls = Arc::new(ServerTls::load(&config.tls)?);
+        let place = settings.servers.iter().position(|server| *server == name);
+        let older = place.is_some_and(|place| settings.older.contains(&place));
         let chance = |what: &str| Chance::of(settings.seed, &format!("{what} of {name}"));
         Ok(Self {
             name,
@@ -83,15 +88,25 @@ impl Machine {
             clock: Arc::default(),
             entropy: SimEntropy::new(chance("entropy")),
             observer: observer.clone(),
+            older: Arc::new(AtomicBool::new(older)),
             lives: Arc::default(),
         })
     }
 
+    /// Its server is of the newest version from its next start on.
+    pub(crate) fn upgrade(&self) {
+        self.older.store(false, Ordering::Relaxed);
+    }
+
     /// One life of the server, from power on.
-    pub(crate) async fn live(self) -> turmoil::Result {
+    pub(crate) async fn live(mut self) -> turmoil::Result {
         self.observer.restarted(self.name);
         let disk = self.disk.power_on();
-        note!("{} starts", self.name);
+        self.config.supports = match self.older.load(Ordering::Relaxed) {
+            true => Level::BASE,
+            false => Level::SUPPORTED,
+        };
+        note!("{} starts, level {}", self.name, self.config.supports);
         self.lives.store(true, Ordering::Relaxed);
         let outside = Outside {
             disk: Arc::new(disk),

@@ -128,6 +128,10 @@ impl<'a> Nemesis<'a> {
                 }
             }
             Fault::DiskFull { server } => self.machines[*server].disk.set_full(true),
+            Fault::Upgrade { server } => {
+                self.power_off(sim, *server);
+                self.machines[*server].upgrade();
+            }
             Fault::WrongDisk { server } => {
                 self.power_off(sim, *server);
                 self.machines[*server].disk.replace_by_empty();
@@ -142,7 +146,7 @@ impl<'a> Nemesis<'a> {
     fn end(&mut self, sim: &mut Sim<'_>, planned: &Planned) {
         note!("ends {:?}", planned.fault);
         match &planned.fault {
-            Fault::PowerCut { server } => self.power_on(sim, *server),
+            Fault::PowerCut { server } | Fault::Upgrade { server } => self.power_on(sim, *server),
             Fault::PowerCutOfAll => {
                 for server in 0..self.machines.len() {
                     self.power_on(sim, server);
@@ -286,6 +290,7 @@ impl<'a> Nemesis<'a> {
             | Fault::ClockError { .. }
             | Fault::Transfer { .. }
             | Fault::DiskFull { .. }
+            | Fault::Upgrade { .. }
             | Fault::WrongDisk { .. } => Vec::new(),
         }
     }

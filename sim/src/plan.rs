@@ -53,10 +53,12 @@ pub(crate) enum Fault {
     WrongDisk { server: usize },
     /// Of five servers each reaches its two neighbours only.
     Ring,
+    /// A server of an older version is stopped, and starts as one of the newest version.
+    Upgrade { server: usize },
 }
 
 /// What [`Fault::kind`] gives.
-pub(crate) const KINDS: [&str; 18] = [
+pub(crate) const KINDS: [&str; 19] = [
     "power cut",
     "power cut in an operation",
     "sync fails",
@@ -75,6 +77,7 @@ pub(crate) const KINDS: [&str; 18] = [
     "disk full",
     "empty disk",
     "ring",
+    "upgrade",
 ];
 
 impl Fault {
@@ -99,6 +102,7 @@ impl Fault {
             Self::DiskFull { .. } => "disk full",
             Self::WrongDisk { .. } => "empty disk",
             Self::Ring => "ring",
+            Self::Upgrade { .. } => "upgrade",
         }
     }
 }
@@ -140,8 +144,28 @@ pub(crate) fn plan(settings: &Settings) -> Vec<Planned> {
             at = to_ms;
         }
     }
+    faults.extend(upgrades(settings));
     faults.sort_by_key(|planned| planned.from_ms);
     faults
+}
+
+/// One server after the other is upgraded, in some order, at any time.
+fn upgrades(settings: &Settings) -> Vec<Planned> {
+    let mut chance = Chance::of(settings.seed, "upgrades");
+    let mut older = settings.older.clone();
+    let mut planned = Vec::new();
+    while !older.is_empty() {
+        let server = older.swap_remove(any_of(&mut chance, older.len()));
+        let from_ms = settings.faults_from_ms + chance.within(0..=settings.faults_ms * 4 / 5);
+        let to_ms = from_ms + chance.within(10..=settings.faults_ms / 10);
+        let fault = Fault::Upgrade { server };
+        planned.push(Planned {
+            from_ms,
+            to_ms,
+            fault,
+        });
+    }
+    planned
 }
 
 /// Draws a fault that strikes so many servers, and for how long it lasts, ms.

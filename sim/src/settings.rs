@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     /// Three, or five for every fifth seed.
     pub(crate) servers: &'static [&'static str],
     pub(crate) certificates: PathBuf,
+    /// Servers of an older version: they support the first feature level only, until they are upgraded.
+    pub(crate) older: Vec<usize>,
     /// When the faults begin, simulated ms.
     pub(crate) faults_from_ms: u64,
     /// For how long there are faults, simulated ms.
@@ -38,12 +40,16 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn of(seed: u64, faults_ms: u64) -> Self {
         let mut chance = Chance::of(seed, "settings");
+        let servers: &[&str] = match seed % 5 {
+            0 => &SERVERS,
+            _ => &SERVERS[..3],
+        };
+        let mut versions = Chance::of(seed, "versions");
+        let older = (0..servers.len()).filter(|_| seed % 3 == 1 && versions.percent(60));
         Self {
             seed,
-            servers: match seed % 5 {
-                0 => &SERVERS,
-                _ => &SERVERS[..3],
-            },
+            servers,
+            older: older.collect(),
             certificates: PathBuf::new(),
             faults_from_ms: match seed % 4 {
                 1 => FORMING_MS,
@@ -82,6 +88,7 @@ impl fmt::Display for Settings {
             seed: _,
             servers,
             certificates: _,
+            older,
             faults_from_ms,
             faults_ms,
             latency_max_ms,
@@ -91,10 +98,11 @@ impl fmt::Display for Settings {
         } = self;
         write!(
             f,
-            "{} servers, faults from {faults_from_ms} ms for {faults_ms} ms, messages up to \
+            "{} servers, {} of them of an older version, faults from {faults_from_ms} ms for {faults_ms} ms, messages up to \
              {latency_max_ms} ms, checkpoint each {checkpoint_interval_ms} ms, snapshot after \
              {snapshot_after_entries} entries, {log_keep_entries} kept",
-            servers.len()
+            servers.len(),
+            older.len()
         )
     }
 }

@@ -172,12 +172,14 @@ fn step(
 ) -> Option<porcupine_rs::Operation<Directory>> {
     let mut returned = operation.returned;
     let step = match (&operation.asked, &operation.answer) {
-        // The witness alone judges groups.
+        // The witness alone judges groups, the schema and the level.
         (
             Asked::CreateGroup { .. }
             | Asked::DeleteGroup { .. }
             | Asked::Member { .. }
-            | Asked::Members { .. },
+            | Asked::Members { .. }
+            | Asked::Define { .. }
+            | Asked::RaiseLevel,
             _,
         ) => None,
         (Asked::Look { freshness, .. } | Asked::LogIn { freshness, .. }, _)
@@ -216,6 +218,8 @@ fn step(
                     | Asked::CreateGroup { .. }
                     | Asked::DeleteGroup { .. }
                     | Asked::Member { .. }
+                    | Asked::Define { .. }
+                    | Asked::RaiseLevel
                     | Asked::Members { .. } => None,
                 };
                 match (key, effect) {
@@ -231,9 +235,13 @@ fn step(
         (_, Answer::Account { account, .. }) => {
             Some(Step::Changed(Key::Name(String::new()), account.clone()))
         }
-        (_, Answer::Deleted { .. } | Answer::Members { .. }) => {
-            Some(Step::Deleted(Key::Name(String::new()), None))
-        }
+        (
+            _,
+            Answer::Deleted { .. }
+            | Answer::Members { .. }
+            | Answer::Directory { .. }
+            | Answer::Level { .. },
+        ) => Some(Step::Deleted(Key::Name(String::new()), None)),
     };
     let time = |moment: u64| i64::try_from(moment).unwrap_or(i64::MAX);
     Some(porcupine_rs::Operation {

@@ -101,6 +101,15 @@ pub enum Asked {
         /// How old the answer may be.
         freshness: Freshness,
     },
+    /// Add an attribute to the schema.
+    Define {
+        /// The same for each retry.
+        request: RequestId,
+        /// Its name.
+        attribute: String,
+    },
+    /// Raise the feature level, as far as all servers support.
+    RaiseLevel,
     /// Check the password of an account, which is right.
     LogIn {
         /// The account that is meant.
@@ -172,6 +181,18 @@ pub enum Answer {
     /// The account or group was deleted.
     Deleted {
         /// The revision of the change.
+        revision: u64,
+    },
+    /// The directory was changed as a whole.
+    Directory {
+        /// The revision of the change.
+        revision: u64,
+    },
+    /// The feature level that the directory is at.
+    Level {
+        /// The level.
+        level: u32,
+        /// The revision of the answer.
         revision: u64,
     },
     /// The rules of the directory speak against it.
@@ -261,6 +282,8 @@ impl Asked {
             Self::Member { joins: true, .. } => "add a member",
             Self::Member { joins: false, .. } => "remove a member",
             Self::Members { .. } => "list members",
+            Self::Define { .. } => "define an attribute",
+            Self::RaiseLevel => "raise the level",
             Self::LogIn { .. } => "log in",
             Self::Look { freshness, .. } => match freshness {
                 Freshness::Linearizable => "look up, linearizable",
@@ -279,8 +302,11 @@ impl Asked {
             | Self::CreateGroup { request, .. }
             | Self::DeleteGroup { request, .. }
             | Self::Member { request, .. }
+            | Self::Define { request, .. }
             | Self::Delete { request, .. } => Some(*request),
-            Self::Look { .. } | Self::LogIn { .. } | Self::Members { .. } => None,
+            Self::RaiseLevel | Self::Look { .. } | Self::LogIn { .. } | Self::Members { .. } => {
+                None
+            }
         }
     }
 }
@@ -292,6 +318,8 @@ impl Answer {
             Self::Account { revision, .. }
             | Self::Deleted { revision }
             | Self::Members { revision, .. }
+            | Self::Directory { revision }
+            | Self::Level { revision, .. }
             | Self::Rejected { revision, .. } => Some(*revision),
             Self::Unavailable { .. } => None,
         }
@@ -300,7 +328,11 @@ impl Answer {
     /// The name of this in the report.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Account { .. } | Self::Deleted { .. } | Self::Members { .. } => "done",
+            Self::Account { .. }
+            | Self::Deleted { .. }
+            | Self::Members { .. }
+            | Self::Directory { .. }
+            | Self::Level { .. } => "done",
             Self::Rejected { .. } => "rejected",
             Self::Unavailable { unknown: true } => "unknown",
             Self::Unavailable { unknown: false } => "unavailable",

@@ -20,6 +20,8 @@ const NAMES: [&str; 6] = ["ana", "bruno", "clara", "dino", "ema", "filip"];
 
 /// Fewer still.
 const GROUPS: [&str; 2] = ["staff", "guests"];
+/// The attributes that sites add are numbered up to this.
+const ATTRIBUTES: u64 = 11;
 /// Of every account, where clients log in.
 const PASSWORD: &str = "the same for all";
 
@@ -54,7 +56,8 @@ pub struct Habits {
     /// A retry has another request id than the first try.
     pub new_request_ids: bool,
     /// No bug: an operator, who also gives numbers, edits attributes, changes groups and their
-    /// members, disables accounts and logs in.
+    /// members, disables accounts and logs in,
+    /// adds attributes and raises the feature level.
     pub all_of_it: bool,
 }
 
@@ -123,6 +126,8 @@ impl<W: World> Worker<W> {
                 | Asked::CreateGroup { .. }
                 | Asked::DeleteGroup { .. }
                 | Asked::Member { .. }
+                | Asked::Define { .. }
+                | Asked::RaiseLevel
                 | Asked::Members { .. } => continue,
             };
             match self.ask(asked).await {
@@ -130,6 +135,8 @@ impl<W: World> Worker<W> {
                 Answer::Account { .. }
                 | Answer::Members { .. }
                 | Answer::Deleted { .. }
+                | Answer::Directory { .. }
+                | Answer::Level { .. }
                 | Answer::Rejected { .. } => {
                     return Some(named);
                 }
@@ -174,7 +181,12 @@ impl<W: World> Worker<W> {
 
     /// What it asks next, of what accounts have beside their names.
     fn choose_more(&mut self, request: RequestId) -> Asked {
-        match self.chance.within(0..=99) {
+        match self.chance.within(0..=104) {
+            100..=102 => Asked::Define {
+                request,
+                attribute: format!("of_site_{}", self.chance.within(0..=ATTRIBUTES)),
+            },
+            103..=104 => Asked::RaiseLevel,
             0..=17 => Asked::Edit {
                 request,
                 account: self.which(),
@@ -273,6 +285,8 @@ impl<W: World> Worker<W> {
                 known @ (Answer::Account { .. }
                 | Answer::Deleted { .. }
                 | Answer::Members { .. }
+                | Answer::Directory { .. }
+                | Answer::Level { .. }
                 | Answer::Rejected { .. }) => known,
             };
         }
@@ -329,6 +343,8 @@ impl<W: World> Worker<W> {
             Ok(Told::Object(account)) => Answer::Account { account, revision },
             Ok(Told::Members(members)) => Answer::Members { members, revision },
             Ok(Told::Deleted) => Answer::Deleted { revision },
+            Ok(Told::Directory) => Answer::Directory { revision },
+            Ok(Told::Level(level)) => Answer::Level { level, revision },
             Err(Error::Rejected(rejected)) => Answer::Rejected {
                 reason: rejected.reason,
                 revision,
@@ -384,6 +400,8 @@ impl<W: World> Prober<W> {
                 Answer::Account { .. }
                 | Answer::Members { .. }
                 | Answer::Deleted { .. }
+                | Answer::Directory { .. }
+                | Answer::Level { .. }
                 | Answer::Rejected { .. } => {
                     probed.answered += 1;
                     if let Some(tell) = answered.take() {

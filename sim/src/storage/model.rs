@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use quorid_directory::{MemoryDirectory, Outcome, Revision};
+use quorid_directory::{MemoryDirectory, Objects as _, Outcome, Revision};
 use quorid_server::state::{State, decode_command};
 use quorid_storage::{Fault, LogPos, LogState, Payload};
 
@@ -146,6 +146,7 @@ impl StateModel {
             + directory.unique().len()
             + directory.verifiers().len()
             + 2 * directory.memberships().len()
+            + directory.schema().of_site().len()
             + directory.outcomes().len();
         match rows == expected {
             true => Ok(()),

@@ -1,9 +1,16 @@
 //! What clients were answered, against the log.
 
 use quorid_api::Reason;
-use quorid_directory::{Accepted, Change, Done, POSIX_NUMBER, REAL_NAME, RequestId, Revision};
+use quorid_directory::{
+    Accepted, Change, Done, Level, Outcome, POSIX_NUMBER, REAL_NAME, RequestId, Revision,
+};
 
-use super::{groups::has, reasons::reason, replay::Replay, shown};
+use super::{
+    groups::has,
+    reasons::reason,
+    replay::{Replay, as_of},
+    shown,
+};
 use crate::operation::{Answer, Asked, Freshness, Operation, Which};
 
 impl Replay {
@@ -25,7 +32,9 @@ impl Replay {
             Asked::Members { group, freshness } => {
                 self.explains_members(group, *freshness, &operation.answer, floor)
             }
+            Asked::RaiseLevel => self.explains_level(&operation.answer, floor),
             Asked::Create { request, .. }
+            | Asked::Define { request, .. }
             | Asked::Rename { request, .. }
             | Asked::Edit { request, .. }
             | Asked::CreateGroup { request, .. }
@@ -48,7 +57,10 @@ impl Replay {
                 (None, *revision)
             }
             Answer::Rejected { reason, .. } => return Err(format!("unexpected reason {reason}")),
-            Answer::Deleted { .. } | Answer::Members { .. } => {
+            Answer::Deleted { .. }
+            | Answer::Members { .. }
+            | Answer::Directory { .. }
+            | Answer::Level { .. } => {
                 return Err("a look-up got another answer".to_owned());
             }
             Answer::Unavailable { .. } => return Ok(()),
@@ -67,46 +79,38 @@ impl Replay {
         operation: &Operation,
         floor: u64,
     ) -> Result<(), String> {
-        let outcome = self.outcomes.get(&request);
+        let outcomes = self.outcomes.get(&request).map_or(&[][..], Vec::as_slice);
         let acted = self.effects.contains_key(&request);
         let answered = match &operation.answer {
             Answer::Unavailable { unknown: false } if acted => {
                 return Err("it was said not to be done, but it was".to_owned());
             }
             Answer::Unavailable { .. } => return Ok(()),
-            Answer::Rejected { .. } if outcome.is_none() => {
+            Answer::Rejected { .. } if outcomes.is_empty() => {
                 return Err("the rejection is not in the log".to_owned());
             }
             answered @ (Answer::Account { .. }
             | Answer::Deleted { .. }
             | Answer::Members { .. }
+            | Answer::Directory { .. }
+            | Answer::Level { .. }
             | Answer::Rejected { .. }) => answered,
         };
-        let Some(outcome) = outcome else {
+        if outcomes.is_empty() {
             return Err("an acknowledged change is lost".to_owned());
+        }
+        let is_told = |it: &&Outcome| Some(it.revision.0) == answered.revision();
+        let Some(outcome) = outcomes.iter().find(is_told) else {
+            return Err(format!("the log says {outcomes:?}"));
         };
         let Revision(revision) = outcome.revision;
-        if revision > operation.committed {
-            return Err("it was acknowledged before it was committed".to_owned());
-        }
         let as_answered = match (answered, &outcome.result) {
-            (
-                Answer::Account {
-                    account,
-                    revision: told,
-                },
-                Ok(Accepted::Object(made)),
-            ) => made.done != Done::Deleted && *account == shown(&made.object) && *told == revision,
-            (Answer::Deleted { revision: told }, Ok(Accepted::Object(change))) => {
-                change.done == Done::Deleted && *told == revision
+            (Answer::Account { account, .. }, Ok(Accepted::Object(made))) => {
+                made.done != Done::Deleted && *account == shown(&made.object)
             }
-            (
-                Answer::Rejected {
-                    reason,
-                    revision: told,
-                },
-                Err(rejection),
-            ) => *reason == self::reason(rejection) && *told == revision,
+            (Answer::Deleted { .. }, Ok(Accepted::Object(change))) => change.done == Done::Deleted,
+            (Answer::Directory { .. }, Ok(Accepted::Directory)) => true,
+            (Answer::Rejected { reason, .. }, Err(rejection)) => *reason == self::reason(rejection),
             _ => false,
         };
         if !as_answered {
@@ -125,6 +129,29 @@ impl Replay {
 }
 
 impl Replay {
+    /// The level was raised as far as all servers support, or was so high already.
+    fn explains_level(&self, answer: &Answer, floor: u64) -> Result<(), String> {
+        match answer {
+            Answer::Level { level, revision } => {
+                is_fresh(Freshness::Linearizable, *revision, floor)?;
+                let was = as_of(Some(&self.levels), *revision);
+                let why = || format!("at revision {revision} the level was {was:?}");
+                (was == Some(&Level(*level))).then_some(()).ok_or_else(why)
+            }
+            // A server was older, or away; or the members or the level were being changed.
+            Answer::Rejected {
+                reason: Reason::LevelNotSupported | Reason::ChangeInProgress,
+                ..
+            }
+            | Answer::Unavailable { .. } => Ok(()),
+            Answer::Account { .. }
+            | Answer::Members { .. }
+            | Answer::Deleted { .. }
+            | Answer::Directory { .. }
+            | Answer::Rejected { .. } => Err("raising the level got another answer".to_owned()),
+        }
+    }
+
     /// Whether a change, made at this revision, is the one that was asked for.
     fn is_what_was_asked(
         &self,

@@ -71,7 +71,11 @@ impl Replay {
                 revision,
             } => (None, *revision),
             Answer::Unavailable { .. } => return Ok(()),
-            Answer::Account { .. } | Answer::Deleted { .. } | Answer::Rejected { .. } => {
+            Answer::Account { .. }
+            | Answer::Deleted { .. }
+            | Answer::Directory { .. }
+            | Answer::Level { .. }
+            | Answer::Rejected { .. } => {
                 return Err("a list of members got another answer".to_owned());
             }
         };
@@ -118,6 +122,8 @@ impl Replay {
             Answer::Account { .. }
             | Answer::Members { .. }
             | Answer::Deleted { .. }
+            | Answer::Directory { .. }
+            | Answer::Level { .. }
             | Answer::Rejected { .. }
             | Answer::Unavailable { .. } => self.explains_look(account, freshness, answer, floor),
         }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorid_directory::{
-    Accepted, Done, Event, Membership, MemoryDirectory, Object, ObjectId, Outcome, RequestId,
-    Revision, UniqueKey, decide,
+    Accepted, Done, Event, Level, Membership, MemoryDirectory, Object, ObjectId, Outcome,
+    RequestId, Revision, UniqueKey, decide,
 };
 use quorid_server::state::{decode_command, level_of_membership};
 use quorid_storage::Payload;
@@ -16,8 +16,12 @@ use crate::{linearizability::Effect, operation::Which};
 #[derive(Default)]
 pub(super) struct Replay {
     pub(super) model: MemoryDirectory,
-    /// The first outcome of each request.
-    pub(super) outcomes: BTreeMap<RequestId, Outcome>,
+    /// The outcomes of each request: those that were not kept, and the one that was.
+    pub(super) outcomes: BTreeMap<RequestId, Vec<Outcome>>,
+    /// The requests that have an outcome which was kept.
+    pub(super) recorded: BTreeSet<RequestId>,
+    /// The feature level.
+    pub(super) levels: Timeline<Level>,
     /// How often a request changed an account.
     pub(super) effects: BTreeMap<RequestId, u64>,
     /// Whose each unique value is.
@@ -58,6 +62,7 @@ impl Replay {
                 Payload::Membership(bytes) if index == 0 => {
                     let level = level_of_membership(bytes).ok()?;
                     replay.model = MemoryDirectory::at_level(level);
+                    replay.levels.push((index, Some(level)));
                     continue;
                 }
                 Payload::Blank | Payload::Membership(_) => continue,
@@ -83,7 +88,12 @@ impl Replay {
                 replay.note(index, event);
             }
             let changes = |event: &Event| {
-                matches!(event, Event::ObjectStored(_) | Event::ObjectRemoved { .. })
+                matches!(
+                    event,
+                    Event::ObjectStored(_)
+                        | Event::ObjectRemoved { .. }
+                        | Event::AttributeDefined(_)
+                )
             };
             if decision.events.iter().any(changes) {
                 *replay.effects.entry(request).or_default() += 1;
@@ -92,7 +102,10 @@ impl Replay {
                 checked.violations.push(format!("entry {index}: {why}"));
                 return None;
             }
-            replay.outcomes.entry(request).or_insert(decision.outcome);
+            let outcomes = replay.outcomes.entry(request).or_default();
+            if outcomes.last() != Some(&decision.outcome) {
+                outcomes.push(decision.outcome);
+            }
         }
         for (request, times) in &replay.effects {
             if *times > 1 {
@@ -120,6 +133,8 @@ impl Replay {
             Event::ObjectRemoved { id } => object(*id, None),
             Event::UniqueTaken { key, holder } => unique(key, Some(*holder)),
             Event::UniqueFreed { key } => unique(key, None),
+            Event::LevelRaised { to } => self.levels.push((index, Some(*to))),
+            Event::OutcomeRecorded { request, .. } => drop(self.recorded.insert(*request)),
             Event::MemberAdded(membership) => self.note_member(index, *membership, true),
             Event::MemberRemoved(membership) => self.note_member(index, *membership, false),
             Event::VerifierStored { .. }
@@ -127,8 +142,6 @@ impl Replay {
             | Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
-            | Event::LevelRaised { .. }
-            | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => {}
@@ -150,7 +163,7 @@ impl Replay {
     /// What a request changed, where it did.
     pub(super) fn effect(&self, request: RequestId) -> Option<Effect> {
         self.effects.get(&request)?;
-        match &self.outcomes.get(&request)?.result {
+        match &self.outcomes.get(&request)?.last()?.result {
             Ok(Accepted::Object(change)) => Some(match change.done {
                 Done::Created | Done::Changed => Effect::Account(shown(&change.object)),
                 Done::Deleted => Effect::Deleted(change.object.id.to_string()),

@@ -29,7 +29,7 @@ impl Replay {
                 (!held).then(|| format!("{key:?} was nobody's"))
             }
             Event::OutcomeRecorded { request, .. } => {
-                let known = self.outcomes.contains_key(request);
+                let known = self.recorded.contains(request);
                 known.then(|| format!("request {} has an outcome already", request.uuid()))
             }
             Event::MemberAdded(membership) => {

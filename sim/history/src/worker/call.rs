@@ -1,8 +1,9 @@
 //! One request of a worker, by the client library.
 
 use quorid_api::{
-    AccountName, AttributeEdit, ChangeMembers, Client, DeleteAccount, DeleteGroup, Error,
-    GroupName, MemberName, NewAccount, NewGroup, Read, UpdateAccount,
+    AccountName, AttributeDefinition, AttributeEdit, ChangeMembers, Client, DeleteAccount,
+    DeleteGroup, Error, GroupName, MemberName, NewAccount, NewAttribute, NewGroup, Read,
+    UpdateAccount,
 };
 use uuid::Uuid;
 
@@ -14,6 +15,8 @@ pub(super) enum Told {
     Object(Shown),
     Members(Vec<String>),
     Deleted,
+    Directory,
+    Level(u32),
 }
 
 /// How requests are made.
@@ -78,6 +81,23 @@ impl Call {
                 let deleted = self.client.delete_account(removal).await;
                 deleted.map(|()| Told::Deleted)
             }
+            Asked::Define { request, attribute } => {
+                let definition = AttributeDefinition {
+                    name: attribute.clone(),
+                    kinds: vec!["account".to_owned()],
+                    syntax: "line".to_owned(),
+                    ..AttributeDefinition::default()
+                };
+                let new = NewAttribute {
+                    attribute: definition,
+                    request_id: Some(request.uuid()),
+                };
+                self.client
+                    .add_attribute(new)
+                    .await
+                    .map(|_| Told::Directory)
+            }
+            Asked::RaiseLevel => self.client.raise_level(None).await.map(Told::Level),
             Asked::Look { account, freshness } => {
                 let (name, read) = (account_name(account), self.read(*freshness));
                 account_told(self.client.get_account(&name, read).await)
@@ -145,6 +165,8 @@ impl Call {
             | Asked::Rename { .. }
             | Asked::Edit { .. }
             | Asked::Delete { .. }
+            | Asked::Define { .. }
+            | Asked::RaiseLevel
             | Asked::Look { .. }
             | Asked::LogIn { .. } => unreachable!("not about a group"),
         }
