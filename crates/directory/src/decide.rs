@@ -1,25 +1,48 @@
 //! The rules of requests: each is executed once, and its outcome kept for a while.
 
 use crate::command::{Command, Fingerprint, Operation};
-use crate::event::{Event, Outcome};
+use crate::event::{Accepted, Change, Event, Outcome, Reply};
 use crate::execute::{Refused, execute};
 use crate::id::RequestId;
 use crate::level::Level;
 use crate::model::{Revision, Stamp, Time};
+use crate::object::Object;
 use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
-use crate::view::View;
+use crate::settings::Setting;
+use crate::view::{KeptChange, View};
 
 /// What to answer and what to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The answer.
     pub outcome: Outcome,
+    /// The object that it is about, where that was executed now: as it is then, or as it last was.
+    pub object: Option<Object>,
     /// Events to store together, in this order.
     pub events: Vec<Event>,
 }
 
-/// How long outcomes are kept. Every server of a cluster must have the same numbers: they
+impl Decision {
+    /// Nothing is executed.
+    fn only(outcome: Outcome, events: Vec<Event>) -> Self {
+        Self {
+            outcome,
+            object: None,
+            events,
+        }
+    }
+
+    /// What is to be answered.
+    pub fn reply(self) -> Reply {
+        Reply {
+            outcome: self.outcome,
+            object: self.object,
+        }
+    }
+}
+
+/// How long outcomes and changes are kept. Every server of a cluster must have the same numbers: they
 /// decide what is in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
@@ -29,19 +52,25 @@ pub struct Retention {
     pub age_max_ms: u64,
     /// How far a client's clock may be ahead of the directory's, ms.
     pub ahead_max_ms: u64,
-    /// The most outcomes that one command makes forgotten, so that none takes long after a
-    /// pause. More than one, so that what is due does get less.
+    /// The most outcomes, and the most changes, that one command makes forgotten, so that none takes
+    /// long after a pause. More than one, so that what is due does get less.
     pub forgotten_max: usize,
+    /// The greatest age of a change that is kept, ms, whatever the settings say.
+    pub history_ms: u64,
+    /// The most room that the changes take that are kept, bytes, whatever the settings say.
+    pub history_bytes: u64,
 }
 
 impl Retention {
     /// The numbers that [`decide`] goes by: about a quarter of a million outcomes, a quarter of
-    /// an hour, five minutes.
+    /// an hour, five minutes; changes as the settings say.
     pub const STANDARD: Self = Self {
         outcomes_max: 262_144,
         age_max_ms: 900_000,
         ahead_max_ms: 300_000,
         forgotten_max: 4,
+        history_ms: u64::MAX,
+        history_bytes: u64::MAX,
     };
 }
 
@@ -83,16 +112,16 @@ pub fn decide_with<V: View>(
         } else {
             answer(Err(reused(command)))
         };
-        return Ok(Decision { outcome, events });
+        return Ok(Decision::only(outcome, events));
     }
     if let Err(rejection) = check_request_time(retention, view.floor()?, now, command.request) {
         let outcome = answer(Err(rejection));
-        return Ok(Decision { outcome, events });
+        return Ok(Decision::only(outcome, events));
     }
 
     if id_is_in_use(view, &command.operation)? {
         let outcome = answer(Err(reused(command)));
-        return Ok(Decision { outcome, events });
+        return Ok(Decision::only(outcome, events));
     }
 
     let stamp = Stamp {
@@ -100,6 +129,7 @@ pub fn decide_with<V: View>(
         actor: command.principal.actor(),
         client: command.client.clone(),
     };
+    let (mut object, mut recorded) = (None, None);
     let result = match execute(
         view,
         revision,
@@ -107,16 +137,24 @@ pub fn decide_with<V: View>(
         &command.principal,
         &command.operation,
     ) {
-        Ok((accepted, changes)) => {
-            events.extend(changes);
-            Ok(accepted)
+        Ok(executed) => {
+            events.extend(executed.events);
+            recorded = executed.record;
+            Ok(match executed.object {
+                None => Accepted::Directory,
+                Some((done, changed)) => {
+                    let change = Change::of(done, &changed);
+                    object = Some(changed);
+                    Accepted::Object(change)
+                }
+            })
         }
         Err(Refused::Unreadable(error)) => return Err(error),
         // Who asks isn't part of what is asked for: the same request may come again from somebody who
         // may, or with the right password.
         Err(Refused::Rejected(rejection)) if rejection.may_pass() => {
             let outcome = answer(Err(rejection));
-            return Ok(Decision { outcome, events });
+            return Ok(Decision::only(outcome, events));
         }
         Err(Refused::Rejected(rejection)) => Err(rejection),
     };
@@ -126,7 +164,14 @@ pub fn decide_with<V: View>(
         outcome: outcome.clone(),
     });
     forget(retention, view, now, command.request, &mut events)?;
-    Ok(Decision { outcome, events })
+    let bytes = recorded.as_ref().map_or(0, |record| record.bytes());
+    events.extend(recorded.map(|record| Event::ChangeRecorded { revision, record }));
+    forget_changes(retention, view, now, bytes, &mut events)?;
+    Ok(Decision {
+        outcome,
+        object,
+        events,
+    })
 }
 
 /// What becomes of a command that needs a level that the directory is not at. That takes nothing but the
@@ -144,7 +189,7 @@ pub fn decide_beyond<V: View>(
         revision,
         result: Err(Rejection::FeatureLevel { needed, is }),
     };
-    Ok(Decision { outcome, events })
+    Ok(Decision::only(outcome, events))
 }
 
 /// The directory's time, now that there is a command of this time; and the event, if that changes it.
@@ -218,6 +263,37 @@ fn forget<V: View>(
             floor = request.time();
             events.push(Event::FloorRaised { floor });
         }
+    }
+    Ok(())
+}
+
+/// Forgets the oldest changes while they are too old or take too much room, now that there are `added`
+/// bytes more.
+fn forget_changes<V: View>(
+    retention: &Retention,
+    view: &V,
+    now: Time,
+    added: u64,
+    events: &mut Vec<Event>,
+) -> Result<(), V::Error> {
+    let age_max = view.setting(Setting::History)?.min(retention.history_ms);
+    let bytes_max = view.setting(Setting::HistoryBytes)?;
+    let bytes_max = bytes_max.min(retention.history_bytes);
+    let oldest_kept = Time(now.0.saturating_sub(age_max));
+    let mut bytes = view.changes_bytes()? + added;
+    let is_due = |change: &KeptChange, bytes| bytes > bytes_max || change.time < oldest_kept;
+    // To look at one costs less, and mostly none is due.
+    let oldest = view.oldest_changes(1)?;
+    if !oldest.iter().any(|change| is_due(change, bytes)) {
+        return Ok(());
+    }
+    for change in view.oldest_changes(retention.forgotten_max)? {
+        if !is_due(&change, bytes) {
+            break;
+        }
+        let revision = change.revision;
+        events.push(Event::ChangeForgotten { revision });
+        bytes -= change.bytes;
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! What a command did: what is answered, and what is stored.
 
+use crate::change_record::ChangeRecord;
 use crate::command::Fingerprint;
 use crate::id::{ObjectId, RequestId};
 use crate::level::Level;
 use crate::members::Membership;
 use crate::model::{Revision, Time, Verifier};
-use crate::object::{Object, UniqueKey};
+use crate::object::{Kind, Object, UniqueKey};
 use crate::rejection::Rejection;
 use crate::schema::Attribute;
 use crate::settings::SettingChange;
@@ -23,15 +24,29 @@ pub enum Accepted {
     Directory,
 }
 
-/// What became of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What became of an object, as an outcome keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
     /// What was done to it.
     pub done: Done,
-    /// The object as it is now, or as it last was.
-    pub object: Object,
-    /// Its password's verifier, or the last one it had.
-    pub verifier: Option<Verifier>,
+    /// Its kind.
+    pub kind: Kind,
+    /// The object.
+    pub id: ObjectId,
+    /// The version that it has now, or the last one that it had.
+    pub version: Revision,
+}
+
+impl Change {
+    /// What was done to an object, as it is now, or as it last was.
+    pub(crate) fn of(done: Done, object: &Object) -> Self {
+        Self {
+            done,
+            kind: object.kind,
+            id: object.id,
+            version: object.version,
+        }
+    }
 }
 
 /// What was done to an object.
@@ -43,6 +58,16 @@ pub enum Done {
     Changed,
     /// It is gone.
     Deleted,
+}
+
+/// What a command comes to, and the object that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The outcome, which is kept for retries.
+    pub outcome: Outcome,
+    /// The object as it is now, or as it last was. Only the first execution knows it: for a retry,
+    /// [`first_answer`](crate::first_answer) finds it.
+    pub object: Option<Object>,
 }
 
 /// The answer to a command, the same for each of its retries.
@@ -97,6 +122,18 @@ pub enum Event {
     MemberRemoved(Membership),
     /// The schema has one more attribute.
     AttributeDefined(Attribute),
+    /// What a command changed.
+    ChangeRecorded {
+        /// The revision of the command.
+        revision: Revision,
+        /// The change.
+        record: Box<ChangeRecord>,
+    },
+    /// The oldest change is forgotten.
+    ChangeForgotten {
+        /// Its revision.
+        revision: Revision,
+    },
     /// The directory's counter gives numbers from here on.
     NumbersCounted {
         /// Higher than before.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::change_record::ChangeRecord;
 use crate::command::{Operation, Principal, Selector, VerifierChange};
 use crate::definition::Definition;
 use crate::edit::Edit;
-use crate::event::{Accepted, Change, Done, Event};
+use crate::event::{Done, Event};
 use crate::id::ObjectId;
 use crate::level::Level;
 use crate::members::{Limit, change_members, leave, within};
@@ -34,8 +35,48 @@ impl<E> From<E> for Refused<E> {
     }
 }
 
-/// What is done, and the events if that changes anything.
-pub(crate) type Executed = (Accepted, Vec<Event>);
+/// What an operation does.
+pub(crate) struct Executed {
+    /// What is done to which object, as it is then, or as it last was. None: the directory is changed as a
+    /// whole.
+    pub(crate) object: Option<(Done, Object)>,
+    /// What is to be remembered of it. None: nothing is changed.
+    pub(crate) record: Option<Box<ChangeRecord>>,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Executed {
+    pub(crate) fn object(
+        done: Done,
+        object: Object,
+        record: ChangeRecord,
+        events: Vec<Event>,
+    ) -> Self {
+        Self {
+            object: Some((done, object)),
+            record: Some(Box::new(record)),
+            events,
+        }
+    }
+
+    /// The directory is changed as a whole.
+    pub(crate) fn directory(events: Vec<Event>) -> Self {
+        Self {
+            object: None,
+            record: None,
+            events,
+        }
+    }
+
+    /// An object is as asked for already.
+    pub(crate) fn nothing(object: Object) -> Self {
+        Self {
+            object: Some((Done::Changed, object)),
+            record: None,
+            events: Vec::new(),
+        }
+    }
+}
 
 /// Executes an operation on paper, as of a time and for who asks.
 pub(crate) fn execute<V: View>(
@@ -96,7 +137,7 @@ pub(crate) fn execute<V: View>(
         Operation::Configure(changes) => {
             may(Action::Operate)?;
             let changed = changes.iter().map(|it| Event::SettingChanged(*it));
-            Ok((Accepted::Directory, changed.collect()))
+            Ok(Executed::directory(changed.collect()))
         }
         Operation::DefineAttribute { definition } => {
             may(Action::Operate)?;
@@ -121,17 +162,9 @@ fn create<V: View>(
     let mut events = vec![Event::ObjectStored(object.clone())];
     events.extend(count(view, &object, next.as_ref())?);
     events.extend(move_unique(view, None, &object)?);
-    events.extend(
-        verifier
-            .clone()
-            .map(|verifier| Event::VerifierStored { id, verifier }),
-    );
-    let change = Change {
-        done: Done::Created,
-        object,
-        verifier,
-    };
-    Ok((Accepted::Object(change), events))
+    events.extend(verifier.map(|verifier| Event::VerifierStored { id, verifier }));
+    let record = ChangeRecord::between(None, &object);
+    Ok(Executed::object(Done::Created, object, record, events))
 }
 
 /// A difference gives the object its version and stamp.
@@ -153,15 +186,8 @@ fn change<V: View>(
     let mut after = before.clone();
     let next = next_number(view, &before, edits)?;
     edit(view, &mut after, edits, next.as_ref())?;
-    let done = Done::Changed;
     if after == before && verifier == kept {
-        let object = before;
-        let change = Change {
-            done,
-            object,
-            verifier,
-        };
-        return Ok((Accepted::Object(change), Vec::new()));
+        return Ok(Executed::nothing(before));
     }
     after.version = revision;
     after.changed = stamp;
@@ -178,18 +204,13 @@ fn change<V: View>(
     }
     events.extend(move_unique(view, Some(&before), &after)?);
     if verifier != kept {
-        events.push(match verifier.clone() {
+        events.push(match verifier {
             Some(verifier) => Event::VerifierStored { id, verifier },
             None => Event::VerifierRemoved { id },
         });
     }
-    let object = after;
-    let change = Change {
-        done,
-        object,
-        verifier,
-    };
-    Ok((Accepted::Object(change), events))
+    let record = ChangeRecord::between(Some(&before), &after);
+    Ok(Executed::object(Done::Changed, after, record, events))
 }
 
 fn delete<V: View>(
@@ -199,9 +220,9 @@ fn delete<V: View>(
     object: Object,
 ) -> Result<Executed, Refused<V::Error>> {
     let id = object.id;
-    let verifier = verifier(view, &object)?;
     let mut events = vec![Event::ObjectRemoved { id }];
-    events.extend(leave(view, revision, stamp, &object)?);
+    let left = leave(view, revision, stamp, &object)?;
+    events.extend(left.events);
     let schema = view.schema();
     let freed = object.unique_keys(schema).map(|(key, _)| key);
     events.extend(
@@ -209,13 +230,10 @@ fn delete<V: View>(
             .filter(|key| !key.is_kept(schema))
             .map(|key| Event::UniqueFreed { key }),
     );
-    events.extend(verifier.is_some().then_some(Event::VerifierRemoved { id }));
-    let change = Change {
-        done: Done::Deleted,
-        object,
-        verifier,
-    };
-    Ok((Accepted::Object(change), events))
+    let has_password = object.password_version.is_some();
+    events.extend(has_password.then_some(Event::VerifierRemoved { id }));
+    let record = ChangeRecord::of_deletion(stamp.clone(), &object, left.groups);
+    Ok(Executed::object(Done::Deleted, object, record, events))
 }
 
 /// The attribute is there from this revision on; no object has it yet.
@@ -227,7 +245,7 @@ fn define<V: View>(view: &V, definition: &Definition) -> Result<Executed, Refuse
     }
     within(Limit::SiteAttributes, schema.of_site().len() + 1)?;
     let row = definition.clone().numbered(schema.next_of_site());
-    Ok((Accepted::Directory, vec![Event::AttributeDefined(row)]))
+    Ok(Executed::directory(vec![Event::AttributeDefined(row)]))
 }
 
 /// Whether all servers support the level is not in the state: the leader has asked them.
@@ -237,7 +255,7 @@ fn raise_level<V: View>(view: &V, to: Level) -> Result<Executed, Refused<V::Erro
         return Err(Refused::Rejected(Rejection::LevelTooLow { to, is }));
     }
     let raised = (to > is).then_some(Event::LevelRaised { to });
-    Ok((Accepted::Directory, raised.into_iter().collect()))
+    Ok(Executed::directory(raised.into_iter().collect()))
 }
 
 fn edit<V: View>(

@@ -9,7 +9,7 @@
 //! | level | what commands may ask for |
 //! | --- | --- |
 //! | 1 | accounts and groups, their built-in attributes and members; raising the level |
-//! | 2 | attributes of a site, and edits of them; settings of the directory |
+//! | 2 | services; the attribute `external_id`; attributes of a site, and edits of them; settings of the directory |
 //!
 //! Whatever is added to commands later is of the next level, and so is whatever changes what an old
 //! command does.
@@ -30,6 +30,8 @@ impl Level {
     pub const BASE: Self = Self(1);
     /// From this one on sites have attributes of their own.
     pub(crate) const SITE_ATTRIBUTES: Self = Self(2);
+    /// From this one on programs have accounts of their own kind, and objects ids that others gave them.
+    pub(crate) const SERVICES: Self = Self(2);
     /// From this one on the directory has settings.
     const SETTINGS: Self = Self(2);
     /// The highest level that this program supports.
@@ -87,6 +89,7 @@ impl Command {
 fn of_kind(kind: Kind) -> Level {
     match kind {
         Kind::Person | Kind::Group => Level::BASE,
+        Kind::Service => Level::SERVICES,
     }
 }
 

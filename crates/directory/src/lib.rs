@@ -7,6 +7,7 @@
 //! Values are parsed once, at the edge ([`LoginName::parse`] and the like); inside, they are
 //! valid by construction.
 
+mod change_record;
 mod command;
 mod decide;
 mod definition;
@@ -14,6 +15,7 @@ mod edit;
 mod event;
 mod execute;
 mod filter;
+mod history;
 mod id;
 mod invalid_name;
 mod level;
@@ -34,12 +36,16 @@ mod syntax;
 mod value;
 mod view;
 
+pub use change_record::{
+    ChangeRecord, GroupLeft, MemberChange, Origin, PasswordRecord, ValuesChange,
+};
 pub use command::{Command, Fingerprint, Operation, Principal, Selector, VerifierChange};
 pub use decide::{Decision, Retention, decide, decide_beyond, decide_with};
 pub use definition::{Definition, InvalidDefinition, Properties};
 pub use edit::{Edit, EditAction};
-pub use event::{Accepted, Change, Done, Event, Outcome};
+pub use event::{Accepted, Change, Done, Event, Outcome, Reply};
 pub use filter::{Filter, InvalidFilter};
+pub use history::{History, at, deleted, first_answer};
 pub use id::{InvalidObjectId, InvalidRequestId, ObjectId, RequestId};
 pub use invalid_name::{CharacterFault, InvalidName, NameKind};
 pub use level::Level;
@@ -67,4 +73,4 @@ pub use schema::{
 pub use settings::{InvalidSetting, Setting, SettingChange, Unit};
 pub use syntax::{InvalidValue, Syntax};
 pub use value::Value;
-pub use view::{Objects, View};
+pub use view::{KeptChange, Objects, View};

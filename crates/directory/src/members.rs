@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::change_record::{ChangeRecord, GroupLeft, MemberChange};
 use crate::command::Selector;
-use crate::event::{Accepted, Change, Done, Event};
+use crate::event::{Done, Event};
 use crate::execute::{Executed, Refused, find};
 use crate::id::ObjectId;
 use crate::model::{Revision, Stamp};
@@ -109,10 +110,17 @@ pub(crate) fn change_members<V: View>(
             changes.insert(membership, added);
         }
     }
-    let mut events = Vec::new();
+    let (mut events, mut members) = (Vec::new(), Vec::new());
     let mut judge = Judge::of(view, group.id);
     for (membership, added) in changes {
         let is_member = view.is_member(&membership)?;
+        if is_member != added {
+            members.push(MemberChange {
+                kind: membership.kind,
+                member: membership.member,
+                added,
+            });
+        }
         match (is_member, added) {
             (false, true) => {
                 judge.may_join(&membership)?;
@@ -122,16 +130,25 @@ pub(crate) fn change_members<V: View>(
             (true, true) | (false, false) => {}
         }
     }
-    if !events.is_empty() {
-        touch(&mut group, revision, stamp);
-        events.insert(0, Event::ObjectStored(group.clone()));
+    if events.is_empty() {
+        return Ok(Executed::nothing(group));
     }
-    let change = Change {
-        done: Done::Changed,
-        object: group,
-        verifier: None,
+    let before = group.clone();
+    touch(&mut group, revision, stamp);
+    events.insert(0, Event::ObjectStored(group.clone()));
+    let record = ChangeRecord {
+        members,
+        ..ChangeRecord::between(Some(&before), &group)
     };
-    Ok((Accepted::Object(change), events))
+    Ok(Executed::object(Done::Changed, group, record, events))
+}
+
+/// What an object leaves.
+pub(crate) struct Left {
+    /// Its memberships, and those of its members, are gone.
+    pub(crate) events: Vec<Event>,
+    /// The groups that it was a member of.
+    pub(crate) groups: Vec<GroupLeft>,
 }
 
 /// What becomes of memberships when an object is removed: it has no members, and is none.
@@ -140,8 +157,8 @@ pub(crate) fn leave<V: View>(
     revision: Revision,
     stamp: &Stamp,
     gone: &Object,
-) -> Result<Vec<Event>, Refused<V::Error>> {
-    let mut events = Vec::new();
+) -> Result<Left, Refused<V::Error>> {
+    let (mut events, mut groups) = (Vec::new(), Vec::new());
     for group in view.groups_of(&gone.id)? {
         events.push(Event::MemberRemoved(Membership {
             group,
@@ -149,6 +166,10 @@ pub(crate) fn leave<V: View>(
             member: gone.id,
         }));
         if let Some(mut group) = view.object(&group)? {
+            groups.push(GroupLeft {
+                group: group.id,
+                previous: group.version,
+            });
             touch(&mut group, revision, stamp.clone());
             events.push(Event::ObjectStored(group));
         }
@@ -165,7 +186,7 @@ pub(crate) fn leave<V: View>(
             }));
         }
     }
-    Ok(events)
+    Ok(Left { events, groups })
 }
 
 /// All groups that an object is a member of, by way of other groups too: nearer ones first, and

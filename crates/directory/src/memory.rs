@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
+use crate::change_record::ChangeRecord;
 use crate::command::Command;
 use crate::decide::decide;
-use crate::event::{Event, Outcome};
+use crate::event::{Event, Outcome, Reply};
+use crate::history::History;
 use crate::id::{ObjectId, RequestId};
 use crate::level::Level;
 use crate::members::{Membership, all_groups_of};
@@ -13,7 +15,7 @@ use crate::model::{Revision, Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::schema::Schema;
 use crate::settings::Setting;
-use crate::view::{Objects, View};
+use crate::view::{KeptChange, Objects, View};
 
 /// All of the state, in maps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +26,10 @@ pub struct MemoryDirectory {
     verifiers: BTreeMap<ObjectId, Verifier>,
     memberships: BTreeSet<Membership>,
     outcomes: BTreeMap<RequestId, Outcome>,
+    changes: BTreeMap<Revision, ChangeRecord>,
+    mentions: BTreeSet<(ObjectId, Revision)>,
+    changes_bytes: u64,
+    changes_floor: Revision,
     next_number: u64,
     settings: BTreeMap<Setting, u64>,
     level: Level,
@@ -46,12 +52,12 @@ impl MemoryDirectory {
     }
 
     /// Decides, applies the events and gives the answer.
-    pub fn execute(&mut self, revision: Revision, command: &Command) -> Outcome {
+    pub fn execute(&mut self, revision: Revision, command: &Command) -> Reply {
         let Ok(decision) = decide(self, revision, command);
         for event in &decision.events {
             self.apply(event);
         }
-        decision.outcome
+        decision.reply()
     }
 
     /// Stores one event.
@@ -91,6 +97,8 @@ impl MemoryDirectory {
                 assert!(there, "no {membership:?} to remove");
             }
             Event::AttributeDefined(row) => self.schema = self.schema.with(row.clone()),
+            Event::ChangeRecorded { revision, record } => self.record(*revision, record),
+            Event::ChangeForgotten { revision } => self.forget(*revision),
             Event::NumbersCounted { next } => {
                 assert!(*next > self.next_number, "numbers are only counted up");
                 self.next_number = *next;
@@ -122,6 +130,41 @@ impl MemoryDirectory {
                 self.clock = *now;
             }
         }
+    }
+
+    fn record(&mut self, revision: Revision, record: &ChangeRecord) {
+        let last = self.changes.last_key_value();
+        assert!(last.is_none_or(|(last, _)| *last < revision), "in order");
+        self.changes_bytes += record.bytes();
+        let mentions = record.mentions().map(|id| (id, revision));
+        self.mentions.extend(mentions);
+        self.changes.insert(revision, record.clone());
+    }
+
+    fn forget(&mut self, revision: Revision) {
+        let oldest = self.changes.pop_first();
+        let (oldest, record) = oldest.expect("a change to forget");
+        assert_eq!(oldest, revision, "the oldest change is forgotten first");
+        self.changes_bytes -= record.bytes();
+        self.changes_floor = revision;
+        for id in record.mentions() {
+            self.mentions.remove(&(id, revision));
+        }
+    }
+
+    /// The changes that are kept.
+    pub fn changes(&self) -> &BTreeMap<Revision, ChangeRecord> {
+        &self.changes
+    }
+
+    /// Which changes concern which objects, besides those of their own chains.
+    pub fn all_mentions(&self) -> &BTreeSet<(ObjectId, Revision)> {
+        &self.mentions
+    }
+
+    /// Changes up to this revision are forgotten; 0: none.
+    pub fn changes_floor(&self) -> Revision {
+        self.changes_floor
     }
 
     /// All objects, by id.
@@ -191,6 +234,29 @@ impl MemoryDirectory {
             let Ok(outer) = all_groups_of(group, |id| self.groups_of(id));
             assert!(!outer.contains(group), "{group} is a member of itself");
         }
+        self.assert_history();
+    }
+
+    /// The last change of each object is there, and of the one before that, until they are forgotten.
+    fn assert_history(&self) {
+        for (id, object) in &self.objects {
+            let mut version = Some(object.version);
+            while let Some(revision) = version.filter(|version| *version > self.changes_floor) {
+                let record = self.changes.get(&revision);
+                let record = record.expect("the change that made this version");
+                assert!(record.changed(id), "{revision} is no change of {id}");
+                version = record.previous_of(id);
+                assert!(version.is_none_or(|before| before < revision));
+            }
+        }
+        let mut mentions = BTreeSet::new();
+        for (revision, record) in &self.changes {
+            mentions.extend(record.mentions().map(|id| (id, *revision)));
+            assert!(*revision > self.changes_floor);
+        }
+        assert_eq!(mentions, self.mentions);
+        let bytes = self.changes.values().map(ChangeRecord::bytes);
+        assert_eq!(bytes.sum::<u64>(), self.changes_bytes);
     }
 }
 
@@ -212,6 +278,24 @@ impl Objects for MemoryDirectory {
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Infallible> {
         let of = self.memberships.iter().filter(|it| it.member == *member);
         Ok(of.map(|membership| membership.group).collect())
+    }
+}
+
+impl History for MemoryDirectory {
+    fn change(&self, revision: Revision) -> Result<Option<ChangeRecord>, Infallible> {
+        Ok(self.changes.get(&revision).cloned())
+    }
+
+    fn mentions(
+        &self,
+        id: &ObjectId,
+        before: Option<Revision>,
+        limit: usize,
+    ) -> Result<Vec<Revision>, Infallible> {
+        let before = before.unwrap_or(Revision(u64::MAX));
+        let range = self.mentions.range((*id, Revision(0))..(*id, before));
+        let revisions = range.rev().map(|(_, revision)| *revision);
+        Ok(revisions.take(limit).collect())
     }
 }
 
@@ -259,6 +343,21 @@ impl View for MemoryDirectory {
 
     fn oldest_outcomes(&self, limit: usize) -> Result<Vec<RequestId>, Infallible> {
         Ok(self.outcomes.keys().take(limit).copied().collect())
+    }
+
+    fn changes_bytes(&self) -> Result<u64, Infallible> {
+        Ok(self.changes_bytes)
+    }
+
+    fn oldest_changes(&self, limit: usize) -> Result<Vec<KeptChange>, Infallible> {
+        let oldest = self.changes.iter().take(limit);
+        Ok(oldest
+            .map(|(revision, record)| KeptChange {
+                revision: *revision,
+                time: record.stamp.time,
+                bytes: record.bytes(),
+            })
+            .collect())
     }
 
     fn clock(&self) -> Result<Time, Infallible> {

@@ -322,6 +322,7 @@ fn builtin_rows() -> Vec<Attribute> {
             kinds: Kind::ALL,
             values_max: 16,
             unique: true,
+            level: Level::SERVICES,
             ..managers(24, "external_id", Syntax::Line { bytes_max: 256 })
         },
     ]

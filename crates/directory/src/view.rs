@@ -1,10 +1,11 @@
 //! The reading side of the state.
 
 use crate::event::Outcome;
+use crate::history::History;
 use crate::id::{ObjectId, RequestId};
 use crate::level::Level;
 use crate::members::Membership;
-use crate::model::{Time, Verifier};
+use crate::model::{Revision, Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::schema::Schema;
 use crate::settings::Setting;
@@ -28,7 +29,7 @@ pub trait Objects {
 }
 
 /// What [`decide`](crate::decide) needs to know of the state, with all earlier commands applied.
-pub trait View: Objects {
+pub trait View: History {
     /// Whether it holds.
     fn is_member(&self, membership: &Membership) -> Result<bool, Self::Error>;
 
@@ -60,9 +61,27 @@ pub trait View: Objects {
     /// The smallest request ids whose outcomes are kept, in ascending order, at most `limit`.
     fn oldest_outcomes(&self, limit: usize) -> Result<Vec<RequestId>, Self::Error>;
 
+    /// The room that the changes take that are kept, as [`ChangeRecord::bytes`](crate::ChangeRecord::bytes)
+    /// counts it.
+    fn changes_bytes(&self) -> Result<u64, Self::Error>;
+
+    /// The oldest changes that are kept, in ascending order, at most `limit`.
+    fn oldest_changes(&self, limit: usize) -> Result<Vec<KeptChange>, Self::Error>;
+
     /// The directory's time: that of the last command, or 0.
     fn clock(&self) -> Result<Time, Self::Error>;
 
     /// Outcomes of requests made at this time or before may have been forgotten; 0 at first.
     fn floor(&self) -> Result<Time, Self::Error>;
+}
+
+/// What is to be known of a change to forget it in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptChange {
+    /// Its revision.
+    pub revision: Revision,
+    /// When it was made.
+    pub time: Time,
+    /// The room that it takes.
+    pub bytes: u64,
 }

@@ -34,7 +34,7 @@ use openraft::{
     async_runtime::watch::WatchReceiver as _,
     errors::{ClientWriteError, RaftError},
 };
-use quorid_directory::{Command, Level, Outcome, PlantedBug, Revision, Schema, is_planted};
+use quorid_directory::{Command, Level, PlantedBug, Reply, Revision, Schema, is_planted};
 use quorid_storage::{Fault, LogEngine};
 use tokio::{sync::watch, task::AbortHandle, time::timeout};
 use tracing::{info, warn};
@@ -110,7 +110,7 @@ struct Inner {
 impl Node {
     /// Puts a command through the log. Returns once its outcome is on the disks of a
     /// majority; a command that was executed before returns its first outcome.
-    pub async fn propose(&self, command: Command) -> Result<Outcome, Unavailable> {
+    pub async fn propose(&self, command: Command) -> Result<Reply, Unavailable> {
         self.leading()?;
         let proposal = Proposal(encode_command(&command).into());
         let write = self.inner.raft.client_write(proposal);
@@ -118,7 +118,7 @@ impl Node {
         match timeout(self.inner.config.write_timeout, write).await {
             Ok(Err(lost)) => Err(lost),
             Ok(Ok(Ok(response))) => match response.data {
-                Applied(Some(outcome)) => Ok(outcome),
+                Applied(Some(reply)) => Ok(reply),
                 Applied(None) => {
                     Err(Fault::new("changing the state", "a command without outcome").into())
                 }

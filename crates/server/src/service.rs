@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use quorid_directory::{
     Accepted, Action, Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Objects as _, Operation,
-    Password, PlantedBug, Principal, RequestId, Selector, VerifierChange, is_planted,
+    Password, PlantedBug, Principal, Reply, RequestId, Selector, VerifierChange, is_planted,
 };
 
 pub use self::{
@@ -56,6 +56,13 @@ const PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 const LOOKED_AT_MAX: usize = 10_000;
 /// The same in bytes, as they are stored.
 const LOOKED_AT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What came of a command that was not refused.
+struct Proposed {
+    accepted: Accepted,
+    /// The object that was changed; none: it is a retry, or no object was changed.
+    object: Option<Object>,
+}
 
 /// What a server does for its clients.
 pub struct Service {
@@ -357,9 +364,11 @@ impl Service {
     ) -> Result<Answer<Shown>, Error> {
         let proposed = self.propose_any(caller, principal.clone(), request, operation);
         let Answer { value, revision } = proposed.await?;
-        let object = match value {
-            Accepted::Object(change) => change.object,
-            Accepted::Directory => {
+        let object = match (value.object, value.accepted) {
+            (Some(object), _) => object,
+            // A retry: the outcome says which object, and the changes since what it was then.
+            (None, Accepted::Object(change)) => self.node.read()?.first_answer(&change)?,
+            (None, Accepted::Directory) => {
                 let why = "it was answered as a change of the directory";
                 return Err(Fault::new("changing an object", why).into());
             }
@@ -381,7 +390,7 @@ impl Service {
         principal: Principal,
         request: Option<RequestId>,
         operation: Operation,
-    ) -> Result<Answer<Accepted>, Error> {
+    ) -> Result<Answer<Proposed>, Error> {
         let command = Command {
             request: request.unwrap_or_else(|| self.new_request_id()),
             time: self.clock.now(),
@@ -389,10 +398,13 @@ impl Service {
             principal,
             operation,
         };
-        let outcome = self.node.propose(command).await?;
+        let Reply { outcome, object } = self.node.propose(command).await?;
         let revision = outcome.revision;
         match outcome.result {
-            Ok(value) => Ok(Answer { value, revision }),
+            Ok(accepted) => Ok(Answer {
+                value: Proposed { accepted, object },
+                revision,
+            }),
             Err(rejection) => Err(Error::rejected(rejection, revision)),
         }
     }

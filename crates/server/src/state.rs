@@ -1,6 +1,7 @@
 //! The state of the directory: its records, each kind in a file of its own, over the tables of
 //! ordered bytes that `quorid_storage` keeps.
 
+mod change;
 mod changes;
 mod command;
 mod difference;
@@ -47,6 +48,8 @@ const TABLES: Tables = &[
     &verifier::TABLE,
     &member::TABLE,
     &member::GROUPS_OF,
+    &change::TABLE,
+    &change::MENTIONS,
     &outcome::TABLE,
 ];
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use quorid_directory::{MemoryDirectory, Objects as _, Outcome, Revision};
+use quorid_directory::{MemoryDirectory, Objects as _, Reply, Revision};
 use quorid_server::state::{State, decode_command};
 use quorid_storage::{Fault, LogPos, LogState, Payload};
 
@@ -100,11 +100,7 @@ impl StateModel {
         self.applied.map_or(0, |at| at.index + 1)
     }
 
-    pub(super) fn apply(
-        &mut self,
-        at: LogPos,
-        payload: &Payload,
-    ) -> Result<Option<Outcome>, Fault> {
+    pub(super) fn apply(&mut self, at: LogPos, payload: &Payload) -> Result<Option<Reply>, Fault> {
         self.applied = Some(at);
         match payload {
             Payload::Blank => Ok(None),
@@ -147,6 +143,8 @@ impl StateModel {
             + directory.verifiers().len()
             + 2 * directory.memberships().len()
             + directory.schema().of_site().len()
+            + directory.changes().len()
+            + directory.all_mentions().len()
             + directory.outcomes().len();
         match rows == expected {
             true => Ok(()),

@@ -1,19 +1,19 @@
 //! Rules of accounts: names, versions, passwords.
 
 use crate::support::{
-    Log, START, account_id, by_login, change, change_verifier, create, create_with_password,
+    Log, Made, START, account_id, by_login, change, change_verifier, create, create_with_password,
     delete, number, operator, rename, request_at, set, set_real_name, value, verifier, who_knows,
 };
 use quorid_directory::{
-    Change, Done, Event, Kind, LOGIN_NAME, Object, Operation, Principal, Rejection, Revision, Role,
+    Done, Event, Kind, LOGIN_NAME, Object, Operation, Principal, Rejection, Revision, Role,
     Selector, Time, Value, VerifierChange,
 };
 
-fn account(result: Result<Change, Rejection>) -> Object {
+fn account(result: Result<Made, Rejection>) -> Object {
     result.expect("done").object
 }
 
-fn taken(name: &str, holder: u8) -> Result<Change, Rejection> {
+fn taken(name: &str, holder: u8) -> Result<Made, Rejection> {
     Err(Rejection::ValueTaken {
         attribute: LOGIN_NAME.into(),
         value: value("login_name", name),
@@ -179,10 +179,9 @@ fn unknown_accounts_are_not_found() {
 fn deleted_account_is_gone_and_created_again_is_another_one() {
     let mut log = ana_and_ben();
     let last = log.directory.objects()[&account_id(1)].clone();
-    let deleted = Change {
+    let deleted = Made {
         done: Done::Deleted,
         object: last,
-        verifier: None,
     };
     assert_eq!(log.run(delete(by_login("ANA"))), Ok(deleted));
     let selector = Selector::Id(account_id(1));

@@ -4,6 +4,7 @@ mod accounts;
 mod attributes;
 mod filters;
 mod groups;
+mod history;
 mod invariants;
 mod levels;
 mod numbers;

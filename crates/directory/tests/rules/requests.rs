@@ -1,9 +1,9 @@
 //! Rules of requests: each is executed once, and its answer kept for a while.
 
 use crate::support::{
-    Log, START, account_id, by_login, change, change_verifier, changed, command, create,
-    create_with, create_with_password, delete, names, number, operator, rename, request_at, set,
-    set_real_name, value, verifier, who_knows,
+    Log, START, account_id, by_login, change, change_verifier, command, create, create_with,
+    create_with_password, delete, names, number, operator, rename, request_at, set, set_real_name,
+    value, verifier, who_knows,
 };
 use quorid_directory::{
     ClientAddress, Command, Edit, EditAction, Event, ObjectId, Operation, Principal, Rejection,
@@ -15,6 +15,7 @@ const SMALL: Retention = Retention {
     age_max_ms: 1000,
     ahead_max_ms: 100,
     forgotten_max: 2,
+    ..Retention::STANDARD
 };
 
 fn rejection(log: &mut Log, command: &Command) -> Option<Rejection> {
@@ -303,8 +304,8 @@ fn time_never_runs_backwards() {
     let mut log = Log::new();
     for (ms, id, expected) in [(100, 1, 100), (50, 2, 100), (100, 3, 100), (101, 4, 101)] {
         let operation = create(id, &format!("n{id}"));
-        let outcome = log.execute(&command(request_at(50, id), ms, operation));
-        let account = changed(outcome).expect("done").object;
+        let made = log.made(&command(request_at(50, id), ms, operation));
+        let account = made.expect("done").object;
         assert_eq!(account.created.time, Time(START + expected));
         let now = Time(START + ms);
         let advanced = log.events.contains(&Event::ClockAdvanced { now });

@@ -1,11 +1,11 @@
 //! Who may do what: every principal, every action, every kind of target.
 
 use quorid_directory::{
-    Actor, Change, Kind, Operation, Principal, Rejection, Revision, Role, Selector, VerifierChange,
+    Actor, Kind, Operation, Principal, Rejection, Revision, Role, Selector, VerifierChange,
 };
 
 use crate::support::{
-    Log, account_id, by_group_name, by_login, change, change_verifier, create,
+    Log, Made, account_id, by_group_name, by_login, change, change_verifier, create,
     create_with_password, delete, members, names, operator, set, verifier, who_knows,
 };
 
@@ -310,7 +310,7 @@ fn a_right_that_was_taken_away_holds_for_no_later_change() {
 #[test]
 fn objects_say_who_made_and_changed_them() {
     let mut log = log();
-    let changed = |change: Change| (change.object.created.actor, change.object.changed.actor);
+    let changed = |change: Made| (change.object.created.actor, change.object.changed.actor);
     let by_manager = log.run_as(&who_knows(2, 2), person("new", &[]));
     let mona = Actor::Account(account_id(2));
     assert_eq!(

@@ -1,10 +1,10 @@
 //! Short ways to make commands and to see what they do.
 
 use quorid_directory::{
-    Accepted, AttributeNumber, Change, ClientAddress, Command, Edit, Event, GroupName, Kind,
-    LOGIN_NAME, LoginName, MemoryDirectory, ObjectId, Operation, OperatorName, Outcome, Principal,
-    REAL_NAME, Rejection, RequestId, Retention, Revision, Schema, Selector, Time, Value, Verifier,
-    VerifierChange, decide_with,
+    Accepted, AttributeNumber, Change, ClientAddress, Command, Done, Edit, Event, GroupName, Kind,
+    LOGIN_NAME, LoginName, MemoryDirectory, Object, ObjectId, Operation, OperatorName, Outcome,
+    Principal, REAL_NAME, Rejection, RequestId, Retention, Revision, Schema, Selector, Time, Value,
+    Verifier, VerifierChange, decide_with,
 };
 
 /// When tests begin, ms.
@@ -174,11 +174,20 @@ pub(crate) fn changed(outcome: Outcome) -> Result<Change, Rejection> {
     })
 }
 
+/// What was done to which object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) done: Done,
+    pub(crate) object: Object,
+}
+
 /// A directory whose log can be added to.
 pub(crate) struct Log {
     pub(crate) directory: MemoryDirectory,
     pub(crate) retention: Retention,
     pub(crate) revision: u64,
+    /// The object that the last command was about, where it was executed.
+    pub(crate) object: Option<Object>,
     /// Events of the last command.
     pub(crate) events: Vec<Event>,
 }
@@ -193,6 +202,7 @@ impl Log {
             directory: MemoryDirectory::new(),
             retention,
             revision: 0,
+            object: None,
             events: Vec::new(),
         }
     }
@@ -205,11 +215,12 @@ impl Log {
             self.directory.apply(event);
         }
         self.events = decision.events;
+        self.object = decision.object;
         decision.outcome
     }
 
     /// A new request of an operator, 1 ms after the one before.
-    pub(crate) fn run(&mut self, operation: Operation) -> Result<Change, Rejection> {
+    pub(crate) fn run(&mut self, operation: Operation) -> Result<Made, Rejection> {
         self.run_as(&operator(), operation)
     }
 
@@ -218,13 +229,27 @@ impl Log {
         &mut self,
         principal: &Principal,
         operation: Operation,
-    ) -> Result<Change, Rejection> {
+    ) -> Result<Made, Rejection> {
         let ms = self.revision + 1;
         let command = Command {
             principal: principal.clone(),
             ..command(request_at(ms, 0), ms, operation)
         };
-        changed(self.execute(&command))
+        self.made(&command)
+    }
+
+    /// What a command comes to, with the object that it is about.
+    pub(crate) fn made(&mut self, command: &Command) -> Result<Made, Rejection> {
+        let change = changed(self.execute(command))?;
+        let object = self.object.clone().expect("a new request");
+        assert_eq!(
+            (change.kind, change.id, change.version),
+            (object.kind, object.id, object.version)
+        );
+        Ok(Made {
+            done: change.done,
+            object,
+        })
     }
 
     pub(crate) fn login_names(&self) -> Vec<(&str, ObjectId)> {

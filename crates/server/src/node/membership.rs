@@ -219,8 +219,8 @@ impl Node {
             return Err(MembershipError::LevelNotSupported { name, why });
         }
         let to = to.unwrap_or(lowest);
-        let outcome = self.propose(command(to)).await?;
-        Ok((to, outcome))
+        let reply = self.propose(command(to)).await?;
+        Ok((to, reply.outcome))
     }
 
     /// The highest feature level that a member supports, by its own word; or why that is not known.

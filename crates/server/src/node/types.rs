@@ -6,7 +6,7 @@ use bytes::Bytes;
 use openraft::type_config::alias::{
     LogIdOf, SnapshotMetaOf, SnapshotOf, StoredMembershipOf, VoteOf,
 };
-use quorid_directory::{Level, Outcome};
+use quorid_directory::{Level, Reply};
 
 use super::snapshot::StateSnapshot;
 use crate::named_server::NamedServer;
@@ -59,6 +59,6 @@ impl fmt::Display for Proposal {
     }
 }
 
-/// What applying an entry gave: an outcome, if the entry was a command.
+/// What applying an entry gave: a reply, if the entry was a command.
 #[derive(Debug, Clone)]
-pub(crate) struct Applied(pub(crate) Option<Outcome>);
+pub(crate) struct Applied(pub(crate) Option<Reply>);

@@ -6,14 +6,14 @@
 //! # Retries
 //! A client that retries a request, with its request id, must get the first outcome, even
 //! where the first try removed the account or replaced its password: the password in the
-//! request then fits nothing that is there. So when the request id is known to have
-//! succeeded, the password is checked against the account *as the recorded outcome has it*:
-//! - `current_password` must fit its verifier (a deletion, or a change of names); or
-//! - the *new* password of the request must (a change of password: who knows the account's
-//!   new password may know about the account); or
-//! - where the request removed the password, there is none to check. The request id, 74 random
-//!   bits made by the client and sent to nobody else, is proof enough for an answer that only
-//!   repeats what was done: replaying executes nothing.
+//! request then fits nothing that is there. Outcomes keep no verifiers. So when the request id is known
+//! to have succeeded:
+//! - where the request removed the account or its password, or where there is no account or password any
+//!   more, there is nothing to check. The request id, 74 random bits made by the client and sent to nobody
+//!   else, is proof enough for an answer that only repeats what was done: replaying executes nothing;
+//! - otherwise `current_password` must fit the account as it is now, or the *new* password of the
+//!   request must (a change of password: who knows the account's new password may know about the account).
+//!   A retry that comes after yet another change of the password is refused.
 //!
 //! That the request is the same otherwise is checked by its fingerprint, in the rules. A
 //! request that was rejected has changed nothing, so its retry is checked as if it were new.
@@ -58,12 +58,13 @@ impl Proven {
     }
 }
 
-/// The account that a proof is about, with what its password is checked against.
+/// The account that a proof is about.
 enum Subject {
-    /// As it is.
+    /// As it is, with what its password is checked against.
     Present(Object, Option<Verifier>),
-    /// As the first try of this request left it.
-    Recorded(Object, Option<Verifier>),
+    /// The request did what it was to do, and this is the account of its answer. What its password is checked
+    /// against, if it is to be checked.
+    Known(Object, Option<Verifier>),
     /// Not there as of this revision, or no account.
     Missing(Rejection, Revision),
 }
@@ -99,33 +100,30 @@ impl Service {
             return Err(Denied::PasswordNeeded.into());
         }
         self.node.read_barrier().await?;
-        let (account, verifier, recorded) = match self.subject(claim)? {
+        let (account, verifier, known) = match self.subject(claim)? {
             Subject::Present(account, verifier) => (account, verifier, false),
-            Subject::Recorded(account, verifier) => (account, verifier, true),
+            Subject::Known(account, verifier) => (account, verifier, true),
             Subject::Missing(why, revision) => {
                 let missing = self.missing(caller, claim, why, revision).await;
                 return missing.map(Proven::other);
             }
         };
-        if let Some(principal) = self.by_role(caller, claim, &account, recorded).await? {
+        if let Some(principal) = self.by_role(caller, claim, &account, known).await? {
             return Ok(Proven::other(principal));
         }
-        if let (Some(verifier), Some(password)) = (verifier, account.password_version) {
+        let guarded = verifier.is_some();
+        if let Some(verifier) = verifier {
             let name = account.login_name();
             // Who may not log in is answered as after a wrong password, and as late.
-            let usable = recorded || account.may_log_in(self.clock.now());
+            let usable = known || account.may_log_in(self.clock.now());
             let verifier = usable.then_some(verifier);
-            self.check(caller, claim, name, verifier, recorded).await?;
-            let id = account.id;
-            return Ok(Proven {
-                principal: Principal::Account { id, password },
-                is_itself: true,
-            });
+            self.check(caller, claim, name, verifier, known).await?;
         }
-        if recorded && matches!(claim.change, PasswordChange::Remove) {
-            // For an answer that repeats what was done; no password has the version 0, so nothing
-            // else could be.
-            let (id, password) = (account.id, Revision(0));
+        if guarded || known {
+            // A known request is for an answer that repeats what was done; no password has the version
+            // 0, so nothing else could be.
+            let version = account.password_version.filter(|_| !known);
+            let (id, password) = (account.id, version.unwrap_or(Revision(0)));
             return Ok(Proven {
                 principal: Principal::Account { id, password },
                 is_itself: true,
@@ -148,7 +146,7 @@ impl Service {
         caller: &Caller,
         claim: &Claim<'_>,
         account: &Object,
-        recorded: bool,
+        known: bool,
     ) -> Result<Option<Principal>, Error> {
         let login = caller.login.as_ref().filter(|login| {
             claim.current_password.is_none() && login.login_name.as_str() != account.login_name()
@@ -169,7 +167,7 @@ impl Service {
             Ok(()) => Ok(Some(principal)),
             Err(Error::Rejected { .. }) if roles_of(&view, id)?.is_empty() => Ok(None),
             // Nothing is executed again: the answer is repeated.
-            Err(Error::Rejected { .. }) if recorded => Ok(Some(principal)),
+            Err(Error::Rejected { .. }) if known => Ok(Some(principal)),
             Err(refused) => Err(refused),
         }
     }
@@ -181,7 +179,14 @@ impl Service {
             && let Ok(Accepted::Object(change)) = outcome.result
             && change.done != Done::Created
         {
-            return Ok(Subject::Recorded(change.object, change.verifier));
+            let account = view.first_answer(&change)?;
+            let removed =
+                change.done == Done::Deleted || matches!(claim.change, PasswordChange::Remove);
+            let verifier = match removed {
+                true => None,
+                false => view.verifier(&account.id)?,
+            };
+            return Ok(Subject::Known(account, verifier));
         }
         Ok(match view.find(claim.account)? {
             Ok(account) => {
@@ -199,7 +204,7 @@ impl Service {
         claim: &Claim<'_>,
         login_name: &str,
         verifier: Option<Verifier>,
-        recorded: bool,
+        known: bool,
     ) -> Result<(), Error> {
         let own_login = caller
             .login
@@ -209,7 +214,7 @@ impl Service {
             .current_password
             .or(own_login.map(|login| &login.password));
         let new = match claim.change {
-            PasswordChange::Set(password) if recorded => Some(password),
+            PasswordChange::Set(password) if known => Some(password),
             PasswordChange::Set(_)
             | PasswordChange::SetVerifier(_)
             | PasswordChange::Keep

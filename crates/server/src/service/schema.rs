@@ -51,7 +51,7 @@ impl Service {
         let proposed = self.propose_any(caller, principal, request, operation);
         let Answer { value, revision } = proposed.await?;
         let unknown = || Fault::new(what, "the schema does not have it afterwards");
-        match value {
+        match value.accepted {
             Accepted::Directory => {}
             Accepted::Object(_) => return Err(unknown().into()),
         }

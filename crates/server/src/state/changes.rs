@@ -3,15 +3,19 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    Event, Kind, Level, Membership, Object, ObjectId, Objects, Outcome, RequestId, Revision,
-    Schema, Setting, Time, UniqueKey, Verifier, View, decide, decide_beyond,
+    ChangeRecord, Event, History, KeptChange, Kind, Level, Membership, Object, ObjectId, Objects,
+    Outcome, Reply, RequestId, Revision, Schema, Setting, Time, UniqueKey, Verifier, View, decide,
+    decide_beyond,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 
 use super::{
+    change,
     command::StoredCommand,
     member,
-    numbers::{self, CLOCK, FLOOR, LEVEL, NEXT_NUMBER, SERVER_ID_MAX},
+    numbers::{
+        self, CHANGES_BYTES, CHANGES_FLOOR, CLOCK, FLOOR, LEVEL, NEXT_NUMBER, SERVER_ID_MAX,
+    },
     object, outcome, schema, unique, verifier,
 };
 
@@ -32,9 +36,22 @@ pub struct Changes<'b, 't> {
     /// The first of the recorded requests, read ahead; complete only up to its last.
     oldest: VecDeque<RequestId>,
     outcome_count: u64,
+    recorded: Recorded,
 }
 
-/// How many of the oldest requests a batch reads ahead.
+/// The changes that are kept.
+struct Recorded {
+    bytes: u64,
+    floor: Revision,
+    /// Whether the batch has changed it.
+    moved: bool,
+    /// Whether the batch has made one forgotten.
+    forgets: bool,
+    /// The oldest ones, read ahead.
+    oldest: VecDeque<KeptChange>,
+}
+
+/// How many of the oldest requests, and of the oldest changes, a batch reads ahead.
 const OLDEST_AHEAD: usize = 64;
 
 impl<'b, 't> Changes<'b, 't> {
@@ -50,13 +67,20 @@ impl<'b, 't> Changes<'b, 't> {
             raised: false,
             oldest: VecDeque::new(),
             outcome_count: batch.count(&outcome::TABLE)?,
+            recorded: Recorded {
+                bytes: batch.number(CHANGES_BYTES)?,
+                floor: Revision(batch.number(CHANGES_FLOOR)?),
+                moved: false,
+                forgets: false,
+                oldest: VecDeque::new(),
+            },
             batch,
         })
     }
 
     /// Executes an encoded command at its place in the log. The outcome is the command's
     /// first one, also when it is executed again.
-    pub fn command(&mut self, at: LogPos, command: &[u8]) -> Result<Outcome, Fault> {
+    pub fn command(&mut self, at: LogPos, command: &[u8]) -> Result<Reply, Fault> {
         self.batch.command_bytes(command.len() as u64);
         self.read_ahead()?;
         let command = StoredCommand::read(command)?;
@@ -70,7 +94,7 @@ impl<'b, 't> Changes<'b, 't> {
             self.record(event)?;
         }
         self.applied(at);
-        Ok(decision.outcome)
+        Ok(decision.reply())
     }
 
     /// Keeps an encoded membership that names no server above `server_id_max`. The first one makes the
@@ -113,6 +137,8 @@ impl<'b, 't> Changes<'b, 't> {
                 self.defined = true;
                 schema::put(self.batch, row)
             }
+            Event::ChangeRecorded { revision, record } => self.remember(*revision, record),
+            Event::ChangeForgotten { revision } => self.forget(*revision),
             Event::NumbersCounted { next } => {
                 self.next_number = *next;
                 self.counted = true;
@@ -158,6 +184,32 @@ impl<'b, 't> Changes<'b, 't> {
         if self.oldest.len() < 8 && self.oldest.len() as u64 != self.outcome_count {
             self.oldest = outcome::oldest(self.batch, OLDEST_AHEAD)?;
         }
+        if self.recorded.oldest.is_empty() {
+            // One is enough to see that none is due; where one was, more follow.
+            let ahead = if self.recorded.forgets {
+                OLDEST_AHEAD
+            } else {
+                1
+            };
+            self.recorded.oldest = change::oldest(self.batch, ahead)?;
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, revision: Revision, record: &ChangeRecord) -> Result<(), Fault> {
+        change::put(self.batch, revision, record)?;
+        self.recorded.bytes += record.bytes();
+        self.recorded.moved = true;
+        Ok(())
+    }
+
+    fn forget(&mut self, revision: Revision) -> Result<(), Fault> {
+        self.recorded.bytes -= change::remove(self.batch, revision)?;
+        self.recorded.floor = revision;
+        self.recorded.moved = true;
+        self.recorded.forgets = true;
+        let first = self.recorded.oldest.pop_front();
+        assert!(first.is_none_or(|first| first.revision == revision));
         Ok(())
     }
 
@@ -172,6 +224,12 @@ impl<'b, 't> Changes<'b, 't> {
         if self.raised {
             let level = u64::from(self.level.0).to_be_bytes();
             self.batch.set_value(LEVEL, &level)?;
+        }
+        if self.recorded.moved {
+            let Recorded { bytes, floor, .. } = self.recorded;
+            self.batch.set_value(CHANGES_BYTES, &bytes.to_be_bytes())?;
+            self.batch
+                .set_value(CHANGES_FLOOR, &floor.0.to_be_bytes())?;
         }
         Ok(self.defined.then_some(self.schema))
     }
@@ -194,6 +252,21 @@ impl Objects for Changes<'_, '_> {
 
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
         member::groups_of(self.batch, member)
+    }
+}
+
+impl History for Changes<'_, '_> {
+    fn change(&self, revision: Revision) -> Result<Option<ChangeRecord>, Fault> {
+        change::find(self.batch, revision)
+    }
+
+    fn mentions(
+        &self,
+        id: &ObjectId,
+        before: Option<Revision>,
+        limit: usize,
+    ) -> Result<Vec<Revision>, Fault> {
+        change::mentions(self.batch, id, before, limit)
     }
 }
 
@@ -235,6 +308,18 @@ impl View for Changes<'_, '_> {
             return Ok(self.oldest.iter().copied().take(limit).collect());
         }
         Ok(outcome::oldest(self.batch, limit)?.into())
+    }
+
+    fn changes_bytes(&self) -> Result<u64, Fault> {
+        Ok(self.recorded.bytes)
+    }
+
+    fn oldest_changes(&self, limit: usize) -> Result<Vec<KeptChange>, Fault> {
+        let ahead = &self.recorded.oldest;
+        if ahead.len() >= limit {
+            return Ok(ahead.iter().copied().take(limit).collect());
+        }
+        Ok(change::oldest(self.batch, limit)?.into())
     }
 
     fn clock(&self) -> Result<Time, Fault> {

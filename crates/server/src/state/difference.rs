@@ -1,6 +1,6 @@
 //! The state beside its model, for tests and simulations.
 
-use quorid_directory::{Kind, MemoryDirectory, Objects as _, Setting, View as _};
+use quorid_directory::{History as _, Kind, MemoryDirectory, Objects as _, Setting, View as _};
 use quorid_storage::Fault;
 
 use super::ReadView;
@@ -76,6 +76,34 @@ impl ReadView {
         for (request, outcome) in model.outcomes() {
             if self.outcome(request)?.as_ref() != Some(outcome) {
                 return Ok(Some("an outcome is another one"));
+            }
+        }
+        self.difference_of_history(model)
+    }
+
+    fn difference_of_history(
+        &self,
+        model: &MemoryDirectory,
+    ) -> Result<Option<&'static str>, Fault> {
+        let Ok(bytes) = model.changes_bytes();
+        if self.count_changes()? != (model.changes().len() as u64, bytes) {
+            return Ok(Some("there are more or fewer changes, or longer ones"));
+        }
+        if self.changes_floor()? != model.changes_floor() {
+            return Ok(Some("other changes are forgotten"));
+        }
+        for (revision, record) in model.changes() {
+            if self.change(*revision)?.as_ref() != Some(record) {
+                return Ok(Some("a change is another one"));
+            }
+        }
+        if self.count_mentions()? != model.all_mentions().len() as u64 {
+            return Ok(Some("changes concern more or fewer objects"));
+        }
+        for (id, revision) in model.all_mentions() {
+            let before = Some(quorid_directory::Revision(revision.0 + 1));
+            if self.mentions(id, before, 1)? != [*revision] {
+                return Ok(Some("a change does not concern an object"));
             }
         }
         Ok(None)

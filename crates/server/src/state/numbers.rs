@@ -8,6 +8,10 @@ use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreVie
 pub(super) const CLOCK: &str = "clock";
 /// Requests of this time or older are no longer known, Unix ms.
 pub(super) const FLOOR: &str = "floor";
+/// Changes up to this revision are forgotten.
+pub(super) const CHANGES_FLOOR: &str = "changes_floor";
+/// The room that the changes take that are kept, bytes, as the rules count it.
+pub(super) const CHANGES_BYTES: &str = "changes_bytes";
 /// The lowest number that the directory's counter may give next; 0 before the first.
 pub(super) const NEXT_NUMBER: &str = "next_number";
 /// The feature level that the directory is at. The first membership of the log sets it.
@@ -25,6 +29,8 @@ pub(super) const TABLE: Table = Table {
         FLOOR,
         NEXT_NUMBER,
         LEVEL,
+        CHANGES_FLOOR,
+        CHANGES_BYTES,
         setting_name(Setting::Tombstones),
         setting_name(Setting::ReservedNames),
         setting_name(Setting::History),
@@ -44,7 +50,14 @@ pub(super) fn level(rows: &impl Rows) -> Result<Level, Fault> {
 }
 
 fn check_whole(view: &StoreView) -> Result<(), Fault> {
-    for name in [CLOCK, FLOOR, NEXT_NUMBER, SERVER_ID_MAX] {
+    for name in [
+        CLOCK,
+        FLOOR,
+        NEXT_NUMBER,
+        CHANGES_FLOOR,
+        CHANGES_BYTES,
+        SERVER_ID_MAX,
+    ] {
         view.number(name)?;
     }
     for setting in Setting::ALL {

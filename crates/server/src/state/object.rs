@@ -255,7 +255,7 @@ pub(super) fn kind(number: i32) -> Result<Kind, Fault> {
     }
 }
 
-fn stamp_message(stamp: &Stamp) -> proto::Stamp {
+pub(super) fn stamp_message(stamp: &Stamp) -> proto::Stamp {
     proto::Stamp {
         time_ms: stamp.time.0,
         client: stamp.client.as_str().to_owned(),
@@ -263,7 +263,7 @@ fn stamp_message(stamp: &Stamp) -> proto::Stamp {
     }
 }
 
-fn stamp(message: Option<proto::Stamp>) -> Result<Stamp, Fault> {
+pub(super) fn stamp(message: Option<proto::Stamp>) -> Result<Stamp, Fault> {
     let message = message.ok_or_else(|| missing("stamp"))?;
     Ok(Stamp {
         time: Time(message.time_ms),

@@ -4,18 +4,19 @@
 use std::collections::VecDeque;
 
 use prost::Message as _;
-use quorid_directory::{Accepted, Change, Done, Fingerprint, Outcome, RequestId, Revision};
+use quorid_directory::{Accepted, Change, Fingerprint, Outcome, RequestId, Revision};
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
-    field::{decode_verifier, missing, request_id, sixteen, verifier_text},
+    change::{done, done_message},
+    field::{missing, object_id, request_id, sixteen},
     object, proto,
     rejection::{rejection, rejection_message},
 };
 
 /// Request id (16 bytes, UUID of version 7) to `Outcome`.
 pub(super) const TABLE: Table = Table {
-    number: 12,
+    number: 15,
     name: "outcomes",
     shape: Shape::IdToBytes,
     digested: Digested::Rows,
@@ -87,29 +88,19 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Outcome, Fault> {
 }
 
 fn change_message(change: &Change) -> proto::Change {
-    let done = match change.done {
-        Done::Created => proto::Done::Created,
-        Done::Changed => proto::Done::Changed,
-        Done::Deleted => proto::Done::Deleted,
-    };
     proto::Change {
-        done: done.into(),
-        object: Some(object::to_message(&change.object)),
-        verifier: verifier_text(change.verifier.as_ref()),
+        done: done_message(change.done).into(),
+        kind: object::kind_message(change.kind).into(),
+        id: change.id.as_bytes().to_vec(),
+        version: change.version.0,
     }
 }
 
 fn change(message: proto::Change) -> Result<Change, Fault> {
-    let done = match proto::Done::try_from(message.done).or_fault("reading a stored change")? {
-        proto::Done::Created => Done::Created,
-        proto::Done::Changed => Done::Changed,
-        proto::Done::Deleted => Done::Deleted,
-        proto::Done::Unspecified => return Err(missing("change.done")),
-    };
-    let object = message.object.ok_or_else(|| missing("change.object"))?;
     Ok(Change {
-        done,
-        object: object::from_message(object)?,
-        verifier: decode_verifier(message.verifier)?,
+        done: done(message.done)?,
+        kind: object::kind(message.kind)?,
+        id: object_id(&message.id)?,
+        version: Revision(message.version),
     })
 }

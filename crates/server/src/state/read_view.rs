@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use quorid_directory::{
-    GROUP_NAME, IndexKey, Level, Membership, Object, ObjectId, Objects, Outcome, Rejection, RequestId,
-    Revision, Schema, Selector, Setting, UniqueKey, Verifier, all_groups_of,
+    Change, ChangeRecord, GROUP_NAME, History, IndexKey, Level, Membership, Object, ObjectId,
+    Objects, Outcome, Rejection, RequestId, Revision, Schema, Selector, Setting, UniqueKey,
+    Verifier, all_groups_of, first_answer,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
 use super::{
-    index, member,
-    numbers::{self, NEXT_NUMBER, SERVER_ID_MAX},
+    change, index, member,
+    numbers::{self, CHANGES_BYTES, CHANGES_FLOOR, NEXT_NUMBER, SERVER_ID_MAX},
     object::{self, Stretch},
     outcome, unique, verifier,
 };
@@ -42,6 +43,21 @@ impl Objects for ReadView {
     }
 }
 
+impl History for ReadView {
+    fn change(&self, revision: Revision) -> Result<Option<ChangeRecord>, Fault> {
+        change::find(&*self.rows, revision)
+    }
+
+    fn mentions(
+        &self,
+        id: &ObjectId,
+        before: Option<Revision>,
+        limit: usize,
+    ) -> Result<Vec<Revision>, Fault> {
+        change::mentions(&*self.rows, id, before, limit)
+    }
+}
+
 impl ReadView {
     pub(super) fn of(rows: Arc<StoreView>, schema: Schema) -> Self {
         Self { rows, schema }
@@ -60,6 +76,36 @@ impl ReadView {
     /// What became of a request, where it is still known.
     pub fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Fault> {
         outcome::find(&*self.rows, request)
+    }
+
+    /// The object of a known outcome, as the first answer had it, where the changes since are known.
+    pub fn first_answer(&self, change: &Change) -> Result<Object, Fault> {
+        first_answer(self, change)
+    }
+
+    /// Changes in their order, from the first one after `after`, for as long as `row` returns true.
+    pub fn changes(
+        &self,
+        after: Revision,
+        row: impl FnMut(Revision, ChangeRecord) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        change::scan(&*self.rows, after, row)
+    }
+
+    /// Changes up to this revision are forgotten; 0: none.
+    pub fn changes_floor(&self) -> Result<Revision, Fault> {
+        Ok(Revision(self.rows.number(CHANGES_FLOOR)?))
+    }
+
+    /// How many changes are kept, and the room that they take, bytes.
+    pub fn count_changes(&self) -> Result<(u64, u64), Fault> {
+        let changes = self.rows.count(&change::TABLE)?;
+        Ok((changes, self.rows.number(CHANGES_BYTES)?))
+    }
+
+    /// Number of those whom changes concern besides.
+    pub(super) fn count_mentions(&self) -> Result<u64, Fault> {
+        self.rows.count(&change::MENTIONS)
     }
 
     /// The object that a request names, if it is there and of the kind that is meant.
@@ -200,8 +246,8 @@ impl ReadView {
     }
 
     /// SHA-256 of everything that is replicated: schema, objects, unique values, the index, verifiers,
-    /// memberships, outcomes, settings, clock, floor, the counter of numbers and the feature level. Two
-    /// servers at the same revision have the same. Reads the whole state.
+    /// memberships, outcomes, changes, settings, clock, floor, the counter of numbers and the feature level.
+    /// Two servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         self.rows.digest()
     }

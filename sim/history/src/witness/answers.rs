@@ -1,14 +1,12 @@
 //! What clients were answered, against the log.
 
 use quorid_api::Reason;
-use quorid_directory::{
-    Accepted, Change, Done, Level, Outcome, POSIX_NUMBER, REAL_NAME, RequestId, Revision,
-};
+use quorid_directory::{Done, Level, POSIX_NUMBER, REAL_NAME, RequestId, Revision};
 
 use super::{
     groups::has,
     reasons::reason,
-    replay::{Replay, as_of},
+    replay::{Made, Replay, Told, as_of},
     shown,
 };
 use crate::operation::{Answer, Asked, Freshness, Operation, Which};
@@ -99,24 +97,24 @@ impl Replay {
         if outcomes.is_empty() {
             return Err("an acknowledged change is lost".to_owned());
         }
-        let is_told = |it: &&Outcome| Some(it.revision.0) == answered.revision();
+        let is_told = |it: &&Told| Some(it.revision.0) == answered.revision();
         let Some(outcome) = outcomes.iter().find(is_told) else {
             return Err(format!("the log says {outcomes:?}"));
         };
         let Revision(revision) = outcome.revision;
         let as_answered = match (answered, &outcome.result) {
-            (Answer::Account { account, .. }, Ok(Accepted::Object(made))) => {
+            (Answer::Account { account, .. }, Ok(Some(made))) => {
                 made.done != Done::Deleted && *account == shown(&made.object)
             }
-            (Answer::Deleted { .. }, Ok(Accepted::Object(change))) => change.done == Done::Deleted,
-            (Answer::Directory { .. }, Ok(Accepted::Directory)) => true,
+            (Answer::Deleted { .. }, Ok(Some(change))) => change.done == Done::Deleted,
+            (Answer::Directory { .. }, Ok(None)) => true,
             (Answer::Rejected { reason, .. }, Err(rejection)) => *reason == self::reason(rejection),
             _ => false,
         };
         if !as_answered {
             return Err(format!("the log says {outcome:?}"));
         }
-        if let Ok(Accepted::Object(change)) = &outcome.result {
+        if let Ok(Some(change)) = &outcome.result {
             self.is_what_was_asked(&operation.asked, change, revision)?;
         }
         if revision <= floor {
@@ -156,7 +154,7 @@ impl Replay {
     fn is_what_was_asked(
         &self,
         asked: &Asked,
-        change: &Change,
+        change: &Made,
         revision: u64,
     ) -> Result<(), String> {
         let object = &change.object;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use quorid_api::Reason;
 use quorid_directory::{
-    Change, Done, GROUP_NAME, GroupName, LOGIN_NAME, Membership, Object, POSIX_NUMBER, REAL_NAME,
+    Done, GROUP_NAME, GroupName, LOGIN_NAME, Membership, Object, POSIX_NUMBER, REAL_NAME,
     Schema, UniqueKey, Value,
 };
 
 use super::{
     answers::is_fresh,
-    replay::{Replay, as_of},
+    replay::{Made, Replay, as_of},
     shown,
 };
 use crate::operation::{Answer, Asked, Freshness, Operation, Which};
@@ -130,7 +130,7 @@ impl Replay {
     }
 
     /// Whether a change of a group, made at this revision, is the one that was asked for.
-    pub(super) fn is_group_as_asked(&self, asked: &Asked, change: &Change, revision: u64) -> bool {
+    pub(super) fn is_group_as_asked(&self, asked: &Asked, change: &Made, revision: u64) -> bool {
         let object = &change.object;
         let is = |group: &GroupName| {
             let before = self.group_at(group, revision.saturating_sub(1));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorid_directory::{
-    Accepted, Done, Event, Level, Membership, MemoryDirectory, Object, ObjectId, Outcome,
+    Accepted, Change, Done, Event, Level, Membership, MemoryDirectory, Object, ObjectId, Rejection, Reply,
     RequestId, Revision, UniqueKey, decide,
 };
 use quorid_server::state::{decode_command, level_of_membership};
@@ -16,8 +16,8 @@ use crate::{linearizability::Effect, operation::Which};
 #[derive(Default)]
 pub(super) struct Replay {
     pub(super) model: MemoryDirectory,
-    /// The outcomes of each request: those that were not kept, and the one that was.
-    pub(super) outcomes: BTreeMap<RequestId, Vec<Outcome>>,
+    /// What each request was told: by those outcomes that were not kept, and by the one that was.
+    pub(super) outcomes: BTreeMap<RequestId, Vec<Told>>,
     /// The requests that have an outcome which was kept.
     pub(super) recorded: BTreeSet<RequestId>,
     /// The feature level.
@@ -35,6 +35,36 @@ pub(super) struct Replay {
     pub(super) numbers: BTreeMap<u64, ObjectId>,
     /// The last index in the log.
     pub(super) last: u64,
+}
+
+/// What a request was told first.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) revision: Revision,
+    /// None: it changed the directory, and no object.
+    pub(super) result: Result<Option<Made>, Rejection>,
+}
+
+/// What was done to which object.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) done: Done,
+    pub(super) object: Object,
+}
+
+impl Told {
+    fn of(reply: Reply) -> Self {
+        let Reply { outcome, object } = reply;
+        Self {
+            revision: outcome.revision,
+            result: outcome.result.map(|accepted| match (accepted, object) {
+                (Accepted::Object(Change { done, .. }), Some(object)) => {
+                    Some(Made { done, object })
+                }
+                (Accepted::Object(_) | Accepted::Directory, _) => None,
+            }),
+        }
+    }
 }
 
 /// From which revision on it is what; nothing before the first.
@@ -103,8 +133,9 @@ impl Replay {
                 return None;
             }
             let outcomes = replay.outcomes.entry(request).or_default();
-            if outcomes.last() != Some(&decision.outcome) {
-                outcomes.push(decision.outcome);
+            let is_told = |told: &Told| told.revision == decision.outcome.revision;
+            if !outcomes.iter().any(is_told) {
+                outcomes.push(Told::of(decision.reply()));
             }
         }
         for (request, times) in &replay.effects {
@@ -142,6 +173,8 @@ impl Replay {
             | Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
+            | Event::ChangeRecorded { .. }
+            | Event::ChangeForgotten { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => {}
@@ -163,12 +196,13 @@ impl Replay {
     /// What a request changed, where it did.
     pub(super) fn effect(&self, request: RequestId) -> Option<Effect> {
         self.effects.get(&request)?;
-        match &self.outcomes.get(&request)?.last()?.result {
-            Ok(Accepted::Object(change)) => Some(match change.done {
+        let mut told = self.outcomes.get(&request)?.iter();
+        match &told.find(|told| told.result.is_ok())?.result {
+            Ok(Some(change)) => Some(match change.done {
                 Done::Created | Done::Changed => Effect::Account(shown(&change.object)),
                 Done::Deleted => Effect::Deleted(change.object.id.to_string()),
             }),
-            Ok(Accepted::Directory) | Err(_) => None,
+            Ok(None) | Err(_) => None,
         }
     }
 }

@@ -46,6 +46,8 @@ impl Replay {
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
             | Event::LevelRaised { .. }
+            | Event::ChangeRecorded { .. }
+            | Event::ChangeForgotten { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => None,
@@ -83,6 +85,8 @@ impl Replay {
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
             | Event::LevelRaised { .. }
+            | Event::ChangeRecorded { .. }
+            | Event::ChangeForgotten { .. }
             | Event::OutcomeRecorded { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }

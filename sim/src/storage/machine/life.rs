@@ -1,6 +1,6 @@
 //! What a server does with its storage from power on to power off.
 
-use quorid_directory::{Level, Outcome};
+use quorid_directory::{Level, Reply};
 use quorid_server::state::State;
 use quorid_storage::{Fault, LogPos, LogVote, Payload, Position};
 
@@ -269,7 +269,7 @@ impl Machine {
 }
 
 /// As the node does: all or nothing.
-fn apply(store: &State, entries: &[(LogPos, Payload)]) -> Result<Vec<Option<Outcome>>, Fault> {
+fn apply(store: &State, entries: &[(LogPos, Payload)]) -> Result<Vec<Option<Reply>>, Fault> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }

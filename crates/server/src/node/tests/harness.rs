@@ -302,7 +302,7 @@ pub(super) async fn propose(node: &Node, command: Command) -> Outcome {
     let until = Instant::now() + DEADLINE;
     loop {
         match node.propose(command.clone()).await {
-            Ok(outcome) => return outcome,
+            Ok(reply) => return reply.outcome,
             Err(error) => assert!(Instant::now() < until, "{error}"),
         }
         sleep(Duration::from_millis(5)).await;

@@ -5,8 +5,8 @@ use std::{fmt::Debug, sync::Arc};
 use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
-    Accepted, ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory, ObjectId,
-    Operation, OperatorName, Outcome, Principal, RealName, RequestId, Revision, Schema, Selector,
+    ClientAddress, Command, Edit, EditAction, Kind, LoginName, MemoryDirectory, ObjectId,
+    Operation, OperatorName, Principal, RealName, Reply, RequestId, Revision, Schema, Selector,
     Time, Value, Verifier, VerifierChange,
 };
 use quorid_storage::{
@@ -14,7 +14,7 @@ use quorid_storage::{
     fuzzing::{MemoryDisk, records},
 };
 
-use crate::state::{State, decode_command, encode_command, object, outcome};
+use crate::state::{State, change, decode_command, encode_command, object, outcome};
 
 /// More commands tell nothing new.
 const COMMANDS_MAX: usize = 64;
@@ -25,10 +25,11 @@ pub fn check(data: &[u8]) {
     let Some((kind, bytes)) = data.split_first() else {
         return;
     };
-    match kind % 7 {
+    match kind % 8 {
         record @ 0..records::KINDS => records::check(record, bytes),
         4 => same_value(bytes, object::decode, object::encode),
         5 => same_value(bytes, outcome::decode, outcome::encode),
+        6 => same_value(bytes, change::decode, change::encode),
         _ => commands(bytes),
     }
 }
@@ -57,7 +58,7 @@ fn commands(mut bytes: &[u8]) {
         .filter_map(|bytes| decode_command(&bytes).ok().map(|command| (bytes, command)))
         .collect();
     let mut memory = MemoryDirectory::new();
-    let mut expected: Vec<Outcome> = Vec::new();
+    let mut expected: Vec<Reply> = Vec::new();
     for (revision, (bytes, command)) in (1..).zip(&decoded) {
         same_value(bytes, decode_command, encode_command);
         expected.push(memory.execute(Revision(revision), command));
@@ -143,27 +144,23 @@ pub fn seeds() -> Vec<Vec<u8>> {
         .map(|(number, operation)| command(number, operation))
         .collect();
     let mut memory = MemoryDirectory::new();
-    let outcomes: Vec<Outcome> = (1..)
+    let replies: Vec<Reply> = (1..)
         .zip(&commands)
         .map(|(revision, command)| memory.execute(Revision(revision), command))
         .collect();
-    let accounts = outcomes.iter().filter_map(|outcome| match &outcome.result {
-        Ok(Accepted::Object(change)) => Some(&change.object),
-        Ok(Accepted::Directory) | Err(_) => None,
-    });
+    let accounts = replies.iter().filter_map(|reply| reply.object.as_ref());
+    let records = memory.changes().values();
     let sequence: Vec<u8> = commands
         .iter()
         .flat_map(|command| Bytes::from(encode_command(command)).encode_length_delimited_to_vec())
         .collect();
 
     let mut seeds = records::seeds(encode_command(&commands[0]));
-    seeds.push([&[6], sequence.as_slice()].concat());
+    seeds.push([&[7], sequence.as_slice()].concat());
     seeds.extend(accounts.map(|account| [vec![4], object::encode(account)].concat()));
-    seeds.extend(
-        outcomes
-            .iter()
-            .map(|it| [vec![5], outcome::encode(it)].concat()),
-    );
+    let outcomes = replies.iter().map(|reply| &reply.outcome);
+    seeds.extend(outcomes.map(|it| [vec![5], outcome::encode(it)].concat()));
+    seeds.extend(records.map(|it| [vec![6], change::encode(it)].concat()));
     seeds
 }
 

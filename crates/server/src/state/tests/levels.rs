@@ -74,7 +74,7 @@ fn what_a_newer_server_asks_for_is_refused_unread_and_changes_nothing() {
     let outcome = store.write(|state| state.command(at(2), &newer));
     let (needed, is) = (NEWER, Level::SUPPORTED);
     assert_eq!(
-        outcome.expect("no fault"),
+        outcome.expect("no fault").outcome,
         Outcome {
             fingerprint: Fingerprint::from_bytes([0; 16]),
             revision: Revision(2),

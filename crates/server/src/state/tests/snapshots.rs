@@ -3,15 +3,16 @@
 use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
-    Definition, Edit, Object, ObjectId, Objects as _, Operation, Properties, Revision, Schema,
-    Selector, Value, VerifierChange,
+    ChangeRecord, Definition, Edit, History as _, Object, ObjectId, Objects as _, Operation,
+    Properties, Revision, Schema, Selector, Value, VerifierChange,
 };
 use quorid_storage::{Fault, Loaded, LogPos, SnapshotChunk, SnapshotTotals, Store, Table, Totals};
 use tempfile::TempDir;
 
 use super::{command, create_group, define, definition, filled, object_id, store};
 use crate::state::{
-    State, encode_command, index, member, numbers, object, outcome, schema, unique, verifier,
+    State, change, encode_command, index, member, numbers, object, outcome, schema, unique,
+    verifier,
 };
 
 fn chunks(store: &Store) -> (Vec<SnapshotChunk>, SnapshotTotals) {
@@ -238,6 +239,39 @@ fn broken_memberships() -> [BrokenRow; 4] {
     ]
 }
 
+/// The first change is the creation of the first account, and the first who is concerned by one is the
+/// member of the group.
+fn broken_changes(sender: &State) -> [BrokenRow; 6] {
+    let view = sender.read().expect("a view");
+    let first = view.change(Revision(1)).expect("read").expect("a change");
+    let longer = ChangeRecord {
+        name: "x".repeat(100),
+        ..first.clone()
+    };
+    let of_another = ChangeRecord {
+        id: object_id(99),
+        ..first
+    };
+    let encoded = |record| Some(Bytes::from(change::encode(record)));
+    let not_in_it = Some(Bytes::from(
+        [object_id(1).as_bytes().as_slice(), &[0xff; 8]].concat(),
+    ));
+    let (longer, of_another) = (encoded(&longer), encoded(&of_another));
+    [
+        ("unreadable change", change::TABLE, None, junk()),
+        ("change of no revision", change::TABLE, junk(), None),
+        (
+            "change that was counted shorter",
+            change::TABLE,
+            None,
+            longer,
+        ),
+        ("change of another", change::TABLE, None, of_another),
+        ("change of nobody", change::MENTIONS, not_in_it, None),
+        ("mention with a value", change::MENTIONS, None, junk()),
+    ]
+}
+
 #[test]
 fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
     let (from, to) = (
@@ -252,7 +286,8 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
     let first = first.expect("read").expect("an object");
     let broken = broken_objects(&first).into_iter().chain(broken_others());
     let broken = broken.chain(broken_memberships());
-    for (what, table, key, value) in broken.chain(broken_attributes()) {
+    let broken = broken.chain(broken_attributes());
+    for (what, table, key, value) in broken.chain(broken_changes(&sender)) {
         let bad = good.iter().map(|chunk| {
             let (mut keys, mut values) = (chunk.keys.clone(), chunk.values.clone());
             if chunk.table == table.number {
@@ -272,6 +307,8 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
         index::TABLE,
         verifier::TABLE,
         member::GROUPS_OF,
+        change::TABLE,
+        change::MENTIONS,
     ] {
         let without = good.iter().filter(|chunk| chunk.table != table.number);
         let loaded = load_all(&receiver, without.cloned());
