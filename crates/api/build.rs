@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files = protox::compile(
         [
             "quorid/v1/accounts.proto",
+            "quorid/v1/changes.proto",
             "quorid/v1/cluster.proto",
             "quorid/v1/groups.proto",
             "quorid/v1/schema.proto",

@@ -42,6 +42,7 @@ mod account;
 mod answer;
 mod attempt;
 mod backoff;
+mod changes;
 mod client;
 mod cluster;
 mod config;
@@ -67,6 +68,7 @@ pub use account::{
     AccountName, Credentials, DeleteAccount, NewAccount, Password, PasswordChange, Read,
     UpdateAccount,
 };
+pub use changes::{ChangesBatch, HistoryOf, Since};
 pub use client::Client;
 pub use config::ClientConfig;
 pub use connect::{BoxedIo, Connector, Io, TcpConnector};
@@ -74,9 +76,10 @@ pub use endpoint::Endpoint;
 pub use error::{Error, FailedTry, InvalidServer, Rejected, Unavailable};
 pub use group::{ChangeMembers, DeleteGroup, GroupName, MemberName, NewGroup, UpdateGroup};
 pub use proto::{
-    Account, AccountKinds, AddServerRequest, Attribute, AttributeDefinition, AttributeEdit,
-    ClusterView, Group, ListAccountsResponse, ListGroupsResponse, ListMembersResponse, Member,
-    ReplaceServerRequest, Server, ServerRole, ServerStatus, Setting, SettingChange,
+    Account, AccountKinds, AddServerRequest, Attribute, AttributeChange, AttributeDefinition,
+    AttributeEdit, Change, ClusterView, Group, ListAccountsResponse, ListGroupsResponse,
+    ListMembersResponse, Member, ReplaceServerRequest, Server, ServerRole, ServerStatus, Setting,
+    SettingChange,
 };
 pub use reason::Reason;
 pub use schema::NewAttribute;

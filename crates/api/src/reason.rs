@@ -51,6 +51,10 @@ reasons! {
     AccountNotFound = "ACCOUNT_NOT_FOUND",
     /// No group has that id or name.
     GroupNotFound = "GROUP_NOT_FOUND",
+    /// No change has that revision.
+    ChangeNotFound = "CHANGE_NOT_FOUND",
+    /// The changes that were asked for are not kept any more.
+    ChangesGone = "CHANGES_GONE",
     /// The id is that of a group where an account is meant, or the other way round.
     WrongKind = "WRONG_KIND",
     /// A group would be a member of itself, by way of other groups.

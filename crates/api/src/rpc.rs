@@ -6,8 +6,8 @@ use crate::{
     connection::Connection,
     proto::{
         self, accounts_client::AccountsClient as Accounts,
-        cluster_client::ClusterClient as Cluster, groups_client::GroupsClient as Groups,
-        schema_client::SchemaClient as Schema,
+        changes_client::ChangesClient as Changes, cluster_client::ClusterClient as Cluster,
+        groups_client::GroupsClient as Groups, schema_client::SchemaClient as Schema,
     },
 };
 
@@ -57,6 +57,9 @@ rpcs! {
     Groups.list_members(ListMembersRequest) -> proto::ListMembersResponse;
     Schema.list_attributes(ListAttributesRequest) -> proto::ListAttributesResponse;
     Schema.add_attribute(AddAttributeRequest) -> proto::AttributeDefinition;
+    Changes.list_changes(ListChangesRequest) -> proto::ListChangesResponse;
+    Changes.get_change(GetChangeRequest) -> proto::Change;
+    Changes.list_history(ListHistoryRequest) -> proto::ListHistoryResponse;
     Cluster.get_cluster(GetClusterRequest) -> proto::ClusterView;
     Cluster.get_server(GetServerRequest) -> proto::ServerStatus;
     Cluster.add_server(AddServerRequest) -> proto::ClusterView;

@@ -6,6 +6,7 @@
 mod assignment;
 mod bench;
 mod cert;
+mod changes;
 mod check_password;
 mod cluster;
 mod completions;
@@ -96,6 +97,12 @@ enum Command {
     /// Lists all login names, UUIDs or accounts
     #[command(after_help = get::EXAMPLES)]
     Get(ClientCommand<get::GetArgs>),
+    /// Shows what was changed, by whom, and what was there before
+    #[command(after_help = changes::CHANGES_EXAMPLES)]
+    Changes(ClientCommand<changes::ChangesArgs>),
+    /// Shows the changes of one account or group
+    #[command(after_help = changes::HISTORY_EXAMPLES)]
+    History(ClientCommand<changes::HistoryArgs>),
     /// Creates, changes and shows groups of accounts
     #[command(subcommand)]
     Group(group::GroupCommand),
@@ -167,6 +174,8 @@ pub fn main() -> ExitCode {
         Command::Modify(c) => client(outer, *c, async |a, c| modify::run(a, c).await),
         Command::Delete(c) => client(outer, c, async |a, c| delete::run(a, c).await),
         Command::Get(c) => client(outer, c, async |a, c| get::run(a, c).await),
+        Command::Changes(c) => client(outer, c, async |a, c| changes::changes(a, c).await),
+        Command::History(c) => client(outer, c, async |a, c| changes::history(a, c).await),
         Command::CheckPassword(c) => client(outer, c, async |a, c| check_password::run(a, c).await),
         Command::Import(c) => client(outer, c, async |a, c| import::run(a, c).await),
         Command::Export(c) => client(outer, c, async |a, c| export::run(a, c).await),

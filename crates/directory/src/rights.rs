@@ -15,6 +15,7 @@
 //! | a password: remove | yes | of ordinary accounts | | yes | |
 //! | delete | yes | ordinary objects | | yes | ordinary accounts without a password |
 //! | members of a group | yes | of ordinary groups | | | |
+//! | read changes | yes | yes | | of itself | |
 //! | change the cluster | yes | | | | |
 //!
 //! In the first and the last columns, an account is a person: services are made by user managers, and
@@ -99,6 +100,8 @@ pub enum Action<'a> {
     Delete(&'a Object),
     /// Change the members of this group.
     Members(&'a Object),
+    /// Read changes: those of this object, or of all.
+    History(Option<ObjectId>),
     /// Change the cluster, or look into its state as a whole.
     Operate,
 }
@@ -196,6 +199,9 @@ pub(crate) fn permitted<O: Objects>(
             }
             Level::Owner | Level::Manager | Level::Operator => Ok(()),
         },
+        Action::History(_) if asking.has(Role::UserManager) => Ok(()),
+        Action::History(Some(of)) if asking.is(&of) => Ok(()),
+        Action::History(_) => Err(needed(Role::UserManager)),
         Action::Operate if asking.has(Role::Operator) => Ok(()),
         Action::Operate => Err(needed(Role::Operator)),
     }
@@ -257,6 +263,13 @@ impl Asking {
             Self::Anyone => false,
             Self::Operator => true,
             Self::Account(_, roles) => roles.contains(&role),
+        }
+    }
+
+    fn is(&self, id: &ObjectId) -> bool {
+        match self {
+            Self::Anyone | Self::Operator => false,
+            Self::Account(own, _) => own == id,
         }
     }
 

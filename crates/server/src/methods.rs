@@ -47,6 +47,7 @@ mod tests {
             *API_SERVICES,
             [
                 "quorid.v1.Accounts",
+                "quorid.v1.Changes",
                 "quorid.v1.Cluster",
                 "quorid.v1.Groups",
                 "quorid.v1.Schema"

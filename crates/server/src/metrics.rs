@@ -58,6 +58,9 @@ pub struct Metrics {
     passwords: IntGauge,
     level: IntGauge,
     supported_level: IntGauge,
+    changes: IntGauge,
+    changes_bytes: IntGauge,
+    watchers: IntGauge,
 }
 
 impl Default for Metrics {
@@ -130,6 +133,15 @@ impl Metrics {
             accounts: gauge("quorid_accounts", "Accounts in the directory"),
             groups: gauge("quorid_groups", "Groups in the directory"),
             disk_bytes: gauge("quorid_disk_bytes", "Bytes of log and state on disk"),
+            changes: gauge("quorid_changes", "Changes that are kept"),
+            changes_bytes: gauge(
+                "quorid_changes_bytes",
+                "Room that the kept changes take, as the setting history_bytes counts it",
+            ),
+            watchers: gauge(
+                "quorid_changes_watchers",
+                "Clients that follow the changes at this server",
+            ),
             passwords: gauge(
                 "quorid_passwords_in_flight",
                 "Passwords being hashed, or waiting",
@@ -180,7 +192,12 @@ impl Metrics {
 
     /// Everything, in Prometheus' text format.
     #[must_use]
-    pub fn text(&self, status: &ServerStatus, passwords_in_flight: usize) -> String {
+    pub fn text(
+        &self,
+        status: &ServerStatus,
+        passwords_in_flight: usize,
+        watchers: usize,
+    ) -> String {
         let set =
             |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.term, status.term);
@@ -198,6 +215,9 @@ impl Metrics {
         set(&self.passwords, passwords_in_flight as u64);
         set(&self.level, status.level.0.into());
         set(&self.supported_level, status.supports.0.into());
+        set(&self.changes, status.changes);
+        set(&self.changes_bytes, status.changes_bytes);
+        set(&self.watchers, watchers as u64);
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)

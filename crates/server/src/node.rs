@@ -78,6 +78,10 @@ pub struct ServerStatus {
     pub accounts: u64,
     /// Groups in the state.
     pub groups: u64,
+    /// Changes that are kept.
+    pub changes: u64,
+    /// The room that they take.
+    pub changes_bytes: u64,
     /// Log and state on the disk.
     pub disk_bytes: u64,
     /// The feature level that the directory is at, as far as this server has applied the log.
@@ -196,6 +200,20 @@ impl Node {
         }
     }
 
+    /// Returns once [`read`](Self::read) shows more than a revision, however long that takes.
+    pub async fn wait_beyond(&self, revision: Revision) -> Result<(), Unavailable> {
+        let mut metrics = self.inner.raft.metrics();
+        let beyond = |metrics: &openraft::RaftMetrics<TypeConfig>| {
+            metrics.last_applied.map_or(0, |last| last.index) > revision.0
+        };
+        while !beyond(&metrics.borrow_watched()) {
+            if metrics.changed().await.is_err() {
+                return Err(Unavailable::ShuttingDown);
+            }
+        }
+        Ok(())
+    }
+
     /// The state as this server has it.
     pub fn read(&self) -> Result<ReadView, Fault> {
         self.inner.store.read()
@@ -219,6 +237,7 @@ impl Node {
         let index = |id: Option<types::LogId>| id.map_or(0, |id| id.index);
         let view = self.read()?;
         let (accounts, groups) = view.count_accounts_and_groups()?;
+        let (changes, changes_bytes) = view.count_changes()?;
         Ok(ServerStatus {
             role: Role::of(metrics.state),
             term: metrics.current_term,
@@ -230,6 +249,8 @@ impl Node {
             purged: index(metrics.purged),
             accounts,
             groups,
+            changes,
+            changes_bytes,
             disk_bytes: self.inner.store.disk_bytes() + self.inner.log.disk_bytes(),
             level: view.level()?,
             supports: self.inner.config.supports,

@@ -3,6 +3,7 @@
 //! Speaks the directory's types only. Front ends parse what comes in and encode what goes out;
 //! `node` replicates.
 
+mod changes;
 mod cluster;
 mod error;
 mod groups;
@@ -13,7 +14,7 @@ mod requests;
 mod schema;
 mod who;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicUsize};
 
 use quorid_directory::{
     Accepted, Action, Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Objects as _, Operation,
@@ -21,6 +22,7 @@ use quorid_directory::{
 };
 
 pub use self::{
+    changes::{ChangeWatch, ChangesPage, HistoryCursor, HistoryPage, ShownChange, Since},
     cluster::{Replacement, StatusReport},
     error::Error,
     groups::{GroupChange, GroupCreation, GroupEdit, Member, MembersPage},
@@ -72,6 +74,8 @@ pub struct Service {
     self_rename: bool,
     passwords: Passwords,
     logins: Logins,
+    /// Clients that follow the changes.
+    watchers: Arc<AtomicUsize>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -94,6 +98,7 @@ impl Service {
             self_rename,
             passwords,
             logins,
+            watchers: Arc::default(),
             clock,
             entropy,
         }

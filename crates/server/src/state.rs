@@ -36,7 +36,7 @@ pub use command::{StoredCommand, decode_command, encode_command};
 pub(crate) use level::first_level;
 pub use level::level_of_membership;
 pub use object::Stretch;
-pub use read_view::ReadView;
+pub use read_view::{HistoryCursor, HistoryStretch, ReadView};
 
 /// All tables. A snapshot carries them in this order, and each is checked against those before it.
 const TABLES: Tables = &[

@@ -34,6 +34,12 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
             };
             return Some(format!("quorid reverse-lookup {holder}"));
         }
+        Reason::ChangesGone => {
+            let floor = rejected.metadata.get("floor_revision");
+            let floor = floor.map_or("", String::as_str);
+            return Some(format!("quorid changes --since {floor}"));
+        }
+        Reason::ChangeNotFound => "quorid changes lists the changes",
         Reason::AccountNotFound => "quorid get users lists the accounts",
         Reason::GroupNotFound => "quorid get groups lists the groups",
         Reason::UnknownAttribute | Reason::AttributeExists => "quorid schema list",

@@ -36,12 +36,17 @@ impl Directory {
 
     /// Runs a command as the operator.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.operator(arguments).output().expect("the command runs")
+    }
+
+    /// A command of the operator, to be started.
+    pub(crate) fn operator(&self, arguments: &[&str]) -> Command {
         let files = self.cluster.operator_files();
-        self.command(arguments)
+        let mut command = self.command(arguments);
+        command
             .env("QUORID_CERT", files.certificate)
-            .env("QUORID_KEY", files.key)
-            .output()
-            .expect("the command runs")
+            .env("QUORID_KEY", files.key);
+        command
     }
 
     /// Runs a command as somebody who has a login.

@@ -2,6 +2,7 @@
 
 mod attributes;
 mod bench;
+mod changes;
 mod directory;
 mod groups;
 mod import;

@@ -1,7 +1,8 @@
-//! The gRPC front end: services `quorid.v1.Accounts`, `quorid.v1.Groups`, `quorid.v1.Schema` and
+//! The gRPC front end: services `quorid.v1.Accounts`, `Groups`, `Changes`, `Schema` and
 //! `quorid.v1.Cluster`, the standard health service, and server reflection.
 
 mod accounts;
+mod changes;
 mod cluster;
 mod convert;
 mod envelope;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 
 use axum::middleware;
 use quorid_api::proto::{
-    accounts_server::AccountsServer, cluster_server::ClusterServer, groups_server::GroupsServer,
-    schema_server::SchemaServer,
+    accounts_server::AccountsServer, changes_server::ChangesServer, cluster_server::ClusterServer,
+    groups_server::GroupsServer, schema_server::SchemaServer,
 };
 use quorid_directory::{ClientAddress, OperatorName, Revision, Schema};
 use tonic::{
@@ -51,12 +52,15 @@ pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let schema = SchemaServer::new(schema::SchemaApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let changes = ChangesServer::new(changes::ChangesApi(Arc::clone(frontend)))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let cluster = ClusterServer::new(cluster::ClusterApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let mut routes = Routes::default()
         .add_service(accounts)
         .add_service(groups)
         .add_service(schema)
+        .add_service(changes)
         .add_service(cluster)
         .add_service(health::service(frontend));
     let described = || {

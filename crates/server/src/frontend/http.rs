@@ -92,7 +92,7 @@ async fn metrics(State(frontend): State<Arc<Frontend>>) -> Response {
     };
     let text = frontend
         .metrics
-        .text(&status, service.passwords_in_flight());
+        .text(&status, service.passwords_in_flight(), service.watchers());
     let kind = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",

@@ -32,6 +32,31 @@ pub enum Error {
     /// The cluster cannot be changed like that.
     #[error(transparent)]
     Membership(#[from] MembershipError),
+    /// The changes that were asked for are forgotten.
+    #[error(
+        "changes up to revision {floor} are not kept any more, and those after {since} were asked for; \
+         read the directory as it is now, then its changes from there on"
+    )]
+    ChangesGone {
+        /// Those after this revision were asked for.
+        since: Revision,
+        /// Up to here they are forgotten.
+        floor: Revision,
+    },
+    /// No more clients can follow the changes here.
+    #[error(
+        "{most} clients follow the changes at this server already; ask another server, or later"
+    )]
+    TooManyWatchers {
+        /// The most that there may be.
+        most: usize,
+    },
+    /// Nothing was changed at that revision.
+    #[error("nothing was changed at revision {revision}")]
+    NoChange {
+        /// The revision that was asked for.
+        revision: Revision,
+    },
     /// A bug or a disk.
     #[error("this server has a fault: {0}; its log says more")]
     Fault(#[from] Fault),

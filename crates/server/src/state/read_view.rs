@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quorid_directory::{
     Change, ChangeRecord, GROUP_NAME, History, IndexKey, Level, Membership, Object, ObjectId,
     Objects, Outcome, Rejection, RequestId, Revision, Schema, Selector, Setting, UniqueKey,
-    Verifier, all_groups_of, first_answer,
+    Verifier, all_groups_of, deleted, first_answer,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
@@ -21,6 +21,26 @@ use super::{
 pub struct ReadView {
     rows: Arc<StoreView>,
     schema: Schema,
+}
+
+/// Where the history of an object goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryCursor {
+    /// The next change of its own.
+    pub own: Option<Revision>,
+    /// The next change that concerns it besides.
+    pub mention: Option<Revision>,
+}
+
+/// A stretch of the history of an object.
+#[derive(Debug)]
+pub struct HistoryStretch {
+    /// With their revisions, the newest first.
+    pub changes: Vec<(Revision, ChangeRecord)>,
+    /// Where it goes on, if it does.
+    pub next: Option<HistoryCursor>,
+    /// There were older changes, which are forgotten.
+    pub older_are_gone: bool,
 }
 
 impl Objects for ReadView {
@@ -90,6 +110,46 @@ impl ReadView {
         row: impl FnMut(Revision, ChangeRecord) -> Result<bool, Fault>,
     ) -> Result<(), Fault> {
         change::scan(&*self.rows, after, row)
+    }
+
+    /// Up to `limit` changes of an object, the newest first, from where a stretch before ended; None: from
+    /// the newest. An object that is not there any more is known by its last change.
+    pub fn history(
+        &self,
+        id: &ObjectId,
+        from: Option<HistoryCursor>,
+        limit: usize,
+    ) -> Result<HistoryStretch, Fault> {
+        let mut at = match from {
+            Some(from) => from,
+            None => HistoryCursor {
+                own: match self.object(id)? {
+                    Some(object) => Some(object.version),
+                    None => deleted(self, id)?.map(|(revision, _)| revision),
+                },
+                mention: self.mentions(id, None, 1)?.pop(),
+            },
+        };
+        let (mut changes, mut older_are_gone) = (Vec::new(), false);
+        while changes.len() < limit
+            && let Some(revision) = at.own.max(at.mention)
+        {
+            let record = self.change(revision)?;
+            if at.own == Some(revision) {
+                older_are_gone = record.is_none();
+                at.own = record.as_ref().and_then(|record| record.previous_of(id));
+            }
+            if at.mention == Some(revision) {
+                at.mention = self.mentions(id, Some(revision), 1)?.pop();
+            }
+            changes.extend(record.map(|record| (revision, record)));
+        }
+        let more = at.own.is_some() || at.mention.is_some();
+        Ok(HistoryStretch {
+            changes,
+            next: more.then_some(at),
+            older_are_gone,
+        })
     }
 
     /// Changes up to this revision are forgotten; 0: none.

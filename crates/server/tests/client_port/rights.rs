@@ -6,11 +6,12 @@ use quorid_api::proto::{
     Account, AddAttributeRequest, AddServerRequest, Attribute, AttributeDefinition, AttributeEdit,
     ChangeMembersRequest, ChangeSettingsRequest, CheckPasswordRequest, CreateAccountRequest,
     CreateGroupRequest, DeleteAccountRequest, DeleteGroupRequest, GetAccountRequest,
-    GetClusterRequest, GetGroupRequest, GetServerRequest, GetSettingsRequest, Group,
-    ListAccountsRequest, ListAttributesRequest, ListGroupsRequest, ListMembersRequest,
-    RaiseLevelRequest, RemoveServerRequest, ReplaceServerRequest, SettingChange,
-    TransferLeadershipRequest, UpdateAccountRequest, UpdateGroupRequest, WatchClusterRequest,
-    attribute_edit::Action, groups_client::GroupsClient, schema_client::SchemaClient,
+    GetChangeRequest, GetClusterRequest, GetGroupRequest, GetServerRequest, GetSettingsRequest,
+    Group, ListAccountsRequest, ListAttributesRequest, ListChangesRequest, ListGroupsRequest,
+    ListHistoryRequest, ListMembersRequest, RaiseLevelRequest, RemoveServerRequest,
+    ReplaceServerRequest, SettingChange, TransferLeadershipRequest, UpdateAccountRequest,
+    UpdateGroupRequest, WatchChangesRequest, WatchClusterRequest, attribute_edit::Action,
+    changes_client::ChangesClient, groups_client::GroupsClient, schema_client::SchemaClient,
 };
 use quorid_server::access::Access;
 use tonic::{Code, Request, Status, transport::Channel};
@@ -53,6 +54,11 @@ const TABLE: &[(&str, &str)] = &[
     ("ListMembers", READERS),
     ("ListAttributes", READERS),
     ("AddAttribute", "oO"),
+    ("ListChanges", "oOm"),
+    ("GetChange", "oOm"),
+    ("ListHistory", "oOm"),
+    ("ListHistory of oneself", "oOmhrx"),
+    ("WatchChanges", "oOm"),
     ("GetCluster", EVERYBODY),
     ("WatchCluster", EVERYBODY),
     ("GetServer", EVERYBODY),
@@ -146,6 +152,11 @@ impl Asking {
                 let mut client = SchemaClient::new(self.channel.clone());
                 client.add_attribute(self.by(request)).await.map(drop)
             }
+            "ListChanges"
+            | "GetChange"
+            | "ListHistory"
+            | "ListHistory of oneself"
+            | "WatchChanges" => self.read_changes(what).await,
             _ if what.contains("Account") => self.change_accounts(what).await,
             _ if what.contains("Server")
                 || what.contains("Leader")
@@ -245,6 +256,39 @@ impl Asking {
             _ => {
                 let request = ListGroupsRequest::default();
                 client.list_groups(self.by(request)).await.map(drop)
+            }
+        }
+    }
+
+    async fn read_changes(&self, what: &str) -> Result<(), Status> {
+        let mut client = ChangesClient::new(self.channel.clone());
+        let own = self.login.and_then(|login| login.split(':').next());
+        let name = match (what, own) {
+            ("ListHistory of oneself", Some(own)) => own,
+            _ => "otto",
+        };
+        match what {
+            "ListChanges" => {
+                let request = ListChangesRequest::default();
+                client.list_changes(self.by(request)).await.map(drop)
+            }
+            "GetChange" => {
+                let request = GetChangeRequest {
+                    revision: 1,
+                    read: None,
+                };
+                client.get_change(self.by(request)).await.map(drop)
+            }
+            "WatchChanges" => {
+                let request = WatchChangesRequest::default();
+                client.watch_changes(self.by(request)).await.map(drop)
+            }
+            _ => {
+                let request = ListHistoryRequest {
+                    name: format!("accounts/login:{name}"),
+                    ..ListHistoryRequest::default()
+                };
+                client.list_history(self.by(request)).await.map(drop)
             }
         }
     }
@@ -443,6 +487,7 @@ fn the_table_has_every_call_of_the_api() {
         include_str!("../../../api/proto/quorid/v1/accounts.proto"),
         include_str!("../../../api/proto/quorid/v1/groups.proto"),
         include_str!("../../../api/proto/quorid/v1/schema.proto"),
+        include_str!("../../../api/proto/quorid/v1/changes.proto"),
         include_str!("../../../api/proto/quorid/v1/cluster.proto"),
     ];
     let calls: BTreeSet<_> = protos

@@ -151,12 +151,7 @@ impl Replay {
     }
 
     /// Whether a change, made at this revision, is the one that was asked for.
-    fn is_what_was_asked(
-        &self,
-        asked: &Asked,
-        change: &Made,
-        revision: u64,
-    ) -> Result<(), String> {
+    fn is_what_was_asked(&self, asked: &Asked, change: &Made, revision: u64) -> Result<(), String> {
         let object = &change.object;
         let (which, made) = match (asked, change.done) {
             (

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use quorid_api::Reason;
 use quorid_directory::{
-    Done, GROUP_NAME, GroupName, LOGIN_NAME, Membership, Object, POSIX_NUMBER, REAL_NAME,
-    Schema, UniqueKey, Value,
+    Done, GROUP_NAME, GroupName, LOGIN_NAME, Membership, Object, POSIX_NUMBER, REAL_NAME, Schema,
+    UniqueKey, Value,
 };
 
 use super::{

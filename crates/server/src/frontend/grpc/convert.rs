@@ -1,6 +1,7 @@
 //! Between the wire and the directory's types: everything that a client can get wrong in a
 //! message is found here.
 
+mod changes;
 mod groups;
 mod pages;
 mod schema;
@@ -15,10 +16,11 @@ use quorid_directory::{
 use zeroize::Zeroizing;
 
 pub(super) use self::{
+    changes::{change, history_name},
     groups::{edits, group, group_name, member, members, new_group},
     pages::{
-        accounts_start, accounts_token, groups_start, groups_token, members_start, members_token,
-        page_size,
+        accounts_start, accounts_token, groups_start, groups_token, history_start, history_token,
+        members_start, members_token, page_size,
     },
     schema::{attribute_row, definition},
 };

@@ -168,7 +168,9 @@ impl From<Error> for Status {
                 let (code, reason) = denied_as(denied);
                 build(code, reason, message, Metadata::new())
             }
-            Error::Password(PasswordError::Busy { .. }) => busy(message),
+            Error::Password(PasswordError::Busy { .. }) | Error::TooManyWatchers { .. } => {
+                busy(message)
+            }
             Error::Password(PasswordError::Weak(_)) => build(
                 Code::InvalidArgument,
                 Reason::WeakPassword,
@@ -177,6 +179,21 @@ impl From<Error> for Status {
             ),
             Error::Unavailable(unavailable) => unavailable_as(unavailable, message),
             Error::Membership(refused) => membership(refused, message),
+            Error::ChangesGone { since, floor } => build(
+                Code::OutOfRange,
+                Reason::ChangesGone,
+                message,
+                Metadata::from([
+                    ("since_revision".to_owned(), since.to_string()),
+                    ("floor_revision".to_owned(), floor.to_string()),
+                ]),
+            ),
+            Error::NoChange { revision } => build(
+                Code::NotFound,
+                Reason::ChangeNotFound,
+                message,
+                Metadata::from([("revision".to_owned(), revision.to_string())]),
+            ),
             Error::Password(PasswordError::Fault(_)) | Error::Fault(_) => {
                 build(Code::Internal, Reason::Fault, message, Metadata::new())
             }

@@ -9,7 +9,7 @@ use quorid_api::proto::{
     Account, AddAttributeRequest, AddServerRequest, AttributeEdit, ChangeMembersRequest,
     CheckPasswordRequest, Consistency, CreateAccountRequest, CreateGroupRequest,
     DeleteAccountRequest, GetAccountRequest, GetGroupRequest, GetServerRequest, Group,
-    ListAccountsRequest, ListMembersRequest, ReadOptions, RemoveServerRequest,
+    ListAccountsRequest, ListHistoryRequest, ListMembersRequest, ReadOptions, RemoveServerRequest,
     ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
 };
 use quorid_directory::{
@@ -23,7 +23,10 @@ use super::{
     envelope::{DEADLINE_MAX, deadline},
     errors,
 };
-use crate::{fuzzing::seed, service::Error, service::PasswordChange};
+use crate::{
+    fuzzing::seed,
+    service::{Error, HistoryCursor, PasswordChange},
+};
 
 /// Names every reason.
 const PAGE: &str = include_str!("../../../../../docs/reference/api.md");
@@ -49,7 +52,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
-    Ok(match kind % 18 {
+    Ok(match kind % 19 {
         0 => get(GetAccountRequest::decode(bytes)?),
         1 => list(&ListAccountsRequest::decode(bytes)?),
         2 => convert::new_account(Schema::builtin(), CreateAccountRequest::decode(bytes)?)
@@ -79,6 +82,7 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
         )
         .map(drop)
         .map_err(Status::from),
+        17 => history(&ListHistoryRequest::decode(bytes)?),
         _ => {
             timeout(bytes);
             page_of(bytes);
@@ -124,6 +128,16 @@ fn lists_of_groups(request: &ListMembersRequest) -> Result<(), Status> {
     // A token is of one list.
     assert!(request.page_token.is_empty() || ends.iter().any(Result::is_err));
     ends.into_iter().collect::<Result<(), _>>()?;
+    Ok(())
+}
+
+/// A token that is taken is the one that is given for where it leads.
+fn history(request: &ListHistoryRequest) -> Result<(), Status> {
+    convert::history_name(&request.name)?;
+    if let Some(from) = convert::history_start(&request.page_token)? {
+        let again = convert::history_start(&convert::history_token(from));
+        assert_eq!(again, Ok(Some(from)));
+    }
     Ok(())
 }
 
@@ -246,7 +260,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = vec![
         of_text(11, "ana:a password"),
         of_text(11, "Basic YW5hOmEgcGFzc3dvcmQ="),
-        of_text(16, "100m"),
+        of_text(18, "100m"),
     ];
     seeds.extend(reads_of_accounts());
     seeds.extend(changes_of_accounts());
@@ -366,6 +380,17 @@ fn of_groups() -> [Vec<u8>; 4] {
         seed(13, &members),
         seed(14, &get),
         seed(15, &list),
+        seed(
+            17,
+            &ListHistoryRequest {
+                name: format!("groups/{ID}"),
+                page_token: convert::history_token(HistoryCursor {
+                    own: Some(Revision(7)),
+                    mention: None,
+                }),
+                ..ListHistoryRequest::default()
+            },
+        ),
     ]
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn group_name(name: &str) -> Result<Selector, Invalid> {
 }
 
 /// An account or a group.
-fn member_name(name: &str) -> Result<Selector, Invalid> {
+pub(crate) fn member_name(name: &str) -> Result<Selector, Invalid> {
     if name.starts_with("groups/") {
         group_name(name)
     } else {

@@ -1,9 +1,10 @@
 //! Pages of lists: how much of a list is asked for, and where it goes on.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use quorid_directory::{GROUP_NAME, Kind, Object, ObjectId, Syntax, UniqueKey, Value};
+use quorid_directory::{GROUP_NAME, Kind, Object, ObjectId, Revision, Syntax, UniqueKey, Value};
 
 use super::Invalid;
+use crate::service::HistoryCursor;
 
 /// Accounts in a page, where the client doesn't say; and the most there are.
 const PAGE_SIZE_MAX: usize = 1000;
@@ -12,6 +13,7 @@ const PAGE_SIZE_MAX: usize = 1000;
 const OF_ACCOUNTS: u8 = 1;
 const OF_GROUPS: u8 = 2;
 const OF_MEMBERS: u8 = 3;
+const OF_HISTORY: u8 = 4;
 
 /// How many accounts a page gets.
 pub(crate) fn page_size(asked: i32) -> Result<usize, Invalid> {
@@ -63,6 +65,30 @@ pub(crate) fn members_start(token: &str) -> Result<Option<(Kind, ObjectId)>, Inv
             Kind::of_byte(*kind)?,
             ObjectId::from_bytes(id.try_into().ok()?),
         ))
+    })
+}
+
+/// Where the history goes on.
+pub(crate) fn history_token(next: HistoryCursor) -> String {
+    let number = |revision: Option<Revision>| revision.map_or(0, |it| it.0).to_be_bytes();
+    page_token(
+        OF_HISTORY,
+        &[number(next.own), number(next.mention)].concat(),
+    )
+}
+
+/// Where the page of the history begins; none for the first page.
+pub(crate) fn history_start(token: &str) -> Result<Option<HistoryCursor>, Invalid> {
+    page_start(OF_HISTORY, token, |cursor| {
+        let (own, mention) = cursor.split_first_chunk::<8>()?;
+        let revision = |bytes| {
+            let number = u64::from_be_bytes(bytes);
+            (number != 0).then_some(Revision(number))
+        };
+        Some(HistoryCursor {
+            own: revision(*own),
+            mention: revision(mention.try_into().ok()?),
+        })
     })
 }
 
