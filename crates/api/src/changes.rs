@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures_util::{Stream, stream};
 use tokio::time::{self, Instant};
 use tonic::Streaming;
+use uuid::Uuid;
 
 use crate::{
     AccountName, Client, Error, FailedTry, GroupName, Read, Unavailable,
@@ -12,7 +13,7 @@ use crate::{
     failure::{Failure, Lost},
     proto::{
         Change, GetChangeRequest, ListChangesRequest, ListChangesResponse, ListHistoryRequest,
-        ListHistoryResponse, WatchChangesRequest, WatchChangesResponse,
+        ListHistoryResponse, RevertChangeRequest, WatchChangesRequest, WatchChangesResponse,
         changes_client::ChangesClient,
     },
     server::KnownServer,
@@ -95,6 +96,19 @@ impl Client {
             read: Some(read.options(self.session_revision())),
         };
         self.read(read, request).await
+    }
+
+    /// Undoes the change of a revision, if nothing later stands against it. Returns the change that does so.
+    pub async fn revert_change(
+        &self,
+        revision: u64,
+        request_id: Option<Uuid>,
+    ) -> Result<Change, Error> {
+        let request = RevertChangeRequest {
+            revision,
+            request_id: crate::client::request_id(request_id),
+        };
+        self.write(request).await
     }
 
     /// One page of the changes of an account or group, the newest first: at most `page_size`, 0 for the

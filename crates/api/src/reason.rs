@@ -55,6 +55,10 @@ reasons! {
     ChangeNotFound = "CHANGE_NOT_FOUND",
     /// The changes that were asked for are not kept any more.
     ChangesGone = "CHANGES_GONE",
+    /// What a change left is another one by now, so it is not undone.
+    ChangedSince = "CHANGED_SINCE",
+    /// A change that cannot be undone, such as one of a password.
+    NotReversible = "NOT_REVERSIBLE",
     /// The id is that of a group where an account is meant, or the other way round.
     WrongKind = "WRONG_KIND",
     /// A group would be a member of itself, by way of other groups.

@@ -59,6 +59,7 @@ rpcs! {
     Schema.add_attribute(AddAttributeRequest) -> proto::AttributeDefinition;
     Changes.list_changes(ListChangesRequest) -> proto::ListChangesResponse;
     Changes.get_change(GetChangeRequest) -> proto::Change;
+    Changes.revert_change(RevertChangeRequest) -> proto::Change;
     Changes.list_history(ListHistoryRequest) -> proto::ListHistoryResponse;
     Cluster.get_cluster(GetClusterRequest) -> proto::ClusterView;
     Cluster.get_server(GetServerRequest) -> proto::ServerStatus;

@@ -1,4 +1,5 @@
-//! `quorid changes` and `quorid history`: what was changed, by whom, and what was there before.
+//! `quorid changes`, `quorid history` and `quorid revert`: what was changed, by whom, what was there before,
+//! and how to get it back.
 
 use std::pin::pin;
 
@@ -33,6 +34,11 @@ Examples:
   quorid history 0199e0f2-7c3a-7b52-9a4e-0c5f3f1f2a10   also after it was deleted
   quorid history ana --limit 10 --output json";
 
+pub(crate) const REVERT_EXAMPLES: &str = "\
+Examples:
+  quorid history ana                         shows the revisions of her changes
+  quorid revert 4711                         and prints the change that undoes it";
+
 /// Which changes.
 #[derive(Args, Debug)]
 pub(crate) struct ChangesArgs {
@@ -56,6 +62,21 @@ pub(crate) struct HistoryArgs {
     limit: Option<usize>,
     #[command(flatten)]
     read: ReadOptions,
+}
+
+/// Which change.
+#[derive(Args, Debug)]
+pub(crate) struct RevertArgs {
+    /// The revision of the change, as history and changes show it
+    revision: u64,
+}
+
+pub(crate) async fn revert(args: RevertArgs, context: &Context) -> Result<(), Failure> {
+    let made = context.client.revert_change(args.revision, None).await?;
+    if context.out.is_json() {
+        return context.out.json(&Record::of(&made));
+    }
+    context.out.line(block(&made))
 }
 
 pub(crate) async fn changes(args: ChangesArgs, context: &Context) -> Result<(), Failure> {

@@ -103,6 +103,9 @@ enum Command {
     /// Shows the changes of one account or group
     #[command(after_help = changes::HISTORY_EXAMPLES)]
     History(ClientCommand<changes::HistoryArgs>),
+    /// Undoes one change, if nothing later stands against it
+    #[command(after_help = changes::REVERT_EXAMPLES)]
+    Revert(ClientCommand<changes::RevertArgs>),
     /// Creates, changes and shows groups of accounts
     #[command(subcommand)]
     Group(group::GroupCommand),
@@ -175,6 +178,7 @@ pub fn main() -> ExitCode {
         Command::Delete(c) => client(outer, c, async |a, c| delete::run(a, c).await),
         Command::Get(c) => client(outer, c, async |a, c| get::run(a, c).await),
         Command::Changes(c) => client(outer, c, async |a, c| changes::changes(a, c).await),
+        Command::Revert(c) => client(outer, c, async |a, c| changes::revert(a, c).await),
         Command::History(c) => client(outer, c, async |a, c| changes::history(a, c).await),
         Command::CheckPassword(c) => client(outer, c, async |a, c| check_password::run(a, c).await),
         Command::Import(c) => client(outer, c, async |a, c| import::run(a, c).await),

@@ -73,6 +73,11 @@ pub enum Operation {
         /// These are not.
         remove: Vec<Selector>,
     },
+    /// One change undone, if nothing later stands against it.
+    Revert {
+        /// The revision of the change.
+        revision: Revision,
+    },
     /// Other settings of the directory.
     Configure(Vec<SettingChange>),
     /// One more attribute in the schema.
@@ -288,6 +293,10 @@ impl Command {
                     hash.tag(u8::from(change.value().is_some()));
                     hash.number(change.value().unwrap_or_default());
                 }
+            }
+            Operation::Revert { revision } => {
+                hash.tag(11);
+                hash.number(revision.0);
             }
             Operation::DefineAttribute { definition } => {
                 hash.tag(5);

@@ -215,6 +215,7 @@ fn id_is_in_use<V: View>(view: &V, operation: &Operation) -> Result<bool, V::Err
         | Operation::Delete { .. }
         | Operation::Members { .. }
         | Operation::Configure(_)
+        | Operation::Revert { .. }
         | Operation::DefineAttribute { .. }
         | Operation::RaiseLevel { .. } => Ok(false),
     }

@@ -15,6 +15,7 @@ use crate::numbers::{count, next_number};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
+use crate::revert::revert;
 use crate::rights::{Action, permitted};
 use crate::schema::{LOGIN_NAME, POSIX_NUMBER};
 use crate::value::Value;
@@ -139,6 +140,7 @@ pub(crate) fn execute<V: View>(
             let changed = changes.iter().map(|it| Event::SettingChanged(*it));
             Ok(Executed::directory(changed.collect()))
         }
+        Operation::Revert { revision: of } => revert(view, revision, stamp, principal, *of),
         Operation::DefineAttribute { definition } => {
             may(Action::Operate)?;
             define(view, definition)
@@ -168,7 +170,7 @@ fn create<V: View>(
 }
 
 /// A difference gives the object its version and stamp.
-fn change<V: View>(
+pub(crate) fn change<V: View>(
     view: &V,
     revision: Revision,
     stamp: Stamp,
@@ -213,7 +215,7 @@ fn change<V: View>(
     Ok(Executed::object(Done::Changed, after, record, events))
 }
 
-fn delete<V: View>(
+pub(crate) fn delete<V: View>(
     view: &V,
     revision: Revision,
     stamp: &Stamp,

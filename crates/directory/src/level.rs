@@ -34,6 +34,10 @@ impl Level {
     pub(crate) const SERVICES: Self = Self(2);
     /// From this one on the directory has settings.
     const SETTINGS: Self = Self(2);
+    /// From this one on programs have accounts of their own kind.
+    const SERVICES: Self = Self(2);
+    /// From this one on changes are undone.
+    const REVERTS: Self = Self(2);
     /// The highest level that this program supports.
     pub const SUPPORTED: Self = Self(2);
 }
@@ -77,6 +81,7 @@ impl Command {
                 add: _,
                 remove: _,
             } => Level::BASE,
+            Operation::Revert { revision: _ } => Level::REVERTS,
             Operation::Configure(_) => Level::SETTINGS,
             Operation::DefineAttribute { definition: _ } => Level::SITE_ATTRIBUTES,
             // Every server knows this one. Where it raises the level above what a server supports, that

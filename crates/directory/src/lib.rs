@@ -29,6 +29,7 @@ mod password;
 mod planted;
 mod profile;
 mod rejection;
+mod revert;
 mod rights;
 mod schema;
 mod settings;
@@ -65,6 +66,7 @@ pub use planted::plant;
 #[doc(hidden)]
 pub use planted::{PlantedBug, is_planted};
 pub use rejection::Rejection;
+pub use revert::Irreversible;
 pub use rights::{Action, PasswordAction, Role, authorize, roles_of};
 pub use schema::{
     Attribute, AttributeName, AttributeNumber, ChangedBy, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER,

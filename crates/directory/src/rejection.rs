@@ -6,6 +6,7 @@ use crate::level::Level;
 use crate::members::Limit;
 use crate::model::{Revision, Time};
 use crate::object::{Kind, Violation};
+use crate::revert::Irreversible;
 use crate::rights::Role;
 use crate::schema::AttributeName;
 use crate::value::Value;
@@ -76,6 +77,47 @@ pub enum Rejection {
         group: ObjectId,
         /// The group that was to become one.
         member: ObjectId,
+    },
+    /// No change is kept of that revision.
+    #[error(
+        "no change of revision {revision} is kept: nothing was changed then, or it is forgotten"
+    )]
+    NoChange {
+        /// The revision that the request named.
+        revision: Revision,
+    },
+    /// What a change left is another one by now, so that the change is not undone.
+    #[error(
+        "the change of revision {revision} is not undone: {}{kind} {id} was changed since{}; look at \
+         its history, and change what is to be another way",
+        match attribute {
+            Some(attribute) => format!("{attribute} of "),
+            None => String::new(),
+        },
+        match later {
+            Some(later) => format!(", at revision {later}"),
+            None => String::new(),
+        }
+    )]
+    ChangedSince {
+        /// The change that was to be undone.
+        revision: Revision,
+        /// The object.
+        id: ObjectId,
+        /// Its kind.
+        kind: Kind,
+        /// The attribute that is another one; none: it is not about one.
+        attribute: Option<AttributeName>,
+        /// The last change of it, where that is known.
+        later: Option<Revision>,
+    },
+    /// A change that cannot be undone.
+    #[error("the change of revision {revision} cannot be undone: {why}")]
+    NotReversible {
+        /// The change that was to be undone.
+        revision: Revision,
+        /// Why not.
+        why: Irreversible,
     },
     /// There would be more of something than is allowed.
     #[error("{limit}")]
@@ -180,6 +222,9 @@ impl Rejection {
             | Self::NotFound { .. }
             | Self::WrongKind { .. }
             | Self::GroupCycle { .. }
+            | Self::NoChange { .. }
+            | Self::ChangedSince { .. }
+            | Self::NotReversible { .. }
             | Self::LimitExceeded { .. }
             | Self::LevelTooLow { .. }
             | Self::VersionMismatch { .. }

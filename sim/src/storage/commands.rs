@@ -4,8 +4,8 @@ use bytes::Bytes;
 use quorid_directory::{
     Attribute, AttributeNumber, ChangedBy, ClientAddress, Command, Definition, Edit, EditAction,
     GroupName, Kind, Level, LoginName, NUMBERS_FROM, ObjectId, Operation, OperatorName, Principal,
-    Properties, ReadBy, RealName, RequestId, Role, Schema, Selector, Setting, SettingChange,
-    Syntax, Time, Value, Verifier, VerifierChange,
+    Properties, ReadBy, RealName, RequestId, Revision, Role, Schema, Selector, Setting,
+    SettingChange, Syntax, Time, Value, Verifier, VerifierChange,
 };
 use quorid_server::state::encode_command;
 use quorid_storage::Payload;
@@ -25,16 +25,23 @@ const SITE_ATTRIBUTES: u64 = 3;
 pub(super) struct Commands {
     chance: Chance,
     made: Vec<Command>,
+    /// How many entries there are, about.
+    entries: u64,
 }
 
 impl Commands {
     pub(super) fn new(chance: Chance) -> Self {
         let made = Vec::new();
-        Self { chance, made }
+        Self {
+            chance,
+            made,
+            entries: 0,
+        }
     }
 
     /// The next entry.
     pub(super) fn payload(&mut self) -> Payload {
+        self.entries += 1;
         match self.chance.within(0..=19) {
             0 => Payload::Blank,
             1 => Payload::Membership(self.membership()),
@@ -79,7 +86,10 @@ impl Commands {
     }
 
     fn operation(&mut self) -> Operation {
-        match self.chance.within(0..=16) {
+        match self.chance.within(0..=18) {
+            17 | 18 => Operation::Revert {
+                revision: self.lately(),
+            },
             16 => Operation::RaiseLevel {
                 to: *self.chance.one_of(&[Level::BASE, Level::SUPPORTED]),
             },
@@ -127,6 +137,12 @@ impl Commands {
                 expected_version: None,
             },
         }
+    }
+
+    /// One of the last entries: a change, where it is the one of a command that changed something.
+    fn lately(&mut self) -> Revision {
+        let oldest = self.entries.saturating_sub(12);
+        Revision(self.chance.within(oldest..=self.entries))
     }
 
     /// Any setting, to its default or to any value that it takes.

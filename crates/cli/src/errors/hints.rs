@@ -39,6 +39,12 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
             let floor = floor.map_or("", String::as_str);
             return Some(format!("quorid changes --since {floor}"));
         }
+        Reason::ChangedSince => {
+            let id = ["account_id", "group_id"]
+                .iter()
+                .find_map(|key| rejected.metadata.get(*key))?;
+            return Some(format!("quorid history {id}"));
+        }
         Reason::ChangeNotFound => "quorid changes lists the changes",
         Reason::AccountNotFound => "quorid get users lists the accounts",
         Reason::GroupNotFound => "quorid get groups lists the groups",
@@ -46,6 +52,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         Reason::EtagMismatch
         | Reason::WrongKind
         | Reason::GroupCycle
+        | Reason::NotReversible
         | Reason::LimitExceeded
         | Reason::InvalidGroupName
         | Reason::WrongPassword

@@ -92,3 +92,19 @@ async fn changes_are_listed_from_a_revision_on_and_followed() {
     let refused = directory.run(&["changes", "--follow", "--consistency", "stale"]);
     assert_eq!(refused.status.code(), Some(2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_undone_unless_something_later_stands_against_it() {
+    let directory = Directory::start().await;
+    directory.succeed(&["create", "ana", "Ana Lima"]);
+    directory.succeed(&["modify", "ana", "--set", "title=Head"]);
+    let newest = ["history", "ana", "--limit", "1", "--output", "json"];
+    let titled = json(&directory.succeed(&newest))[0]["revision"].to_string();
+    let undone = directory.succeed(&["revert", &titled]);
+    assert!(undone.contains("\n  title: Head -> nothing"), "{undone}");
+    let reverts = format!("\n  reverts {titled}");
+    assert!(undone.trim_end().ends_with(&reverts), "{undone}");
+    assert_eq!(directory.lookup("ana")["attributes"]["title"], Value::Null);
+    let (code, reason) = directory.refuse(&["revert", &titled]);
+    assert_eq!((code, reason.as_str()), (Some(1), "CHANGED_SINCE"));
+}

@@ -145,7 +145,10 @@ fn operations() -> impl Strategy<Value = Operation> {
             remove,
         },
     );
-    prop_oneof![3 => create, 3 => change, 2 => delete, 2 => create_group, 4 => members]
+    let revert = (0..40_u64).prop_map(|revision| Operation::Revert {
+        revision: Revision(revision),
+    });
+    prop_oneof![3 => create, 3 => change, 2 => delete, 2 => create_group, 4 => members, 2 => revert]
 }
 
 /// Clocks of leaders and clients jump about a little; request ids are sometimes used twice.

@@ -9,6 +9,7 @@ mod invariants;
 mod levels;
 mod numbers;
 mod requests;
+mod revert;
 mod rights;
 mod samples;
 mod services;

@@ -243,6 +243,7 @@ fn is_left_out(command: &[u8]) -> Result<bool, Fault> {
         | Operation::Delete { .. }
         | Operation::Members { .. }
         | Operation::Configure(_)
+        | Operation::Revert { .. }
         | Operation::DefineAttribute { .. } => false,
         Operation::RaiseLevel { .. } => false,
     })

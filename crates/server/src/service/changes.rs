@@ -9,15 +9,15 @@ use std::sync::{
 };
 
 use quorid_directory::{
-    Action, Actor, ChangeRecord, History as _, ObjectId, Objects as _, Principal, Rejection,
-    Revision, Role, Schema, Selector, deleted, roles_of,
+    Action, Actor, ChangeRecord, History as _, LOGIN_NAME, ObjectId, Objects as _, Operation,
+    Principal, Rejection, RequestId, Revision, Role, Schema, Selector, deleted, roles_of,
 };
 use quorid_storage::Fault;
 
 use super::{Answer, Caller, Consistency, Error, Service, who::Strangers};
 /// Where the history of an object goes on.
 pub use crate::state::HistoryCursor;
-use crate::state::ReadView;
+use crate::{access::Denied, state::ReadView};
 
 /// The room that the changes of one page or message take, bytes: as with accounts, names come on top. One
 /// change at least.
@@ -139,6 +139,30 @@ impl Service {
         consistency: Consistency,
     ) -> Result<Answer<ShownChange>, Error> {
         self.settle(consistency).await?;
+        let (record, principal) = self.readable(caller, revision).await?;
+        let view = self.node.read()?;
+        let sight = self.change_sight(&view, &principal)?;
+        let floor = view.changes_floor()?;
+        let record = match record {
+            Some(record) => record,
+            None if revision <= floor => {
+                let since = Revision(revision.0.saturating_sub(1));
+                return Err(Error::ChangesGone { since, floor });
+            }
+            None => return Err(Error::NoChange { revision }),
+        };
+        Ok(Answer {
+            value: shown(&view, sight, revision, record)?,
+            revision: view.revision()?,
+        })
+    }
+
+    /// The change of a revision, if there is one, for who may read it.
+    async fn readable(
+        &self,
+        caller: &Caller,
+        revision: Revision,
+    ) -> Result<(Option<ChangeRecord>, Principal), Error> {
         let view = self.node.read()?;
         let record = view.change(revision)?;
         // Who may read the history of themselves only is told no more than that it is not theirs.
@@ -155,20 +179,44 @@ impl Service {
         let principal = self
             .principal_by_own_state(caller, Strangers::MayNot, action, WHAT)
             .await?;
+        Ok((record, principal))
+    }
+
+    /// Undoes a change, for who may read it and make the opposite one. The answer is the change that
+    /// does so.
+    pub async fn revert(
+        &self,
+        caller: &Caller,
+        revision: Revision,
+        request: Option<RequestId>,
+    ) -> Result<Answer<ShownChange>, Error> {
+        if caller.operator.is_none() && caller.login.is_some() {
+            self.node.read_barrier().await?;
+        }
+        self.node.leading()?;
+        let (record, principal) = self.readable(caller, revision).await?;
+        let renames = record.is_some_and(|record| {
+            let is_itself = principal.actor() == Actor::Account(record.id);
+            is_itself && record.attributes.contains_key(&LOGIN_NAME)
+        });
+        if renames && !(self.self_rename || self.access.owners_rename()) {
+            let what = "changing one's own login name";
+            return Err(Denied::OperatorNeeded { what }.into());
+        }
+        let operation = Operation::Revert { revision };
+        let proposed = self
+            .propose_any(caller, principal.clone(), request, operation)
+            .await?;
         let view = self.node.read()?;
-        let sight = self.change_sight(&view, &principal)?;
-        let floor = view.changes_floor()?;
-        let record = match view.change(revision)? {
-            Some(record) => record,
-            None if revision <= floor => {
-                let since = Revision(revision.0.saturating_sub(1));
-                return Err(Error::ChangesGone { since, floor });
-            }
-            None => return Err(Error::NoChange { revision }),
+        let made = proposed.revision;
+        let Some(record) = view.change(made)? else {
+            let floor = view.changes_floor()?;
+            return Err(Error::ChangesGone { since: made, floor });
         };
+        let sight = self.change_sight(&view, &principal)?;
         Ok(Answer {
-            value: shown(&view, sight, revision, record)?,
-            revision: view.revision()?,
+            value: shown(&view, sight, made, record)?,
+            revision: made,
         })
     }
 

@@ -72,6 +72,9 @@ impl Error {
             Rejection::PasswordChanged { .. } => Self::Denied(Denied::PasswordChanged),
             Rejection::ValueTaken { .. }
             | Rejection::SchemaViolation { .. }
+            | Rejection::NoChange { .. }
+            | Rejection::ChangedSince { .. }
+            | Rejection::NotReversible { .. }
             | Rejection::AttributeExists { .. }
             | Rejection::NotPermitted { .. }
             | Rejection::NotFound { .. }

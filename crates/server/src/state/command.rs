@@ -62,6 +62,9 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
         Operation::Configure(changes) => Kind::Configure(proto::Configure {
             changes: changes.iter().map(setting_change_message).collect(),
         }),
+        Operation::Revert { revision } => Kind::Revert(proto::Revert {
+            revision: revision.0,
+        }),
         Operation::DefineAttribute { definition } => {
             Kind::DefineAttribute(schema::row_message(&definition.properties()))
         }
@@ -147,6 +150,9 @@ fn decode(message: proto::Command) -> Result<Command, Fault> {
             let changes = configure.changes.iter().map(setting_change);
             Operation::Configure(changes.collect::<Result<_, _>>()?)
         }
+        Kind::Revert(revert) => Operation::Revert {
+            revision: Revision(revert.revision),
+        },
         Kind::DefineAttribute(row) => Operation::DefineAttribute {
             definition: schema::definition(row)?,
         },

@@ -1,7 +1,8 @@
 //! Why a request was refused, as its outcome keeps it.
 
 use quorid_directory::{
-    AttributeName, AttributeNumber, Level, Limit, Rejection, Revision, Role, Time, Violation,
+    AttributeName, AttributeNumber, Irreversible, Level, Limit, Rejection, Revision, Role, Time,
+    Violation,
 };
 use quorid_storage::{Fault, OrFault as _};
 
@@ -30,6 +31,24 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
         } => Kind::SchemaViolation(proto::SchemaViolation {
             attribute: Some(attribute_message(attribute)),
             violation: Some(violation_message(violation)),
+        }),
+        Rejection::NoChange { revision } => Kind::NoChange(revision.0),
+        Rejection::ChangedSince {
+            revision,
+            id,
+            kind,
+            attribute,
+            later,
+        } => Kind::ChangedSince(proto::ChangedSince {
+            revision: revision.0,
+            id: id.as_bytes().to_vec(),
+            kind: object::kind_message(*kind).into(),
+            attribute: attribute.as_ref().map(attribute_message),
+            later: later.map_or(0, |later| later.0),
+        }),
+        Rejection::NotReversible { revision, why } => Kind::NotReversible(proto::NotReversible {
+            revision: revision.0,
+            why: why_message(*why).into(),
         }),
         Rejection::AttributeExists { attribute } => {
             Kind::AttributeExists(attribute_message(attribute))
@@ -104,6 +123,20 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
                 attribute: attribute(it.attribute.ok_or_else(|| missing("attribute"))?),
                 violation: violation(it.violation.ok_or_else(|| missing("violation"))?),
             },
+            Kind::NoChange(revision) => Rejection::NoChange {
+                revision: Revision(revision),
+            },
+            Kind::ChangedSince(it) => Rejection::ChangedSince {
+                revision: Revision(it.revision),
+                id: object_id(&it.id)?,
+                kind: object::kind(it.kind)?,
+                attribute: it.attribute.map(attribute),
+                later: (it.later != 0).then_some(Revision(it.later)),
+            },
+            Kind::NotReversible(it) => Rejection::NotReversible {
+                revision: Revision(it.revision),
+                why: why(it.why)?,
+            },
             Kind::AttributeExists(it) => Rejection::AttributeExists {
                 attribute: attribute(it),
             },
@@ -158,6 +191,25 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             },
         },
     )
+}
+
+fn why_message(why: Irreversible) -> proto::not_reversible::Why {
+    use proto::not_reversible::Why;
+    match why {
+        Irreversible::Password => Why::Password,
+        Irreversible::Deletion => Why::Deletion,
+        Irreversible::Erased => Why::Erased,
+    }
+}
+
+fn why(number: i32) -> Result<Irreversible, Fault> {
+    use proto::not_reversible::Why;
+    match Why::try_from(number).or_fault("reading why a change is not undone")? {
+        Why::Password => Ok(Irreversible::Password),
+        Why::Deletion => Ok(Irreversible::Deletion),
+        Why::Erased => Ok(Irreversible::Erased),
+        Why::Unspecified => Err(missing("rejection.not_reversible")),
+    }
 }
 
 fn attribute_message(attribute: &AttributeName) -> proto::AttributeName {

@@ -178,6 +178,9 @@ fn operations() -> impl Strategy<Value = Vec<(u8, Principal, Operation)>> {
             }),
         1 => (0_u32..3).prop_map(define),
         2 => (0_u8..6, 0_u8..4).prop_map(|(id, name)| create_group(id, name)),
+        2 => (0_u64..40).prop_map(|revision| Operation::Revert {
+            revision: Revision(revision),
+        }),
         3 => (0_u8..4, version, some(selector.clone()), some(selector)).prop_map(
             |(name, expected_version, add, remove)| Operation::Members {
                 group: Selector::GroupName(group_name(name)),

@@ -3,7 +3,7 @@
 use quorid_api::proto::{
     Account, AttributeEdit, Change, ChangeMembersRequest, CreateAccountRequest, CreateGroupRequest,
     DeleteAccountRequest, GetChangeRequest, Group, ListChangesRequest, ListHistoryRequest,
-    UpdateAccountRequest, WatchChangesRequest, WatchChangesResponse,
+    RevertChangeRequest, UpdateAccountRequest, WatchChangesRequest, WatchChangesResponse,
     attribute_edit::Action,
     change::{Done, Password},
     changes_client::ChangesClient,
@@ -346,4 +346,57 @@ async fn a_shutdown_ends_those_who_follow_the_changes_with_its_reason_and_soon()
     stopped.expect("stopped");
     assert_eq!(end.code(), Code::Unavailable, "{end:?}");
     assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+}
+
+fn undo(revision: u64) -> RevertChangeRequest {
+    RevertChangeRequest {
+        revision,
+        request_id: String::new(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_undone_by_who_may_make_the_opposite_one() {
+    let server = TestServer::start(Access::Closed).await;
+    let (operator, stranger) = (server.operator().await, server.stranger().await);
+    let (ana, _, made) = story(&operator).await;
+    let phoned = set(&operator, "ana", "phone", "+351 21").await;
+    let by_ana = |revision| by("ana:secret", undo(revision));
+    let mut asked = changes(&stranger);
+    let managers = refusal(asked.revert_change(by_ana(made[4])).await);
+    assert_eq!(
+        managers,
+        (Code::PermissionDenied, "NOT_PERMITTED".to_owned())
+    );
+    let others = refusal(asked.revert_change(by_ana(made[1])).await);
+    assert_eq!(others.0, Code::PermissionDenied);
+    let nobody = refusal(asked.revert_change(undo(phoned)).await);
+    assert_eq!(nobody.0, Code::PermissionDenied);
+    let undone = asked.revert_change(by_ana(phoned)).await;
+    let undone = undone.expect("her own phone").into_inner();
+    assert_eq!((undone.reverts, &undone.id), (phoned, &ana.id));
+    assert_eq!(undone.actor, format!("account {}", ana.id));
+    assert_eq!(undone.attributes[0].before, ["+351 21"]);
+
+    let mut asked = changes(&operator);
+    let again = refusal(asked.revert_change(undo(phoned)).await);
+    assert_eq!(again, (Code::Aborted, "CHANGED_SINCE".to_owned()));
+    let deletion = refusal(asked.revert_change(undo(made[5])).await);
+    let never = (Code::FailedPrecondition, "NOT_REVERSIBLE".to_owned());
+    assert_eq!(deletion, never);
+    let nothing = refusal(asked.revert_change(undo(99_999)).await);
+    assert_eq!(nothing, (Code::NotFound, "CHANGE_NOT_FOUND".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_their_old_login_name_back_where_owners_do_not_rename() {
+    let server = TestServer::start(Access::Closed).await;
+    let (operator, stranger) = (server.operator().await, server.stranger().await);
+    create(&operator, "ana").await;
+    let renamed = set(&operator, "ana", "login_name", "anna").await;
+    let request = by("anna:secret", undo(renamed));
+    let refused = refusal(changes(&stranger).revert_change(request).await);
+    assert_eq!(refused.0, Code::PermissionDenied, "{refused:?}");
+    let back = changes(&operator).revert_change(undo(renamed)).await;
+    assert_eq!(back.expect("undone").into_inner().display_name, "ana");
 }

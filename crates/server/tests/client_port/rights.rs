@@ -9,9 +9,10 @@ use quorid_api::proto::{
     GetChangeRequest, GetClusterRequest, GetGroupRequest, GetServerRequest, GetSettingsRequest,
     Group, ListAccountsRequest, ListAttributesRequest, ListChangesRequest, ListGroupsRequest,
     ListHistoryRequest, ListMembersRequest, RaiseLevelRequest, RemoveServerRequest,
-    ReplaceServerRequest, SettingChange, TransferLeadershipRequest, UpdateAccountRequest,
-    UpdateGroupRequest, WatchChangesRequest, WatchClusterRequest, attribute_edit::Action,
-    changes_client::ChangesClient, groups_client::GroupsClient, schema_client::SchemaClient,
+    ReplaceServerRequest, RevertChangeRequest, SettingChange, TransferLeadershipRequest,
+    UpdateAccountRequest, UpdateGroupRequest, WatchChangesRequest, WatchClusterRequest,
+    attribute_edit::Action, changes_client::ChangesClient, groups_client::GroupsClient,
+    schema_client::SchemaClient,
 };
 use quorid_server::access::Access;
 use tonic::{Code, Request, Status, transport::Channel};
@@ -59,6 +60,7 @@ const TABLE: &[(&str, &str)] = &[
     ("ListHistory", "oOm"),
     ("ListHistory of oneself", "oOmhrx"),
     ("WatchChanges", "oOm"),
+    ("RevertChange", "oOm"),
     ("GetCluster", EVERYBODY),
     ("WatchCluster", EVERYBODY),
     ("GetServer", EVERYBODY),
@@ -156,7 +158,8 @@ impl Asking {
             | "GetChange"
             | "ListHistory"
             | "ListHistory of oneself"
-            | "WatchChanges" => self.read_changes(what).await,
+            | "WatchChanges"
+            | "RevertChange" => self.changes(what).await,
             _ if what.contains("Account") => self.change_accounts(what).await,
             _ if what.contains("Server")
                 || what.contains("Leader")
@@ -260,7 +263,7 @@ impl Asking {
         }
     }
 
-    async fn read_changes(&self, what: &str) -> Result<(), Status> {
+    async fn changes(&self, what: &str) -> Result<(), Status> {
         let mut client = ChangesClient::new(self.channel.clone());
         let own = self.login.and_then(|login| login.split(':').next());
         let name = match (what, own) {
@@ -278,6 +281,13 @@ impl Asking {
                     read: None,
                 };
                 client.get_change(self.by(request)).await.map(drop)
+            }
+            "RevertChange" => {
+                let request = RevertChangeRequest {
+                    revision: 99_999,
+                    request_id: String::new(),
+                };
+                client.revert_change(self.by(request)).await.map(drop)
             }
             "WatchChanges" => {
                 let request = WatchChangesRequest::default();

@@ -11,6 +11,9 @@ pub(super) fn reason(rejection: &Rejection) -> Reason {
         }
         Rejection::ValueTaken { .. } => Reason::ValueTaken,
         Rejection::SchemaViolation { .. } => Reason::SchemaViolation,
+        Rejection::NoChange { .. } => Reason::ChangeNotFound,
+        Rejection::ChangedSince { .. } => Reason::ChangedSince,
+        Rejection::NotReversible { .. } => Reason::NotReversible,
         Rejection::AttributeExists { .. } => Reason::AttributeExists,
         Rejection::NotPermitted { .. } => Reason::NotPermitted,
         Rejection::NotFound { object } => match object.kind() {

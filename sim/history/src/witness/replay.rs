@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorid_directory::{
-    Accepted, Change, Done, Event, Level, Membership, MemoryDirectory, Object, ObjectId, Rejection, Reply,
-    RequestId, Revision, UniqueKey, decide,
+    Accepted, Change, Done, Event, Level, Membership, MemoryDirectory, Object, ObjectId, Rejection,
+    Reply, RequestId, Revision, UniqueKey, decide,
 };
 use quorid_server::state::{decode_command, level_of_membership};
 use quorid_storage::Payload;

@@ -5,7 +5,8 @@ use std::{pin::Pin, sync::Arc};
 use futures_util::{Stream, stream};
 use quorid_api::proto::{
     self, GetChangeRequest, ListChangesRequest, ListChangesResponse, ListHistoryRequest,
-    ListHistoryResponse, WatchChangesRequest, WatchChangesResponse, changes_server::Changes,
+    ListHistoryResponse, RevertChangeRequest, WatchChangesRequest, WatchChangesResponse,
+    changes_server::Changes,
 };
 use quorid_directory::Revision;
 use tokio::sync::watch;
@@ -80,6 +81,18 @@ impl Changes for ChangesApi {
             older_are_gone: page.value.older_are_gone,
         };
         Ok(answer(response, page.revision))
+    }
+
+    async fn revert_change(
+        &self,
+        request: Request<RevertChangeRequest>,
+    ) -> Result<Response<proto::Change>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let id = convert::request_id(&request.request_id)?;
+        let revision = Revision(request.revision);
+        let made = self.0.service.revert(&caller, revision, id).await?;
+        Ok(answer(convert::change(&made.value), made.revision))
     }
 
     type WatchChangesStream =

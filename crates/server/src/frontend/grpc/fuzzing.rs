@@ -348,7 +348,7 @@ fn changes_of_accounts() -> [Vec<u8>; 4] {
     ]
 }
 
-fn of_groups() -> [Vec<u8>; 4] {
+fn of_groups() -> [Vec<u8>; 5] {
     let create = CreateGroupRequest {
         group: Some(Group {
             group_name: "Head office".to_owned(),

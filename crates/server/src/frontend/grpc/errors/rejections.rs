@@ -21,6 +21,9 @@ fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
         }
         Rejection::ValueTaken { .. } => (Code::AlreadyExists, Reason::ValueTaken),
         Rejection::SchemaViolation { .. } => (Code::InvalidArgument, Reason::SchemaViolation),
+        Rejection::NoChange { .. } => (Code::NotFound, Reason::ChangeNotFound),
+        Rejection::ChangedSince { .. } => (Code::Aborted, Reason::ChangedSince),
+        Rejection::NotReversible { .. } => (Code::FailedPrecondition, Reason::NotReversible),
         Rejection::AttributeExists { .. } => (Code::AlreadyExists, Reason::AttributeExists),
         Rejection::NotPermitted { .. } => (Code::PermissionDenied, Reason::NotPermitted),
         Rejection::NotFound { object } => match object.kind() {
@@ -64,6 +67,24 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             ("value", value.to_string()),
             (id_of(*kind), holder.to_string()),
         ],
+        Rejection::NoChange { revision } => vec![("revision", revision.to_string())],
+        Rejection::ChangedSince {
+            revision,
+            id,
+            kind,
+            attribute,
+            later,
+        } => {
+            let attribute = attribute.as_ref();
+            let attribute = attribute.map(|it| ("attribute", it.name.to_string()));
+            let later = later.map(|later| ("later_revision", later.to_string()));
+            let which = [
+                ("revision", revision.to_string()),
+                (id_of(*kind), id.to_string()),
+            ];
+            which.into_iter().chain(attribute).chain(later).collect()
+        }
+        Rejection::NotReversible { revision, .. } => vec![("revision", revision.to_string())],
         Rejection::SchemaViolation { attribute, .. } | Rejection::AttributeExists { attribute } => {
             vec![("attribute", attribute.name.to_string())]
         }

@@ -1,0 +1,254 @@
+//! One change is undone, if nothing later stands against it: as a change of its own, with the rights
+//! that the opposite change needs.
+
+use std::fmt;
+
+use crate::change_record::{ChangeRecord, MemberChange, PasswordRecord};
+use crate::command::{Principal, Selector, VerifierChange};
+use crate::edit::{Edit, EditAction};
+use crate::event::Done;
+use crate::execute::{Executed, Refused, change, delete};
+use crate::id::ObjectId;
+use crate::members::{Membership, change_members};
+use crate::model::{Revision, Stamp};
+use crate::object::{Kind, Object};
+use crate::rejection::Rejection;
+use crate::rights::{Action, PasswordAction, permitted};
+use crate::schema::AttributeNumber;
+use crate::view::View;
+
+/// The most changes of an object that are looked through to say which one stands against a revert.
+const LOOKED_THROUGH_MAX: usize = 1_000;
+
+/// Why a change can never be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Irreversible {
+    /// Passwords are not kept.
+    Password,
+    /// What was deleted is restored, which brings back more than the change says.
+    Deletion,
+    /// What the change was about was erased.
+    Erased,
+}
+
+/// As the end of the sentence that begins with the change.
+impl fmt::Display for Irreversible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Password => "it set or removed a password, and passwords are not kept",
+            Self::Deletion => "it deleted something",
+            Self::Erased => "what it was about was erased since",
+        })
+    }
+}
+
+/// Undoes the change of a revision.
+pub(crate) fn revert<V: View>(
+    view: &V,
+    revision: Revision,
+    stamp: Stamp,
+    principal: &Principal,
+    of: Revision,
+) -> Result<Executed, Refused<V::Error>> {
+    let Some(record) = view.change(of)? else {
+        return Err(Refused::Rejected(Rejection::NoChange { revision: of }));
+    };
+    let may = |action: Action<'_>| permitted(view, stamp.time, principal, action);
+    let Some(object) = view.object(&record.id)? else {
+        // Who may not read changes is told nothing of what is gone.
+        may(Action::History(None))?;
+        return Err(irreversible_or_gone(view, of, &record)?);
+    };
+    let mut executed = match (record.done, record.members.is_empty()) {
+        (Done::Created, _) => {
+            may(Action::Delete(&object))?;
+            check_untouched(view, of, &object)?;
+            delete(view, revision, &stamp, object)?
+        }
+        (Done::Changed, false) => {
+            may(Action::Members(&object))?;
+            check_members(view, of, &object, &record.members)?;
+            let (add, remove) = opposite(&record.members);
+            change_members(view, revision, stamp, object, &add, &remove)?
+        }
+        (Done::Changed, true) => {
+            let edits = edits_back(&record);
+            may(Action::Change(&object, &edits, PasswordAction::Keep))?;
+            check_reversible(of, &record)?;
+            check_attributes(view, of, &object, &record)?;
+            let keep = VerifierChange::Keep;
+            change(view, revision, stamp, object, &edits, &keep)?
+        }
+        (Done::Deleted, _) => {
+            may(Action::Delete(&object))?;
+            return Err(irreversible(of, Irreversible::Deletion));
+        }
+    };
+    if let Some(record) = &mut executed.record {
+        record.reverts = Some(of);
+    }
+    Ok(executed)
+}
+
+fn irreversible<E>(revision: Revision, why: Irreversible) -> Refused<E> {
+    Refused::Rejected(Rejection::NotReversible { revision, why })
+}
+
+fn check_reversible<E>(of: Revision, record: &ChangeRecord) -> Result<(), Refused<E>> {
+    match record.password {
+        _ if record.is_redacted() => Err(irreversible(of, Irreversible::Erased)),
+        PasswordRecord::Set { .. } | PasswordRecord::Removed { .. } => {
+            Err(irreversible(of, Irreversible::Password))
+        }
+        PasswordRecord::Kept => Ok(()),
+    }
+}
+
+/// Why a change of an object that is not there is not undone.
+fn irreversible_or_gone<V: View>(
+    view: &V,
+    of: Revision,
+    record: &ChangeRecord,
+) -> Result<Refused<V::Error>, V::Error> {
+    if record.done == Done::Deleted {
+        return Ok(irreversible(of, Irreversible::Deletion));
+    }
+    let end = crate::history::deleted(view, &record.id)?;
+    Ok(since(
+        of,
+        record.id,
+        record.kind,
+        None,
+        end.map(|(revision, _)| revision),
+    ))
+}
+
+fn since<E>(
+    revision: Revision,
+    id: ObjectId,
+    kind: Kind,
+    attribute: Option<crate::schema::AttributeName>,
+    later: Option<Revision>,
+) -> Refused<E> {
+    Refused::Rejected(Rejection::ChangedSince {
+        revision,
+        id,
+        kind,
+        attribute,
+        later,
+    })
+}
+
+/// What was made is deleted again only if nothing happened to it since: it is as it was made, and was
+/// made a member of nothing.
+fn check_untouched<V: View>(
+    view: &V,
+    of: Revision,
+    object: &Object,
+) -> Result<(), Refused<V::Error>> {
+    let later = match object.version {
+        version if version != of => Some(version),
+        _ => view.mentions(&object.id, None, 1)?.pop(),
+    };
+    match later {
+        None => Ok(()),
+        Some(_) => Err(since(of, object.id, object.kind, None, later)),
+    }
+}
+
+/// The attributes are still as the change left them.
+fn check_attributes<V: View>(
+    view: &V,
+    of: Revision,
+    object: &Object,
+    record: &ChangeRecord,
+) -> Result<(), Refused<V::Error>> {
+    let is_another = |number: &AttributeNumber| {
+        let left = record.attributes.get(number).map(|it| it.after.as_slice());
+        left.is_some_and(|left| left != object.values(*number))
+    };
+    let Some(number) = record.attributes.keys().find(|it| is_another(it)) else {
+        return Ok(());
+    };
+    let changes_it = |record: &ChangeRecord| record.attributes.contains_key(number);
+    let later = last_that(view, of, object, changes_it)?;
+    let name = view.schema().name(*number);
+    Err(since(of, object.id, object.kind, Some(name), later))
+}
+
+/// The members are still as the change left them, and those who left can come back.
+fn check_members<V: View>(
+    view: &V,
+    of: Revision,
+    group: &Object,
+    members: &[MemberChange],
+) -> Result<(), Refused<V::Error>> {
+    for change in members {
+        let membership = Membership {
+            group: group.id,
+            kind: change.kind,
+            member: change.member,
+        };
+        let is_there = view.object(&change.member)?.is_some();
+        if is_there && view.is_member(&membership)? == change.added {
+            continue;
+        }
+        let moves_it = |record: &ChangeRecord| {
+            let mut members = record.members.iter();
+            members.any(|it| it.member == change.member) || record.id == change.member
+        };
+        let later = last_that(view, of, group, moves_it)?;
+        return Err(since(of, group.id, group.kind, None, later));
+    }
+    Ok(())
+}
+
+/// The newest change of an object after a revision that does something; none: it is not known any more.
+fn last_that<V: View>(
+    view: &V,
+    after: Revision,
+    object: &Object,
+    does: impl Fn(&ChangeRecord) -> bool,
+) -> Result<Option<Revision>, V::Error> {
+    let mut version = Some(object.version);
+    for _ in 0..LOOKED_THROUGH_MAX {
+        let Some(revision) = version.filter(|version| *version > after) else {
+            break;
+        };
+        let Some(record) = view.change(revision)? else {
+            break;
+        };
+        if does(&record) {
+            return Ok(Some(revision));
+        }
+        version = record.previous_of(&object.id);
+    }
+    Ok(None)
+}
+
+fn edits_back(record: &ChangeRecord) -> Vec<Edit> {
+    let attributes = record.attributes.iter();
+    attributes
+        .map(|(number, change)| Edit {
+            attribute: *number,
+            action: match change.before.is_empty() {
+                true => EditAction::Clear,
+                false => EditAction::Replace(change.before.clone()),
+            },
+        })
+        .collect()
+}
+
+/// Who is to become a member again, and who is to be one no longer.
+fn opposite(members: &[MemberChange]) -> (Vec<Selector>, Vec<Selector>) {
+    let named = |added: bool| {
+        let members = members.iter().filter(move |change| change.added == added);
+        members
+            .map(|change| match change.kind {
+                Kind::Person | Kind::Service => Selector::Id(change.member),
+                Kind::Group => Selector::GroupId(change.member),
+            })
+            .collect()
+    };
+    (named(false), named(true))
+}
