@@ -1,17 +1,17 @@
 //! Feature levels: what a directory takes at which level.
 
 use quorid_directory::{
-    Accepted, AttributeNumber, Command, Definition, Edit, Event, Level, MemoryDirectory, Operation,
-    Principal, Rejection, Revision, Setting, SettingChange, Time, Value, VerifierChange, View as _,
-    decide_beyond,
+    Accepted, AttributeNumber, Command, Definition, Edit, Event, Kind, Level, MemoryDirectory,
+    Operation, Principal, Rejection, Revision, Setting, SettingChange, Time, Value, VerifierChange,
+    View as _, decide_beyond,
 };
 
 use crate::{
     site_attributes::badge,
     support::{
-        Log, START, by_login, change, change_verifier, command, create, create_group, create_with,
-        create_with_password, delete, members, operator, rename, request_at, set_real_name,
-        who_knows,
+        Log, START, account_id, by_login, change, change_verifier, command, create, create_group,
+        create_with, create_with_password, delete, members, operator, rename, request_at, set,
+        set_real_name, who_knows,
     },
 };
 
@@ -52,6 +52,15 @@ fn define() -> Operation {
     Operation::DefineAttribute { definition }
 }
 
+fn create_service() -> Operation {
+    Operation::Create {
+        id: account_id(4),
+        kind: Kind::Service,
+        edits: vec![set("login_name", "gitea")],
+        verifier: None,
+    }
+}
+
 /// An edit of the first attribute that a site adds.
 fn of_site() -> Edit {
     Edit::set(AttributeNumber(1000), Value::Text("B 7".to_owned()))
@@ -72,6 +81,11 @@ fn operations() -> Vec<(Operation, Level)> {
         (define(), Level(2)),
         (change(by_login("ana"), vec![of_site()]), Level(2)),
         (create_with(3, vec![of_site()], None), Level(2)),
+        (create_service(), Level(2)),
+        (
+            change(by_login("ana"), vec![set("external_id", "okta:7")]),
+            Level(2),
+        ),
         (raise(Level::SUPPORTED), Level::BASE),
         (raise(NEWER), Level::BASE),
     ]
