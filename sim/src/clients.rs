@@ -3,8 +3,8 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use quorid_api::{Client, ClientConfig, ClientTlsFiles, tls};
-use quorid_history::{Habits, Operation, Worker, World};
+use quorid_api::{Client, ClientConfig, ClientTlsFiles, Credentials, tls};
+use quorid_history::{Acting, By, Habits, Operation, PASSWORDS, STAFF, Worker, World};
 
 use crate::{
     mutant::Mutant,
@@ -14,8 +14,14 @@ use crate::{
     trace::note,
 };
 
-/// A client of the cluster; an operator where `operator` is true.
-pub(crate) fn connect(settings: &Settings, operator: bool) -> anyhow::Result<Client> {
+/// An operator's client of the cluster.
+pub(crate) fn connect(settings: &Settings) -> anyhow::Result<Client> {
+    connect_as(settings, None)
+}
+
+/// A client with this login, or an operator's.
+fn connect_as(settings: &Settings, by: Option<By>) -> anyhow::Result<Client> {
+    let operator = by.is_none();
     let file = |name: &str| settings.certificates.join(name);
     let files = ClientTlsFiles {
         ca: file("ca.crt"),
@@ -29,6 +35,10 @@ pub(crate) fn connect(settings: &Settings, operator: bool) -> anyhow::Result<Cli
     config.attempt_timeout = Duration::from_millis(1000);
     config.connect_timeout = Duration::from_millis(500);
     config.deadline = Duration::from_secs(4);
+    config.credentials = by.map(|by| Credentials {
+        login_name: by.login_name.to_owned(),
+        password: by.password.into(),
+    });
     Client::new(config).context("a client")
 }
 
@@ -43,9 +53,23 @@ pub(crate) fn worker(
         new_request_ids: Mutant::RequestIdForgotten.is_planted(),
         all_of_it: true,
     };
-    let client = connect(settings, true)?;
+    let client = connect(settings)?;
     let observer = observer.clone();
-    Ok(Worker::new(name, client, settings.seed, habits, observer))
+    let worker = Worker::new(name, client, settings.seed, habits, observer);
+    if !settings.closed {
+        return Ok(worker);
+    }
+    let logins = STAFF.into_iter().flat_map(|login_name| {
+        PASSWORDS.map(|password| By {
+            login_name,
+            password,
+        })
+    });
+    let acting = logins.map(|by| {
+        let client = connect_as(settings, Some(by))?;
+        Ok(Acting { by, client })
+    });
+    Ok(worker.acting_as(acting.collect::<anyhow::Result<_>>()?))
 }
 
 impl World for Observer {

@@ -50,7 +50,7 @@ pub(crate) struct Judge {
 impl Judge {
     pub(crate) async fn run(self) -> anyhow::Result<Verdict> {
         let begun = Instant::now();
-        let client = connect(&self.settings, true)?.with_deadline(RECOVERY_MAX);
+        let client = connect(&self.settings)?.with_deadline(RECOVERY_MAX);
         let mut verdict = Verdict::default();
         self.hand_over(&client, begun, &mut verdict).await;
         let faults_end = Duration::from_millis(self.settings.faults_end_ms());

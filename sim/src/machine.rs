@@ -63,7 +63,10 @@ impl Machine {
                 cert: file(format!("{name}.crt")),
                 key: file(format!("{name}.key")),
             },
-            access: Some(Access::Open),
+            access: Some(match settings.closed {
+                true => Access::Closed,
+                false => Access::Open,
+            }),
             log_keep_entries: Some(settings.log_keep_entries),
             snapshot_after_entries: Some(settings.snapshot_after_entries),
             checkpoint_interval_ms: Some(settings.checkpoint_interval_ms),

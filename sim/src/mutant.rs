@@ -39,6 +39,7 @@ pub(crate) enum Mutant {
     EditSkippedByFollower,
     DisabledLogsIn,
     FieldIgnored,
+    RightOutlives,
 }
 
 /// Those that can be planted where there is only storage.
@@ -92,6 +93,7 @@ impl Mutant {
             Self::EditSkippedByFollower => Some(PlantedBug::EditSkippedByFollower),
             Self::DisabledLogsIn => Some(PlantedBug::DisabledLogsIn),
             Self::FieldIgnored => Some(PlantedBug::FieldIgnored),
+            Self::RightOutlives => Some(PlantedBug::RightOutlives),
         }
     }
 
@@ -117,7 +119,8 @@ impl Mutant {
             | Self::NumberGivenTwice
             | Self::EditSkippedByFollower
             | Self::DisabledLogsIn
-            | Self::FieldIgnored => None,
+            | Self::FieldIgnored
+            | Self::RightOutlives => None,
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) certificates: PathBuf,
     /// Servers of an older version: they support the first feature level only, until they are upgraded.
     pub(crate) older: Vec<usize>,
+    /// Whether the directory is closed: then some clients act as accounts with roles.
+    pub(crate) closed: bool,
     /// When the faults begin, simulated ms.
     pub(crate) faults_from_ms: u64,
     /// For how long there are faults, simulated ms.
@@ -50,6 +52,7 @@ impl Settings {
             seed,
             servers,
             older: older.collect(),
+            closed: seed.is_multiple_of(2),
             certificates: PathBuf::new(),
             faults_from_ms: match seed % 4 {
                 1 => FORMING_MS,
@@ -89,6 +92,7 @@ impl fmt::Display for Settings {
             servers,
             certificates: _,
             older,
+            closed,
             faults_from_ms,
             faults_ms,
             latency_max_ms,
@@ -98,11 +102,12 @@ impl fmt::Display for Settings {
         } = self;
         write!(
             f,
-            "{} servers, {} of them of an older version, faults from {faults_from_ms} ms for {faults_ms} ms, messages up to \
+            "{} servers, {} of them of an older version, {}, faults from {faults_from_ms} ms for {faults_ms} ms, messages up to \
              {latency_max_ms} ms, checkpoint each {checkpoint_interval_ms} ms, snapshot after \
              {snapshot_after_entries} entries, {log_keep_entries} kept",
             servers.len(),
-            older.len()
+            older.len(),
+            if *closed { "closed" } else { "open" }
         )
     }
 }

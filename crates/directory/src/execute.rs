@@ -87,7 +87,10 @@ pub(crate) fn execute<V: View>(
     principal: &Principal,
     operation: &Operation,
 ) -> Result<Executed, Refused<V::Error>> {
-    let may = |action: Action<'_>| permitted(view, stamp.time, principal, action);
+    let may = |action: Action<'_>| match is_planted(PlantedBug::RightOutlives) {
+        true => Ok(()),
+        false => permitted(view, stamp.time, principal, action),
+    };
     match operation {
         Operation::Create {
             id,

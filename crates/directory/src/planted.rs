@@ -25,6 +25,8 @@ pub enum PlantedBug {
     EditSkippedByFollower,
     /// A disabled account logs in.
     DisabledLogsIn,
+    /// Rights are not looked up when a command is executed, only before it is proposed.
+    RightOutlives,
     /// Commands are executed whatever the feature level, and a server leaves out those of a level that it
     /// does not support.
     FieldIgnored,

@@ -9,5 +9,5 @@ pub mod report;
 pub mod witness;
 mod worker;
 
-pub use operation::{Answer, Asked, Freshness, Name, Operation, Shown, Which, shown};
-pub use worker::{Habits, Probed, Prober, Worker, World, request_id};
+pub use operation::{Answer, Asked, By, Freshness, Name, Operation, Shown, Which, shown};
+pub use worker::{Acting, Habits, PASSWORDS, Probed, Prober, STAFF, Worker, World, request_id};

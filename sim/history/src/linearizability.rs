@@ -197,7 +197,9 @@ fn step(
             Some(Step::Created(account.clone()))
         }
         (
-            Asked::Rename { account, .. } | Asked::Edit { account, .. },
+            Asked::Rename { account, .. }
+            | Asked::Edit { account, .. }
+            | Asked::SetPassword { account, .. },
             Answer::Account { account: after, .. },
         ) => Some(Step::Changed(Key::of(account), after.clone())),
         (Asked::Delete { account, .. }, Answer::Deleted { .. }) => {
@@ -212,6 +214,7 @@ fn step(
                     Asked::Rename { account, .. }
                     | Asked::Delete { account, .. }
                     | Asked::Edit { account, .. }
+                    | Asked::SetPassword { account, .. }
                     | Asked::LogIn { account, .. }
                     | Asked::Look { account, .. } => Some(Key::of(account)),
                     Asked::Create { .. }
@@ -260,6 +263,7 @@ fn rejected(asked: &Asked, reason: &Reason) -> Option<Step> {
             Asked::Rename { account, .. }
             | Asked::Delete { account, .. }
             | Asked::Edit { account, .. }
+            | Asked::SetPassword { account, .. }
             | Asked::LogIn { account, .. }
             | Asked::Look { account, .. },
         ) => Some(Step::NotFound(Key::of(account))),
@@ -293,6 +297,7 @@ mod tests {
         fn add(&mut self, asked: Asked, answer: Answer, from: u64, to: u64) -> &mut Self {
             self.0.push(Operation {
                 client: String::new(),
+                by: None,
                 asked,
                 cell: 0,
                 invoked: from,

@@ -8,8 +8,10 @@ use quorid_directory::{GroupName, LoginName, RequestId};
 /// One call of the client library, with all its retries.
 #[derive(Debug, Clone)]
 pub struct Operation {
-    /// Who asked.
+    /// The client that asked.
     pub client: String,
+    /// The login that was given; none: an operator asked, by certificate.
+    pub by: Option<By>,
     /// What was asked.
     pub asked: Asked,
     /// Names of other cells have nothing to do with this operation.
@@ -24,6 +26,15 @@ pub struct Operation {
     pub committed: u64,
     /// What was answered.
     pub answer: Answer,
+}
+
+/// A login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct By {
+    /// The login name of the account that asks.
+    pub login_name: &'static str,
+    /// A password, which may be another account's.
+    pub password: &'static str,
 }
 
 /// A question.
@@ -67,6 +78,15 @@ pub enum Asked {
         /// Its value afterwards.
         value: Option<String>,
     },
+    /// Give an account another password.
+    SetPassword {
+        /// The same for each retry.
+        request: RequestId,
+        /// The account that is meant.
+        account: Which,
+        /// The new password.
+        password: &'static str,
+    },
     /// Make a group.
     CreateGroup {
         /// The same for each retry.
@@ -75,6 +95,8 @@ pub enum Asked {
         group: GroupName,
         /// Whether it gets a POSIX number.
         numbered: bool,
+        /// What it gives to its members.
+        role: Option<&'static str>,
     },
     /// Delete a group.
     DeleteGroup {
@@ -277,6 +299,7 @@ impl Asked {
                 ..
             } => "enable",
             Self::Edit { .. } => "edit",
+            Self::SetPassword { .. } => "set a password",
             Self::CreateGroup { .. } => "create a group",
             Self::DeleteGroup { .. } => "delete a group",
             Self::Member { joins: true, .. } => "add a member",
@@ -299,6 +322,7 @@ impl Asked {
             Self::Create { request, .. }
             | Self::Rename { request, .. }
             | Self::Edit { request, .. }
+            | Self::SetPassword { request, .. }
             | Self::CreateGroup { request, .. }
             | Self::DeleteGroup { request, .. }
             | Self::Member { request, .. }

@@ -40,8 +40,9 @@ impl Report {
         let mut acknowledged = Vec::new();
         for operation in operations {
             let (asked, answer) = (operation.asked.kind(), operation.answer.kind());
+            let by = operation.by.map_or("", |_| " with a login");
             self.add(OPERATIONS, 1);
-            self.add(&format!("operation: {asked}: {answer}"), 1);
+            self.add(&format!("operation{by}: {asked}: {answer}"), 1);
             let look_up = operation.asked.request().is_none();
             if let (false, Answer::Account { .. } | Answer::Deleted { .. }) =
                 (look_up, &operation.answer)

@@ -5,6 +5,7 @@ mod answers;
 mod groups;
 mod reasons;
 mod replay;
+mod rights;
 mod rules;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -41,7 +42,7 @@ pub fn check(
     patience: Option<Duration>,
 ) -> Checked {
     let mut checked = Checked::default();
-    let Some(replay) = Replay::of(log, &mut checked) else {
+    let Some(replay) = Replay::of(log, operations, &mut checked) else {
         return checked;
     };
     let floors = Floors::of(operations);

@@ -2,6 +2,7 @@
 //! the client library.
 
 mod call;
+mod staff;
 
 use std::{fmt, time::Duration};
 
@@ -10,9 +11,10 @@ use quorid_directory::{LoginName, RequestId};
 use tokio::time::sleep;
 
 use self::call::{Call, Told};
+pub use self::staff::{Acting, PASSWORDS, STAFF};
 use crate::{
     chance::Chance,
-    operation::{Answer, Asked, Freshness, Name, Operation, Which},
+    operation::{Answer, Asked, Freshness, Name, Operation, Shown, Which},
 };
 
 /// Few, so that clients collide.
@@ -23,7 +25,7 @@ const GROUPS: [&str; 2] = ["staff", "guests"];
 /// The attributes that sites add are numbered up to this.
 const ATTRIBUTES: u64 = 11;
 /// Of every account, where clients log in.
-const PASSWORD: &str = "the same for all";
+const PASSWORD: &str = PASSWORDS[0];
 
 /// For how long a client waits for an answer, ms: some give up soon, and don't know what
 /// became of it.
@@ -76,6 +78,8 @@ pub struct Worker<W> {
     ids: Vec<String>,
     /// The highest revision that it has seen.
     revision: u64,
+    /// The accounts that it acts as, too.
+    acting: Vec<Acting>,
 }
 
 impl<W: World> Worker<W> {
@@ -91,7 +95,15 @@ impl<W: World> Worker<W> {
             patience_ms: PATIENCE_MS,
             ids: Vec::new(),
             revision: 0,
+            acting: Vec::new(),
         }
+    }
+
+    /// The same one, which also acts as these accounts, and as an operator gives and takes their roles.
+    #[must_use]
+    pub fn acting_as(mut self, acting: Vec<Acting>) -> Self {
+        self.acting = acting;
+        self
     }
 
     /// The same one, which waits for an answer as long as one of these says, ms.
@@ -106,8 +118,13 @@ impl<W: World> Worker<W> {
         while there_is_time() {
             let pause = self.chance.within(1..=40);
             sleep(Duration::from_millis(pause)).await;
-            let asked = self.choose();
-            self.ask(asked).await;
+            if !self.acting.is_empty() && self.chance.percent(40) {
+                let (asked, acting) = self.choose_of_staff();
+                self.ask_as(asked, acting).await;
+            } else {
+                let asked = self.choose();
+                self.ask(asked).await;
+            }
         }
     }
 
@@ -123,6 +140,7 @@ impl<W: World> Worker<W> {
                 Asked::Look { .. }
                 | Asked::LogIn { .. }
                 | Asked::Edit { .. }
+                | Asked::SetPassword { .. }
                 | Asked::CreateGroup { .. }
                 | Asked::DeleteGroup { .. }
                 | Asked::Member { .. }
@@ -210,6 +228,7 @@ impl<W: World> Worker<W> {
                 request,
                 group: self.group(),
                 numbered: self.chance.percent(50),
+                role: None,
             },
             68..=70 => Asked::DeleteGroup {
                 request,
@@ -272,14 +291,20 @@ impl<W: World> Worker<W> {
     }
 
     async fn ask(&mut self, asked: Asked) -> Answer {
+        self.ask_as(asked, None).await
+    }
+
+    /// Asks as one of the accounts that it acts as, by number, or in its own name.
+    async fn ask_as(&mut self, asked: Asked, acting: Option<usize>) -> Answer {
         let invoked = self.world.moment();
+        let by = acting.map(|number| self.acting[number].by);
         self.world
-            .note(format_args!("{} asks {asked:?}", self.name));
-        let mut answer = self.call(&asked).await;
+            .note(format_args!("{} asks {asked:?} {by:?}", self.name));
+        let mut answer = self.call(&asked, acting).await;
         // The same request again until it is known what became of it, most of the time.
         while answer == (Answer::Unavailable { unknown: true }) && self.chance.percent(70) {
             let asked = self.again(&asked);
-            answer = match self.call(&asked).await {
+            answer = match self.call(&asked, acting).await {
                 // That says nothing of the tries before.
                 Answer::Unavailable { .. } => Answer::Unavailable { unknown: true },
                 known @ (Answer::Account { .. }
@@ -296,7 +321,11 @@ impl<W: World> Worker<W> {
             asked,
             Asked::CreateGroup { .. } | Asked::Member { .. } | Asked::Members { .. }
         );
-        if let (false, Answer::Account { account, .. }) = (of_a_group, &answer) {
+        // Those of the staff have other passwords, and stay.
+        let staff = |account: &Shown| STAFF.contains(&&*account.login_name);
+        if let (false, Answer::Account { account, .. }) = (of_a_group, &answer)
+            && !staff(account)
+        {
             self.ids.push(account.id.clone());
             if self.ids.len() > 8 {
                 self.ids.remove(0);
@@ -305,6 +334,7 @@ impl<W: World> Worker<W> {
         self.revision = self.revision.max(answer.revision().unwrap_or(0));
         let operation = Operation {
             client: self.name.clone(),
+            by,
             asked,
             invoked,
             cell: self.cell,
@@ -328,10 +358,11 @@ impl<W: World> Worker<W> {
         again
     }
 
-    async fn call(&mut self, asked: &Asked) -> Answer {
+    async fn call(&mut self, asked: &Asked, acting: Option<usize>) -> Answer {
         let patience = *self.chance.one_of(self.patience_ms);
         // A session of its own has the revision of just this answer.
-        let client = self.client.with_new_session();
+        let client = acting.map_or(&self.client, |number| &self.acting[number].client);
+        let client = client.with_new_session();
         let call = Call {
             client: client.with_deadline(Duration::from_millis(patience)),
             with_password: self.habits.all_of_it,

@@ -180,6 +180,7 @@ mod tests {
             login_name,
         };
         Operation {
+            by: None,
             client: "a".to_owned(),
             asked: Asked::Create {
                 request: command.request,

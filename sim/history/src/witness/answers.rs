@@ -35,6 +35,7 @@ impl Replay {
             | Asked::Define { request, .. }
             | Asked::Rename { request, .. }
             | Asked::Edit { request, .. }
+            | Asked::SetPassword { request, .. }
             | Asked::CreateGroup { request, .. }
             | Asked::DeleteGroup { request, .. }
             | Asked::Member { request, .. }
@@ -80,6 +81,9 @@ impl Replay {
         let outcomes = self.outcomes.get(&request).map_or(&[][..], Vec::as_slice);
         let acted = self.effects.contains_key(&request);
         let answered = match &operation.answer {
+            Answer::Rejected { reason, .. } if self.denies(operation, reason, outcomes, floor) => {
+                return Ok(());
+            }
             Answer::Unavailable { unknown: false } if acted => {
                 return Err("it was said not to be done, but it was".to_owned());
             }
@@ -172,6 +176,9 @@ impl Replay {
             }
             (Asked::Rename { account, to, .. }, Done::Changed) => {
                 (Some(account), object.login_name() == to.login_name.as_str())
+            }
+            (Asked::SetPassword { account, .. }, Done::Changed) => {
+                (Some(account), object.password_version.is_some())
             }
             (Asked::Delete { account, .. }, Done::Deleted) => (Some(account), true),
             (

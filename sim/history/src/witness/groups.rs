@@ -139,12 +139,17 @@ impl Replay {
         match (asked, change.done) {
             (
                 Asked::CreateGroup {
-                    group, numbered, ..
+                    group,
+                    numbered,
+                    role,
+                    ..
                 },
                 Done::Created,
             ) => {
                 let named = object.group_name() == group.as_str();
-                named && object.values(POSIX_NUMBER).is_empty() != *numbered
+                named
+                    && object.values(POSIX_NUMBER).is_empty() != *numbered
+                    && has(object, "role", *role)
             }
             (Asked::DeleteGroup { group, .. }, Done::Deleted) => is(group),
             (

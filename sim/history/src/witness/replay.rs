@@ -10,7 +10,11 @@ use quorid_server::state::{decode_command, level_of_membership};
 use quorid_storage::Payload;
 
 use super::{Checked, CommittedLog, shown};
-use crate::{linearizability::Effect, operation::Which};
+use crate::{
+    linearizability::Effect,
+    operation::{Asked, Operation, Which},
+    worker::PASSWORDS,
+};
 
 /// The committed log, applied.
 #[derive(Default)]
@@ -20,6 +24,10 @@ pub(super) struct Replay {
     pub(super) outcomes: BTreeMap<RequestId, Vec<Told>>,
     /// The requests that have an outcome which was kept.
     pub(super) recorded: BTreeSet<RequestId>,
+    /// The password of each account, as far as a client gave it.
+    pub(super) passwords: BTreeMap<ObjectId, Timeline<&'static str>>,
+    /// The password that each request gives.
+    given: BTreeMap<RequestId, &'static str>,
     /// The feature level.
     pub(super) levels: Timeline<Level>,
     /// How often a request changed an account.
@@ -78,8 +86,15 @@ pub(super) fn as_of<T>(timeline: Option<&Timeline<T>>, revision: u64) -> Option<
 }
 
 impl Replay {
-    pub(super) fn of(log: &CommittedLog, checked: &mut Checked) -> Option<Self> {
-        let mut replay = Self::default();
+    pub(super) fn of(
+        log: &CommittedLog,
+        operations: &[Operation],
+        checked: &mut Checked,
+    ) -> Option<Self> {
+        let mut replay = Self {
+            given: operations.iter().filter_map(gives).collect(),
+            ..Self::default()
+        };
         for ((&index, (_, payload)), expected) in log.iter().zip(0..) {
             if index != expected {
                 let why = format!("nobody was seen to commit entry {expected}");
@@ -108,6 +123,9 @@ impl Replay {
             };
             let request = command.request;
             let Ok(decision) = decide(&replay.model, Revision(index), &command);
+            if let Some(why) = replay.acts_without_a_right(&command, &decision.outcome) {
+                checked.violations.push(format!("entry {index}: {why}"));
+            }
             for event in &decision.events {
                 if let Some(why) = replay.breaks_a_rule(event) {
                     // What follows from it is of no use.
@@ -115,7 +133,7 @@ impl Replay {
                     return None;
                 }
                 replay.model.apply(event);
-                replay.note(index, event);
+                replay.note(index, request, event);
             }
             let changes = |event: &Event| {
                 matches!(
@@ -147,7 +165,7 @@ impl Replay {
         Some(replay)
     }
 
-    fn note(&mut self, index: u64, event: &Event) {
+    fn note(&mut self, index: u64, request: RequestId, event: &Event) {
         let mut object = |id: ObjectId, now: Option<&Object>| {
             let timeline = self.objects.entry(id).or_default();
             timeline.push((index, now.cloned()));
@@ -168,9 +186,17 @@ impl Replay {
             Event::OutcomeRecorded { request, .. } => drop(self.recorded.insert(*request)),
             Event::MemberAdded(membership) => self.note_member(index, *membership, true),
             Event::MemberRemoved(membership) => self.note_member(index, *membership, false),
-            Event::VerifierStored { .. }
-            | Event::VerifierRemoved { .. }
-            | Event::NumbersCounted { .. }
+            Event::VerifierStored { id, .. } => {
+                let password = self.given.get(&request).copied();
+                self.passwords
+                    .entry(*id)
+                    .or_default()
+                    .push((index, password));
+            }
+            Event::VerifierRemoved { id } => {
+                self.passwords.entry(*id).or_default().push((index, None));
+            }
+            Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
             | Event::ChangeRecorded { .. }
@@ -204,5 +230,26 @@ impl Replay {
             }),
             Ok(None) | Err(_) => None,
         }
+    }
+}
+
+/// The password that a request gives an account.
+fn gives(operation: &Operation) -> Option<(RequestId, &'static str)> {
+    match &operation.asked {
+        Asked::Create { request, .. } => Some((*request, PASSWORDS[0])),
+        Asked::SetPassword {
+            request, password, ..
+        } => Some((*request, password)),
+        Asked::Rename { .. }
+        | Asked::Delete { .. }
+        | Asked::Edit { .. }
+        | Asked::CreateGroup { .. }
+        | Asked::DeleteGroup { .. }
+        | Asked::Member { .. }
+        | Asked::Members { .. }
+        | Asked::Define { .. }
+        | Asked::RaiseLevel
+        | Asked::LogIn { .. }
+        | Asked::Look { .. } => None,
     }
 }

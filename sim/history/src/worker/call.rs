@@ -1,9 +1,9 @@
 //! One request of a worker, by the client library.
 
 use quorid_api::{
-    AccountName, AttributeDefinition, AttributeEdit, ChangeMembers, Client, DeleteAccount,
-    DeleteGroup, Error, GroupName, MemberName, NewAccount, NewAttribute, NewGroup, Read,
-    UpdateAccount,
+    AccountName, Attribute, AttributeDefinition, AttributeEdit, ChangeMembers, Client,
+    DeleteAccount, DeleteGroup, Error, GroupName, MemberName, NewAccount, NewAttribute, NewGroup,
+    PasswordChange, Read, UpdateAccount,
 };
 use uuid::Uuid;
 
@@ -75,6 +75,16 @@ impl Call {
                 change.request_id = Some(request.uuid());
                 account_told(self.client.update_account(change).await)
             }
+            Asked::SetPassword {
+                request,
+                account,
+                password,
+            } => {
+                let mut change = UpdateAccount::of(account_name(account));
+                change.password = PasswordChange::Set((*password).into());
+                change.request_id = Some(request.uuid());
+                account_told(self.client.update_account(change).await)
+            }
             Asked::Delete { request, account } => {
                 let mut removal = DeleteAccount::of(account_name(account));
                 removal.request_id = Some(request.uuid());
@@ -116,8 +126,14 @@ impl Call {
                 request,
                 group,
                 numbered,
+                role,
             } => {
+                let role = role.map(|role| Attribute {
+                    name: "role".to_owned(),
+                    values: vec![role.to_owned()],
+                });
                 let group = NewGroup {
+                    attributes: role.into_iter().collect(),
                     group_name: group.as_str().to_owned(),
                     assign_posix_number: *numbered,
                     request_id: Some(request.uuid()),
@@ -164,6 +180,7 @@ impl Call {
             Asked::Create { .. }
             | Asked::Rename { .. }
             | Asked::Edit { .. }
+            | Asked::SetPassword { .. }
             | Asked::Delete { .. }
             | Asked::Define { .. }
             | Asked::RaiseLevel
