@@ -9,7 +9,7 @@
 //! | level | what commands may ask for |
 //! | --- | --- |
 //! | 1 | accounts and groups, their built-in attributes and members; raising the level |
-//! | 2 | services; the attribute `external_id`; attributes of a site, and edits of them; settings of the directory |
+//! | 2 | services, external ids, attributes of a site, settings of the directory, undoing a change |
 //!
 //! Whatever is added to commands later is of the next level, and so is whatever changes what an old
 //! command does.
@@ -34,8 +34,6 @@ impl Level {
     pub(crate) const SERVICES: Self = Self(2);
     /// From this one on the directory has settings.
     const SETTINGS: Self = Self(2);
-    /// From this one on programs have accounts of their own kind.
-    const SERVICES: Self = Self(2);
     /// From this one on changes are undone.
     const REVERTS: Self = Self(2);
     /// The highest level that this program supports.
