@@ -115,7 +115,7 @@ fn with_a_group(folder: &TempDir) -> State {
     store
         .write(|state| {
             let titled = Operation::Change {
-                target: Selector::Id(object_id(0)),
+                target: Selector::Id(object_id(1)),
                 expected_version: None,
                 edits: vec![Edit::set(
                     Schema::builtin().by_name("title").expect("there").number,
