@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use quorid_directory::{MemoryDirectory, Objects as _, Reply, Revision};
+use quorid_directory::{MemoryDirectory, Object, Objects as _, Reply, Revision};
 use quorid_server::state::{State, decode_command};
 use quorid_storage::{Fault, LogPos, LogState, Payload};
 
@@ -138,7 +138,9 @@ impl StateModel {
             }
         }
         let directory = &self.directory;
+        let in_index = |object: &Object| object.index_keys(directory.schema()).len();
         let expected = directory.objects().len()
+            + directory.objects().values().map(in_index).sum::<usize>()
             + directory.unique().len()
             + directory.verifiers().len()
             + 2 * directory.memberships().len()

@@ -9,7 +9,7 @@ use quorid_directory::{
 use super::{
     groups::has,
     reasons::reason,
-    replay::{Replay, as_of},
+    replay::{Replay, Told, as_of},
 };
 use crate::operation::{Asked, By, Operation};
 
@@ -86,7 +86,7 @@ impl Replay {
         &self,
         operation: &Operation,
         told: &Reason,
-        outcomes: &[Outcome],
+        outcomes: &[Told],
         floor: u64,
     ) -> bool {
         let Some(by) = operation.by else {
