@@ -75,6 +75,7 @@ impl Replay {
             | Asks::Members { .. }
             | Asks::Configure(_)
             | Asks::DefineAttribute { .. }
+            | Asks::Revert { .. }
             | Asks::RaiseLevel { .. } => false,
         };
         (!may).then(|| format!("{id} acted without a right: {command:?}"))
