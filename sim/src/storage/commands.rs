@@ -39,10 +39,11 @@ impl Commands {
         }
     }
 
-    /// The next entry.
-    pub(super) fn payload(&mut self) -> Payload {
+    /// The entry of this index. Each log begins with its members, so no change has revision 0.
+    pub(super) fn payload(&mut self, index: u64) -> Payload {
         self.entries += 1;
         match self.chance.within(0..=19) {
+            _ if index == 0 => Payload::Membership(self.membership()),
             0 => Payload::Blank,
             1 => Payload::Membership(self.membership()),
             _ => Payload::Command(Bytes::from(encode_command(&self.command()))),

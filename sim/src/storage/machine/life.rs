@@ -70,7 +70,7 @@ impl Machine {
         let count = self.chance.within(1..=10);
         let term = self.term;
         let entries = (next..next + count)
-            .map(|index| Record::Entry(LogPos { term, index }, self.commands.payload()))
+            .map(|index| Record::Entry(LogPos { term, index }, self.commands.payload(index)))
             .collect();
         self.write_log(opened, entries, wait)
     }
@@ -253,7 +253,7 @@ impl Machine {
                 term: self.term,
                 index,
             };
-            self.committed.push((at, self.commands.payload()));
+            self.committed.push((at, self.commands.payload(index)));
         }
         let (store, state) = &mut self.sender;
         let next = usize::try_from(state.next()).unwrap_or(usize::MAX);
