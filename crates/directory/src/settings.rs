@@ -6,10 +6,6 @@ use std::fmt;
 /// One of the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Setting {
-    /// How long what was deleted can be restored, ms. 0: what is deleted is gone at once.
-    Tombstones,
-    /// How long a freed login name stays reserved for its last owner, ms. 0: it is free at once.
-    ReservedNames,
     /// The greatest age of a change that is kept, ms.
     History,
     /// The most bytes that the kept changes have together.
@@ -31,18 +27,11 @@ const MIB: u64 = 1024 * 1024;
 
 impl Setting {
     /// All settings.
-    pub const ALL: [Self; 4] = [
-        Self::Tombstones,
-        Self::ReservedNames,
-        Self::History,
-        Self::HistoryBytes,
-    ];
+    pub const ALL: [Self; 2] = [Self::History, Self::HistoryBytes];
 
     /// Its name in the API and in commands.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Tombstones => "tombstones",
-            Self::ReservedNames => "reserved_names",
             Self::History => "history",
             Self::HistoryBytes => "history_bytes",
         }
@@ -59,8 +48,6 @@ impl Setting {
     /// The meaning of its value.
     pub const fn description(self) -> &'static str {
         match self {
-            Self::Tombstones => "how long what was deleted can be restored",
-            Self::ReservedNames => "how long a freed login name stays reserved for its last owner",
             Self::History => "how long changes are kept",
             Self::HistoryBytes => "how much space the kept changes may take",
         }
@@ -69,7 +56,7 @@ impl Setting {
     /// What its value counts.
     pub const fn unit(self) -> Unit {
         match self {
-            Self::Tombstones | Self::ReservedNames | Self::History => Unit::Milliseconds,
+            Self::History => Unit::Milliseconds,
             Self::HistoryBytes => Unit::Bytes,
         }
     }
@@ -77,8 +64,6 @@ impl Setting {
     /// Its value where nobody has set it.
     pub const fn default_value(self) -> u64 {
         match self {
-            Self::Tombstones => 30 * DAY_MS,
-            Self::ReservedNames => 90 * DAY_MS,
             Self::History => 400 * DAY_MS,
             Self::HistoryBytes => 1024 * MIB,
         }
@@ -87,7 +72,6 @@ impl Setting {
     /// The least value that it takes.
     pub const fn least(self) -> u64 {
         match self {
-            Self::Tombstones | Self::ReservedNames => 0,
             // Retries are answered with the help of the changes, for a quarter of an hour.
             Self::History => HOUR_MS,
             Self::HistoryBytes => MIB,
@@ -97,7 +81,7 @@ impl Setting {
     /// The greatest value that it takes.
     pub const fn most(self) -> u64 {
         match self {
-            Self::Tombstones | Self::ReservedNames | Self::History => 36_500 * DAY_MS,
+            Self::History => 36_500 * DAY_MS,
             Self::HistoryBytes => 1024 * 1024 * MIB,
         }
     }
@@ -200,9 +184,9 @@ mod tests {
 
     #[test]
     fn unknown_setting_is_an_error_that_lists_the_known_ones() {
-        let error = Setting::parse("tombstone\n").expect_err("unknown");
+        let error = Setting::parse("histories\n").expect_err("unknown");
         let text = error.to_string();
-        assert!(text.contains("`tombstone\\n`"), "{text}");
-        assert!(text.contains("tombstones, reserved_names"), "{text}");
+        assert!(text.contains("`histories\\n`"), "{text}");
+        assert!(text.contains("history, history_bytes"), "{text}");
     }
 }

@@ -11,9 +11,9 @@ use crate::{context::Context, errors::Failure, table::Table, terminal::escape};
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid cluster settings
-  quorid cluster settings --set tombstones=14d --set reserved_names=1y
+  quorid cluster settings --set history=90d
   quorid cluster settings --set history_bytes=268435456
-  quorid cluster settings --reset tombstones         back to the default
+  quorid cluster settings --reset history            back to the default
 
 Changes need an operator's certificate, and hold from then on at every server.";
 
@@ -88,7 +88,7 @@ fn unknown(name: &str, known: &[Setting]) -> Failure {
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once('=')
-        .ok_or_else(|| format!("`{text}` is no assignment; write it as in tombstones=30d"))?;
+        .ok_or_else(|| format!("`{text}` is no assignment; write it as in history=90d"))?;
     Ok((name.replace('-', "_"), value.to_owned()))
 }
 

@@ -113,26 +113,26 @@ async fn settings_of_the_directory_are_shown_changed_by_operators_and_put_back()
         let settings: Value = serde_json::from_str(&text).expect("JSON");
         settings[0].clone()
     };
-    let (name, default) = (Value::from("tombstones"), Value::from(2_592_000_000_u64));
+    let (name, default) = (Value::from("history"), Value::from(34_560_000_000_u64));
     assert_eq!((&shown()["name"], &shown()["value"]), (&name, &default));
-    let set = &["cluster", "settings", "--set", "tombstones=36h"];
+    let set = &["cluster", "settings", "--set", "history=36h"];
     directory.succeed(set);
     assert_eq!(shown()["value"], Value::from(129_600_000));
     let refused = directory.run_as("mona", "open sesame", set);
     assert_eq!(refused.status.code(), Some(4), "{refused:?}");
     for (assignment, part) in [
-        ("tombstone=1d", "there is no setting `tombstone`"),
+        ("histories=1d", "there is no setting `histories`"),
         (
             "history=1s",
             "history cannot be 1000 ms; give 3600000 ms to ",
         ),
         ("history=x", "`x` is no value of history"),
-        ("history", "write it as in tombstones=30d"),
+        ("history", "write it as in history=90d"),
     ] {
         let output = directory.run(&["cluster", "settings", "--set", assignment]);
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains(part), "{text}");
     }
-    directory.succeed(&["cluster", "settings", "--reset", "tombstones"]);
+    directory.succeed(&["cluster", "settings", "--reset", "history"]);
     assert_eq!(shown()["value"], default);
 }

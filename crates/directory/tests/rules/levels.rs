@@ -43,7 +43,7 @@ fn run(log: &mut Log, principal: &Principal, operation: Operation) -> Result<Acc
 }
 
 fn configure() -> Operation {
-    let change = SettingChange::new(Setting::Tombstones, Some(1)).expect("within bounds");
+    let change = SettingChange::new(Setting::History, Some(3_600_000)).expect("within bounds");
     Operation::Configure(vec![change])
 }
 
@@ -167,6 +167,6 @@ fn a_request_that_was_refused_for_the_level_is_done_once_the_level_is_raised() {
     );
     run(&mut log, &operator(), raise(Level::SUPPORTED)).expect("raised");
     assert_eq!(log.execute(&asked).result, Ok(Accepted::Directory));
-    let Ok(set) = log.directory.setting(Setting::Tombstones);
-    assert_eq!(set, 1);
+    let Ok(set) = log.directory.setting(Setting::History);
+    assert_eq!(set, 3_600_000);
 }

@@ -6,13 +6,15 @@ use quorid_directory::{
 
 use crate::support::{Log, command, request_at};
 
-fn tombstones(log: &Log) -> u64 {
-    let Ok(value) = log.directory.setting(Setting::Tombstones);
+const HOUR_MS: u64 = 3_600_000;
+
+fn history_ms(log: &Log) -> u64 {
+    let Ok(value) = log.directory.setting(Setting::History);
     value
 }
 
 fn configure(request: u64, value: Option<u64>) -> Command {
-    let change = SettingChange::new(Setting::Tombstones, value).expect("within bounds");
+    let change = SettingChange::new(Setting::History, value).expect("within bounds");
     let operation = Operation::Configure(vec![change]);
     command(request_at(request, 0), request, operation)
 }
@@ -20,12 +22,16 @@ fn configure(request: u64, value: Option<u64>) -> Command {
 #[test]
 fn a_setting_has_its_default_until_it_is_set_and_after_it_is_reset() {
     let mut log = Log::new();
-    let default = Setting::Tombstones.default_value();
-    assert_eq!(tombstones(&log), default);
-    for (request, value, expected) in [(1, Some(0), 0), (2, Some(9), 9), (3, None, default)] {
+    let default = Setting::History.default_value();
+    assert_eq!(history_ms(&log), default);
+    for (request, value, expected) in [
+        (1, Some(HOUR_MS), HOUR_MS),
+        (2, Some(HOUR_MS + 9), HOUR_MS + 9),
+        (3, None, default),
+    ] {
         let outcome = log.execute(&configure(request, value));
         assert_eq!(outcome.result, Ok(Accepted::Directory));
-        assert_eq!(tombstones(&log), expected);
+        assert_eq!(history_ms(&log), expected);
     }
 }
 
@@ -33,14 +39,14 @@ fn a_setting_has_its_default_until_it_is_set_and_after_it_is_reset() {
 fn a_retry_of_an_older_change_leaves_a_newer_one() {
     let mut log = Log::new();
     for command in [
-        configure(1, Some(1)),
-        configure(2, Some(2)),
-        configure(1, Some(1)),
+        configure(1, Some(HOUR_MS)),
+        configure(2, Some(2 * HOUR_MS)),
+        configure(1, Some(HOUR_MS)),
     ] {
         let outcome = log.execute(&command);
         assert_eq!(outcome.result, Ok(Accepted::Directory));
     }
-    assert_eq!(tombstones(&log), 2);
+    assert_eq!(history_ms(&log), 2 * HOUR_MS);
 }
 
 #[test]
@@ -48,12 +54,12 @@ fn who_is_no_operator_changes_no_setting() {
     let mut log = Log::new();
     let stranger = Command {
         principal: Principal::Anyone,
-        ..configure(1, Some(1))
+        ..configure(1, Some(HOUR_MS))
     };
     let refused = Rejection::NotPermitted {
         attribute: None,
         role: Role::Operator,
     };
     assert_eq!(log.execute(&stranger).result, Err(refused));
-    assert_eq!(tombstones(&log), Setting::Tombstones.default_value());
+    assert_eq!(history_ms(&log), Setting::History.default_value());
 }

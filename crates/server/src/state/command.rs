@@ -171,8 +171,6 @@ fn decode(message: proto::Command) -> Result<Command, Fault> {
 
 fn setting_change_message(change: &SettingChange) -> proto::SettingChange {
     let setting = match change.setting() {
-        Setting::Tombstones => proto::Setting::Tombstones,
-        Setting::ReservedNames => proto::Setting::ReservedNames,
         Setting::History => proto::Setting::History,
         Setting::HistoryBytes => proto::Setting::HistoryBytes,
     };
@@ -185,8 +183,6 @@ fn setting_change_message(change: &SettingChange) -> proto::SettingChange {
 fn setting_change(message: &proto::SettingChange) -> Result<SettingChange, Fault> {
     const READING: &str = "reading a stored change of settings";
     let setting = match proto::Setting::try_from(message.setting).or_fault(READING)? {
-        proto::Setting::Tombstones => Setting::Tombstones,
-        proto::Setting::ReservedNames => Setting::ReservedNames,
         proto::Setting::History => Setting::History,
         proto::Setting::HistoryBytes => Setting::HistoryBytes,
         proto::Setting::Unspecified => return Err(missing("setting_change.setting")),

@@ -31,8 +31,6 @@ pub(super) const TABLE: Table = Table {
         LEVEL,
         CHANGES_FLOOR,
         CHANGES_BYTES,
-        setting_name(Setting::Tombstones),
-        setting_name(Setting::ReservedNames),
         setting_name(Setting::History),
         setting_name(Setting::HistoryBytes),
     ]),
@@ -78,8 +76,6 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
 /// The value that was set, and 1 more: so that none is as if it were 0.
 const fn setting_name(setting: Setting) -> &'static str {
     match setting {
-        Setting::Tombstones => "setting_tombstones",
-        Setting::ReservedNames => "setting_reserved_names",
         Setting::History => "setting_history",
         Setting::HistoryBytes => "setting_history_bytes",
     }

@@ -368,7 +368,7 @@ impl Asking {
             "ChangeSettings of the cluster" => {
                 let request = ChangeSettingsRequest {
                     changes: vec![SettingChange {
-                        name: "tombstones".to_owned(),
+                        name: "history".to_owned(),
                         value: None,
                     }],
                     request_id: String::new(),
