@@ -137,7 +137,6 @@ impl Call {
                     group_name: group.as_str().to_owned(),
                     assign_posix_number: *numbered,
                     request_id: Some(request.uuid()),
-                    ..NewGroup::default()
                 };
                 group_told(self.client.create_group(group).await)
             }

@@ -39,7 +39,7 @@ impl<W: World> Worker<W> {
     /// What an operator asks about the staff, or what one of the staff asks, by its number.
     pub(super) fn choose_of_staff(&mut self) -> (Asked, Option<usize>) {
         let request = request_id(&mut self.chance, self.world.now_ms());
-        let staff = |worker: &mut Self| Which::Name(plain(*worker.chance.one_of(&STAFF)));
+        let staff = |worker: &mut Self| Which::Name(plain(worker.chance.one_of::<&str>(&STAFF)));
         let (group, role) = *self.chance.one_of(&ROLES);
         let group = GroupName::parse(group).expect("the names are valid");
         let number = self.any_acting();
@@ -59,7 +59,7 @@ impl<W: World> Worker<W> {
             0..=8 => {
                 let asked = Asked::Create {
                     request,
-                    login_name: plain(*self.chance.one_of(&STAFF)),
+                    login_name: plain(self.chance.one_of::<&str>(&STAFF)),
                     real_name: "Of the staff".to_owned(),
                     numbered: false,
                 };
