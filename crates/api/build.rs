@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "quorid/v1/accounts.proto",
             "quorid/v1/changes.proto",
             "quorid/v1/cluster.proto",
+            "quorid/v1/deleted.proto",
             "quorid/v1/groups.proto",
             "quorid/v1/schema.proto",
         ],

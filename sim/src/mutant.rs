@@ -40,6 +40,7 @@ pub(crate) enum Mutant {
     DisabledLogsIn,
     FieldIgnored,
     RightOutlives,
+    TombstoneFreesName,
 }
 
 /// Those that can be planted where there is only storage.
@@ -94,6 +95,7 @@ impl Mutant {
             Self::DisabledLogsIn => Some(PlantedBug::DisabledLogsIn),
             Self::FieldIgnored => Some(PlantedBug::FieldIgnored),
             Self::RightOutlives => Some(PlantedBug::RightOutlives),
+            Self::TombstoneFreesName => Some(PlantedBug::TombstoneFreesName),
         }
     }
 
@@ -120,7 +122,8 @@ impl Mutant {
             | Self::EditSkippedByFollower
             | Self::DisabledLogsIn
             | Self::FieldIgnored
-            | Self::RightOutlives => None,
+            | Self::RightOutlives
+            | Self::TombstoneFreesName => None,
         }
     }
 }

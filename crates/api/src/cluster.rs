@@ -4,6 +4,7 @@ use std::future;
 
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time;
+use uuid::Uuid;
 
 use crate::{
     Client, Error,
@@ -154,10 +155,11 @@ impl Client {
     pub async fn change_settings(
         &self,
         changes: Vec<SettingChange>,
+        request: Option<Uuid>,
     ) -> Result<Vec<Setting>, Error> {
         let request = ChangeSettingsRequest {
             changes,
-            request_id: request_id(None),
+            request_id: request_id(request),
         };
         Ok(self.write(request).await?.settings)
     }

@@ -48,6 +48,7 @@ mod cluster;
 mod config;
 mod connect;
 mod connection;
+mod deleted;
 mod endpoint;
 mod error;
 mod failure;
@@ -77,9 +78,9 @@ pub use error::{Error, FailedTry, InvalidServer, Rejected, Unavailable};
 pub use group::{ChangeMembers, DeleteGroup, GroupName, MemberName, NewGroup, UpdateGroup};
 pub use proto::{
     Account, AccountKinds, AddServerRequest, Attribute, AttributeChange, AttributeDefinition,
-    AttributeEdit, Change, ClusterView, Group, ListAccountsResponse, ListGroupsResponse,
-    ListMembersResponse, Member, ReplaceServerRequest, Server, ServerRole, ServerStatus, Setting,
-    SettingChange,
+    AttributeEdit, Change, ClusterView, DeletedObject, Group, ListAccountsResponse,
+    ListGroupsResponse, ListMembersResponse, Member, ReplaceServerRequest, ReservedName, Server,
+    ServerRole, ServerStatus, Setting, SettingChange,
 };
 pub use reason::Reason;
 pub use schema::NewAttribute;

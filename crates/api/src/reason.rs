@@ -51,6 +51,10 @@ reasons! {
     AccountNotFound = "ACCOUNT_NOT_FOUND",
     /// No group has that id or name.
     GroupNotFound = "GROUP_NOT_FOUND",
+    /// No deleted account or group has that id or name, or it cannot be restored any more.
+    DeletedNotFound = "DELETED_NOT_FOUND",
+    /// The login name is not reserved.
+    NotReserved = "NOT_RESERVED",
     /// No change has that revision.
     ChangeNotFound = "CHANGE_NOT_FOUND",
     /// The changes that were asked for are not kept any more.

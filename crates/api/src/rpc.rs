@@ -7,7 +7,8 @@ use crate::{
     proto::{
         self, accounts_client::AccountsClient as Accounts,
         changes_client::ChangesClient as Changes, cluster_client::ClusterClient as Cluster,
-        groups_client::GroupsClient as Groups, schema_client::SchemaClient as Schema,
+        deleted_client::DeletedClient as Deleted, groups_client::GroupsClient as Groups,
+        schema_client::SchemaClient as Schema,
     },
 };
 
@@ -61,6 +62,11 @@ rpcs! {
     Changes.get_change(GetChangeRequest) -> proto::Change;
     Changes.revert_change(RevertChangeRequest) -> proto::Change;
     Changes.list_history(ListHistoryRequest) -> proto::ListHistoryResponse;
+    Deleted.list_deleted(ListDeletedRequest) -> proto::ListDeletedResponse;
+    Deleted.restore(RestoreRequest) -> proto::RestoreResponse;
+    Deleted.purge(PurgeRequest) -> ();
+    Deleted.list_reserved_names(ListReservedNamesRequest) -> proto::ListReservedNamesResponse;
+    Deleted.free_name(FreeNameRequest) -> ();
     Cluster.get_cluster(GetClusterRequest) -> proto::ClusterView;
     Cluster.get_server(GetServerRequest) -> proto::ServerStatus;
     Cluster.add_server(AddServerRequest) -> proto::ClusterView;

@@ -31,7 +31,7 @@ pub(crate) const HISTORY_EXAMPLES: &str = "\
 Examples:
   quorid history ana                         the newest change first
   quorid history group:staff
-  quorid history 0199e0f2-7c3a-7b52-9a4e-0c5f3f1f2a10   also after it was deleted
+  quorid history 0199e0f2-7c3a-7b52-9a4e-0c5f3f1f2a10   also long after it was deleted
   quorid history ana --limit 10 --output json";
 
 pub(crate) const REVERT_EXAMPLES: &str = "\
@@ -156,7 +156,8 @@ pub(crate) async fn history(args: HistoryArgs, context: &Context) -> Result<(), 
     context.out.flush()
 }
 
-fn named(of: &str) -> HistoryOf {
+/// A login name, `group:` and the name of a group, or the UUID of an account: of a group too, which it does not say.
+pub(crate) fn named(of: &str) -> HistoryOf {
     if let Some(group) = of.strip_prefix("group:") {
         return HistoryOf::Group(GroupName::Name(group.to_owned()));
     }
@@ -183,6 +184,7 @@ struct Record<'a> {
     password: &'static str,
     members: Vec<Member<'a>>,
     groups_left: Vec<&'a str>,
+    groups_joined: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reverts: Option<u64>,
 }
@@ -238,14 +240,16 @@ impl<'a> Record<'a> {
                     added: it.added,
                 })
                 .collect(),
-            groups_left: change
-                .groups_left
-                .iter()
-                .map(|name| name.trim_start_matches("groups/"))
-                .collect(),
+            groups_left: group_ids(&change.groups_left),
+            groups_joined: group_ids(&change.groups_joined),
             reverts: (change.reverts != 0).then_some(change.reverts),
         }
     }
+}
+
+fn group_ids(names: &[String]) -> Vec<&str> {
+    let ids = names.iter().map(|name| name.trim_start_matches("groups/"));
+    ids.collect()
 }
 
 fn kind(name: &str) -> &'static str {
@@ -259,6 +263,8 @@ fn done(change: &Change) -> &'static str {
     match change.done() {
         Done::Created => "created",
         Done::Deleted => "deleted",
+        Done::Restored => "restored",
+        Done::Purged => "purged",
         Done::Changed | Done::Unspecified => "changed",
     }
 }
@@ -332,11 +338,12 @@ fn details(change: &Change) -> Vec<String> {
         let name = escape(name);
         details.push(format!("member {sign} {} {name}", kind(&member.name)));
     }
-    for group in &change.groups_left {
-        details.push(format!(
-            "left group {}",
-            escape(group.trim_start_matches("groups/"))
-        ));
+    for (what, groups) in [
+        ("left group", &change.groups_left),
+        ("is in group", &change.groups_joined),
+    ] {
+        let groups = group_ids(groups).into_iter();
+        details.extend(groups.map(|group| format!("{what} {}", escape(group))));
     }
     if change.reverts != 0 {
         details.push(format!("reverts {}", change.reverts));

@@ -8,7 +8,7 @@ use quorid_api::{Account, AccountKinds, Error, Read};
 use serde_json::json;
 
 use super::{
-    consistency::ReadOptions, context::Context, errors::Failure, group::GroupRecord,
+    consistency::ReadOptions, context::Context, deleted, errors::Failure, group::GroupRecord,
     record::Record, terminal::escape,
 };
 
@@ -19,7 +19,9 @@ Examples:
   quorid get all --where 'department=Sales and not (title=head* or phone=*)'
   quorid get uuids | wc -l
   quorid get all --output json               one JSON object a line
-  quorid get groups                          the names of the groups, one a line";
+  quorid get groups                          the names of the groups, one a line
+  quorid get deleted                         what can be restored, and until when
+  quorid get reserved                        login names that nobody else may have yet";
 
 /// What of each account.
 #[derive(Args, Debug)]
@@ -46,6 +48,10 @@ enum What {
     All,
     /// The names of the groups; with --output json all but their members
     Groups,
+    /// Accounts and groups that were deleted and can be restored
+    Deleted,
+    /// Login names that nobody has and that are reserved
+    Reserved,
 }
 
 pub(crate) async fn run(args: GetArgs, context: &Context) -> Result<(), Failure> {
@@ -54,14 +60,18 @@ pub(crate) async fn run(args: GetArgs, context: &Context) -> Result<(), Failure>
     let kinds = match args.what {
         What::Users => AccountKinds::Persons,
         What::Services => AccountKinds::Services,
-        What::Uuids | What::All | What::Groups => AccountKinds::Unspecified,
+        What::Uuids | What::All | What::Groups | What::Deleted | What::Reserved => {
+            AccountKinds::Unspecified
+        }
     };
     let found = context.client.accounts_of(kinds, filter, read);
     match args.what {
-        What::Groups if args.filter.is_some() => Err(Failure::usage(
-            "--where is for accounts; groups are not searched",
-        )),
+        What::Groups | What::Deleted | What::Reserved if args.filter.is_some() => Err(
+            Failure::usage("--where is for accounts that are there; nothing else is searched"),
+        ),
         What::Groups => groups(read, context).await,
+        What::Deleted => deleted::list(read, context).await,
+        What::Reserved => deleted::list_reserved(read, context).await,
         What::Users | What::Services => {
             fields(found, context, |account| account.login_name, "login_name").await
         }

@@ -309,7 +309,7 @@ async fn show(args: ShowArgs, context: &Context) -> Result<(), Failure> {
 }
 
 /// A group after a change, without its members: there may be many.
-fn shown(group: Group, context: &Context) -> Result<(), Failure> {
+pub(crate) fn shown(group: Group, context: &Context) -> Result<(), Failure> {
     let record = GroupRecord::from(group);
     if context.out.is_json() {
         return show_json(&record, None, context);

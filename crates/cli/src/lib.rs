@@ -14,6 +14,7 @@ mod consistency;
 mod context;
 mod create;
 mod delete;
+mod deleted;
 mod destination;
 mod errors;
 mod export;
@@ -106,6 +107,15 @@ enum Command {
     /// Undoes one change, if nothing later stands against it
     #[command(after_help = changes::REVERT_EXAMPLES)]
     Revert(ClientCommand<changes::RevertArgs>),
+    /// Restores a deleted account or group
+    #[command(after_help = deleted::RESTORE_EXAMPLES)]
+    Restore(ClientCommand<deleted::RestoreArgs>),
+    /// Erases a deleted account or group for ever
+    #[command(after_help = deleted::PURGE_EXAMPLES)]
+    Purge(ClientCommand<deleted::PurgeArgs>),
+    /// Frees a reserved login name before its time
+    #[command(after_help = deleted::FREE_NAME_EXAMPLES)]
+    FreeName(ClientCommand<deleted::FreeNameArgs>),
     /// Creates, changes and shows groups of accounts
     #[command(subcommand)]
     Group(group::GroupCommand),
@@ -180,6 +190,9 @@ pub fn main() -> ExitCode {
         Command::Changes(c) => client(outer, c, async |a, c| changes::changes(a, c).await),
         Command::Revert(c) => client(outer, c, async |a, c| changes::revert(a, c).await),
         Command::History(c) => client(outer, c, async |a, c| changes::history(a, c).await),
+        Command::Restore(c) => client(outer, c, async |a, c| deleted::restore(a, c).await),
+        Command::Purge(c) => client(outer, c, async |a, c| deleted::purge(a, c).await),
+        Command::FreeName(c) => client(outer, c, async |a, c| deleted::free_name(a, c).await),
         Command::CheckPassword(c) => client(outer, c, async |a, c| check_password::run(a, c).await),
         Command::Import(c) => client(outer, c, async |a, c| import::run(a, c).await),
         Command::Export(c) => client(outer, c, async |a, c| export::run(a, c).await),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::deleted::Tombstone;
 use crate::event::Done;
 use crate::id::ObjectId;
-use crate::model::{Revision, Stamp};
+use crate::model::{Actor, ClientAddress, Revision, Stamp};
 use crate::object::{Kind, Object};
 use crate::schema::AttributeNumber;
 use crate::value::Value;
@@ -31,7 +32,8 @@ pub struct ChangeRecord {
     pub password: PasswordRecord,
     /// Who became a member of this group, and who is one no longer.
     pub members: Vec<MemberChange>,
-    /// The groups that have this object as a member no longer, because it was deleted.
+    /// The groups that have this object as a member no longer, because it was deleted; or again, because it was
+    /// restored.
     pub groups: Vec<GroupLeft>,
     /// The stamps that a deleted object had.
     pub origin: Option<Box<Origin>>,
@@ -76,12 +78,12 @@ pub struct MemberChange {
     pub added: bool,
 }
 
-/// A group that a deleted object was a member of.
+/// A group that a deleted object was a member of, or that a restored one is a member of again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupLeft {
     /// The group.
     pub group: ObjectId,
-    /// The version that it had before, as losing a member is a change of the group too.
+    /// The version that it had before, as losing or getting a member is a change of the group too.
     pub previous: Revision,
 }
 
@@ -145,6 +147,25 @@ impl ChangeRecord {
         }
     }
 
+    /// That nothing is left of an object any more.
+    pub(crate) fn of_purge(stamp: Stamp, tombstone: &Tombstone) -> Self {
+        let object = &tombstone.object;
+        Self {
+            stamp,
+            done: Done::Purged,
+            id: object.id,
+            kind: object.kind,
+            name: String::new(),
+            previous: Some(tombstone.revision),
+            attributes: BTreeMap::new(),
+            password: PasswordRecord::Kept,
+            members: Vec::new(),
+            groups: Vec::new(),
+            origin: None,
+            reverts: None,
+        }
+    }
+
     /// The version that an object had before this change; none: the change is not one of this object, or
     /// made it.
     pub fn previous_of(&self, id: &ObjectId) -> Option<Revision> {
@@ -156,16 +177,17 @@ impl ChangeRecord {
         left.map(|left| left.previous)
     }
 
-    /// Whether it changed this object: it is about the object, or took a member of it away.
+    /// Whether it changed this object: it is about the object, or took a member of it away or gave it back.
     pub fn changed(&self, id: &ObjectId) -> bool {
         *id == self.id || self.groups.iter().any(|left| left.group == *id)
     }
 
     /// The objects in whose history it is besides that of its own chain: members, and an object that it
-    /// deletes, of which nothing else says when that was.
+    /// deletes or erases, of which nothing else says when that was.
     pub fn mentions(&self) -> impl Iterator<Item = ObjectId> {
         let members = self.members.iter().map(|change| change.member);
-        members.chain((self.done == Done::Deleted).then_some(self.id))
+        let ends = matches!(self.done, Done::Deleted | Done::Purged);
+        members.chain(ends.then_some(self.id))
     }
 
     /// How much room it takes: about its bytes on disk. All servers count the same.
@@ -185,10 +207,15 @@ impl ChangeRecord {
     }
 
     /// The record as it is kept of an object that was erased: that something was done, and when, but
-    /// not to whom by name, nor what it was.
+    /// not to whom by name, nor what it was. Where it was the object itself who did it, not from where either.
     #[must_use]
     pub fn redacted(&self) -> Self {
+        let mut stamp = self.stamp.clone();
+        if stamp.actor == Actor::Account(self.id) {
+            stamp.client = ClientAddress::unknown();
+        }
         Self {
+            stamp,
             name: String::new(),
             attributes: BTreeMap::new(),
             origin: None,

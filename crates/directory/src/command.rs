@@ -5,6 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::definition::{Definition, Properties};
+use crate::deleted::Tombstone;
 use crate::edit::{Edit, EditAction};
 use crate::id::{ObjectId, RequestId};
 use crate::level::Level;
@@ -12,7 +13,9 @@ use crate::model::{Actor, ClientAddress, OperatorName, Revision, Time, Verifier}
 use crate::name::{GroupName, LoginName};
 use crate::object::{Kind, Object, UniqueKey};
 use crate::rejection::Rejection;
+use crate::schema::GROUP_NAME;
 use crate::settings::SettingChange;
+use crate::syntax::Syntax;
 use crate::value::Value;
 
 /// One write: an operation, who asks, and when.
@@ -55,7 +58,7 @@ pub enum Operation {
         /// The new password.
         verifier: VerifierChange,
     },
-    /// No such object any more; what was unique of it is free again.
+    /// No such object any more. For a while it can be restored.
     Delete {
         /// The object that is meant.
         target: Selector,
@@ -72,6 +75,21 @@ pub enum Operation {
         add: Vec<Selector>,
         /// These are not.
         remove: Vec<Selector>,
+    },
+    /// A deleted object is there again.
+    Restore {
+        /// The deleted object that is meant.
+        target: Selector,
+    },
+    /// Nothing is left of a deleted object.
+    Purge {
+        /// The deleted object that is meant.
+        target: Selector,
+    },
+    /// A reserved login name is free before its time.
+    FreeName {
+        /// Which.
+        name: LoginName,
     },
     /// One change undone, if nothing later stands against it.
     Revert {
@@ -122,6 +140,40 @@ impl Selector {
         }
     }
 
+    /// Whether an object that it leads to is the one that it names.
+    fn is_of(&self, object: &Object) -> bool {
+        match self {
+            Self::Id(_) | Self::GroupId(_) => true,
+            Self::LoginName(name) => object.login_name() == name.as_str(),
+            Self::GroupName(name) => {
+                let key = UniqueKey::group_name(name);
+                let mut keys = object.values(GROUP_NAME).iter();
+                keys.any(|has| Syntax::GroupName.key(has) == key.key)
+            }
+        }
+    }
+
+    /// The deleted object that it names, if it can still be restored and is of the kind that is meant.
+    /// `holder` gives the id of the object that has a unique value, `tombstone` what is left of the one of an id.
+    pub fn find_deleted<E>(
+        &self,
+        holder: impl FnOnce(&UniqueKey) -> Result<Option<ObjectId>, E>,
+        tombstone: impl FnOnce(&ObjectId) -> Result<Option<Tombstone>, E>,
+    ) -> Result<Result<Tombstone, Rejection>, E> {
+        let mut found = None;
+        let object = self.find(holder, |id| {
+            found = tombstone(id)?;
+            Ok(found.as_ref().map(|it| it.object.clone()))
+        })?;
+        Ok(match (object, found) {
+            (Ok(_), Some(tombstone)) => Ok(tombstone),
+            (Err(rejection @ Rejection::WrongKind { .. }), _) => Err(rejection),
+            (Ok(_) | Err(_), _) => Err(Rejection::NotDeleted {
+                object: self.clone(),
+            }),
+        })
+    }
+
     /// The object that it names, if it is there and of the kind that is meant. `holder` gives the id
     /// of the object that has a unique value, `object` the object of an id.
     pub fn find<E>(
@@ -138,12 +190,8 @@ impl Selector {
             (Self::Id(id) | Self::GroupId(id), _) | (_, Some(id)) => object(id)?,
             (_, None) => None,
         };
-        if let Some(id) = held {
-            assert!(
-                found.is_some(),
-                "{self} leads to object {id}, which is not there"
-            );
-        }
+        // A name may stay the one's who had it last.
+        let found = found.filter(|object| self.is_of(object));
         Ok(match found {
             None => Err(Rejection::NotFound {
                 object: self.clone(),
@@ -293,6 +341,18 @@ impl Command {
                     hash.tag(u8::from(change.value().is_some()));
                     hash.number(change.value().unwrap_or_default());
                 }
+            }
+            Operation::Restore { target } => {
+                hash.tag(7);
+                hash.selector(target);
+            }
+            Operation::Purge { target } => {
+                hash.tag(8);
+                hash.selector(target);
+            }
+            Operation::FreeName { name } => {
+                hash.tag(9);
+                hash.text(name.as_str());
             }
             Operation::Revert { revision } => {
                 hash.tag(11);

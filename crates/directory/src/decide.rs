@@ -1,6 +1,7 @@
 //! The rules of requests: each is executed once, and its outcome kept for a while.
 
 use crate::command::{Command, Fingerprint, Operation};
+use crate::deleted::end_due;
 use crate::event::{Accepted, Change, Event, Outcome, Reply};
 use crate::execute::{Refused, execute};
 use crate::id::RequestId;
@@ -159,6 +160,7 @@ pub fn decide_with<V: View>(
         Err(Refused::Rejected(rejection)) => Err(rejection),
     };
     let outcome = answer(result);
+    end_due(view, now, &mut events)?;
     events.push(Event::OutcomeRecorded {
         request: command.request,
         outcome: outcome.clone(),
@@ -210,10 +212,15 @@ fn reused(command: &Command) -> Rejection {
 /// seen; but if it is, nothing is executed and nothing recorded, and a new request gets another id.
 fn id_is_in_use<V: View>(view: &V, operation: &Operation) -> Result<bool, V::Error> {
     match operation {
-        Operation::Create { id, .. } => Ok(view.object(id)?.is_some()),
+        Operation::Create { id, .. } => {
+            Ok(view.object(id)?.is_some() || view.tombstone(id)?.is_some())
+        }
         Operation::Change { .. }
         | Operation::Delete { .. }
         | Operation::Members { .. }
+        | Operation::Restore { .. }
+        | Operation::Purge { .. }
+        | Operation::FreeName { .. }
         | Operation::Configure(_)
         | Operation::Revert { .. }
         | Operation::DefineAttribute { .. }

@@ -2,6 +2,7 @@
 
 use crate::change_record::ChangeRecord;
 use crate::command::Fingerprint;
+use crate::deleted::{Reserved, Tombstone};
 use crate::id::{ObjectId, RequestId};
 use crate::level::Level;
 use crate::members::Membership;
@@ -58,6 +59,10 @@ pub enum Done {
     Changed,
     /// It is gone.
     Deleted,
+    /// It was deleted, and is there again.
+    Restored,
+    /// It was deleted, and nothing is left of it.
+    Purged,
 }
 
 /// What a command comes to, and the object that it is about.
@@ -91,6 +96,39 @@ pub enum Event {
     ObjectRemoved {
         /// Which.
         id: ObjectId,
+    },
+    /// What is left of an object that is gone.
+    TombstoneStored(Box<Tombstone>),
+    /// Nothing is left of an object that was gone, or it is there again.
+    TombstoneRemoved {
+        /// Which.
+        id: ObjectId,
+    },
+    /// A membership that ended with an object.
+    FormerAdded {
+        /// The object that is gone: the group or the member.
+        gone: ObjectId,
+        /// The membership.
+        membership: Membership,
+    },
+    /// A membership that ended with an object is there again, or is forgotten.
+    FormerRemoved {
+        /// The object that was gone.
+        gone: ObjectId,
+        /// The membership.
+        membership: Membership,
+    },
+    /// A unique value stays its holder's, who has it no longer.
+    NameReserved {
+        /// Whose and which.
+        reserved: Reserved,
+        /// Until then.
+        until: Time,
+    },
+    /// A reserved value is its holder's again, or nobody's.
+    ReservationEnded {
+        /// Whose and which.
+        reserved: Reserved,
     },
     /// A unique value has a holder.
     UniqueTaken {
@@ -128,6 +166,11 @@ pub enum Event {
         revision: Revision,
         /// The change.
         record: Box<ChangeRecord>,
+    },
+    /// Of a change is kept that it was, and no more what it was about.
+    ChangeRedacted {
+        /// Its revision.
+        revision: Revision,
     },
     /// The oldest change is forgotten.
     ChangeForgotten {

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::change_record::ChangeRecord;
 use crate::command::{Operation, Principal, Selector, VerifierChange};
 use crate::definition::Definition;
+use crate::deleted::{
+    Holder, Tombstone, free_name, give_up, holder, purge, release, restore, take_back, tombstone,
+};
 use crate::edit::Edit;
 use crate::event::{Done, Event};
 use crate::id::ObjectId;
@@ -12,7 +15,7 @@ use crate::level::Level;
 use crate::members::{Limit, change_members, leave, within};
 use crate::model::{Revision, Stamp, Verifier};
 use crate::numbers::{count, next_number};
-use crate::object::{Kind, Object, UniqueKey};
+use crate::object::Object;
 use crate::planted::{PlantedBug, is_planted};
 use crate::rejection::Rejection;
 use crate::revert::revert;
@@ -138,6 +141,20 @@ pub(crate) fn execute<V: View>(
             may(Action::Delete(&object))?;
             delete(view, revision, &stamp, object)
         }
+        Operation::Restore { target } => {
+            let tombstone = find_deleted(view, target)?;
+            may(Action::Restore(&tombstone.object))?;
+            restore(view, revision, stamp, tombstone)
+        }
+        Operation::Purge { target } => {
+            may(Action::Operate)?;
+            let tombstone = find_deleted(view, target)?;
+            purge(view, stamp, &tombstone)
+        }
+        Operation::FreeName { name } => {
+            may(Action::Operate)?;
+            free_name(view, name)
+        }
         Operation::Configure(changes) => {
             may(Action::Operate)?;
             let changed = changes.iter().map(|it| Event::SettingChanged(*it));
@@ -226,15 +243,21 @@ pub(crate) fn delete<V: View>(
 ) -> Result<Executed, Refused<V::Error>> {
     let id = object.id;
     let mut events = vec![Event::ObjectRemoved { id }];
+    let tombstone = tombstone(view, revision, stamp, &object)?;
     let left = leave(view, revision, stamp, &object)?;
-    events.extend(left.events);
-    let schema = view.schema();
-    let freed = object.unique_keys(schema).map(|(key, _)| key);
-    events.extend(
-        freed
-            .filter(|key| !key.is_kept(schema))
-            .map(|key| Event::UniqueFreed { key }),
-    );
+    let memberships = left.memberships;
+    let former = memberships.iter().filter(|_| tombstone.is_some());
+    let former = former.map(|&membership| Event::FormerAdded {
+        gone: id,
+        membership,
+    });
+    events.extend(former);
+    events.extend(memberships.iter().copied().map(Event::MemberRemoved));
+    events.extend(left.touched);
+    match tombstone {
+        Some(tombstone) => events.push(Event::TombstoneStored(Box::new(tombstone))),
+        None => events.extend(release(view, stamp.time, stamp.time, &object)?),
+    }
     let has_password = object.password_version.is_some();
     events.extend(has_password.then_some(Event::VerifierRemoved { id }));
     let record = ChangeRecord::of_deletion(stamp.clone(), &object, left.groups);
@@ -279,62 +302,57 @@ fn edit<V: View>(
     within(Limit::ObjectBytes, object.attribute_bytes())
 }
 
-/// Frees the unique values that an object no longer has, and gives it the new ones. A kept value stays
-/// its last holder's until another object is given it.
+/// Frees the unique values that an object no longer has, or reserves them, and gives it the new ones.
 fn move_unique<V: View>(
     view: &V,
     before: Option<&Object>,
     after: &Object,
 ) -> Result<Vec<Event>, Refused<V::Error>> {
     let schema = view.schema();
-    let mut freed: BTreeSet<_> = before
+    let now = after.changed.time;
+    let mut given_up: BTreeSet<_> = before
         .into_iter()
         .flat_map(|object| object.unique_keys(schema))
         .map(|(key, _)| key)
         .collect();
-    let mut taken = Vec::new();
+    let (mut taken, mut taken_back) = (Vec::new(), 0);
     for (key, value) in after.unique_keys(schema) {
-        if freed.remove(&key) {
+        if given_up.remove(&key) {
             continue; // It has it already.
         }
         let renamed = before.is_some() && key.attribute == LOGIN_NAME;
-        let holder = match renamed && is_planted(PlantedBug::RenameSkipsUniqueness) {
-            true => None,
-            false => view.holder(&key)?,
+        let held = match renamed && is_planted(PlantedBug::RenameSkipsUniqueness) {
+            true => Holder::Nobody,
+            false => holder(view, now, after, &key)?,
         };
-        if holder == Some(after.id) {
-            continue; // It had it before, and it was kept.
-        }
-        if let Some(holder) = holder {
-            let kind = has(view, holder, &key)?;
-            if let Some(kind) = kind.or((!key.is_kept(schema)).then_some(after.kind)) {
+        match held {
+            Holder::Nobody => {}
+            Holder::Same => {
+                let back = take_back(view, after, &key)?;
+                taken_back += back.iter().count();
+                taken.extend(back);
+                continue;
+            }
+            Holder::Ended(events) => taken.extend(events),
+            Holder::Other { id, kind, held } => {
                 return Err(Refused::Rejected(Rejection::ValueTaken {
                     attribute: schema.name(key.attribute),
                     value: value.clone(),
                     kind,
-                    holder,
+                    holder: id,
+                    held,
                 }));
             }
-            taken.push(Event::UniqueFreed { key: key.clone() });
         }
         let holder = after.id;
         taken.push(Event::UniqueTaken { key, holder });
     }
-    let freed = freed.into_iter().filter(|key| !key.is_kept(schema));
-    let freed = freed.map(|key| Event::UniqueFreed { key });
-    Ok(freed.chain(taken).collect())
-}
-
-/// The kind of an object, if it has a value now.
-fn has<V: View>(view: &V, id: ObjectId, key: &UniqueKey) -> Result<Option<Kind>, V::Error> {
-    let object = view.object(&id)?;
-    let mine = |object: &Object| {
-        object
-            .unique_keys(view.schema())
-            .any(|(has, _)| has == *key)
-    };
-    let has_it = object.filter(mine);
-    Ok(has_it.map(|object| object.kind))
+    let mut events = Vec::new();
+    for key in given_up.into_iter().filter(|key| !key.is_kept(schema)) {
+        events.push(give_up(view, now, after, key, taken_back)?);
+    }
+    events.extend(taken);
+    Ok(events)
 }
 
 /// Read only where there is one.
@@ -354,6 +372,12 @@ fn expected<V: View>(
     let object = find(view, target)?;
     check_version(&object, expected_version)?;
     Ok(object)
+}
+
+/// The deleted object that a request names.
+fn find_deleted<V: View>(view: &V, named: &Selector) -> Result<Tombstone, Refused<V::Error>> {
+    let found = named.find_deleted(|key| view.holder(key), |id| view.tombstone(id))?;
+    found.map_err(Refused::Rejected)
 }
 
 /// The object that a request names.

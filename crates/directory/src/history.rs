@@ -73,7 +73,7 @@ pub fn deleted<H: History>(
     history: &H,
     id: &ObjectId,
 ) -> Result<Option<(Revision, ChangeRecord)>, H::Error> {
-    // Nothing can happen to an object after its end: it is the newest of its mentions.
+    // To what is gone nothing happens but its end: it is the newest of its mentions.
     let Some(revision) = history.mentions(id, None, 1)?.pop() else {
         return Ok(None);
     };
@@ -85,7 +85,7 @@ pub fn deleted<H: History>(
 /// What a change made of attributes and password, back to what they were.
 fn undo(object: &mut Object, record: &ChangeRecord) {
     if record.id != object.id {
-        return; // It lost a member, which is no attribute of it.
+        return; // It lost or got a member, which is no attribute of it.
     }
     for (number, change) in &record.attributes {
         match change.before.is_empty() {
@@ -119,11 +119,11 @@ impl ChangeRecord {
 }
 
 /// Of an object about which nothing is known but that it was there.
-fn unknown(change: &Change) -> Object {
+pub(crate) fn unknown(change: &Change) -> Object {
     let stamp = Stamp {
         time: Time(0),
         actor: Actor::Anyone,
-        client: ClientAddress::parse("-").expect("printable ASCII"),
+        client: ClientAddress::unknown(),
     };
     Object {
         id: change.id,

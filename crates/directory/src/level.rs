@@ -9,7 +9,8 @@
 //! | level | what commands may ask for |
 //! | --- | --- |
 //! | 1 | accounts and groups, their built-in attributes and members; raising the level |
-//! | 2 | services, external ids, attributes of a site, settings of the directory, undoing a change |
+//! | 2 | services, external ids, attributes of a site, settings of the directory, undoing a change, restoring what
+//!       was deleted, names that stay reserved |
 //!
 //! Whatever is added to commands later is of the next level, and so is whatever changes what an old
 //! command does.
@@ -36,6 +37,8 @@ impl Level {
     const SETTINGS: Self = Self(2);
     /// From this one on changes are undone.
     const REVERTS: Self = Self(2);
+    /// From this one on deleted objects leave tombstones, and names stay reserved.
+    pub(crate) const TOMBSTONES: Self = Self(2);
     /// The highest level that this program supports.
     pub const SUPPORTED: Self = Self(2);
 }
@@ -79,6 +82,9 @@ impl Command {
                 add: _,
                 remove: _,
             } => Level::BASE,
+            Operation::Restore { target: _ }
+            | Operation::Purge { target: _ }
+            | Operation::FreeName { name: _ } => Level::TOMBSTONES,
             Operation::Revert { revision: _ } => Level::REVERTS,
             Operation::Configure(_) => Level::SETTINGS,
             Operation::DefineAttribute { definition: _ } => Level::SITE_ATTRIBUTES,

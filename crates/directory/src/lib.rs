@@ -11,6 +11,7 @@ mod change_record;
 mod command;
 mod decide;
 mod definition;
+mod deleted;
 mod edit;
 mod event;
 mod execute;
@@ -43,6 +44,7 @@ pub use change_record::{
 pub use command::{Command, Fingerprint, Operation, Principal, Selector, VerifierChange};
 pub use decide::{Decision, Retention, decide, decide_beyond, decide_with};
 pub use definition::{Definition, InvalidDefinition, Properties};
+pub use deleted::{Due, Ends, Held, Reserved, Tombstone};
 pub use edit::{Edit, EditAction};
 pub use event::{Accepted, Change, Done, Event, Outcome, Reply};
 pub use filter::{Filter, InvalidFilter};

@@ -39,6 +39,8 @@ pub enum Limit {
     SiteAttributes,
     /// Bytes of all attributes of one object.
     ObjectBytes,
+    /// Former login names that are reserved for one account.
+    ReservedNames,
 }
 
 impl Limit {
@@ -51,6 +53,7 @@ impl Limit {
             Self::Numbers => 4_294_967_294,
             Self::SiteAttributes => 256,
             Self::ObjectBytes => 65_536,
+            Self::ReservedNames => 16,
         }
     }
 }
@@ -75,6 +78,11 @@ impl fmt::Display for Limit {
             Self::ObjectBytes => write!(
                 f,
                 "the attributes would have more than {most} bytes together; shorten some or clear them"
+            ),
+            Self::ReservedNames => write!(
+                f,
+                "the account would have more than {most} former login names reserved for it; give it one of \
+                 these, or have an operator free some"
             ),
             Self::SiteAttributes => write!(
                 f,
@@ -145,9 +153,11 @@ pub(crate) fn change_members<V: View>(
 
 /// What an object leaves.
 pub(crate) struct Left {
-    /// Its memberships, and those of its members, are gone.
-    pub(crate) events: Vec<Event>,
-    /// The groups that it was a member of.
+    /// Its memberships, and those of its members.
+    pub(crate) memberships: Vec<Membership>,
+    /// The groups that it was a member of, each another one than before.
+    pub(crate) touched: Vec<Event>,
+    /// The same groups.
     pub(crate) groups: Vec<GroupLeft>,
 }
 
@@ -158,35 +168,37 @@ pub(crate) fn leave<V: View>(
     stamp: &Stamp,
     gone: &Object,
 ) -> Result<Left, Refused<V::Error>> {
-    let (mut events, mut groups) = (Vec::new(), Vec::new());
+    let (mut memberships, mut touched, mut groups) = (Vec::new(), Vec::new(), Vec::new());
     for group in view.groups_of(&gone.id)? {
-        events.push(Event::MemberRemoved(Membership {
+        memberships.push(Membership {
             group,
             kind: gone.kind,
             member: gone.id,
-        }));
+        });
         if let Some(mut group) = view.object(&group)? {
             groups.push(GroupLeft {
                 group: group.id,
                 previous: group.version,
             });
             touch(&mut group, revision, stamp.clone());
-            events.push(Event::ObjectStored(group));
+            touched.push(Event::ObjectStored(group));
         }
     }
     if gone.kind == Kind::Group {
         for &kind in Kind::ALL {
             let members = view.members(&gone.id, kind, usize::MAX)?;
-            events.extend(members.into_iter().map(|member| {
-                Event::MemberRemoved(Membership {
-                    group: gone.id,
-                    kind,
-                    member,
-                })
+            memberships.extend(members.into_iter().map(|member| Membership {
+                group: gone.id,
+                kind,
+                member,
             }));
         }
     }
-    Ok(Left { events, groups })
+    Ok(Left {
+        memberships,
+        touched,
+        groups,
+    })
 }
 
 /// All groups that an object is a member of, by way of other groups too: nearer ones first, and
@@ -213,10 +225,41 @@ pub fn all_groups_of<E>(
     Ok(found)
 }
 
+/// Memberships that are to come together.
+#[derive(Default)]
+pub(crate) struct Joining {
+    groups_of: BTreeMap<ObjectId, Vec<ObjectId>>,
+    groups_within: BTreeMap<ObjectId, Vec<ObjectId>>,
+}
+
+impl Joining {
+    pub(crate) fn add(&mut self, membership: &Membership) {
+        let Membership {
+            group,
+            kind,
+            member,
+        } = *membership;
+        self.groups_of.entry(member).or_default().push(group);
+        if kind == Kind::Group {
+            self.groups_within.entry(group).or_default().push(member);
+        }
+    }
+
+    fn groups_of(&self, member: &ObjectId) -> impl Iterator<Item = ObjectId> {
+        self.groups_of.get(member).into_iter().flatten().copied()
+    }
+
+    fn groups_within(&self, group: &ObjectId) -> impl Iterator<Item = ObjectId> {
+        self.groups_within.get(group).into_iter().flatten().copied()
+    }
+}
+
 /// Judges the new members of one group: no cycles, and all within their limits.
-struct Judge<'v, V> {
+pub(crate) struct Judge<'v, V> {
     view: &'v V,
     group: ObjectId,
+    /// Memberships that are not there yet, but come with the new one.
+    joining: Option<&'v Joining>,
     /// The group and all that it is a member of, and how high they go; once they are needed.
     outer: Option<(BTreeSet<ObjectId>, usize)>,
     looked_at: usize,
@@ -227,12 +270,25 @@ impl<'v, V: View> Judge<'v, V> {
         Self {
             view,
             group,
+            joining: None,
             outer: None,
             looked_at: 0,
         }
     }
 
-    fn may_join(&mut self, membership: &Membership) -> Result<(), Refused<V::Error>> {
+    /// Of memberships that come back together. They were all there before, however many they are.
+    pub(crate) fn of_restored(view: &'v V, group: ObjectId, joining: &'v Joining) -> Self {
+        Self {
+            joining: Some(joining),
+            ..Self::of(view, group)
+        }
+    }
+
+    pub(crate) fn group(&self) -> ObjectId {
+        self.group
+    }
+
+    pub(crate) fn may_join(&mut self, membership: &Membership) -> Result<(), Refused<V::Error>> {
         let (group, member) = (self.group, membership.member);
         let (outer, height) = match self.outer.take() {
             Some(outer) => outer,
@@ -264,20 +320,35 @@ impl<'v, V: View> Judge<'v, V> {
     /// How many groups the longest chain of members in the group has, itself included.
     fn height_within(&mut self, group: ObjectId) -> Result<usize, Refused<V::Error>> {
         height(group, |group| {
-            let left = Limit::MembershipsLookedAt.most() - self.looked_at;
-            let within_it = self.view.members(group, Kind::Group, left + 1)?;
+            let left = Limit::MembershipsLookedAt
+                .most()
+                .saturating_sub(self.looked_at);
+            let limit = match self.joining {
+                Some(_) => usize::MAX,
+                None => left + 1,
+            };
+            let mut within_it = self.view.members(group, Kind::Group, limit)?;
+            within_it.extend(
+                self.joining
+                    .into_iter()
+                    .flat_map(|it| it.groups_within(group)),
+            );
             self.look_at(within_it.len())?;
             Ok(within_it)
         })
     }
 
     fn groups_of(&mut self, id: &ObjectId) -> Result<Vec<ObjectId>, Refused<V::Error>> {
-        let groups = self.view.groups_of(id)?;
+        let mut groups = self.view.groups_of(id)?;
+        groups.extend(self.joining.into_iter().flat_map(|it| it.groups_of(id)));
         self.look_at(groups.len())?;
         Ok(groups)
     }
 
     fn look_at(&mut self, memberships: usize) -> Result<(), Refused<V::Error>> {
+        if self.joining.is_some() {
+            return Ok(());
+        }
         self.looked_at += memberships;
         within(Limit::MembershipsLookedAt, self.looked_at)
     }
@@ -310,7 +381,7 @@ fn height<E>(
 }
 
 /// The group is another one than before.
-fn touch(group: &mut Object, revision: Revision, stamp: Stamp) {
+pub(crate) fn touch(group: &mut Object, revision: Revision, stamp: Stamp) {
     group.version = revision;
     group.changed = stamp;
 }

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use crate::change_record::ChangeRecord;
 use crate::command::Command;
 use crate::decide::decide;
+use crate::deleted::{Due, Ends, Reserved, Tombstone};
 use crate::event::{Event, Outcome, Reply};
 use crate::history::History;
 use crate::id::{ObjectId, RequestId};
@@ -25,6 +26,10 @@ pub struct MemoryDirectory {
     unique: BTreeMap<UniqueKey, ObjectId>,
     verifiers: BTreeMap<ObjectId, Verifier>,
     memberships: BTreeSet<Membership>,
+    tombstones: BTreeMap<ObjectId, Tombstone>,
+    former: BTreeSet<(ObjectId, Membership)>,
+    reserved: BTreeMap<Reserved, Time>,
+    due: BTreeSet<Due>,
     outcomes: BTreeMap<RequestId, Outcome>,
     changes: BTreeMap<Revision, ChangeRecord>,
     mentions: BTreeSet<(ObjectId, Revision)>,
@@ -96,8 +101,41 @@ impl MemoryDirectory {
                 let there = self.memberships.remove(membership);
                 assert!(there, "no {membership:?} to remove");
             }
+            Event::TombstoneStored(tombstone) => self.bury(tombstone),
+            Event::TombstoneRemoved { id } => {
+                let tombstone = self.tombstones.remove(id).expect("a tombstone to remove");
+                let (time, ends) = (tombstone.until, Ends::Tombstone(*id));
+                assert!(self.due.remove(&Due { time, ends }), "it would have ended");
+            }
+            Event::FormerAdded { gone, membership } => {
+                let new = self.former.insert((*gone, *membership));
+                assert!(new, "{membership:?} ended before");
+            }
+            Event::FormerRemoved { gone, membership } => {
+                let there = self.former.remove(&(*gone, *membership));
+                assert!(there, "no {membership:?} that ended with {gone}");
+            }
+            Event::NameReserved { reserved, until } => {
+                let before = self.reserved.insert(reserved.clone(), *until);
+                assert!(before.is_none(), "{reserved:?} is reserved already");
+                let ends = Ends::Reservation(reserved.clone());
+                self.due.insert(Due { time: *until, ends });
+            }
+            Event::ReservationEnded { reserved } => {
+                let until = self.reserved.remove(reserved);
+                let time = until.expect("a reservation to end");
+                let ends = Ends::Reservation(reserved.clone());
+                assert!(self.due.remove(&Due { time, ends }), "it would have ended");
+            }
             Event::AttributeDefined(row) => self.schema = self.schema.with(row.clone()),
             Event::ChangeRecorded { revision, record } => self.record(*revision, record),
+            Event::ChangeRedacted { revision } => {
+                let record = self.changes.get_mut(revision);
+                let record = record.expect("a change to redact");
+                self.changes_bytes -= record.bytes();
+                *record = record.redacted();
+                self.changes_bytes += record.bytes();
+            }
             Event::ChangeForgotten { revision } => self.forget(*revision),
             Event::NumbersCounted { next } => {
                 assert!(*next > self.next_number, "numbers are only counted up");
@@ -130,6 +168,14 @@ impl MemoryDirectory {
                 self.clock = *now;
             }
         }
+    }
+
+    fn bury(&mut self, tombstone: &Tombstone) {
+        let id = tombstone.object.id;
+        let before = self.tombstones.insert(id, tombstone.clone());
+        assert!(before.is_none(), "{id} is deleted already");
+        let (time, ends) = (tombstone.until, Ends::Tombstone(id));
+        self.due.insert(Due { time, ends });
     }
 
     fn record(&mut self, revision: Revision, record: &ChangeRecord) {
@@ -187,6 +233,26 @@ impl MemoryDirectory {
         &self.memberships
     }
 
+    /// What is left of deleted objects.
+    pub fn tombstones(&self) -> &BTreeMap<ObjectId, Tombstone> {
+        &self.tombstones
+    }
+
+    /// The memberships that ended with objects, each with the one that is gone.
+    pub fn all_former(&self) -> &BTreeSet<(ObjectId, Membership)> {
+        &self.former
+    }
+
+    /// The values that nobody has and that are reserved, and until when.
+    pub fn reserved(&self) -> &BTreeMap<Reserved, Time> {
+        &self.reserved
+    }
+
+    /// What ends by itself.
+    pub fn all_due(&self) -> &BTreeSet<Due> {
+        &self.due
+    }
+
     /// The outcomes that are kept, by request id.
     pub fn outcomes(&self) -> &BTreeMap<RequestId, Outcome> {
         &self.outcomes
@@ -212,6 +278,37 @@ impl MemoryDirectory {
                 assert_eq!(unique.insert(key, *id), None);
             }
         }
+        for (id, tombstone) in &self.tombstones {
+            let object = &tombstone.object;
+            assert_eq!(*id, object.id);
+            assert!(!self.objects.contains_key(id), "{id} is there and deleted");
+            assert_eq!(
+                object.password_version.is_some(),
+                tombstone.verifier.is_some()
+            );
+            for (key, _) in object.unique_keys(&self.schema) {
+                assert_eq!(unique.insert(key, *id), None);
+            }
+        }
+        for reserved in self.reserved.keys() {
+            assert_eq!(unique.insert(reserved.key.clone(), reserved.owner), None);
+        }
+        for (gone, membership) in &self.former {
+            assert!(self.tombstones.contains_key(gone), "{gone} is not deleted");
+            assert!([membership.group, membership.member].contains(gone));
+        }
+        let of_tombstones = self.tombstones.iter().map(|(id, tombstone)| Due {
+            time: tombstone.until,
+            ends: Ends::Tombstone(*id),
+        });
+        let of_names = self.reserved.iter().map(|(reserved, until)| Due {
+            time: *until,
+            ends: Ends::Reservation(reserved.clone()),
+        });
+        assert_eq!(
+            of_tombstones.chain(of_names).collect::<BTreeSet<_>>(),
+            self.due
+        );
         let kept = |key: &UniqueKey| key.is_kept(&self.schema);
         for (key, id) in self.unique.iter().filter(|(key, _)| kept(key)) {
             unique.entry(key.clone()).or_insert(*id);
@@ -279,6 +376,15 @@ impl Objects for MemoryDirectory {
         let of = self.memberships.iter().filter(|it| it.member == *member);
         Ok(of.map(|membership| membership.group).collect())
     }
+
+    fn tombstone(&self, id: &ObjectId) -> Result<Option<Tombstone>, Infallible> {
+        Ok(self.tombstones.get(id).cloned())
+    }
+
+    fn former(&self, gone: &ObjectId) -> Result<Vec<Membership>, Infallible> {
+        let of = self.former.iter().filter(|(of, _)| of == gone);
+        Ok(of.map(|(_, membership)| *membership).collect())
+    }
 }
 
 impl History for MemoryDirectory {
@@ -322,6 +428,19 @@ impl View for MemoryDirectory {
 
     fn next_number(&self) -> Result<u64, Infallible> {
         Ok(self.next_number)
+    }
+
+    fn reserved_until(&self, reserved: &Reserved) -> Result<Option<Time>, Infallible> {
+        Ok(self.reserved.get(reserved).copied())
+    }
+
+    fn reserved_of(&self, owner: &ObjectId) -> Result<Vec<(UniqueKey, Time)>, Infallible> {
+        let of = self.reserved.iter().filter(|(it, _)| it.owner == *owner);
+        Ok(of.map(|(it, until)| (it.key.clone(), *until)).collect())
+    }
+
+    fn due(&self, limit: usize) -> Result<Vec<Due>, Infallible> {
+        Ok(self.due.iter().take(limit).cloned().collect())
     }
 
     fn setting(&self, setting: Setting) -> Result<u64, Infallible> {

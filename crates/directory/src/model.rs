@@ -44,6 +44,11 @@ impl ClientAddress {
         }
     }
 
+    /// The one that stands where none is known.
+    pub(crate) fn unknown() -> Self {
+        Self("-".to_owned())
+    }
+
     /// The address as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -23,6 +23,8 @@ pub enum PlantedBug {
     NumberGivenTwice,
     /// Who does not lead leaves out edits of attributes.
     EditSkippedByFollower,
+    /// The unique values of a deleted object are free at once.
+    TombstoneFreesName,
     /// A disabled account logs in.
     DisabledLogsIn,
     /// Rights are not looked up when a command is executed, only before it is proposed.

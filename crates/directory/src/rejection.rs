@@ -1,10 +1,12 @@
 //! Why a command was refused.
 
 use crate::command::Selector;
+use crate::deleted::Held;
 use crate::id::{ObjectId, RequestId};
 use crate::level::Level;
 use crate::members::Limit;
 use crate::model::{Revision, Time};
+use crate::name::LoginName;
 use crate::object::{Kind, Violation};
 use crate::revert::Irreversible;
 use crate::rights::Role;
@@ -15,7 +17,19 @@ use crate::value::Value;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// Another object has a value that no two may have.
-    #[error("{attribute} `{value}` already belongs to {kind} {holder}; choose another one")]
+    #[error(
+        "{attribute} `{value}` {} {kind} {holder}{}; choose another one",
+        match held {
+            Held::Now => "already belongs to",
+            Held::Deleted => "belongs to",
+            Held::Reserved(_) => "is reserved for",
+        },
+        match held {
+            Held::Now => "",
+            Held::Deleted => ", which is deleted and can be restored",
+            Held::Reserved(_) => ", which had it last",
+        }
+    )]
     ValueTaken {
         /// The attribute that has the value.
         attribute: AttributeName,
@@ -25,6 +39,8 @@ pub enum Rejection {
         kind: Kind,
         /// Whose it is.
         holder: ObjectId,
+        /// How it is theirs.
+        held: Held,
     },
     /// The schema does not allow it.
     #[error("{attribute} cannot be changed like that: {violation}")]
@@ -59,6 +75,21 @@ pub enum Rejection {
     NotFound {
         /// The object as the request named it.
         object: Selector,
+    },
+    /// No deleted object has the id or name, or it cannot be restored any more.
+    #[error("no deleted {object} that can be restored; it may be there, or its time is over")]
+    NotDeleted {
+        /// The object as the request named it.
+        object: Selector,
+    },
+    /// The login name is not one that nobody has and that is reserved.
+    #[error(
+        "login name `{name}` is not reserved: it is free, or an account has it, be that a deleted one that can \
+         be restored"
+    )]
+    NotReserved {
+        /// The name.
+        name: LoginName,
     },
     /// The id is that of another kind of object.
     #[error("{id} is the id of {}, and {} is meant", indefinite(*actual), indefinite(*expected))]
@@ -220,6 +251,8 @@ impl Rejection {
             | Self::SchemaViolation { .. }
             | Self::AttributeExists { .. }
             | Self::NotFound { .. }
+            | Self::NotDeleted { .. }
+            | Self::NotReserved { .. }
             | Self::WrongKind { .. }
             | Self::GroupCycle { .. }
             | Self::NoChange { .. }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::change_record::{ChangeRecord, MemberChange, PasswordRecord};
 use crate::command::{Principal, Selector, VerifierChange};
+use crate::deleted::restore;
 use crate::edit::{Edit, EditAction};
 use crate::event::Done;
 use crate::execute::{Executed, Refused, change, delete};
@@ -25,7 +26,7 @@ const LOOKED_THROUGH_MAX: usize = 1_000;
 pub enum Irreversible {
     /// Passwords are not kept.
     Password,
-    /// What was deleted is restored, which brings back more than the change says.
+    /// What was deleted is not kept any more.
     Deletion,
     /// What the change was about was erased.
     Erased,
@@ -36,7 +37,7 @@ impl fmt::Display for Irreversible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Password => "it set or removed a password, and passwords are not kept",
-            Self::Deletion => "it deleted something",
+            Self::Deletion => "it deleted something, which is not kept any more",
             Self::Erased => "what it was about was erased since",
         })
     }
@@ -54,13 +55,20 @@ pub(crate) fn revert<V: View>(
         return Err(Refused::Rejected(Rejection::NoChange { revision: of }));
     };
     let may = |action: Action<'_>| permitted(view, stamp.time, principal, action);
+    if record.done == Done::Deleted
+        && let Some(tombstone) = view.tombstone(&record.id)?
+        && tombstone.revision == of
+    {
+        may(Action::Restore(&tombstone.object))?;
+        return Ok(reverting(of, restore(view, revision, stamp, tombstone)?));
+    }
     let Some(object) = view.object(&record.id)? else {
         // Who may not read changes is told nothing of what is gone.
         may(Action::History(None))?;
         return Err(irreversible_or_gone(view, of, &record)?);
     };
-    let mut executed = match (record.done, record.members.is_empty()) {
-        (Done::Created, _) => {
+    let executed = match (record.done, record.members.is_empty()) {
+        (Done::Created | Done::Restored, _) => {
             may(Action::Delete(&object))?;
             check_untouched(view, of, &object)?;
             delete(view, revision, &stamp, object)?
@@ -81,13 +89,19 @@ pub(crate) fn revert<V: View>(
         }
         (Done::Deleted, _) => {
             may(Action::Delete(&object))?;
-            return Err(irreversible(of, Irreversible::Deletion));
+            let later = Some(object.version);
+            return Err(since(of, object.id, object.kind, None, later));
         }
+        (Done::Purged, _) => return Err(irreversible(of, Irreversible::Erased)),
     };
+    Ok(reverting(of, executed))
+}
+
+fn reverting(of: Revision, mut executed: Executed) -> Executed {
     if let Some(record) = &mut executed.record {
         record.reverts = Some(of);
     }
-    Ok(executed)
+    executed
 }
 
 fn irreversible<E>(revision: Revision, why: Irreversible) -> Refused<E> {
@@ -110,17 +124,15 @@ fn irreversible_or_gone<V: View>(
     of: Revision,
     record: &ChangeRecord,
 ) -> Result<Refused<V::Error>, V::Error> {
-    if record.done == Done::Deleted {
+    let end = crate::history::deleted(view, &record.id)?;
+    let end = end.map(|(revision, _)| revision);
+    if record.is_redacted() {
+        return Ok(irreversible(of, Irreversible::Erased));
+    }
+    if record.done == Done::Deleted && end.is_none_or(|end| end == of) {
         return Ok(irreversible(of, Irreversible::Deletion));
     }
-    let end = crate::history::deleted(view, &record.id)?;
-    Ok(since(
-        of,
-        record.id,
-        record.kind,
-        None,
-        end.map(|(revision, _)| revision),
-    ))
+    Ok(since(of, record.id, record.kind, None, end))
 }
 
 fn since<E>(
@@ -150,9 +162,9 @@ fn check_untouched<V: View>(
         version if version != of => Some(version),
         _ => view.mentions(&object.id, None, 1)?.pop(),
     };
-    match later {
+    match later.filter(|later| *later > of) {
         None => Ok(()),
-        Some(_) => Err(since(of, object.id, object.kind, None, later)),
+        later => Err(since(of, object.id, object.kind, None, later)),
     }
 }
 

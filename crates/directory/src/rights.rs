@@ -14,6 +14,8 @@
 //! | a password: set | yes | of ordinary accounts | of ordinary accounts | yes | of ordinary accounts without one |
 //! | a password: remove | yes | of ordinary accounts | | yes | |
 //! | delete | yes | ordinary objects | | yes | ordinary accounts without a password |
+//! | restore what was deleted | yes | what was ordinary | | | what was an ordinary account without a password |
+//! | erase what was deleted, free a name | yes | | | | |
 //! | members of a group | yes | of ordinary groups | | | |
 //! | read changes | yes | yes | | of itself | |
 //! | change the cluster | yes | | | | |
@@ -26,6 +28,7 @@
 //! the state.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fmt;
 
 use crate::command::{Principal, VerifierChange};
@@ -98,6 +101,8 @@ pub enum Action<'a> {
     Change(&'a Object, &'a [Edit], PasswordAction),
     /// Delete an object.
     Delete(&'a Object),
+    /// Restore a deleted object, which last was like this.
+    Restore(&'a Object),
     /// Change the members of this group.
     Members(&'a Object),
     /// Read changes: those of this object, or of all.
@@ -199,6 +204,17 @@ pub(crate) fn permitted<O: Objects>(
             }
             Level::Owner | Level::Manager | Level::Operator => Ok(()),
         },
+        Action::Restore(gone) => {
+            let privileged = was_privileged(objects, gone)?;
+            let Ok(level) = asking.level_of(gone, || Ok::<_, Infallible>(privileged));
+            match level {
+                Level::Nothing | Level::Password => Err(needed(match privileged {
+                    true => Role::Operator,
+                    false => Role::UserManager,
+                })),
+                Level::Owner | Level::Manager | Level::Operator => Ok(()),
+            }
+        }
         Action::History(_) if asking.has(Role::UserManager) => Ok(()),
         Action::History(Some(of)) if asking.is(&of) => Ok(()),
         Action::History(_) => Err(needed(Role::UserManager)),
@@ -282,6 +298,14 @@ impl Asking {
     }
 
     fn level<O: Objects>(&self, objects: &O, target: &Object) -> Result<Level, O::Error> {
+        self.level_of(target, || is_privileged(objects, target))
+    }
+
+    fn level_of<E>(
+        &self,
+        target: &Object,
+        is_privileged: impl FnOnce() -> Result<bool, E>,
+    ) -> Result<Level, E> {
         let person = target.kind == Kind::Person;
         let account = target.kind.is_account();
         let by_role = match self {
@@ -292,7 +316,7 @@ impl Asking {
             Self::Account(..) if account && self.has(Role::HelpDesk) => Level::Password,
             Self::Anyone | Self::Account(..) => Level::Nothing,
         };
-        if by_role > Level::Nothing && is_privileged(objects, target)? {
+        if by_role > Level::Nothing && is_privileged()? {
             return Ok(Level::Nothing);
         }
         Ok(by_role)
@@ -301,6 +325,19 @@ impl Asking {
 
 fn is_privileged<O: Objects>(objects: &O, object: &Object) -> Result<bool, O::Error> {
     Ok(!roles_of(objects, &object.id)?.is_empty())
+}
+
+/// Whether a deleted object would be privileged if it were restored now.
+fn was_privileged<O: Objects>(objects: &O, gone: &Object) -> Result<bool, O::Error> {
+    if own_roles(gone).next().is_some() {
+        return Ok(true);
+    }
+    for former in objects.former(&gone.id)? {
+        if former.member == gone.id && !roles_of(objects, &former.group)?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn check_edits<E>(schema: &Schema, level: Level, edits: &[Edit]) -> Result<(), Refused<E>> {

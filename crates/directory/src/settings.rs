@@ -10,6 +10,10 @@ pub enum Setting {
     History,
     /// The most bytes that the kept changes have together.
     HistoryBytes,
+    /// How long deleted objects can be restored, ms; 0: never.
+    Tombstones,
+    /// How long a login name stays reserved that an account no longer has, ms; 0: not at all.
+    ReservedNames,
 }
 
 /// What the value of a setting counts.
@@ -27,13 +31,20 @@ const MIB: u64 = 1024 * 1024;
 
 impl Setting {
     /// All settings.
-    pub const ALL: [Self; 2] = [Self::History, Self::HistoryBytes];
+    pub const ALL: [Self; 4] = [
+        Self::History,
+        Self::HistoryBytes,
+        Self::Tombstones,
+        Self::ReservedNames,
+    ];
 
     /// Its name in the API and in commands.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::History => "history",
             Self::HistoryBytes => "history_bytes",
+            Self::Tombstones => "tombstones",
+            Self::ReservedNames => "reserved_names",
         }
     }
 
@@ -50,13 +61,17 @@ impl Setting {
         match self {
             Self::History => "how long changes are kept",
             Self::HistoryBytes => "how much space the kept changes may take",
+            Self::Tombstones => "how long deleted accounts and groups can be restored",
+            Self::ReservedNames => {
+                "how long a login name stays reserved that its account no longer has"
+            }
         }
     }
 
     /// What its value counts.
     pub const fn unit(self) -> Unit {
         match self {
-            Self::History => Unit::Milliseconds,
+            Self::History | Self::Tombstones | Self::ReservedNames => Unit::Milliseconds,
             Self::HistoryBytes => Unit::Bytes,
         }
     }
@@ -66,6 +81,8 @@ impl Setting {
         match self {
             Self::History => 400 * DAY_MS,
             Self::HistoryBytes => 1024 * MIB,
+            Self::Tombstones => 30 * DAY_MS,
+            Self::ReservedNames => 90 * DAY_MS,
         }
     }
 
@@ -75,13 +92,14 @@ impl Setting {
             // Retries are answered with the help of the changes, for a quarter of an hour.
             Self::History => HOUR_MS,
             Self::HistoryBytes => MIB,
+            Self::Tombstones | Self::ReservedNames => 0,
         }
     }
 
     /// The greatest value that it takes.
     pub const fn most(self) -> u64 {
         match self {
-            Self::History => 36_500 * DAY_MS,
+            Self::History | Self::Tombstones | Self::ReservedNames => 36_500 * DAY_MS,
             Self::HistoryBytes => 1024 * 1024 * MIB,
         }
     }
@@ -187,6 +205,9 @@ mod tests {
         let error = Setting::parse("histories\n").expect_err("unknown");
         let text = error.to_string();
         assert!(text.contains("`histories\\n`"), "{text}");
-        assert!(text.contains("history, history_bytes"), "{text}");
+        assert!(
+            text.contains("history, history_bytes, tombstones, reserved_names"),
+            "{text}"
+        );
     }
 }

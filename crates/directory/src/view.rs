@@ -1,5 +1,6 @@
 //! The reading side of the state.
 
+use crate::deleted::{Due, Reserved, Tombstone};
 use crate::event::Outcome;
 use crate::history::History;
 use crate::id::{ObjectId, RequestId};
@@ -26,6 +27,12 @@ pub trait Objects {
 
     /// The groups that have this object as a member themselves, by id.
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Self::Error>;
+
+    /// What is left of the object of this id, if it is deleted and can be restored.
+    fn tombstone(&self, id: &ObjectId) -> Result<Option<Tombstone>, Self::Error>;
+
+    /// The memberships that ended with the deletion of this object, which can be restored: in their order.
+    fn former(&self, gone: &ObjectId) -> Result<Vec<Membership>, Self::Error>;
 }
 
 /// What [`decide`](crate::decide) needs to know of the state, with all earlier commands applied.
@@ -47,8 +54,18 @@ pub trait View: History {
     /// The lowest number that the directory's counter may give next.
     fn next_number(&self) -> Result<u64, Self::Error>;
 
+    /// How long a value is reserved; none: it is not.
+    fn reserved_until(&self, reserved: &Reserved) -> Result<Option<Time>, Self::Error>;
+
+    /// What is reserved for an object that has it no longer, and until when: in their order.
+    fn reserved_of(&self, owner: &ObjectId) -> Result<Vec<(UniqueKey, Time)>, Self::Error>;
+
+    /// The first tombstones and reservations that end, in the order of their times, at most `limit`.
+    fn due(&self, limit: usize) -> Result<Vec<Due>, Self::Error>;
+
     /// The value of a setting: its default, where nobody has set it.
     fn setting(&self, setting: Setting) -> Result<u64, Self::Error>;
+
     /// The feature level that the directory is at.
     fn level(&self) -> Result<Level, Self::Error>;
 

@@ -58,6 +58,7 @@ pub struct Metrics {
     passwords: IntGauge,
     level: IntGauge,
     supported_level: IntGauge,
+    deleted: IntGauge,
     changes: IntGauge,
     changes_bytes: IntGauge,
     watchers: IntGauge,
@@ -132,6 +133,10 @@ impl Metrics {
             lag: gauge("quorid_apply_lag", "Entries committed, but not applied yet"),
             accounts: gauge("quorid_accounts", "Accounts in the directory"),
             groups: gauge("quorid_groups", "Groups in the directory"),
+            deleted: gauge(
+                "quorid_deleted",
+                "Deleted accounts and groups that can be restored",
+            ),
             disk_bytes: gauge("quorid_disk_bytes", "Bytes of log and state on disk"),
             changes: gauge("quorid_changes", "Changes that are kept"),
             changes_bytes: gauge(
@@ -211,6 +216,7 @@ impl Metrics {
         set(&self.lag, status.committed.saturating_sub(status.applied));
         set(&self.accounts, status.accounts);
         set(&self.groups, status.groups);
+        set(&self.deleted, status.deleted);
         set(&self.disk_bytes, status.disk_bytes);
         set(&self.passwords, passwords_in_flight as u64);
         set(&self.level, status.level.0.into());

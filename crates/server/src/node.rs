@@ -78,6 +78,8 @@ pub struct ServerStatus {
     pub accounts: u64,
     /// Groups in the state.
     pub groups: u64,
+    /// Deleted accounts and groups that can be restored.
+    pub deleted: u64,
     /// Changes that are kept.
     pub changes: u64,
     /// The room that they take.
@@ -249,6 +251,7 @@ impl Node {
             purged: index(metrics.purged),
             accounts,
             groups,
+            deleted: view.count_deleted()?,
             changes,
             changes_bytes,
             disk_bytes: self.inner.store.disk_bytes() + self.inner.log.disk_bytes(),

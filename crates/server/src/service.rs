@@ -5,6 +5,7 @@
 
 mod changes;
 mod cluster;
+mod deleted;
 mod error;
 mod groups;
 mod hash_anew;
@@ -24,6 +25,7 @@ use quorid_directory::{
 pub use self::{
     changes::{ChangeWatch, ChangesPage, HistoryCursor, HistoryPage, ShownChange, Since},
     cluster::{Replacement, StatusReport},
+    deleted::{DeletedObject, DeletedPage, ReservedName, ReservedPage},
     error::Error,
     groups::{GroupChange, GroupCreation, GroupEdit, Member, MembersPage},
     requests::{

@@ -5,6 +5,7 @@ mod change;
 mod changes;
 mod command;
 mod difference;
+mod due;
 mod field;
 mod index;
 mod level;
@@ -17,6 +18,7 @@ mod rejection;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod tombstone;
 mod unique;
 mod verifier;
 
@@ -48,6 +50,10 @@ const TABLES: Tables = &[
     &verifier::TABLE,
     &member::TABLE,
     &member::GROUPS_OF,
+    &tombstone::TABLE,
+    &tombstone::FORMER,
+    &due::RESERVED,
+    &due::TABLE,
     &change::TABLE,
     &change::MENTIONS,
     &outcome::TABLE,

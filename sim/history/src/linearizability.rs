@@ -28,8 +28,11 @@ pub fn check(
     patience: Option<Duration>,
 ) -> Vec<String> {
     let mut cells: BTreeMap<u64, Vec<porcupine_rs::Operation<Directory>>> = BTreeMap::new();
+    let keeps = operations
+        .iter()
+        .any(|operation| matches!(operation.asked, Asked::Keep { .. }));
     for operation in operations {
-        if let Some(step) = step(operation, &effect) {
+        if let Some(step) = step(operation, keeps, &effect) {
             cells.entry(operation.cell).or_default().push(step);
         }
     }
@@ -165,9 +168,10 @@ fn without(accounts: &Accounts, account: &Shown) -> Accounts {
     accounts
 }
 
-/// None for what says nothing of a linear order.
+/// None for what says nothing of a linear order. `keeps`: names may be kept that nobody has.
 fn step(
     operation: &Operation,
+    keeps: bool,
     effect: &impl Fn(RequestId) -> Option<Effect>,
 ) -> Option<porcupine_rs::Operation<Directory>> {
     let mut returned = operation.returned;
@@ -179,6 +183,9 @@ fn step(
             | Asked::Member { .. }
             | Asked::Members { .. }
             | Asked::Define { .. }
+            | Asked::Purge { .. }
+            | Asked::FreeName { .. }
+            | Asked::Keep { .. }
             | Asked::RaiseLevel,
             _,
         ) => None,
@@ -193,7 +200,7 @@ fn step(
         (Asked::Look { account, .. }, Answer::Account { account: found, .. }) => {
             Some(Step::Found(Key::of(account), found.clone()))
         }
-        (Asked::Create { .. }, Answer::Account { account, .. }) => {
+        (Asked::Create { .. } | Asked::Restore { .. }, Answer::Account { account, .. }) => {
             Some(Step::Created(account.clone()))
         }
         (
@@ -205,7 +212,7 @@ fn step(
         (Asked::Delete { account, .. }, Answer::Deleted { .. }) => {
             Some(Step::Deleted(Key::of(account), None))
         }
-        (asked, Answer::Rejected { reason, .. }) => rejected(asked, reason),
+        (asked, Answer::Rejected { reason, .. }) => rejected(asked, reason, keeps),
         (asked, Answer::Unavailable { unknown: true }) => {
             // It may have been made at any time since.
             returned = u64::MAX >> 1;
@@ -218,6 +225,10 @@ fn step(
                     | Asked::LogIn { account, .. }
                     | Asked::Look { account, .. } => Some(Key::of(account)),
                     Asked::Create { .. }
+                    | Asked::Restore { .. }
+                    | Asked::Purge { .. }
+                    | Asked::FreeName { .. }
+                    | Asked::Keep { .. }
                     | Asked::CreateGroup { .. }
                     | Asked::DeleteGroup { .. }
                     | Asked::Member { .. }
@@ -256,8 +267,10 @@ fn step(
     })
 }
 
-fn rejected(asked: &Asked, reason: &Reason) -> Option<Step> {
+fn rejected(asked: &Asked, reason: &Reason, keeps: bool) -> Option<Step> {
     match (reason, asked) {
+        // For whom it is kept, and how long, the witness knows.
+        (Reason::LoginNameTaken, _) if keeps => None,
         (
             Reason::AccountNotFound,
             Asked::Rename { account, .. }

@@ -130,6 +130,36 @@ pub enum Asked {
         /// Its name.
         attribute: String,
     },
+    /// Restore a deleted account.
+    Restore {
+        /// The same for each retry.
+        request: RequestId,
+        /// The account that is meant.
+        account: Which,
+    },
+    /// Erase a deleted account.
+    Purge {
+        /// The same for each retry.
+        request: RequestId,
+        /// The account that is meant.
+        account: Which,
+    },
+    /// Free a reserved login name.
+    FreeName {
+        /// The same for each retry.
+        request: RequestId,
+        /// The name.
+        name: Name,
+    },
+    /// Keep deleted objects, and login names that nobody has, for other times.
+    Keep {
+        /// The same for each retry.
+        request: RequestId,
+        /// How long deleted objects can be restored, ms.
+        tombstones_ms: u64,
+        /// How long names stay reserved, ms.
+        names_ms: u64,
+    },
     /// Raise the feature level, as far as all servers support.
     RaiseLevel,
     /// Check the password of an account, which is right.
@@ -306,6 +336,10 @@ impl Asked {
             Self::Member { joins: false, .. } => "remove a member",
             Self::Members { .. } => "list members",
             Self::Define { .. } => "define an attribute",
+            Self::Restore { .. } => "restore",
+            Self::Purge { .. } => "purge",
+            Self::FreeName { .. } => "free a name",
+            Self::Keep { .. } => "change settings",
             Self::RaiseLevel => "raise the level",
             Self::LogIn { .. } => "log in",
             Self::Look { freshness, .. } => match freshness {
@@ -327,6 +361,10 @@ impl Asked {
             | Self::DeleteGroup { request, .. }
             | Self::Member { request, .. }
             | Self::Define { request, .. }
+            | Self::Restore { request, .. }
+            | Self::Purge { request, .. }
+            | Self::FreeName { request, .. }
+            | Self::Keep { request, .. }
             | Self::Delete { request, .. } => Some(*request),
             Self::RaiseLevel | Self::Look { .. } | Self::LogIn { .. } | Self::Members { .. } => {
                 None

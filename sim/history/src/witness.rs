@@ -3,6 +3,7 @@
 
 mod answers;
 mod groups;
+mod kept;
 mod reasons;
 mod replay;
 mod rights;

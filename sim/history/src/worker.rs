@@ -59,7 +59,8 @@ pub struct Habits {
     pub new_request_ids: bool,
     /// No bug: an operator, who also gives numbers, edits attributes, changes groups and their
     /// members, disables accounts and logs in,
-    /// adds attributes and raises the feature level.
+    /// adds attributes, raises the feature level, restores and erases what was deleted, frees names, and changes
+    /// how long these are kept.
     pub all_of_it: bool,
 }
 
@@ -115,6 +116,11 @@ impl<W: World> Worker<W> {
 
     /// Asks one thing after the other, for as long as there is time.
     pub async fn work(mut self, there_is_time: impl Fn() -> bool) {
+        if self.habits.all_of_it {
+            let request = request_id(&mut self.chance, self.world.now_ms());
+            let asked = self.keep(request);
+            self.ask(asked).await;
+        }
         while there_is_time() {
             let pause = self.chance.within(1..=40);
             sleep(Duration::from_millis(pause)).await;
@@ -145,6 +151,10 @@ impl<W: World> Worker<W> {
                 | Asked::DeleteGroup { .. }
                 | Asked::Member { .. }
                 | Asked::Define { .. }
+                | Asked::Restore { .. }
+                | Asked::Purge { .. }
+                | Asked::FreeName { .. }
+                | Asked::Keep { .. }
                 | Asked::RaiseLevel
                 | Asked::Members { .. } => continue,
             };
@@ -199,7 +209,20 @@ impl<W: World> Worker<W> {
 
     /// What it asks next, of what accounts have beside their names.
     fn choose_more(&mut self, request: RequestId) -> Asked {
-        match self.chance.within(0..=104) {
+        match self.chance.within(0..=127) {
+            105..=116 => Asked::Restore {
+                request,
+                account: self.which(),
+            },
+            117..=119 => Asked::Purge {
+                request,
+                account: self.which(),
+            },
+            120..=123 => Asked::FreeName {
+                request,
+                name: self.login_name(),
+            },
+            124..=127 => self.keep(request),
             100..=102 => Asked::Define {
                 request,
                 attribute: format!("of_site_{}", self.chance.within(0..=ATTRIBUTES)),
@@ -244,6 +267,16 @@ impl<W: World> Worker<W> {
                 group: self.group(),
                 freshness: self.freshness(),
             },
+        }
+    }
+
+    /// Short times, so that what is kept ends within a run.
+    fn keep(&mut self, request: RequestId) -> Asked {
+        let times_ms = [0, 200, 1000, 4000];
+        Asked::Keep {
+            request,
+            tombstones_ms: *self.chance.one_of(&times_ms),
+            names_ms: *self.chance.one_of(&times_ms),
         }
     }
 

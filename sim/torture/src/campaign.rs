@@ -118,6 +118,7 @@ impl Campaign {
         };
         let elections = Elections::of(&cluster)?;
         cluster.start_all().await?;
+        cluster.keep_nothing(PATIENCE).await?;
         let record = Record::default();
         let mut workers = JoinSet::new();
         for number in 1..=set_up.workers {

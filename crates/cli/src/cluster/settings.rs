@@ -32,7 +32,7 @@ pub(super) async fn run(args: SettingsArgs, context: &Context) -> Result<(), Fai
     let mut settings = context.client.settings().await?;
     if !(args.set.is_empty() && args.reset.is_empty()) {
         let changes = changes(args, &settings)?;
-        settings = context.client.change_settings(changes).await?;
+        settings = context.client.change_settings(changes, None).await?;
     }
     if context.out.is_json() {
         let values = settings.iter().map(|setting| {

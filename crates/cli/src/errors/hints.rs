@@ -29,6 +29,21 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
             "quorid cluster status"
         }
         Reason::LoginNameTaken | Reason::ValueTaken => {
+            match rejected.metadata.get("held").map(String::as_str) {
+                Some("deleted") => {
+                    return Some(
+                        "quorid get deleted; quorid restore brings it back, quorid purge erases it"
+                            .to_owned(),
+                    );
+                }
+                Some(_) => {
+                    return Some(
+                        "quorid get reserved says until when; quorid free-name, as an operator, frees it"
+                            .to_owned(),
+                    );
+                }
+                None => {}
+            }
             let Some(holder) = rejected.metadata.get("account_id") else {
                 return Some("quorid get groups --output json".to_owned());
             };
@@ -45,6 +60,8 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
                 .find_map(|key| rejected.metadata.get(*key))?;
             return Some(format!("quorid history {id}"));
         }
+        Reason::DeletedNotFound => "quorid get deleted lists what can be restored",
+        Reason::NotReserved => "quorid get reserved lists the names",
         Reason::ChangeNotFound => "quorid changes lists the changes",
         Reason::AccountNotFound => "quorid get users lists the accounts",
         Reason::GroupNotFound => "quorid get groups lists the groups",

@@ -430,10 +430,12 @@ fn is_of_line(reason: &Reason) -> bool {
     .contains(reason)
 }
 
-/// Whether the group is there already.
+/// Whether the group is there already. Its name may also be kept for one that was deleted.
 fn is_of_name(why: &Rejected) -> bool {
     let attribute = why.metadata.get("attribute");
-    why.reason == Reason::ValueTaken && attribute.is_some_and(|name| name == "group_name")
+    why.reason == Reason::ValueTaken
+        && attribute.is_some_and(|name| name == "group_name")
+        && !why.metadata.contains_key("held")
 }
 
 /// As many names as one request may have, at a time.

@@ -6,9 +6,11 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, TryStreamExt as _, pin_mut};
-use quorid_api::{Account, Attribute, Client, Error, Read, Reason};
+use quorid_api::{
+    Account, Attribute, Client, DeletedObject, Error, Read, Reason, proto::deleted_object,
+};
 use quorid_directory::{
-    Actor, ClientAddress, InvalidValue, Kind, LOGIN_NAME, LoginName, NUMBERS_FROM, Object,
+    Actor, ClientAddress, Held, InvalidValue, Kind, LOGIN_NAME, LoginName, NUMBERS_FROM, Object,
     ObjectId, POSIX_NUMBER, Password, REAL_NAME, Rejection, Revision, Schema, Stamp, Syntax, Time,
     UniqueKey, Value,
 };
@@ -65,6 +67,8 @@ pub(super) struct Checker {
     schema: &'static Schema,
     /// The groups that have a number for POSIX systems: accounts share these numbers.
     groups: OnceCell<HashMap<String, String>>,
+    /// What is kept for those who do not have it.
+    kept: OnceCell<HashMap<UniqueKey, Holder>>,
 }
 
 impl Checker {
@@ -73,6 +77,7 @@ impl Checker {
             client,
             schema,
             groups: OnceCell::new(),
+            kept: OnceCell::new(),
         }
     }
 
@@ -115,7 +120,7 @@ impl Checker {
                 continue;
             }
             if let Some(holder) = self.holder(&key, &attribute.name, value).await?
-                && Some(holder.id.as_str()) != own
+                && Some(holder.id.to_string().as_str()) != own
             {
                 return Err(holder.has(schema, &key, value));
             }
@@ -147,18 +152,96 @@ impl Checker {
             .accounts_where(&format!("{name}=\"{quoted}\""), Read::Linearizable);
         pin_mut!(accounts);
         if let Some(account) = accounts.next().await.transpose()? {
-            let (kind, id) = (Kind::Person, account.id);
-            return Ok(Some(Holder { kind, id }));
+            let id = account.id.parse().ok();
+            return Ok(id.map(|id| Holder {
+                kind: Kind::Person,
+                id,
+                held: Held::Now,
+            }));
+        }
+        let kept = self.kept.get_or_try_init(|| self.kept()).await?;
+        if let Some(holder) = kept.get(key) {
+            return Ok(Some(holder.clone()));
         }
         if key.attribute != POSIX_NUMBER {
             return Ok(None);
         }
         let groups = self.groups.get_or_try_init(|| self.groups()).await?;
-        let id = groups.get(&value.to_string()).cloned();
+        let id = groups
+            .get(&value.to_string())
+            .and_then(|id| id.parse().ok());
         Ok(id.map(|id| Holder {
             kind: Kind::Group,
             id,
+            held: Held::Now,
         }))
+    }
+
+    /// What is kept for deleted objects and for former owners of login names. Who may not see them is not
+    /// told by a dry run.
+    async fn kept(&self) -> Result<HashMap<UniqueKey, Holder>, Error> {
+        let mut kept = HashMap::new();
+        let deleted = self.client.deleted(Read::Linearizable);
+        pin_mut!(deleted);
+        while let Some(object) = deleted.next().await {
+            match object {
+                Ok(object) => kept.extend(self.keys_of(object)),
+                Err(Error::Rejected(_)) => return Ok(kept),
+                Err(error) => return Err(error),
+            }
+        }
+        let names = self.client.reserved_names(Read::Linearizable);
+        pin_mut!(names);
+        while let Some(name) = names.next().await.transpose()? {
+            let until = name
+                .reserved_until
+                .map_or(0, |it| it.seconds.unsigned_abs());
+            let held = Held::Reserved(Time(until.saturating_mul(1000)));
+            let owner = name.owner.trim_start_matches("accounts/").parse();
+            if let (Ok(id), Ok(name)) = (owner, LoginName::parse(&name.login_name)) {
+                let kind = Kind::Person;
+                kept.insert(UniqueKey::login_name(&name), Holder { kind, id, held });
+            }
+        }
+        Ok(kept)
+    }
+
+    fn keys_of(&self, deleted: DeletedObject) -> Vec<(UniqueKey, Holder)> {
+        let (kind, id, name, attributes) = match deleted.object {
+            Some(deleted_object::Object::Account(it)) => {
+                let kind = match it.kind == SERVICE {
+                    true => Kind::Service,
+                    false => Kind::Person,
+                };
+                (kind, it.id, ("login_name", it.login_name), it.attributes)
+            }
+            Some(deleted_object::Object::Group(it)) => {
+                let name = ("group_name", it.group_name);
+                (Kind::Group, it.id, name, it.attributes)
+            }
+            None => return Vec::new(),
+        };
+        let Ok(id) = id.parse() else {
+            return Vec::new();
+        };
+        let held = Held::Deleted;
+        let holder = Holder { kind, id, held };
+        let (attribute, name) = name;
+        let name = (attribute.to_owned(), vec![name]);
+        let attributes = attributes.into_iter().map(|it| (it.name, it.values));
+        let keys = attributes.chain([name]).flat_map(|(attribute, values)| {
+            let row = self.schema.by_name(&attribute).ok().filter(|it| it.unique);
+            let values = values.into_iter();
+            values.filter_map(move |text| {
+                let row = row?;
+                let key = row.syntax.key(&row.syntax.parse(&text).ok()?);
+                Some(UniqueKey {
+                    attribute: row.number,
+                    key,
+                })
+            })
+        });
+        keys.map(|key| (key, holder.clone())).collect()
     }
 
     /// Ids of the groups that have a number, by the number.
@@ -174,24 +257,28 @@ impl Checker {
     }
 }
 
-/// Who has a value.
+/// Who has a value, or for whom it is kept.
+#[derive(Clone)]
 struct Holder {
     kind: Kind,
-    id: String,
+    id: ObjectId,
+    held: Held,
 }
 
 impl Holder {
     fn has(self, schema: &Schema, key: &UniqueKey, value: &Value) -> Failure {
-        let Self { kind, id } = self;
         let reason = match key.attribute {
             LOGIN_NAME => Reason::LoginNameTaken,
             _ => Reason::ValueTaken,
         };
-        let attribute = schema.name(key.attribute);
-        refused(
-            reason,
-            format!("{attribute} `{value}` already belongs to {kind} {id}; choose another one"),
-        )
+        let rejection = Rejection::ValueTaken {
+            attribute: schema.name(key.attribute),
+            value: value.clone(),
+            kind: self.kind,
+            holder: self.id,
+            held: self.held,
+        };
+        refused(reason, rejection.to_string())
     }
 }
 

@@ -113,7 +113,7 @@ async fn every_attribute_of_the_schema_goes_through_every_door() {
         let file = directory.file(&format!("accounts.{format}"));
         export(&directory, &file);
         directory.succeed(&["import", &file.to_string_lossy()]);
-        directory.succeed(&["delete", "ana"]);
+        directory.erase("ana");
         directory.succeed(&["import", &file.to_string_lossy()]);
         let after = directory.lookup("ana");
         for attribute in of_accounts() {
@@ -200,7 +200,7 @@ async fn a_service_is_an_account_without_what_only_persons_have() {
             "{}",
             String::from_utf8_lossy(&again.stderr)
         );
-        directory.succeed(&["delete", "gitea"]);
+        directory.erase("gitea");
         directory.succeed(&["import", &file, "--dry-run"]);
         directory.succeed(&["import", &file]);
         let after = directory.lookup("gitea");
@@ -236,7 +236,7 @@ async fn groups_have_attributes_of_the_site_and_files_of_groups_too() {
         let file = directory.file(&format!("groups.{format}"));
         let file = file.to_string_lossy();
         directory.succeed(&["group", "export", "--out", &file]);
-        directory.succeed(&["group", "delete", "staff"]);
+        directory.erase_group("staff");
         directory.succeed(&["group", "import", &file]);
         assert_eq!(show(), before, "{format}");
     }

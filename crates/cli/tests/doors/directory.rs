@@ -83,6 +83,18 @@ impl Directory {
         serde_json::from_str(&json).expect("JSON")
     }
 
+    /// Deletes an account, and leaves nothing of it.
+    pub(crate) fn erase(&self, login_name: &str) {
+        self.succeed(&["delete", login_name]);
+        self.succeed(&["purge", login_name, "--yes"]);
+    }
+
+    /// The same with a group.
+    pub(crate) fn erase_group(&self, name: &str) {
+        self.succeed(&["group", "delete", name]);
+        self.succeed(&["purge", &format!("group:{name}"), "--yes"]);
+    }
+
     /// The exit code of a command that fails, and the reason that it gives programs.
     pub(crate) fn refuse(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = self.run(&[arguments, &["--output", "json"]].concat());

@@ -3,6 +3,7 @@
 mod attributes;
 mod bench;
 mod changes;
+mod deleted;
 mod directory;
 mod groups;
 mod import;

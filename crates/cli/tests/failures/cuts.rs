@@ -164,6 +164,7 @@ async fn again_and_again(way: Way) {
         .operator()
         .expect("a client")
         .with_deadline(PATIENCE);
+    cluster.keep_nothing(PATIENCE).await.expect("set");
     let workload = Workload::start(clients(&cluster, CLIENTS), seed);
     let mut probes = Vec::new();
     let mut refused = 0;

@@ -78,6 +78,7 @@ async fn nothing_acknowledged_is_lost_when_the_leader_is_killed_again_and_again(
         .start()
         .await
         .expect("a cluster");
+    cluster.keep_nothing(PATIENCE).await.expect("set");
     let workload = Workload::start(clients(&cluster, CLIENTS), seed);
     let mut moments = Vec::new();
     for _ in 0..kills {
@@ -120,6 +121,7 @@ async fn nothing_acknowledged_is_lost_when_all_servers_are_killed_at_once() {
         .expect("a cluster");
     for round in 0..3 {
         // Names of a round of their own; what was there before must stay too.
+        cluster.keep_nothing(PATIENCE).await.expect("set");
         let workload = Workload::start(clients(&cluster, CLIENTS), round * 1000);
         workload.more(200, PATIENCE).await;
         cluster.kill9_all().await.expect("killed");
@@ -142,6 +144,7 @@ async fn no_error_reaches_a_client_while_one_server_after_another_is_restarted()
         .start()
         .await
         .expect("a cluster");
+    cluster.keep_nothing(PATIENCE).await.expect("set");
     let workload = Workload::start(clients(&cluster, CLIENTS), 7);
     let mut stops = Vec::new();
     for _ in 0..2 {
@@ -199,6 +202,7 @@ async fn a_follower_that_was_away_for_longer_than_the_log_is_kept_comes_back_whi
         .await
         .expect("a cluster");
     let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
+    cluster.keep_nothing(PATIENCE).await.expect("set");
     let workload = Workload::start(clients(&cluster, CLIENTS), 1);
     let follower = (leader + 1) % cluster.len();
     let before = cluster

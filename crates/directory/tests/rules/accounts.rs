@@ -5,7 +5,7 @@ use crate::support::{
     delete, number, operator, rename, request_at, set, set_real_name, value, verifier, who_knows,
 };
 use quorid_directory::{
-    Done, Event, Kind, LOGIN_NAME, Object, Operation, Principal, Rejection, Revision, Role,
+    Done, Event, Held, Kind, LOGIN_NAME, Object, Operation, Principal, Rejection, Revision, Role,
     Selector, Time, Value, VerifierChange,
 };
 
@@ -19,6 +19,7 @@ fn taken(name: &str, holder: u8) -> Result<Made, Rejection> {
         value: value("login_name", name),
         kind: Kind::Person,
         holder: account_id(holder),
+        held: Held::Now,
     })
 }
 
@@ -105,9 +106,9 @@ fn renames() {
 }
 
 #[test]
-fn login_name_is_free_once_its_holder_is_renamed_or_deleted() {
+fn login_name_is_free_at_once_where_the_directory_keeps_nothing() {
     for freeing in [rename(by_login("ana"), "anna"), delete(by_login("ana"))] {
-        let mut log = ana_and_ben();
+        let mut log = ana_and_ben().that_keeps_nothing();
         log.run(freeing).expect("done");
         let renamed = account(log.run(rename(by_login("ben"), "ana")));
         assert_eq!(renamed.id, account_id(2));
@@ -118,7 +119,7 @@ fn login_name_is_free_once_its_holder_is_renamed_or_deleted() {
 
 #[test]
 fn names_can_be_swapped_by_way_of_a_third() {
-    let mut log = ana_and_ben();
+    let mut log = ana_and_ben().that_keeps_nothing();
     for (id, name) in [(1, "tmp"), (2, "ana"), (1, "ben")] {
         log.run(rename(Selector::Id(account_id(id)), name))
             .expect("done");
@@ -177,7 +178,7 @@ fn unknown_accounts_are_not_found() {
 
 #[test]
 fn deleted_account_is_gone_and_created_again_is_another_one() {
-    let mut log = ana_and_ben();
+    let mut log = ana_and_ben().that_keeps_nothing();
     let last = log.directory.objects()[&account_id(1)].clone();
     let deleted = Made {
         done: Done::Deleted,
@@ -340,6 +341,7 @@ fn rejections_say_which_thing_and_why() {
                 value: Value::Text("ana".to_owned()),
                 kind: Kind::Person,
                 holder,
+                held: Held::Now,
             },
             [
                 "login name `ana`",

@@ -5,8 +5,8 @@ use crate::support::{
     number, set, value, who_knows,
 };
 use quorid_directory::{
-    AttributeNumber, Edit, EditAction, Kind, Object, Operation, Rejection, Revision, Selector,
-    Value, Violation,
+    AttributeNumber, Edit, EditAction, Held, Kind, Object, Operation, Rejection, Revision,
+    Selector, Value, Violation,
 };
 
 fn edit(name: &str, action: fn(Vec<Value>) -> EditAction, texts: &[&str]) -> Edit {
@@ -169,7 +169,7 @@ fn no_two_accounts_have_the_same_unique_value() {
         ("employee_number", "a-17", "A-17", "a-18"),
         ("login_name", "anna", "ANNA", "benno"),
     ] {
-        let mut log = ana_and_ben();
+        let mut log = ana_and_ben().that_keeps_nothing();
         let ana = || Selector::Id(account_id(1));
         let ben = |text| change(Selector::Id(account_id(2)), vec![set(name, text)]);
         log.run(change(ana(), vec![set(name, one)])).expect("done");
@@ -178,6 +178,7 @@ fn no_two_accounts_have_the_same_unique_value() {
             value: value(name, same),
             kind: Kind::Person,
             holder: account_id(1),
+            held: Held::Now,
         };
         assert_eq!(log.run(ben(same)), Err(taken), "{name}");
         log.run(ben(other)).expect("another value is free");

@@ -5,7 +5,7 @@ use crate::support::{
     value,
 };
 use quorid_directory::{
-    Done, Kind, Limit, Operation, Principal, Rejection, Revision, Selector, Violation,
+    Done, Held, Kind, Limit, Operation, Principal, Rejection, Revision, Selector, Violation,
     all_groups_of,
 };
 
@@ -292,6 +292,7 @@ fn no_two_groups_have_one_name_but_a_group_and_an_account_may() {
         value: value("group_name", "STAFF"),
         kind: Kind::Group,
         holder,
+        held: Held::Now,
     };
     assert!(taken_name.to_string().contains("belongs to group"));
     assert_eq!(taken, Err(taken_name));

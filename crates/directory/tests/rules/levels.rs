@@ -10,8 +10,8 @@ use crate::{
     site_attributes::badge,
     support::{
         Log, START, account_id, by_login, change, change_verifier, command, create, create_group,
-        create_with, create_with_password, delete, members, operator, rename, request_at, set,
-        set_real_name, who_knows,
+        create_with, create_with_password, delete, free_name, members, operator, purge, rename,
+        request_at, restore, set, set_real_name, who_knows,
     },
 };
 
@@ -77,6 +77,9 @@ fn operations() -> Vec<(Operation, Level)> {
         (change_verifier(by_login("ana"), keep), Level::BASE),
         (members("staff", vec![by_login("ana")], vec![]), Level::BASE),
         (delete(by_login("ana")), Level::BASE),
+        (restore(by_login("ana")), Level(2)),
+        (purge(by_login("ana")), Level(2)),
+        (free_name("ana"), Level(2)),
         (configure(), Level(2)),
         (define(), Level(2)),
         (change(by_login("ana"), vec![of_site()]), Level(2)),

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod attributes;
+mod deleted;
 mod filters;
 mod groups;
 mod history;

@@ -2,10 +2,10 @@
 
 use crate::support::{
     Log, account_id, by_group_name, by_login, change, create, create_group, delete, names, number,
-    set, value,
+    purge, set, value,
 };
 use quorid_directory::{
-    Edit, EditAction, GROUP_NAME, Kind, LOGIN_NAME, NUMBERS_FROM, Operation, POSIX_NUMBER,
+    Edit, EditAction, GROUP_NAME, Held, Kind, LOGIN_NAME, NUMBERS_FROM, Operation, POSIX_NUMBER,
     Rejection, Selector, Value, Violation,
 };
 
@@ -101,12 +101,16 @@ fn an_operator_gives_any_number_that_nobody_has() {
         value: value("posix_number", "500"),
         kind: Kind::Person,
         holder: account_id(1),
+        held: Held::Now,
     };
     assert_eq!(log.run(give(by_group_name("staff"), "500")), Err(taken));
     // Its own number comes back to an object, and a number that is left goes to another one.
     log.run(take_away(by_login("ana"))).expect("cleared");
     log.run(give(by_login("ana"), "500")).expect("its own");
     log.run(delete(by_login("ana"))).expect("deleted");
+    let kept = log.run(give(by_login("ben"), "500"));
+    kept.expect_err("it would come back with its account");
+    log.run(purge(by_login("ana"))).expect("erased");
     log.run(give(by_login("ben"), "500")).expect("left");
     assert_eq!(number_of(&log, 2), Some(500));
     log.directory.assert_whole();

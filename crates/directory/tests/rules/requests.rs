@@ -92,7 +92,7 @@ fn retry_gets_the_first_outcome_and_changes_nothing() {
 
 #[test]
 fn retried_delete_does_not_delete_the_next_account_of_that_name() {
-    let mut log = Log::new();
+    let mut log = Log::new().that_keeps_nothing();
     log.run(create(1, "ana")).expect("done");
     let delete = command(request_at(5, 0), 5, delete(by_login("ana")));
     log.execute(&delete).result.expect("done");

@@ -133,8 +133,8 @@ fn what_was_made_goes_only_if_nothing_happened_to_it() {
 }
 
 #[test]
-fn passwords_and_deletions_are_not_undone() {
-    let mut log = log();
+fn passwords_are_not_undone_and_neither_are_deletions_of_which_nothing_is_kept() {
+    let mut log = log().that_keeps_nothing();
     let set_password = |salt| {
         let to = VerifierChange::Set(verifier(salt));
         change_verifier(by_login("ana"), to)
@@ -155,7 +155,7 @@ fn passwords_and_deletions_are_not_undone() {
 
 #[test]
 fn a_value_that_somebody_else_took_meanwhile_stays_theirs() {
-    let mut log = log();
+    let mut log = log().that_keeps_nothing();
     log.run(change(by_login("ana"), vec![set("login_name", "anna")]))
         .expect("5");
     log.run(create(9, "ana")).expect("6");

@@ -1,12 +1,13 @@
 //! Who may do what: every principal, every action, every kind of target.
 
 use quorid_directory::{
-    Actor, Kind, Operation, Principal, Rejection, Revision, Role, Selector, VerifierChange,
+    Actor, Command, Kind, Operation, Principal, Rejection, Revision, Role, Selector, VerifierChange,
 };
 
 use crate::support::{
-    Log, Made, account_id, by_group_name, by_login, change, change_verifier, create,
-    create_with_password, delete, members, names, operator, set, verifier, who_knows,
+    Log, Made, account_id, by_group_name, by_login, change, change_verifier, command, create,
+    create_with_password, delete, free_name, members, names, operator, purge, request_at, restore,
+    set, verifier, who_knows,
 };
 
 /// The columns of the table: who asks.
@@ -230,17 +231,66 @@ fn rows_of_groups() -> Vec<Row> {
     table
 }
 
+/// Ordinary and privileged ones, with and without a password.
+fn rows_of_deleted_objects() -> Vec<(Selector, &'static str)> {
+    vec![
+        (by_login("otto"), "oOm"),
+        (by_login("open"), "oOma"),
+        (by_login("rita"), "oO"),
+        (by_login("inez"), "oO"),
+        (by_group_name("readers"), "oO"),
+        (by_group_name("inner"), "oO"),
+        (by_group_name("team"), "oOm"),
+    ]
+}
+
 #[test]
 fn everybody_may_do_what_the_table_says_and_nothing_else() {
     let table = [rows_of_new_objects(), rows_of_accounts(), rows_of_groups()].concat();
+    check(table, log);
+    for (target, may) in rows_of_deleted_objects() {
+        let restore = restore(target.clone());
+        let purge = purge(target.clone());
+        let table = [
+            ("restore", None, restore, may),
+            ("purge", None, purge, "oO"),
+        ];
+        check(table.to_vec(), || {
+            let mut log = log();
+            log.run(delete(target.clone())).expect("deleted");
+            log
+        });
+    }
+    let table = vec![("free a name", None, free_name("otto"), "oO")];
+    check(table, || {
+        let mut log = log();
+        log.run(edit(&by_login("otto"), "login_name", "otto2"))
+            .expect("renamed");
+        log
+    });
+}
+
+fn is_deleted(log: &Log, principal: &Principal) -> bool {
+    matches!(principal, Principal::Account { id, .. } if log.directory.tombstones().contains_key(id))
+}
+
+fn check(table: Vec<Row>, log: impl Fn() -> Log) {
     for (what, itself, operation, may) in table {
         for (column, who) in ASKING {
             let Some(principal) = principal(*column, itself) else {
                 continue;
             };
             let mut log = log();
+            if is_deleted(&log, &principal) {
+                continue;
+            }
             let before = log.directory.objects().clone();
-            let result = log.run_as(&principal, operation.clone());
+            let ms = log.revision + 1;
+            let command = Command {
+                principal,
+                ..command(request_at(ms, 0), ms, operation.clone())
+            };
+            let result = log.execute(&command).result;
             let context = format!("{who}: {what} ({operation:?})");
             match result {
                 Ok(_) => assert!(may.contains(*column), "{context}: was allowed"),

@@ -3,8 +3,8 @@
 use quorid_directory::{
     Accepted, AttributeNumber, Change, ClientAddress, Command, Done, Edit, Event, GroupName, Kind,
     LOGIN_NAME, LoginName, MemoryDirectory, Object, ObjectId, Operation, OperatorName, Outcome,
-    Principal, REAL_NAME, Rejection, RequestId, Retention, Revision, Schema, Selector, Time, Value,
-    Verifier, VerifierChange, decide_with,
+    Principal, REAL_NAME, Rejection, RequestId, Retention, Revision, Schema, Selector, Setting,
+    SettingChange, Time, UniqueKey, Value, Verifier, VerifierChange, decide_with,
 };
 
 /// When tests begin, ms.
@@ -143,6 +143,29 @@ pub(crate) fn delete(target: Selector) -> Operation {
     }
 }
 
+pub(crate) fn restore(target: Selector) -> Operation {
+    Operation::Restore { target }
+}
+
+pub(crate) fn purge(target: Selector) -> Operation {
+    Operation::Purge { target }
+}
+
+pub(crate) fn free_name(name: &str) -> Operation {
+    let name = login(name);
+    Operation::FreeName { name }
+}
+
+/// How long deleted objects can be restored, and names stay reserved that nobody has.
+pub(crate) fn keep(tombstones_ms: u64, reserved_names_ms: u64) -> Vec<SettingChange> {
+    let settings = [
+        (Setting::Tombstones, tombstones_ms),
+        (Setting::ReservedNames, reserved_names_ms),
+    ];
+    let change = |(setting, ms)| SettingChange::new(setting, Some(ms)).expect("within bounds");
+    settings.map(change).to_vec()
+}
+
 pub(crate) fn operator() -> Principal {
     Principal::Operator(OperatorName::of_certificate("olga"))
 }
@@ -207,6 +230,14 @@ impl Log {
         }
     }
 
+    /// What is deleted or given up is free at once.
+    pub(crate) fn that_keeps_nothing(mut self) -> Self {
+        for change in keep(0, 0) {
+            self.directory.apply(&Event::SettingChanged(change));
+        }
+        self
+    }
+
     pub(crate) fn execute(&mut self, command: &Command) -> Outcome {
         self.revision += 1;
         let revision = Revision(self.revision);
@@ -254,8 +285,12 @@ impl Log {
 
     pub(crate) fn login_names(&self) -> Vec<(&str, ObjectId)> {
         let unique = self.directory.unique().iter();
+        let has = |unique: &UniqueKey, id| {
+            let object = self.directory.objects().get(id);
+            object.is_some_and(|it| it.login_name().as_bytes() == unique.key)
+        };
         unique
-            .filter(|(unique, _)| unique.attribute == LOGIN_NAME)
+            .filter(|(unique, id)| unique.attribute == LOGIN_NAME && has(unique, id))
             .map(|(unique, id)| (str::from_utf8(&unique.key).expect("text"), *id))
             .collect()
     }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, io, sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use quorid_api::{
     Account, BoxedIo, Client, ClientConfig, ClientTlsFiles, Connector, Credentials, Endpoint, Read,
-    ServerStatus, TcpConnector, tls,
+    ServerStatus, SettingChange, TcpConnector, tls,
 };
 use tokio::time::{Instant, sleep};
 
@@ -107,6 +107,18 @@ impl Testbed {
     /// A new client with an operator's certificate.
     pub fn operator(&self) -> Result<Client, TestbedError> {
         Ok(Client::new(self.operator_config()?)?)
+    }
+
+    /// From now on, what is deleted is gone and a name that nobody has is free at once: for clients that have few
+    /// names, and want them again.
+    pub async fn keep_nothing(&self, patience: Duration) -> Result<(), TestbedError> {
+        let at_once = ["tombstones", "reserved_names"].map(|name| SettingChange {
+            name: name.to_owned(),
+            value: Some(0),
+        });
+        let operator = self.operator()?.with_deadline(patience);
+        operator.change_settings(at_once.to_vec(), None).await?;
+        Ok(())
     }
 
     /// A new client that acts as an account.

@@ -1,10 +1,11 @@
-//! The gRPC front end: services `quorid.v1.Accounts`, `Groups`, `Changes`, `Schema` and
+//! The gRPC front end: services `quorid.v1.Accounts`, `Groups`, `Changes`, `Deleted`, `Schema` and
 //! `quorid.v1.Cluster`, the standard health service, and server reflection.
 
 mod accounts;
 mod changes;
 mod cluster;
 mod convert;
+mod deleted;
 mod envelope;
 pub mod errors;
 #[cfg(fuzzing)]
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use axum::middleware;
 use quorid_api::proto::{
     accounts_server::AccountsServer, changes_server::ChangesServer, cluster_server::ClusterServer,
-    groups_server::GroupsServer, schema_server::SchemaServer,
+    deleted_server::DeletedServer, groups_server::GroupsServer, schema_server::SchemaServer,
 };
 use quorid_directory::{ClientAddress, OperatorName, Revision, Schema};
 use tonic::{
@@ -54,6 +55,8 @@ pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let changes = ChangesServer::new(changes::ChangesApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let deleted = DeletedServer::new(deleted::DeletedApi(Arc::clone(frontend)))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let cluster = ClusterServer::new(cluster::ClusterApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let mut routes = Routes::default()
@@ -61,6 +64,7 @@ pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
         .add_service(groups)
         .add_service(schema)
         .add_service(changes)
+        .add_service(deleted)
         .add_service(cluster)
         .add_service(health::service(frontend));
     let described = || {

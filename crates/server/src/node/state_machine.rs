@@ -242,6 +242,9 @@ fn is_left_out(command: &[u8]) -> Result<bool, Fault> {
         Operation::Create { .. }
         | Operation::Delete { .. }
         | Operation::Members { .. }
+        | Operation::Restore { .. }
+        | Operation::Purge { .. }
+        | Operation::FreeName { .. }
         | Operation::Configure(_)
         | Operation::Revert { .. }
         | Operation::DefineAttribute { .. } => false,

@@ -355,6 +355,9 @@ impl Service {
             Ok(object) => return Ok(Ok(object.id)),
             Err(missing) => missing,
         };
+        if let Ok(tombstone) = view.find_deleted(named)? {
+            return Ok(Ok(tombstone.object.id));
+        }
         let (Selector::Id(id) | Selector::GroupId(id)) = named else {
             return Ok(Err(missing));
         };

@@ -159,13 +159,14 @@ impl Service {
         let principal = self
             .principal(caller, Strangers::MayNot, Action::Operate, what)
             .await?;
-        for change in &changes {
-            let (setting, value) = (change.setting(), change.value());
-            info!(event = "setting", %setting, value, by = %principal.actor(), "setting changed");
-        }
-        let operation = Operation::Configure(changes);
+        let by = principal.actor();
+        let operation = Operation::Configure(changes.clone());
         self.propose_any(caller, principal, request, operation)
             .await?;
+        for change in &changes {
+            let (setting, value) = (change.setting(), change.value());
+            info!(event = "setting", %setting, value, %by, "setting changed");
+        }
         self.settings(caller).await
     }
 

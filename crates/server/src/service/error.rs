@@ -78,6 +78,8 @@ impl Error {
             | Rejection::AttributeExists { .. }
             | Rejection::NotPermitted { .. }
             | Rejection::NotFound { .. }
+            | Rejection::NotDeleted { .. }
+            | Rejection::NotReserved { .. }
             | Rejection::WrongKind { .. }
             | Rejection::GroupCycle { .. }
             | Rejection::LimitExceeded { .. }

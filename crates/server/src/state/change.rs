@@ -12,7 +12,7 @@ use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreVie
 use super::{
     field::{decode_value, missing, object_id, value},
     numbers::{CHANGES_BYTES, CHANGES_FLOOR},
-    object, proto,
+    object, proto, tombstone,
 };
 
 /// Revision (8 bytes, big-endian) to `ChangeRecord`.
@@ -86,6 +86,12 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
             if !record.is_some_and(|record| record.changed(&object.id)) {
                 lacking = Some(object.id);
             }
+        }
+        Ok(lacking.is_none())
+    })?;
+    tombstone::scan(view, None, |tombstone, _| {
+        if tombstone.revision > floor && find(view, tombstone.revision)?.is_none() {
+            lacking = Some(tombstone.object.id);
         }
         Ok(lacking.is_none())
     })?;
@@ -193,6 +199,14 @@ pub(super) fn remove(batch: &mut Batch<'_>, revision: Revision) -> Result<u64, F
     Ok(record.bytes())
 }
 
+/// Keeps of a change that it was, and not what it was about. Returns how much less room it takes.
+pub(super) fn redact(batch: &mut Batch<'_>, revision: Revision) -> Result<u64, Fault> {
+    let record = find(batch, revision)?.ok_or_else(|| missing("change"))?;
+    let redacted = record.redacted();
+    batch.insert(&TABLE, &revision.0.to_be_bytes(), &encode(&redacted))?;
+    Ok(record.bytes().saturating_sub(redacted.bytes()))
+}
+
 fn revision_of(key: &[u8]) -> Result<Revision, Fault> {
     let key = key.try_into().map(u64::from_be_bytes);
     key.map(Revision).or_fault("reading a stored revision")
@@ -272,6 +286,8 @@ pub(super) fn done_message(done: Done) -> proto::Done {
         Done::Created => proto::Done::Created,
         Done::Changed => proto::Done::Changed,
         Done::Deleted => proto::Done::Deleted,
+        Done::Restored => proto::Done::Restored,
+        Done::Purged => proto::Done::Purged,
     }
 }
 
@@ -280,6 +296,8 @@ pub(super) fn done(number: i32) -> Result<Done, Fault> {
         proto::Done::Created => Ok(Done::Created),
         proto::Done::Changed => Ok(Done::Changed),
         proto::Done::Deleted => Ok(Done::Deleted),
+        proto::Done::Restored => Ok(Done::Restored),
+        proto::Done::Purged => Ok(Done::Purged),
         proto::Done::Unspecified => Err(missing("change.done")),
     }
 }

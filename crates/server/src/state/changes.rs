@@ -3,20 +3,20 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    ChangeRecord, Event, History, KeptChange, Kind, Level, Membership, Object, ObjectId, Objects,
-    Outcome, Reply, RequestId, Revision, Schema, Setting, Time, UniqueKey, Verifier, View, decide,
-    decide_beyond,
+    ChangeRecord, Due, Ends, Event, History, KeptChange, Kind, Level, Membership, Object, ObjectId,
+    Objects, Outcome, Reply, RequestId, Reserved, Revision, Schema, Setting, Time, Tombstone,
+    UniqueKey, Verifier, View, decide, decide_beyond,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 
 use super::{
     change,
     command::StoredCommand,
-    member,
+    due, member,
     numbers::{
         self, CHANGES_BYTES, CHANGES_FLOOR, CLOCK, FLOOR, LEVEL, NEXT_NUMBER, SERVER_ID_MAX,
     },
-    object, outcome, schema, unique, verifier,
+    object, outcome, schema, tombstone, unique, verifier,
 };
 
 /// A batch of changes that is being made.
@@ -37,6 +37,8 @@ pub struct Changes<'b, 't> {
     oldest: VecDeque<RequestId>,
     outcome_count: u64,
     recorded: Recorded,
+    /// What ends first by itself, if anything; unknown after a change of it.
+    first_due: Option<Option<Due>>,
 }
 
 /// The changes that are kept.
@@ -66,6 +68,7 @@ impl<'b, 't> Changes<'b, 't> {
             level: numbers::level(batch)?,
             raised: false,
             oldest: VecDeque::new(),
+            first_due: None,
             outcome_count: batch.count(&outcome::TABLE)?,
             recorded: Recorded {
                 bytes: batch.number(CHANGES_BYTES)?,
@@ -132,12 +135,44 @@ impl<'b, 't> Changes<'b, 't> {
             Event::VerifierRemoved { id } => verifier::remove(self.batch, id),
             Event::MemberAdded(membership) => member::put(self.batch, membership),
             Event::MemberRemoved(membership) => member::remove(self.batch, membership),
+            Event::TombstoneStored(tombstone) => {
+                self.first_due = None;
+                let ends = Ends::Tombstone(tombstone.object.id);
+                due::put(self.batch, tombstone.until, &ends)?;
+                tombstone::put(self.batch, tombstone)
+            }
+            Event::TombstoneRemoved { id } => {
+                self.first_due = None;
+                let removed = tombstone::remove(self.batch, id)?;
+                due::remove(self.batch, removed.until, &Ends::Tombstone(*id))
+            }
+            Event::FormerAdded { gone, membership } => {
+                tombstone::put_former(self.batch, gone, membership)
+            }
+            Event::FormerRemoved { gone, membership } => {
+                tombstone::remove_former(self.batch, gone, membership)
+            }
+            Event::NameReserved { reserved, until } => {
+                self.first_due = None;
+                due::reserve(self.batch, reserved, *until)
+            }
+            Event::ReservationEnded { reserved } => {
+                self.first_due = None;
+                due::end_reservation(self.batch, reserved)
+            }
             Event::AttributeDefined(row) => {
                 self.schema = self.schema.with(row.clone());
                 self.defined = true;
                 schema::put(self.batch, row)
             }
             Event::ChangeRecorded { revision, record } => self.remember(*revision, record),
+            Event::ChangeRedacted { revision } => {
+                self.recorded.bytes -= change::redact(self.batch, *revision)?;
+                self.recorded.moved = true;
+                // How much room they take is read ahead.
+                self.recorded.oldest.clear();
+                Ok(())
+            }
             Event::ChangeForgotten { revision } => self.forget(*revision),
             Event::NumbersCounted { next } => {
                 self.next_number = *next;
@@ -183,6 +218,9 @@ impl<'b, 't> Changes<'b, 't> {
     fn read_ahead(&mut self) -> Result<(), Fault> {
         if self.oldest.len() < 8 && self.oldest.len() as u64 != self.outcome_count {
             self.oldest = outcome::oldest(self.batch, OLDEST_AHEAD)?;
+        }
+        if self.first_due.is_none() {
+            self.first_due = Some(due::first(self.batch, 1)?.pop());
         }
         if self.recorded.oldest.is_empty() {
             // One is enough to see that none is due; where one was, more follow.
@@ -253,6 +291,14 @@ impl Objects for Changes<'_, '_> {
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
         member::groups_of(self.batch, member)
     }
+
+    fn tombstone(&self, id: &ObjectId) -> Result<Option<Tombstone>, Fault> {
+        tombstone::find(self.batch, id)
+    }
+
+    fn former(&self, gone: &ObjectId) -> Result<Vec<Membership>, Fault> {
+        tombstone::former(self.batch, gone)
+    }
 }
 
 impl History for Changes<'_, '_> {
@@ -285,6 +331,22 @@ impl View for Changes<'_, '_> {
 
     fn next_number(&self) -> Result<u64, Fault> {
         Ok(self.next_number)
+    }
+
+    fn reserved_until(&self, reserved: &Reserved) -> Result<Option<Time>, Fault> {
+        due::reserved_until(self.batch, reserved)
+    }
+
+    fn reserved_of(&self, owner: &ObjectId) -> Result<Vec<(UniqueKey, Time)>, Fault> {
+        due::reserved_of(self.batch, owner)
+    }
+
+    fn due(&self, limit: usize) -> Result<Vec<Due>, Fault> {
+        match &self.first_due {
+            Some(None) => Ok(Vec::new()),
+            Some(Some(first)) if limit == 1 => Ok(vec![first.clone()]),
+            Some(Some(_)) | None => due::first(self.batch, limit),
+        }
     }
 
     fn setting(&self, setting: Setting) -> Result<u64, Fault> {

@@ -9,8 +9,8 @@ use quorid_storage::{Fault, OrFault as _};
 
 use super::{
     field::{
-        client_address, decode_selector, decode_value, decode_verifier, missing, object_id,
-        request_id, selector, value, verifier_text,
+        client_address, decode_selector, decode_value, decode_verifier, login_name, missing,
+        object_id, request_id, selector, value, verifier_text,
     },
     object, proto, schema,
 };
@@ -59,6 +59,9 @@ pub fn encode_command(command: &Command) -> Vec<u8> {
             add: add.iter().map(selector).collect(),
             remove: remove.iter().map(selector).collect(),
         }),
+        Operation::Restore { target } => Kind::Restore(selector(target)),
+        Operation::Purge { target } => Kind::Purge(selector(target)),
+        Operation::FreeName { name } => Kind::FreeName(name.as_str().to_owned()),
         Operation::Configure(changes) => Kind::Configure(proto::Configure {
             changes: changes.iter().map(setting_change_message).collect(),
         }),
@@ -146,6 +149,15 @@ fn decode(message: proto::Command) -> Result<Command, Fault> {
             add: selectors(members.add)?,
             remove: selectors(members.remove)?,
         },
+        Kind::Restore(target) => Operation::Restore {
+            target: decode_selector(Some(target))?,
+        },
+        Kind::Purge(target) => Operation::Purge {
+            target: decode_selector(Some(target))?,
+        },
+        Kind::FreeName(name) => Operation::FreeName {
+            name: login_name(&name)?,
+        },
         Kind::Configure(configure) => {
             let changes = configure.changes.iter().map(setting_change);
             Operation::Configure(changes.collect::<Result<_, _>>()?)
@@ -173,6 +185,8 @@ fn setting_change_message(change: &SettingChange) -> proto::SettingChange {
     let setting = match change.setting() {
         Setting::History => proto::Setting::History,
         Setting::HistoryBytes => proto::Setting::HistoryBytes,
+        Setting::Tombstones => proto::Setting::Tombstones,
+        Setting::ReservedNames => proto::Setting::ReservedNames,
     };
     proto::SettingChange {
         setting: setting.into(),
@@ -185,6 +199,8 @@ fn setting_change(message: &proto::SettingChange) -> Result<SettingChange, Fault
     let setting = match proto::Setting::try_from(message.setting).or_fault(READING)? {
         proto::Setting::History => Setting::History,
         proto::Setting::HistoryBytes => Setting::HistoryBytes,
+        proto::Setting::Tombstones => Setting::Tombstones,
+        proto::Setting::ReservedNames => Setting::ReservedNames,
         proto::Setting::Unspecified => return Err(missing("setting_change.setting")),
     };
     SettingChange::new(setting, message.value).or_fault(READING)

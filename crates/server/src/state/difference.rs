@@ -73,12 +73,50 @@ impl ReadView {
                 return Ok(Some("a unique value has another holder"));
             }
         }
+        if let Some(difference) = self.difference_of_deleted(model)? {
+            return Ok(Some(difference));
+        }
         for (request, outcome) in model.outcomes() {
             if self.outcome(request)?.as_ref() != Some(outcome) {
                 return Ok(Some("an outcome is another one"));
             }
         }
         self.difference_of_history(model)
+    }
+
+    fn difference_of_deleted(
+        &self,
+        model: &MemoryDirectory,
+    ) -> Result<Option<&'static str>, Fault> {
+        let counts = [
+            model.tombstones().len(),
+            model.all_former().len(),
+            model.reserved().len(),
+            model.all_due().len(),
+        ];
+        if self.count_held()? != counts.map(|count| count as u64) {
+            return Ok(Some(
+                "more or fewer deleted objects or reserved names are kept",
+            ));
+        }
+        for (id, tombstone) in model.tombstones() {
+            if self.tombstone(id)?.as_ref() != Some(tombstone) {
+                return Ok(Some("a deleted object is another one"));
+            }
+            let Ok(former) = model.former(id);
+            if self.former(id)? != former {
+                return Ok(Some("a deleted object was a member of other groups"));
+            }
+        }
+        for (reserved, until) in model.reserved() {
+            if self.reserved_until(reserved)? != Some(*until) {
+                return Ok(Some("a name is reserved for another time"));
+            }
+        }
+        if !self.due()?.iter().eq(model.all_due()) {
+            return Ok(Some("other things end, or at other times"));
+        }
+        Ok(None)
     }
 
     fn difference_of_history(

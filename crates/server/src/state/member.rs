@@ -160,7 +160,7 @@ fn scan(
     })
 }
 
-fn row_key(membership: &Membership) -> Vec<u8> {
+pub(super) fn row_key(membership: &Membership) -> Vec<u8> {
     let kind = start_of(&membership.group, membership.kind);
     [kind.as_slice(), membership.member.as_bytes()].concat()
 }
@@ -174,7 +174,7 @@ fn group_of_key(membership: &Membership) -> Vec<u8> {
     [*membership.member.as_bytes(), *membership.group.as_bytes()].concat()
 }
 
-fn membership(key: &[u8]) -> Result<Membership, Fault> {
+pub(super) fn membership(key: &[u8]) -> Result<Membership, Fault> {
     let (group, rest) = key.split_at_checked(16).unwrap_or_default();
     let (kind, member) = rest.split_first().unwrap_or((&0, &[]));
     Ok(Membership {

@@ -33,6 +33,8 @@ pub(super) const TABLE: Table = Table {
         CHANGES_BYTES,
         setting_name(Setting::History),
         setting_name(Setting::HistoryBytes),
+        setting_name(Setting::Tombstones),
+        setting_name(Setting::ReservedNames),
     ]),
     check_row: |_, _, _| Ok(()),
     check_whole,
@@ -78,6 +80,8 @@ const fn setting_name(setting: Setting) -> &'static str {
     match setting {
         Setting::History => "setting_history",
         Setting::HistoryBytes => "setting_history_bytes",
+        Setting::Tombstones => "setting_tombstones",
+        Setting::ReservedNames => "setting_reserved_names",
     }
 }
 

@@ -46,6 +46,11 @@ pub(super) fn find(rows: &impl Rows, id: &ObjectId) -> Result<Option<Object>, Fa
     rows.get(&TABLE, id.as_bytes(), decode)
 }
 
+pub(super) fn is_there(rows: &impl Rows, id: &ObjectId) -> Result<bool, Fault> {
+    let found = rows.get(&TABLE, id.as_bytes(), |_| Ok(()))?;
+    Ok(found.is_some())
+}
+
 /// The name of a group, if there is one of this id. Reads nothing else of it, because an account may be in
 /// a thousand groups.
 pub(super) fn group_name(rows: &impl Rows, id: &ObjectId) -> Result<Option<String>, Fault> {

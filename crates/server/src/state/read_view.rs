@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use quorid_directory::{
-    Change, ChangeRecord, GROUP_NAME, History, IndexKey, Level, Membership, Object, ObjectId,
-    Objects, Outcome, Rejection, RequestId, Revision, Schema, Selector, Setting, UniqueKey,
-    Verifier, all_groups_of, deleted, first_answer,
+    Change, ChangeRecord, Due, GROUP_NAME, History, IndexKey, Level, Membership, Object, ObjectId,
+    Objects, Outcome, Rejection, RequestId, Reserved, Revision, Schema, Selector, Setting, Time,
+    Tombstone, UniqueKey, Verifier, all_groups_of, deleted, first_answer,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
 use super::{
-    change, index, member,
+    change, due, index, member,
     numbers::{self, CHANGES_BYTES, CHANGES_FLOOR, NEXT_NUMBER, SERVER_ID_MAX},
     object::{self, Stretch},
-    outcome, unique, verifier,
+    outcome, tombstone, unique, verifier,
 };
 
 /// The directory as it was at one revision.
@@ -60,6 +60,14 @@ impl Objects for ReadView {
 
     fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
         member::groups_of(&*self.rows, member)
+    }
+
+    fn tombstone(&self, id: &ObjectId) -> Result<Option<Tombstone>, Fault> {
+        tombstone::find(&*self.rows, id)
+    }
+
+    fn former(&self, gone: &ObjectId) -> Result<Vec<Membership>, Fault> {
+        tombstone::former(&*self.rows, gone)
     }
 }
 
@@ -173,6 +181,75 @@ impl ReadView {
         named.find(|key| self.holder(key), |id| self.object(id))
     }
 
+    /// The deleted object that a request names, if it can be restored and is of the kind that is meant.
+    pub fn find_deleted(&self, named: &Selector) -> Result<Result<Tombstone, Rejection>, Fault> {
+        named.find_deleted(|key| self.holder(key), |id| self.tombstone(id))
+    }
+
+    /// Deleted objects that can be restored, in the order of their ids, from the first one after `after`; and
+    /// whether there are more: at most `limit`, and one at least but otherwise no more than `bytes_max` as they
+    /// are stored.
+    pub fn deleted(
+        &self,
+        after: Option<&ObjectId>,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<(Vec<Tombstone>, bool), Fault> {
+        let (mut found, mut bytes, mut more) = (Vec::new(), 0, false);
+        tombstone::scan(&*self.rows, after, |tombstone, size| {
+            more = found.len() == limit || (bytes > bytes_max && !found.is_empty());
+            if !more {
+                bytes += size;
+                found.push(tombstone);
+            }
+            Ok(!more)
+        })?;
+        Ok((found, more))
+    }
+
+    /// Number of deleted objects that can be restored.
+    pub fn count_deleted(&self) -> Result<u64, Fault> {
+        self.rows.count(&tombstone::TABLE)
+    }
+
+    /// Login names that nobody has and that are reserved, and until when, from the first one after `after`; and
+    /// whether there are more: at most `limit`.
+    pub fn reserved(
+        &self,
+        after: Option<&Reserved>,
+        limit: usize,
+    ) -> Result<(Vec<(Reserved, Time)>, bool), Fault> {
+        let (mut found, mut more) = (Vec::new(), false);
+        due::scan_reserved(&*self.rows, after, |reserved, until| {
+            more = found.len() == limit;
+            if !more {
+                found.push((reserved, until));
+            }
+            Ok(!more)
+        })?;
+        Ok((found, more))
+    }
+
+    /// Numbers of tombstones, of memberships that ended, of reserved values, and of what ends.
+    pub(super) fn count_held(&self) -> Result<[u64; 4], Fault> {
+        Ok([
+            self.rows.count(&tombstone::TABLE)?,
+            self.rows.count(&tombstone::FORMER)?,
+            self.rows.count(&due::RESERVED)?,
+            self.rows.count(&due::TABLE)?,
+        ])
+    }
+
+    /// How long a value is reserved; none: it is not.
+    pub(super) fn reserved_until(&self, reserved: &Reserved) -> Result<Option<Time>, Fault> {
+        due::reserved_until(&*self.rows, reserved)
+    }
+
+    /// All that ends by itself, in its order.
+    pub(super) fn due(&self) -> Result<Vec<Due>, Fault> {
+        due::first(&*self.rows, usize::MAX)
+    }
+
     /// Accounts that fit, in the order of their ids, from the first one after `after`; and where to go
     /// on, if there may be more.
     pub fn accounts(
@@ -254,8 +331,8 @@ impl ReadView {
     /// Numbers of accounts and of groups. Counts the groups one by one.
     pub fn count_accounts_and_groups(&self) -> Result<(u64, u64), Fault> {
         let mut groups = 0;
-        unique::scan(&*self.rows, GROUP_NAME, None, |_| {
-            groups += 1;
+        unique::scan(&*self.rows, GROUP_NAME, None, |id| {
+            groups += u64::from(object::is_there(&*self.rows, &id)?);
             Ok(true)
         })?;
         let objects = self.rows.count(&object::TABLE)?;
@@ -306,7 +383,7 @@ impl ReadView {
     }
 
     /// SHA-256 of everything that is replicated: schema, objects, unique values, the index, verifiers,
-    /// memberships, outcomes, changes, settings, clock, floor, the counter of numbers and the feature level.
+    /// memberships, what is left of deleted objects, reserved names, outcomes, changes, settings, clock, floor, the counter of numbers and the feature level.
     /// Two servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         self.rows.digest()

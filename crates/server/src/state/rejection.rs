@@ -1,8 +1,8 @@
 //! Why a request was refused, as its outcome keeps it.
 
 use quorid_directory::{
-    AttributeName, AttributeNumber, Irreversible, Level, Limit, Rejection, Revision, Role, Time,
-    Violation,
+    AttributeName, AttributeNumber, Held, Irreversible, Level, Limit, Rejection, Revision, Role,
+    Time, Violation,
 };
 use quorid_storage::{Fault, OrFault as _};
 
@@ -19,11 +19,13 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
             value,
             kind,
             holder,
+            held,
         } => Kind::ValueTaken(proto::ValueTaken {
             attribute: Some(attribute_message(attribute)),
             value: Some(field::value(value)),
             holder: holder.as_bytes().to_vec(),
             kind: object::kind_message(*kind).into(),
+            held: held_message(*held),
         }),
         Rejection::SchemaViolation {
             attribute,
@@ -58,6 +60,8 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
             role: role_message(*role).into(),
         }),
         Rejection::NotFound { object } => Kind::NotFound(selector(object)),
+        Rejection::NotDeleted { object } => Kind::NotDeleted(selector(object)),
+        Rejection::NotReserved { name } => Kind::NotReserved(name.as_str().to_owned()),
         Rejection::WrongKind {
             id,
             expected,
@@ -118,6 +122,7 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
                 value: decode_value(it.value.ok_or_else(|| missing("value"))?)?,
                 kind: object::kind(it.kind)?,
                 holder: object_id(&it.holder)?,
+                held: held(it.held),
             },
             Kind::SchemaViolation(it) => Rejection::SchemaViolation {
                 attribute: attribute(it.attribute.ok_or_else(|| missing("attribute"))?),
@@ -146,6 +151,12 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             },
             Kind::NotFound(it) => Rejection::NotFound {
                 object: decode_selector(Some(it))?,
+            },
+            Kind::NotDeleted(it) => Rejection::NotDeleted {
+                object: decode_selector(Some(it))?,
+            },
+            Kind::NotReserved(name) => Rejection::NotReserved {
+                name: field::login_name(&name)?,
             },
             Kind::WrongKind(it) => Rejection::WrongKind {
                 id: object_id(&it.id)?,
@@ -193,6 +204,24 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
     )
 }
 
+fn held_message(held: Held) -> Option<proto::value_taken::Held> {
+    use proto::value_taken::Held as Kind;
+    match held {
+        Held::Now => None,
+        Held::Deleted => Some(Kind::Deleted(proto::Nothing {})),
+        Held::Reserved(until) => Some(Kind::ReservedUntilMs(until.0)),
+    }
+}
+
+fn held(message: Option<proto::value_taken::Held>) -> Held {
+    use proto::value_taken::Held as Kind;
+    match message {
+        None => Held::Now,
+        Some(Kind::Deleted(_)) => Held::Deleted,
+        Some(Kind::ReservedUntilMs(until)) => Held::Reserved(Time(until)),
+    }
+}
+
 fn why_message(why: Irreversible) -> proto::not_reversible::Why {
     use proto::not_reversible::Why;
     match why {
@@ -234,6 +263,7 @@ fn limit_message(limit: Limit) -> proto::Limit {
         Limit::Numbers => proto::Limit::Numbers,
         Limit::SiteAttributes => proto::Limit::SiteAttributes,
         Limit::ObjectBytes => proto::Limit::ObjectBytes,
+        Limit::ReservedNames => proto::Limit::ReservedNames,
     }
 }
 
@@ -245,6 +275,7 @@ fn limit(number: i32) -> Result<Limit, Fault> {
         proto::Limit::Numbers => Ok(Limit::Numbers),
         proto::Limit::SiteAttributes => Ok(Limit::SiteAttributes),
         proto::Limit::ObjectBytes => Ok(Limit::ObjectBytes),
+        proto::Limit::ReservedNames => Ok(Limit::ReservedNames),
         proto::Limit::Unspecified => Err(missing("rejection.limit_exceeded")),
     }
 }

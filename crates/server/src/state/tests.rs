@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use quorid_directory::{
     AttributeNumber, ChangedBy, ClientAddress, Command, Definition, Edit, EditAction, Filter,
     GroupName, Kind, LoginName, MemoryDirectory, ObjectId, Objects as _, Operation, OperatorName,
-    Principal, Properties, ReadBy, RealName, RequestId, Revision, Schema, Selector, Time, Value,
-    Verifier, VerifierChange,
+    Principal, Properties, ReadBy, RealName, RequestId, Revision, Schema, Selector, Setting,
+    SettingChange, Time, Value, Verifier, VerifierChange,
 };
 use quorid_storage::{DataDirectory, Disk, LogPos, Rows as _, StoreOptions};
 use tempfile::TempDir;
@@ -177,6 +177,13 @@ fn operations() -> impl Strategy<Value = Vec<(u8, Principal, Operation)>> {
                 expected_version,
             }),
         1 => (0_u32..3).prop_map(define),
+        2 => selector.clone().prop_map(|target| Operation::Restore { target }),
+        1 => selector.clone().prop_map(|target| Operation::Purge { target }),
+        1 => (0_u8..6).prop_map(|name| Operation::FreeName { name: login_name(name) }),
+        1 => (0_usize..2, proptest::sample::select(&[0, 3, 8][..])).prop_map(|(which, ms)| {
+            let which = [Setting::Tombstones, Setting::ReservedNames][which];
+            Operation::Configure(vec![SettingChange::new(which, Some(ms)).expect("taken")])
+        }),
         2 => (0_u8..6, 0_u8..4).prop_map(|(id, name)| create_group(id, name)),
         2 => (0_u64..40).prop_map(|revision| Operation::Revert {
             revision: Revision(revision),
@@ -228,6 +235,9 @@ proptest! {
         let view = store.read().expect("a view");
         prop_assert_eq!(view.difference(&memory).expect("read"), None);
         prop_assert_eq!(unique_rows(&store), memory.unique().len() as u64);
+        // Another server takes it, which looks at every row.
+        let taken = snapshots::load_all(&store, snapshots::chunks(&store).0);
+        prop_assert!(taken.is_ok(), "{:?}", taken.err());
     }
 
     #[test]

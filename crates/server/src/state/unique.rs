@@ -1,9 +1,9 @@
 //! Values that no two objects may have, each with the object that has it.
 
-use quorid_directory::{AttributeNumber, ObjectId, Schema, UniqueKey, Value};
+use quorid_directory::{AttributeNumber, LOGIN_NAME, ObjectId, Schema, UniqueKey, Value};
 use quorid_storage::{Batch, Digested, Fault, Rows, Shape, StoreView, Table};
 
-use super::{field::object_id, object, schema};
+use super::{due, field::object_id, object, schema, tombstone};
 
 /// Number of the attribute (4 bytes, big-endian) and the value's key, to object id.
 pub(super) const TABLE: Table = Table {
@@ -15,7 +15,8 @@ pub(super) const TABLE: Table = Table {
     check_whole,
 };
 
-/// Objects come before their unique values. A kept value may be one that its object had.
+/// Objects come before their unique values. A kept value may be one that its object had. What is of a deleted
+/// object, or reserved, is counted once these are there.
 fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     let id = object_id(value)?;
     let is_kept = |key: UniqueKey| key.is_kept(Schema::builtin()) && number_of(&key).is_some();
@@ -28,7 +29,7 @@ fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
         }
         None => false,
     };
-    if !has_it && !kept {
+    if !has_it && !kept && !may_be_held(batch, key, &id)? {
         return Err(Fault::new(
             "storing a received snapshot",
             "a unique value is not that of its object",
@@ -37,7 +38,13 @@ fn check_row(batch: &Batch<'_>, key: &[u8], value: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Every object has its unique values. Every unique value that is not kept has its object.
+/// Whether a value may be that of a deleted object, or a reserved login name.
+fn may_be_held(batch: &Batch<'_>, key: &[u8], id: &ObjectId) -> Result<bool, Fault> {
+    let of = unique_key(key).map(|key| key.attribute);
+    Ok(of == Some(LOGIN_NAME) || object::find(batch, id)?.is_none())
+}
+
+/// Every object has its unique values. Every other one is kept, or that of a deleted object, or reserved.
 fn check_whole(view: &StoreView) -> Result<(), Fault> {
     let wrong = |why: String| Err(Fault::new("reading the state", why));
     let schema = &schema::read(view)?;
@@ -47,7 +54,7 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
         let object = object::decode(object)?;
         for (key, _) in object.unique_keys(schema) {
             values += u64::from(!key.is_kept(schema));
-            if key.is_kept(schema) && find(view, &key)? != Some(object.id) {
+            if find(view, &key)? != Some(object.id) {
                 missing = Some(object.id);
             }
         }
@@ -62,10 +69,13 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
             Ok(true)
         })?;
     }
+    let deleted = tombstone::count_unique(view, schema)?;
+    let reserved = view.count(&due::RESERVED)?;
     let rows = view.count(&TABLE)?;
-    if values + kept != rows {
+    if values + kept + deleted + reserved != rows {
         return wrong(format!(
-            "objects have {values} unique values and {kept} are kept, but there are {rows}"
+            "objects have {values} unique values, deleted ones {deleted}, {reserved} are reserved and {kept} \
+             kept, but there are {rows}"
         ));
     }
     Ok(())
@@ -106,7 +116,7 @@ fn number_of(key: &UniqueKey) -> Option<u64> {
 }
 
 /// What [`row_key`] was made of.
-fn unique_key(row_key: &[u8]) -> Option<UniqueKey> {
+pub(super) fn unique_key(row_key: &[u8]) -> Option<UniqueKey> {
     let (attribute, key) = row_key.split_first_chunk::<4>()?;
     Some(UniqueKey {
         attribute: AttributeNumber(u32::from_be_bytes(*attribute)),
@@ -114,6 +124,6 @@ fn unique_key(row_key: &[u8]) -> Option<UniqueKey> {
     })
 }
 
-fn row_key(key: &UniqueKey) -> Vec<u8> {
+pub(super) fn row_key(key: &UniqueKey) -> Vec<u8> {
     [&key.attribute.0.to_be_bytes(), key.key.as_slice()].concat()
 }

@@ -381,9 +381,10 @@ async fn a_change_is_undone_by_who_may_make_the_opposite_one() {
     let mut asked = changes(&operator);
     let again = refusal(asked.revert_change(undo(phoned)).await);
     assert_eq!(again, (Code::Aborted, "CHANGED_SINCE".to_owned()));
-    let deletion = refusal(asked.revert_change(undo(made[5])).await);
-    let never = (Code::FailedPrecondition, "NOT_REVERSIBLE".to_owned());
-    assert_eq!(deletion, never);
+    let back = asked.revert_change(undo(made[5])).await;
+    let back = back.expect("it can be restored").into_inner();
+    assert_eq!((back.done(), back.reverts), (Done::Restored, made[5]));
+    assert_eq!(back.groups_joined.len(), 1);
     let nothing = refusal(asked.revert_change(undo(99_999)).await);
     assert_eq!(nothing, (Code::NotFound, "CHANGE_NOT_FOUND".to_owned()));
 }

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use quorid_api::proto::{
     Account, AddAttributeRequest, AddServerRequest, Attribute, AttributeDefinition, AttributeEdit,
     ChangeMembersRequest, ChangeSettingsRequest, CheckPasswordRequest, CreateAccountRequest,
-    CreateGroupRequest, DeleteAccountRequest, DeleteGroupRequest, GetAccountRequest,
-    GetChangeRequest, GetClusterRequest, GetGroupRequest, GetServerRequest, GetSettingsRequest,
-    Group, ListAccountsRequest, ListAttributesRequest, ListChangesRequest, ListGroupsRequest,
-    ListHistoryRequest, ListMembersRequest, RaiseLevelRequest, RemoveServerRequest,
-    ReplaceServerRequest, RevertChangeRequest, SettingChange, TransferLeadershipRequest,
-    UpdateAccountRequest, UpdateGroupRequest, WatchChangesRequest, WatchClusterRequest,
-    attribute_edit::Action, changes_client::ChangesClient, groups_client::GroupsClient,
-    schema_client::SchemaClient,
+    CreateGroupRequest, DeleteAccountRequest, DeleteGroupRequest, FreeNameRequest,
+    GetAccountRequest, GetChangeRequest, GetClusterRequest, GetGroupRequest, GetServerRequest,
+    GetSettingsRequest, Group, ListAccountsRequest, ListAttributesRequest, ListChangesRequest,
+    ListDeletedRequest, ListGroupsRequest, ListHistoryRequest, ListMembersRequest,
+    ListReservedNamesRequest, PurgeRequest, RaiseLevelRequest, RemoveServerRequest,
+    ReplaceServerRequest, RestoreRequest, RevertChangeRequest, SettingChange,
+    TransferLeadershipRequest, UpdateAccountRequest, UpdateGroupRequest, WatchChangesRequest,
+    WatchClusterRequest, attribute_edit::Action, changes_client::ChangesClient,
+    deleted_client::DeletedClient, groups_client::GroupsClient, schema_client::SchemaClient,
 };
 use quorid_server::access::Access;
 use tonic::{Code, Request, Status, transport::Channel};
@@ -61,6 +62,12 @@ const TABLE: &[(&str, &str)] = &[
     ("ListHistory of oneself", "oOmhrx"),
     ("WatchChanges", "oOm"),
     ("RevertChange", "oOm"),
+    ("ListDeleted", "oOm"),
+    ("Restore", "oOm"),
+    ("Restore of somebody with a role", "oO"),
+    ("Purge", "oO"),
+    ("ListReservedNames", "oOm"),
+    ("FreeName", "oO"),
     ("GetCluster", EVERYBODY),
     ("WatchCluster", EVERYBODY),
     ("GetServer", EVERYBODY),
@@ -160,6 +167,12 @@ impl Asking {
             | "ListHistory of oneself"
             | "WatchChanges"
             | "RevertChange" => self.changes(what).await,
+            "ListDeleted"
+            | "Restore"
+            | "Restore of somebody with a role"
+            | "Purge"
+            | "ListReservedNames"
+            | "FreeName" => self.deleted(what).await,
             _ if what.contains("Account") => self.change_accounts(what).await,
             _ if what.contains("Server")
                 || what.contains("Leader")
@@ -303,6 +316,46 @@ impl Asking {
         }
     }
 
+    async fn deleted(&self, what: &str) -> Result<(), Status> {
+        let mut client = DeletedClient::new(self.channel.clone());
+        let name = |of: &str| format!("accounts/login:{of}{}", self.number);
+        match what {
+            "ListDeleted" => {
+                let request = ListDeletedRequest::default();
+                client.list_deleted(self.by(request)).await.map(drop)
+            }
+            "ListReservedNames" => {
+                let request = ListReservedNamesRequest::default();
+                client.list_reserved_names(self.by(request)).await.map(drop)
+            }
+            "Purge" => {
+                let request = PurgeRequest {
+                    name: name("purged"),
+                    request_id: String::new(),
+                };
+                client.purge(self.by(request)).await.map(drop)
+            }
+            "FreeName" => {
+                let request = FreeNameRequest {
+                    login_name: format!("former{}", self.number),
+                    request_id: String::new(),
+                };
+                client.free_name(self.by(request)).await.map(drop)
+            }
+            _ => {
+                let of = match what {
+                    "Restore" => "gone",
+                    _ => "reader",
+                };
+                let request = RestoreRequest {
+                    name: name(of),
+                    request_id: String::new(),
+                };
+                client.restore(self.by(request)).await.map(drop)
+            }
+        }
+    }
+
     async fn change_groups(&self, what: &str) -> Result<(), Status> {
         let mut client = GroupsClient::new(self.channel.clone());
         let new = format!("new {}", self.number);
@@ -437,7 +490,37 @@ async fn fill(operator: &Channel) {
         made.expect("made");
         let made = groups.create_group(group(&doomed, None)).await;
         made.expect("made");
+        fill_deleted(operator, number).await;
     }
+}
+
+/// Deleted accounts, of which one had a role, and a login name that stays reserved.
+async fn fill_deleted(operator: &Channel, number: usize) {
+    let mut people = accounts(operator);
+    let mut groups = GroupsClient::new(operator.clone());
+    for name in ["purged", "gone", "reader", "former"] {
+        let name = format!("{name}{number}");
+        let made = people.create_account(person(&name, "secret")).await;
+        made.expect("made");
+    }
+    let joined = groups.change_members(join("readers", &format!("reader{number}")));
+    joined.await.expect("joined");
+    for name in ["purged", "gone", "reader"] {
+        let request = DeleteAccountRequest {
+            name: format!("accounts/login:{name}{number}"),
+            ..DeleteAccountRequest::default()
+        };
+        people.delete_account(request).await.expect("deleted");
+    }
+    let renamed = UpdateAccountRequest {
+        account: Some(Account {
+            name: format!("accounts/login:former{number}"),
+            ..Account::default()
+        }),
+        edits: edit("login_name", &format!("renamed{number}")),
+        ..UpdateAccountRequest::default()
+    };
+    people.update_account(renamed).await.expect("renamed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -499,6 +582,7 @@ fn the_table_has_every_call_of_the_api() {
         include_str!("../../../api/proto/quorid/v1/schema.proto"),
         include_str!("../../../api/proto/quorid/v1/changes.proto"),
         include_str!("../../../api/proto/quorid/v1/cluster.proto"),
+        include_str!("../../../api/proto/quorid/v1/deleted.proto"),
     ];
     let calls: BTreeSet<_> = protos
         .iter()

@@ -33,6 +33,10 @@ impl Replay {
             Asked::RaiseLevel => self.explains_level(&operation.answer, floor),
             Asked::Create { request, .. }
             | Asked::Define { request, .. }
+            | Asked::Restore { request, .. }
+            | Asked::Purge { request, .. }
+            | Asked::FreeName { request, .. }
+            | Asked::Keep { request, .. }
             | Asked::Rename { request, .. }
             | Asked::Edit { request, .. }
             | Asked::SetPassword { request, .. }
@@ -101,16 +105,25 @@ impl Replay {
         if outcomes.is_empty() {
             return Err("an acknowledged change is lost".to_owned());
         }
-        let is_told = |it: &&Told| Some(it.revision.0) == answered.revision();
+        // All settings are answered, as they are after the change.
+        let reads_after = matches!(operation.asked, Asked::Keep { .. })
+            && matches!(answered, Answer::Directory { .. });
+        let is_told = |it: &&Told| match reads_after {
+            true => Some(it.revision.0) <= answered.revision(),
+            false => Some(it.revision.0) == answered.revision(),
+        };
         let Some(outcome) = outcomes.iter().find(is_told) else {
             return Err(format!("the log says {outcomes:?}"));
         };
         let Revision(revision) = outcome.revision;
         let as_answered = match (answered, &outcome.result) {
             (Answer::Account { account, .. }, Ok(Some(made))) => {
-                made.done != Done::Deleted && *account == shown(&made.object)
+                let there = !matches!(made.done, Done::Deleted | Done::Purged);
+                there && *account == shown(&made.object)
             }
-            (Answer::Deleted { .. }, Ok(Some(change))) => change.done == Done::Deleted,
+            (Answer::Deleted { .. }, Ok(Some(change))) => {
+                matches!(change.done, Done::Deleted | Done::Purged)
+            }
             (Answer::Directory { .. }, Ok(None)) => true,
             (Answer::Rejected { reason, .. }, Err(rejection)) => *reason == self::reason(rejection),
             _ => false,
@@ -181,6 +194,21 @@ impl Replay {
                 (Some(account), object.password_version.is_some())
             }
             (Asked::Delete { account, .. }, Done::Deleted) => (Some(account), true),
+            // It was not there before, under whatever name.
+            (Asked::Restore { account, .. }, Done::Restored) => (
+                None,
+                match account {
+                    Which::Id(id) => object.id.to_string() == *id,
+                    Which::Name(name) => object.login_name() == name.login_name.as_str(),
+                },
+            ),
+            (Asked::Purge { account, .. }, Done::Purged) => (
+                None,
+                match account {
+                    Which::Id(id) => object.id.to_string() == *id,
+                    Which::Name(_) => object.attributes.is_empty(),
+                },
+            ),
             (
                 Asked::Edit {
                     account,

@@ -20,6 +20,8 @@ pub(super) fn reason(rejection: &Rejection) -> Reason {
             Kind::Person | Kind::Service => Reason::AccountNotFound,
             Kind::Group => Reason::GroupNotFound,
         },
+        Rejection::NotDeleted { .. } => Reason::DeletedNotFound,
+        Rejection::NotReserved { .. } => Reason::NotReserved,
         Rejection::WrongKind { .. } => Reason::WrongKind,
         Rejection::GroupCycle { .. } => Reason::GroupCycle,
         Rejection::LimitExceeded { .. } => Reason::LimitExceeded,

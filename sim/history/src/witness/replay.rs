@@ -9,7 +9,7 @@ use quorid_directory::{
 use quorid_server::state::{decode_command, level_of_membership};
 use quorid_storage::Payload;
 
-use super::{Checked, CommittedLog, shown};
+use super::{Checked, CommittedLog, kept::Kept, shown};
 use crate::{
     linearizability::Effect,
     operation::{Asked, Operation, Which},
@@ -39,6 +39,8 @@ pub(super) struct Replay {
     pub(super) memberships: BTreeSet<Membership>,
     /// The members of each group, by id.
     pub(super) members: BTreeMap<ObjectId, Timeline<BTreeSet<ObjectId>>>,
+    /// What is kept of those that are gone.
+    pub(super) kept: Kept,
     /// Who was given each number, also those that are gone.
     pub(super) numbers: BTreeMap<u64, ObjectId>,
     /// The last index in the log.
@@ -126,6 +128,9 @@ impl Replay {
             if let Some(why) = replay.acts_without_a_right(&command, &decision.outcome) {
                 checked.violations.push(format!("entry {index}: {why}"));
             }
+            replay
+                .kept
+                .begin(&command, decision.outcome.result.is_err());
             for event in &decision.events {
                 if let Some(why) = replay.breaks_a_rule(event) {
                     // What follows from it is of no use.
@@ -140,6 +145,7 @@ impl Replay {
                     event,
                     Event::ObjectStored(_)
                         | Event::ObjectRemoved { .. }
+                        | Event::ChangeRecorded { .. }
                         | Event::AttributeDefined(_)
                 )
             };
@@ -166,6 +172,8 @@ impl Replay {
     }
 
     fn note(&mut self, index: u64, request: RequestId, event: &Event) {
+        let level = as_of(Some(&self.levels), index).copied();
+        self.kept.note(level.unwrap_or_default(), event);
         let mut object = |id: ObjectId, now: Option<&Object>| {
             let timeline = self.objects.entry(id).or_default();
             timeline.push((index, now.cloned()));
@@ -197,6 +205,13 @@ impl Replay {
                 self.passwords.entry(*id).or_default().push((index, None));
             }
             Event::NumbersCounted { .. }
+            | Event::TombstoneStored(_)
+            | Event::TombstoneRemoved { .. }
+            | Event::FormerAdded { .. }
+            | Event::FormerRemoved { .. }
+            | Event::NameReserved { .. }
+            | Event::ReservationEnded { .. }
+            | Event::ChangeRedacted { .. }
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
             | Event::ChangeRecorded { .. }
@@ -216,7 +231,12 @@ impl Replay {
                 *as_of(self.unique.get(&key), revision)?
             }
         };
-        as_of(self.objects.get(&id), revision)
+        let object = as_of(self.objects.get(&id), revision);
+        // A name may stay the one's who had it last.
+        object.filter(|object| match which {
+            Which::Id(_) => true,
+            Which::Name(name) => object.login_name() == name.login_name.as_str(),
+        })
     }
 
     /// What a request changed, where it did.
@@ -225,8 +245,10 @@ impl Replay {
         let mut told = self.outcomes.get(&request)?.iter();
         match &told.find(|told| told.result.is_ok())?.result {
             Ok(Some(change)) => Some(match change.done {
-                Done::Created | Done::Changed => Effect::Account(shown(&change.object)),
-                Done::Deleted => Effect::Deleted(change.object.id.to_string()),
+                Done::Created | Done::Changed | Done::Restored => {
+                    Effect::Account(shown(&change.object))
+                }
+                Done::Deleted | Done::Purged => Effect::Deleted(change.object.id.to_string()),
             }),
             Ok(None) | Err(_) => None,
         }
@@ -248,6 +270,10 @@ fn gives(operation: &Operation) -> Option<(RequestId, &'static str)> {
         | Asked::Member { .. }
         | Asked::Members { .. }
         | Asked::Define { .. }
+        | Asked::Restore { .. }
+        | Asked::Purge { .. }
+        | Asked::FreeName { .. }
+        | Asked::Keep { .. }
         | Asked::RaiseLevel
         | Asked::LogIn { .. }
         | Asked::Look { .. } => None,

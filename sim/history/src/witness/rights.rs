@@ -73,6 +73,9 @@ impl Replay {
             // No client of the simulation asks for that with a login.
             Asks::Delete { .. }
             | Asks::Members { .. }
+            | Asks::Restore { .. }
+            | Asks::Purge { .. }
+            | Asks::FreeName { .. }
             | Asks::Configure(_)
             | Asks::DefineAttribute { .. }
             | Asks::Revert { .. }
@@ -133,6 +136,10 @@ impl Replay {
             | Asked::Member { .. }
             | Asked::Members { .. }
             | Asked::Define { .. }
+            | Asked::Restore { .. }
+            | Asked::Purge { .. }
+            | Asked::FreeName { .. }
+            | Asked::Keep { .. }
             | Asked::RaiseLevel
             | Asked::LogIn { .. }
             | Asked::Look { .. } => return false, // Not asked with a login.

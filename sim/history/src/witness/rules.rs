@@ -1,6 +1,6 @@
 //! What must hold of the events of every command, apart from the rules that decided on them.
 
-use quorid_directory::{Event, Objects as _, UniqueKey};
+use quorid_directory::{Event, LOGIN_NAME, Objects as _, UniqueKey};
 
 use super::replay::{Replay, as_of};
 
@@ -13,17 +13,17 @@ impl Replay {
                     return Some(why);
                 }
                 let last = self.objects.get(&object.id)?.last()?;
-                let gone = last.1.is_none();
+                let gone = last.1.is_none() && !self.kept.has(&object.id);
                 gone.then(|| format!("{} was an account's before", object.id))
             }
             Event::ObjectRemoved { id } => {
                 let there = as_of(self.objects.get(id), u64::MAX).is_some();
                 (!there).then(|| format!("{id} was not there"))
             }
-            Event::UniqueTaken { key, .. } => {
-                let holder = as_of(self.unique.get(key), u64::MAX)?;
-                Some(format!("{key:?} is {holder}'s already"))
-            }
+            Event::UniqueTaken { key, holder } => match as_of(self.unique.get(key), u64::MAX) {
+                Some(other) => Some(format!("{key:?} is {other}'s already")),
+                None => self.kept.breaks_a_rule(self.model.schema(), key, *holder),
+            },
             Event::UniqueFreed { key } => {
                 let held = as_of(self.unique.get(key), u64::MAX).is_some();
                 (!held).then(|| format!("{key:?} was nobody's"))
@@ -42,6 +42,13 @@ impl Replay {
             }
             Event::VerifierStored { .. }
             | Event::VerifierRemoved { .. }
+            | Event::TombstoneStored(_)
+            | Event::TombstoneRemoved { .. }
+            | Event::FormerAdded { .. }
+            | Event::FormerRemoved { .. }
+            | Event::NameReserved { .. }
+            | Event::ReservationEnded { .. }
+            | Event::ChangeRedacted { .. }
             | Event::NumbersCounted { .. }
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
@@ -65,10 +72,12 @@ impl Replay {
                 other.map(|(key, _)| format!("{key:?} is not {}'s", object.id))
             }
             Event::ObjectRemoved { id } => {
-                let mut held = self
-                    .unique
-                    .keys()
-                    .filter(|key| !key.is_kept(self.model.schema()));
+                // A login name may stay reserved, and all of it kept, for who is gone.
+                let all_kept = self.kept.has(id);
+                let mut held = self.unique.keys().filter(|key| {
+                    let kept = key.is_kept(self.model.schema()) || key.attribute == LOGIN_NAME;
+                    !kept && !all_kept
+                });
                 let left = held.find(|key| holder(key) == Some(id));
                 let mut memberships = self.memberships.iter();
                 let joined = memberships.find(|it| it.group == *id || it.member == *id);
@@ -77,6 +86,13 @@ impl Replay {
             }
             Event::UniqueTaken { .. }
             | Event::UniqueFreed { .. }
+            | Event::TombstoneStored(_)
+            | Event::TombstoneRemoved { .. }
+            | Event::FormerAdded { .. }
+            | Event::FormerRemoved { .. }
+            | Event::NameReserved { .. }
+            | Event::ReservationEnded { .. }
+            | Event::ChangeRedacted { .. }
             | Event::MemberAdded(_)
             | Event::MemberRemoved(_)
             | Event::VerifierStored { .. }

@@ -2,8 +2,8 @@
 
 use quorid_api::{
     AccountName, Attribute, AttributeDefinition, AttributeEdit, ChangeMembers, Client,
-    DeleteAccount, DeleteGroup, Error, GroupName, MemberName, NewAccount, NewAttribute, NewGroup,
-    PasswordChange, Read, UpdateAccount,
+    DeleteAccount, DeleteGroup, Error, GroupName, HistoryOf, MemberName, NewAccount, NewAttribute,
+    NewGroup, PasswordChange, Read, SettingChange, UpdateAccount, proto::restore_response,
 };
 use uuid::Uuid;
 
@@ -107,6 +107,44 @@ impl Call {
                     .await
                     .map(|_| Told::Directory)
             }
+            Asked::Restore { request, account } => {
+                let of = HistoryOf::Account(account_name(account));
+                let restored = self.client.restore(&of, Some(request.uuid())).await?;
+                match restored.object {
+                    Some(restore_response::Object::Account(account)) => {
+                        Ok(Told::Object(shown(account)))
+                    }
+                    Some(restore_response::Object::Group(group)) => {
+                        Ok(Told::Object(shown_group(group)))
+                    }
+                    None => Ok(Told::Directory),
+                }
+            }
+            Asked::Purge { request, account } => {
+                let of = HistoryOf::Account(account_name(account));
+                let purged = self.client.purge(&of, Some(request.uuid())).await;
+                purged.map(|()| Told::Deleted)
+            }
+            Asked::FreeName { request, name } => {
+                let freed = self.client.free_name(&name.spelled, Some(request.uuid()));
+                freed.await.map(|()| Told::Directory)
+            }
+            Asked::Keep {
+                request,
+                tombstones_ms,
+                names_ms,
+            } => {
+                let change = |name: &str, value: u64| SettingChange {
+                    name: name.to_owned(),
+                    value: Some(value),
+                };
+                let changes = vec![
+                    change("tombstones", *tombstones_ms),
+                    change("reserved_names", *names_ms),
+                ];
+                let changed = self.client.change_settings(changes, Some(request.uuid()));
+                changed.await.map(|_| Told::Directory)
+            }
             Asked::RaiseLevel => self.client.raise_level(None).await.map(Told::Level),
             Asked::Look { account, freshness } => {
                 let (name, read) = (account_name(account), self.read(*freshness));
@@ -182,6 +220,10 @@ impl Call {
             | Asked::SetPassword { .. }
             | Asked::Delete { .. }
             | Asked::Define { .. }
+            | Asked::Restore { .. }
+            | Asked::Purge { .. }
+            | Asked::FreeName { .. }
+            | Asked::Keep { .. }
             | Asked::RaiseLevel
             | Asked::Look { .. }
             | Asked::LogIn { .. } => unreachable!("not about a group"),

@@ -98,15 +98,23 @@ async fn rename_and_delete(tour: &mut Tour<'_>, account: &Account) -> Result<(),
     tour.ledger.rename(&account.id, &new_name);
     tour.narrator.check(
         found.login_name == new_name && old.exit == Some(NOT_FOUND),
-        "a renamed account keeps its UUID, and its old name is free",
+        "a renamed account keeps its UUID, and its old name leads to nobody",
         format!("{} is now {new_name}", account.login_name),
     )?;
     tour.show(&["delete", &new_name]).await?;
     let gone = tour.show(&["reverse-lookup", &account.id]).await?;
-    tour.ledger.remove(&account.id);
     tour.narrator.check(
         gone.exit == Some(NOT_FOUND),
         "a deleted account is found no more",
-        format!("{} accounts are left", tour.ledger.len()),
+        format!("{new_name} is kept for 30 days"),
+    )?;
+    tour.show(&["restore", &new_name]).await?;
+    let back = client
+        .get_account(&AccountName::Id(id), Read::Linearizable)
+        .await?;
+    tour.narrator.check(
+        back.login_name == new_name && back.create_time == found.create_time,
+        "a restored account is the one that was deleted",
+        format!("{} accounts are there", tour.ledger.len()),
     )
 }

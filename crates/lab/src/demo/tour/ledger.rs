@@ -48,10 +48,6 @@ impl Ledger {
             .insert(id.to_owned(), login_name.to_owned());
     }
 
-    pub(super) fn remove(&mut self, id: &str) {
-        self.login_names.remove(id);
-    }
-
     pub(super) fn len(&self) -> usize {
         self.login_names.len()
     }

@@ -64,7 +64,7 @@ impl Changes for ChangesApi {
     ) -> Result<Response<ListHistoryResponse>, Status> {
         let caller = caller(&request)?;
         let request = request.into_inner();
-        let named = convert::history_name(&request.name)?;
+        let named = convert::object_name(&request.name)?;
         let size = convert::page_size(request.page_size)?;
         let from = convert::history_start(&request.page_token)?;
         let consistency = convert::consistency(request.read)?;

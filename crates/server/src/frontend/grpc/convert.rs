@@ -2,6 +2,7 @@
 //! message is found here.
 
 mod changes;
+mod deleted;
 mod groups;
 mod pages;
 mod schema;
@@ -16,11 +17,13 @@ use quorid_directory::{
 use zeroize::Zeroizing;
 
 pub(super) use self::{
-    changes::{change, history_name},
-    groups::{edits, group, group_name, member, members, new_group},
+    changes::change,
+    deleted::{deleted_object, reserved_name, restored},
+    groups::{edits, group, group_name, member, members, new_group, object_name},
     pages::{
-        accounts_start, accounts_token, groups_start, groups_token, history_start, history_token,
-        members_start, members_token, page_size,
+        accounts_start, accounts_token, deleted_start, deleted_token, groups_start, groups_token,
+        history_start, history_token, members_start, members_token, page_size, reserved_start,
+        reserved_token,
     },
     schema::{attribute_row, definition},
 };
@@ -173,7 +176,7 @@ fn shown(name: &str) -> String {
     shown
 }
 
-fn login_name(text: &str) -> Result<LoginName, Invalid> {
+pub(super) fn login_name(text: &str) -> Result<LoginName, Invalid> {
     Ok(LoginName::parse(text)?)
 }
 

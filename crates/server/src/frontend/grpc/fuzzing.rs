@@ -133,7 +133,7 @@ fn lists_of_groups(request: &ListMembersRequest) -> Result<(), Status> {
 
 /// A token that is taken is the one that is given for where it leads.
 fn history(request: &ListHistoryRequest) -> Result<(), Status> {
-    convert::history_name(&request.name)?;
+    convert::object_name(&request.name)?;
     if let Some(from) = convert::history_start(&request.page_token)? {
         let again = convert::history_start(&convert::history_token(from));
         assert_eq!(again, Ok(Some(from)));

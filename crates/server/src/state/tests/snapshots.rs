@@ -4,18 +4,20 @@ use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
     ChangeRecord, Definition, Edit, History as _, Object, ObjectId, Objects as _, Operation,
-    Properties, Revision, Schema, Selector, Value, VerifierChange,
+    Properties, Revision, Schema, Selector, Tombstone, Value, VerifierChange,
 };
 use quorid_storage::{Fault, Loaded, LogPos, SnapshotChunk, SnapshotTotals, Store, Table, Totals};
 use tempfile::TempDir;
 
-use super::{command, create_group, define, definition, filled, object_id, store};
+use super::{
+    command, create, create_group, define, definition, filled, login_name, object_id, store,
+};
 use crate::state::{
-    State, change, encode_command, index, member, numbers, object, outcome, schema, unique,
-    verifier,
+    State, change, due, encode_command, index, member, numbers, object, outcome, schema, tombstone,
+    unique, verifier,
 };
 
-fn chunks(store: &Store) -> (Vec<SnapshotChunk>, SnapshotTotals) {
+pub(super) fn chunks(store: &Store) -> (Vec<SnapshotChunk>, SnapshotTotals) {
     let mut reader = store.snapshot().expect("a snapshot");
     let mut chunks = Vec::new();
     while let Some(chunk) = reader.next_chunk().expect("a chunk") {
@@ -103,7 +105,8 @@ fn a_damaged_snapshot_is_refused_and_the_state_stays() {
     );
 }
 
-/// Three accounts and a group, of which the first account is a member.
+/// Three accounts and a group, of which the first account is a member; an account that was deleted while it was
+/// in the group; and a login name that the third account had.
 fn with_a_group(folder: &TempDir) -> State {
     let store = filled(folder, 3);
     let join = Operation::Members {
@@ -123,7 +126,34 @@ fn with_a_group(folder: &TempDir) -> State {
                 )],
                 verifier: VerifierChange::Keep,
             };
-            let operations = [create_group(50, 1), join, define(0), define(1), titled];
+            let group = || Selector::GroupId(object_id(50));
+            let joins = Operation::Members {
+                group: group(),
+                expected_version: None,
+                add: vec![Selector::Id(object_id(60))],
+                remove: Vec::new(),
+            };
+            let delete = Operation::Delete {
+                target: Selector::Id(object_id(60)),
+                expected_version: None,
+            };
+            let rename = Operation::Change {
+                target: Selector::Id(object_id(2)),
+                expected_version: None,
+                edits: vec![Edit::login_name(&login_name(61))],
+                verifier: VerifierChange::Keep,
+            };
+            let operations = [
+                create_group(50, 1),
+                join,
+                define(0),
+                define(1),
+                titled,
+                create(60, 60, true),
+                joins,
+                delete,
+                rename,
+            ];
             for (index, operation) in (4..).zip(operations) {
                 let command = encode_command(&command(index, operation));
                 state.command(LogPos { term: 1, index }, &command)?;
@@ -272,6 +302,58 @@ fn broken_changes(sender: &State) -> [BrokenRow; 6] {
     ]
 }
 
+fn broken_deleted(sender: &State) -> [BrokenRow; 13] {
+    let view = sender.read().expect("a view");
+    let found = view.tombstone(&object_id(60)).expect("read");
+    let gone = found.expect("a tombstone");
+    let encoded = |tombstone: &Tombstone| Some(Bytes::from(tombstone::encode(tombstone)));
+    let with = |change: &dyn Fn(&mut Tombstone)| {
+        let mut changed = gone.clone();
+        change(&mut changed);
+        encoded(&changed)
+    };
+    let there = with(&|it| it.object.id = object_id(0));
+    let no_verifier = with(&|it| it.verifier = None);
+    let nameless = with(&|it| it.object.attributes.clear());
+    let later = with(&|it| it.until.0 += 1);
+    let of_another = with(&|it| {
+        let name = vec![Value::Text("name0".to_owned())];
+        it.object
+            .attributes
+            .insert(quorid_directory::LOGIN_NAME, name);
+    });
+    let id = |number| Some(Bytes::copy_from_slice(object_id(number).as_bytes()));
+    let time = Some(Bytes::copy_from_slice(&7_u64.to_be_bytes()));
+    let of_nobody = Some(Bytes::from(
+        [object_id(0).as_bytes().as_slice(), &[0, 0, 0, 1], b"name0"].concat(),
+    ));
+    [
+        ("unreadable tombstone", tombstone::TABLE, None, junk()),
+        ("tombstone of another id", tombstone::TABLE, id(61), None),
+        ("deleted and there", tombstone::TABLE, id(0), there),
+        (
+            "deleted without verifier",
+            tombstone::TABLE,
+            None,
+            no_verifier,
+        ),
+        ("deleted without names", tombstone::TABLE, None, nameless),
+        (
+            "deleted with another's name",
+            tombstone::TABLE,
+            None,
+            of_another,
+        ),
+        ("deleted until another time", tombstone::TABLE, None, later),
+        ("former of nobody", tombstone::FORMER, junk(), None),
+        ("former with a value", tombstone::FORMER, None, junk()),
+        ("unreadable reservation", due::RESERVED, None, junk()),
+        ("reserved until another time", due::RESERVED, None, time),
+        ("reserved and had", due::RESERVED, of_nobody, None),
+        ("due of nothing", due::TABLE, junk(), None),
+    ]
+}
+
 #[test]
 fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
     let (from, to) = (
@@ -287,6 +369,7 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
     let broken = broken_objects(&first).into_iter().chain(broken_others());
     let broken = broken.chain(broken_memberships());
     let broken = broken.chain(broken_attributes());
+    let broken = broken.chain(broken_deleted(&sender));
     for (what, table, key, value) in broken.chain(broken_changes(&sender)) {
         let bad = good.iter().map(|chunk| {
             let (mut keys, mut values) = (chunk.keys.clone(), chunk.values.clone());
@@ -307,6 +390,9 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
         index::TABLE,
         verifier::TABLE,
         member::GROUPS_OF,
+        tombstone::TABLE,
+        due::RESERVED,
+        due::TABLE,
         change::TABLE,
         change::MENTIONS,
     ] {
@@ -322,7 +408,7 @@ fn a_snapshot_of_rows_that_no_server_makes_is_refused() {
 }
 
 /// Loads chunks, with the totals that fit them.
-fn load_all(
+pub(super) fn load_all(
     store: &Store,
     chunks: impl IntoIterator<Item = SnapshotChunk>,
 ) -> Result<Loaded, Fault> {

@@ -2,16 +2,11 @@
 
 use quorid_api::proto::{self, change};
 use quorid_directory::{
-    AttributeNumber, Done, Kind, ObjectId, PasswordRecord, Selector, Value, ValuesChange,
+    AttributeNumber, Done, Kind, ObjectId, PasswordRecord, Value, ValuesChange,
 };
 
-use super::{Invalid, groups::member_name, timestamp};
+use super::timestamp;
 use crate::service::ShownChange;
-
-/// The account or group whose history is asked for.
-pub(crate) fn history_name(name: &str) -> Result<Selector, Invalid> {
-    member_name(name)
-}
 
 /// A change as clients see it.
 pub(crate) fn change(shown: &ShownChange) -> proto::Change {
@@ -19,6 +14,12 @@ pub(crate) fn change(shown: &ShownChange) -> proto::Change {
     let stamp = &record.stamp;
     let members = record.members.iter().zip(&shown.members);
     let attributes = record.attributes.iter();
+    let groups = record.groups.iter();
+    let groups = groups.map(|it| name(Kind::Group, &it.group)).collect();
+    let (groups_left, groups_joined) = match record.done {
+        Done::Restored => (Vec::new(), groups),
+        Done::Created | Done::Changed | Done::Deleted | Done::Purged => (groups, Vec::new()),
+    };
     proto::Change {
         revision: shown.revision.0,
         time: Some(timestamp(stamp.time)),
@@ -43,11 +44,8 @@ pub(crate) fn change(shown: &ShownChange) -> proto::Change {
                 added: change.added,
             })
             .collect(),
-        groups_left: record
-            .groups
-            .iter()
-            .map(|left| name(Kind::Group, &left.group))
-            .collect(),
+        groups_left,
+        groups_joined,
         reverts: record.reverts.map_or(0, |revision| revision.0),
         actor_login_name: shown.actor.clone(),
     }
@@ -65,6 +63,8 @@ fn done(done: Done) -> change::Done {
         Done::Created => change::Done::Created,
         Done::Changed => change::Done::Changed,
         Done::Deleted => change::Done::Deleted,
+        Done::Restored => change::Done::Restored,
+        Done::Purged => change::Done::Purged,
     }
 }
 

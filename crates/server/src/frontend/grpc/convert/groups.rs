@@ -45,7 +45,7 @@ pub(crate) fn members(add: &[String], remove: &[String]) -> Result<GroupEdit, In
         ));
     }
     let named = |names: &[String]| -> Result<Vec<_>, _> {
-        names.iter().map(|name| member_name(name)).collect()
+        names.iter().map(|name| object_name(name)).collect()
     };
     let (add, remove) = (named(add)?, named(remove)?);
     match add.iter().find(|member| remove.contains(member)) {
@@ -76,7 +76,7 @@ pub(crate) fn group_name(name: &str) -> Result<Selector, Invalid> {
 }
 
 /// An account or a group.
-pub(crate) fn member_name(name: &str) -> Result<Selector, Invalid> {
+pub(crate) fn object_name(name: &str) -> Result<Selector, Invalid> {
     if name.starts_with("groups/") {
         group_name(name)
     } else {

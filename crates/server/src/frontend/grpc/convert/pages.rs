@@ -1,7 +1,9 @@
 //! Pages of lists: how much of a list is asked for, and where it goes on.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use quorid_directory::{GROUP_NAME, Kind, Object, ObjectId, Revision, Syntax, UniqueKey, Value};
+use quorid_directory::{
+    GROUP_NAME, Kind, LOGIN_NAME, Object, ObjectId, Reserved, Revision, Syntax, UniqueKey, Value,
+};
 
 use super::Invalid;
 use crate::service::HistoryCursor;
@@ -14,6 +16,8 @@ const OF_ACCOUNTS: u8 = 1;
 const OF_GROUPS: u8 = 2;
 const OF_MEMBERS: u8 = 3;
 const OF_HISTORY: u8 = 4;
+const OF_DELETED: u8 = 5;
+const OF_RESERVED: u8 = 6;
 
 /// How many accounts a page gets.
 pub(crate) fn page_size(asked: i32) -> Result<usize, Invalid> {
@@ -33,6 +37,38 @@ pub(crate) fn accounts_token(last: ObjectId) -> String {
 pub(crate) fn accounts_start(token: &str) -> Result<Option<ObjectId>, Invalid> {
     page_start(OF_ACCOUNTS, token, |id| {
         Some(ObjectId::from_bytes(id.try_into().ok()?))
+    })
+}
+
+/// Where the page after this deleted object begins.
+pub(crate) fn deleted_token(last: ObjectId) -> String {
+    page_token(OF_DELETED, last.as_bytes())
+}
+
+/// The deleted object that the page comes after; none for the first page.
+pub(crate) fn deleted_start(token: &str) -> Result<Option<ObjectId>, Invalid> {
+    page_start(OF_DELETED, token, |id| {
+        Some(ObjectId::from_bytes(id.try_into().ok()?))
+    })
+}
+
+/// Where the page after this reserved name begins.
+pub(crate) fn reserved_token(last: &Reserved) -> String {
+    let owner = last.owner.as_bytes().as_slice();
+    page_token(OF_RESERVED, &[owner, &last.key.key].concat())
+}
+
+/// The reserved name that the page comes after; none for the first page.
+pub(crate) fn reserved_start(token: &str) -> Result<Option<Reserved>, Invalid> {
+    page_start(OF_RESERVED, token, |reserved| {
+        let (owner, key) = reserved.split_first_chunk::<16>()?;
+        Some(Reserved {
+            owner: ObjectId::from_bytes(*owner),
+            key: UniqueKey {
+                attribute: LOGIN_NAME,
+                key: key.to_vec(),
+            },
+        })
     })
 }
 

@@ -1,7 +1,7 @@
 //! What the directory says no to, on the wire.
 
 use quorid_api::Reason;
-use quorid_directory::{Kind, LOGIN_NAME, Rejection};
+use quorid_directory::{Held, Kind, LOGIN_NAME, Rejection};
 use tonic::{Code, Status};
 
 use super::build;
@@ -30,6 +30,8 @@ fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
             Kind::Person | Kind::Service => (Code::NotFound, Reason::AccountNotFound),
             Kind::Group => (Code::NotFound, Reason::GroupNotFound),
         },
+        Rejection::NotDeleted { .. } => (Code::NotFound, Reason::DeletedNotFound),
+        Rejection::NotReserved { .. } => (Code::FailedPrecondition, Reason::NotReserved),
         Rejection::WrongKind { .. } => (Code::InvalidArgument, Reason::WrongKind),
         Rejection::GroupCycle { .. } => (Code::FailedPrecondition, Reason::GroupCycle),
         Rejection::LimitExceeded { .. } => (Code::FailedPrecondition, Reason::LimitExceeded),
@@ -53,20 +55,28 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             value,
             kind: _,
             holder,
-        } if attribute.number == LOGIN_NAME => vec![
-            ("login_name", value.to_string()),
-            ("account_id", holder.to_string()),
-        ],
+            held,
+        } if attribute.number == LOGIN_NAME => {
+            let taken = [
+                ("login_name", value.to_string()),
+                ("account_id", holder.to_string()),
+            ];
+            taken.into_iter().chain(how(*held)).collect()
+        }
         Rejection::ValueTaken {
             attribute,
             value,
             kind,
             holder,
-        } => vec![
-            ("attribute", attribute.name.to_string()),
-            ("value", value.to_string()),
-            (id_of(*kind), holder.to_string()),
-        ],
+            held,
+        } => {
+            let taken = [
+                ("attribute", attribute.name.to_string()),
+                ("value", value.to_string()),
+                (id_of(*kind), holder.to_string()),
+            ];
+            taken.into_iter().chain(how(*held)).collect()
+        }
         Rejection::NoChange { revision } => vec![("revision", revision.to_string())],
         Rejection::ChangedSince {
             revision,
@@ -94,7 +104,8 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             let role = ("role", role.as_str().to_owned());
             attribute.into_iter().chain([role]).collect()
         }
-        Rejection::NotFound { object } => {
+        Rejection::NotReserved { name } => vec![("login_name", name.to_string())],
+        Rejection::NotFound { object } | Rejection::NotDeleted { object } => {
             let key = match object.kind() {
                 Kind::Person | Kind::Service => "account",
                 Kind::Group => "group",
@@ -140,6 +151,15 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             ("time_ms", time.0.to_string()),
             ("now_ms", now.0.to_string()),
         ],
+    }
+}
+
+/// How a value is another object's that does not have it.
+fn how(held: Held) -> Option<(&'static str, String)> {
+    match held {
+        Held::Now => None,
+        Held::Deleted => Some(("held", "deleted".to_owned())),
+        Held::Reserved(_) => Some(("held", "reserved".to_owned())),
     }
 }
 

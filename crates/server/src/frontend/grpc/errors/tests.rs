@@ -1,8 +1,8 @@
 //! Each error of the domain, with its code and reason on the wire.
 
 use quorid_directory::{
-    Kind, LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Role, Schema, Selector,
-    Time, Value, Violation,
+    Held, Kind, LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Role, Schema,
+    Selector, Time, Value, Violation,
 };
 
 use super::*;
@@ -63,6 +63,7 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
                 value: Value::Text("ana".to_owned()),
                 kind: Kind::Person,
                 holder: id(),
+                held: Held::Now,
             },
             Code::AlreadyExists,
             Reason::LoginNameTaken,
@@ -73,6 +74,7 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
                 value: Value::Text("ana@example.org".to_owned()),
                 kind: Kind::Person,
                 holder: id(),
+                held: Held::Now,
             },
             Code::AlreadyExists,
             Reason::ValueTaken,
@@ -99,6 +101,20 @@ fn each_rejection_of_a_change_has_its_code_and_reason() {
             },
             Code::NotFound,
             Reason::AccountNotFound,
+        ),
+        (
+            Rejection::NotDeleted {
+                object: Selector::LoginName(LoginName::parse("ana").expect("valid")),
+            },
+            Code::NotFound,
+            Reason::DeletedNotFound,
+        ),
+        (
+            Rejection::NotReserved {
+                name: LoginName::parse("ana").expect("valid"),
+            },
+            Code::FailedPrecondition,
+            Reason::NotReserved,
         ),
         (
             Rejection::VersionMismatch {
@@ -248,7 +264,9 @@ fn a_taken_name_and_a_stale_etag_say_whose_and_which() {
         value: Value::Text("ana".to_owned()),
         kind: Kind::Person,
         holder: id(),
+        held: Held::Deleted,
     }));
+    assert_eq!(metadata["held"], "deleted");
     assert_eq!(metadata["login_name"], "ana");
     assert_eq!(metadata["account_id"], id().to_string());
     let (_, _, metadata) = wire(error_of(Rejection::VersionMismatch {
