@@ -87,7 +87,21 @@ impl Commands {
     }
 
     fn operation(&mut self) -> Operation {
-        match self.chance.within(0..=18) {
+        if self.made.is_empty() {
+            // There are few names: they are wanted again soon.
+            let settings = [Setting::Tombstones, Setting::ReservedNames];
+            return Operation::Configure(settings.map(|it| self.change_of(it)).to_vec());
+        }
+        match self.chance.within(0..=22) {
+            19 | 20 => Operation::Restore {
+                target: self.member(),
+            },
+            21 => Operation::Purge {
+                target: self.member(),
+            },
+            22 => Operation::FreeName {
+                name: self.login_name(),
+            },
             17 | 18 => Operation::Revert {
                 revision: self.lately(),
             },
@@ -149,8 +163,19 @@ impl Commands {
     /// Any setting, to its default or to any value that it takes.
     fn setting_change(&mut self) -> SettingChange {
         let setting = *self.chance.one_of(&Setting::ALL);
-        let value = self.chance.within(setting.least()..=setting.most());
-        let value = self.chance.percent(80).then_some(value);
+        match setting {
+            Setting::Tombstones | Setting::ReservedNames => self.change_of(setting),
+            Setting::History | Setting::HistoryBytes => {
+                let value = self.chance.within(setting.least()..=setting.most());
+                let value = self.chance.percent(80).then_some(value);
+                SettingChange::new(setting, value).expect("a value within the setting's bounds")
+            }
+        }
+    }
+
+    /// For some commands, each of which is a millisecond later than the one before.
+    fn change_of(&mut self, setting: Setting) -> SettingChange {
+        let value = Some(self.chance.within(0..=30));
         SettingChange::new(setting, value).expect("a value within the setting's bounds")
     }
 
