@@ -9,8 +9,9 @@ use quorid_api::proto::{
     Account, AddAttributeRequest, AddServerRequest, AttributeEdit, ChangeMembersRequest,
     CheckPasswordRequest, Consistency, CreateAccountRequest, CreateGroupRequest,
     DeleteAccountRequest, GetAccountRequest, GetGroupRequest, GetServerRequest, Group,
-    ListAccountsRequest, ListHistoryRequest, ListMembersRequest, ReadOptions, RemoveServerRequest,
-    ReplaceServerRequest, TransferLeadershipRequest, UpdateAccountRequest,
+    ListAccountsRequest, ListHistoryRequest, ListMembersRequest, ListReservedNamesRequest,
+    ReadOptions, RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest,
+    UpdateAccountRequest,
 };
 use quorid_directory::{
     Actor, ClientAddress, Kind, Object, ObjectId, Revision, Schema, Selector, Stamp, Time,
@@ -52,7 +53,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
-    Ok(match kind % 19 {
+    Ok(match kind % 20 {
         0 => get(GetAccountRequest::decode(bytes)?),
         1 => list(&ListAccountsRequest::decode(bytes)?),
         2 => convert::new_account(Schema::builtin(), CreateAccountRequest::decode(bytes)?)
@@ -83,6 +84,7 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
         .map(drop)
         .map_err(Status::from),
         17 => history(&ListHistoryRequest::decode(bytes)?),
+        18 => lists_of_deleted(&ListReservedNamesRequest::decode(bytes)?),
         _ => {
             timeout(bytes);
             page_of(bytes);
@@ -128,6 +130,21 @@ fn lists_of_groups(request: &ListMembersRequest) -> Result<(), Status> {
     // A token is of one list.
     assert!(request.page_token.is_empty() || ends.iter().any(Result::is_err));
     ends.into_iter().collect::<Result<(), _>>()?;
+    Ok(())
+}
+
+/// A token is of one list, and the one that is given for where it leads.
+fn lists_of_deleted(request: &ListReservedNamesRequest) -> Result<(), Status> {
+    let token = &request.page_token;
+    if let Ok(Some(from)) = convert::reserved_start(token) {
+        let again = convert::reserved_start(&convert::reserved_token(&from));
+        assert_eq!(again, Ok(Some(from)));
+        assert!(convert::deleted_start(token).is_err());
+    }
+    if let Some(from) = convert::deleted_start(token)? {
+        let again = convert::deleted_start(&convert::deleted_token(from));
+        assert_eq!(again, Ok(Some(from)));
+    }
     Ok(())
 }
 
