@@ -176,7 +176,7 @@ struct Record<'a> {
     actor_login_name: &'a str,
     address: &'a str,
     done: &'static str,
-    /// `account` or `group`.
+    /// `account` or `group`; or, of the directory as a whole, `settings`, `attribute`, `level` or `reserved name`.
     kind: &'static str,
     id: &'a str,
     display_name: &'a str,
@@ -252,10 +252,15 @@ fn group_ids(names: &[String]) -> Vec<&str> {
     ids.collect()
 }
 
+/// What a name is of: an object, or something of the directory as a whole.
 fn kind(name: &str) -> &'static str {
-    match name.starts_with("groups/") {
-        true => "group",
-        false => "account",
+    match name.split_once('/').map_or(name, |(list, _)| list) {
+        "groups" => "group",
+        "schema" => "attribute",
+        "reserved_names" => "reserved name",
+        "settings" => "settings",
+        "level" => "level",
+        _ => "account",
     }
 }
 
@@ -318,7 +323,11 @@ fn what(change: &Change) -> String {
         "" => &change.id,
         name => name,
     };
-    format!("{} {name} {}", kind(&change.name), done(change))
+    let done = done(change);
+    match kind(&change.name) {
+        "settings" | "level" => format!("{name} {done}"),
+        kind => format!("{kind} {name} {done}"),
+    }
 }
 
 /// What is another one now, as it may be shown on a terminal.

@@ -17,6 +17,7 @@ use crate::model::{Revision, Stamp, Time, Verifier};
 use crate::name::LoginName;
 use crate::object::{Kind, Object, UniqueKey};
 use crate::planted::{PlantedBug, is_planted};
+use crate::recorded::DirectoryChange;
 use crate::rejection::Rejection;
 use crate::schema::LOGIN_NAME;
 use crate::settings::Setting;
@@ -285,6 +286,7 @@ fn redact<V: View>(view: &V, tombstone: &Tombstone) -> Result<Vec<Event>, V::Err
 /// Nobody has the name, and from now on anybody may.
 pub(crate) fn free_name<V: View>(
     view: &V,
+    stamp: Stamp,
     name: &LoginName,
 ) -> Result<Executed, Refused<V::Error>> {
     let key = UniqueKey::login_name(name);
@@ -297,7 +299,12 @@ pub(crate) fn free_name<V: View>(
     };
     let reserved = Reserved { owner, key };
     match view.reserved_until(&reserved)? {
-        Some(_) => Ok(Executed::directory(end_reservation(reserved).to_vec())),
+        Some(_) => {
+            let name = name.as_str().to_owned();
+            let change = DirectoryChange::NameFreed { name, owner };
+            let events = end_reservation(reserved).to_vec();
+            Ok(Executed::directory(stamp, Some(change), events))
+        }
         None => not_reserved(),
     }
 }

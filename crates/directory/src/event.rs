@@ -1,6 +1,5 @@
 //! What a command did: what is answered, and what is stored.
 
-use crate::change_record::ChangeRecord;
 use crate::command::Fingerprint;
 use crate::deleted::{Reserved, Tombstone};
 use crate::id::{ObjectId, RequestId};
@@ -8,6 +7,7 @@ use crate::level::Level;
 use crate::members::Membership;
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
+use crate::recorded::Recorded;
 use crate::rejection::Rejection;
 use crate::schema::Attribute;
 use crate::settings::SettingChange;
@@ -165,7 +165,7 @@ pub enum Event {
         /// The revision of the command.
         revision: Revision,
         /// The change.
-        record: Box<ChangeRecord>,
+        record: Box<Recorded>,
     },
     /// Of a change is kept that it was, and no more what it was about.
     ChangeRedacted {

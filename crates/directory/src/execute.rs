@@ -17,10 +17,12 @@ use crate::model::{Revision, Stamp, Verifier};
 use crate::numbers::{count, next_number};
 use crate::object::Object;
 use crate::planted::{PlantedBug, is_planted};
+use crate::recorded::{DirectoryChange, DirectoryRecord, Recorded, SettingRecord};
 use crate::rejection::Rejection;
 use crate::revert::revert;
 use crate::rights::{Action, permitted};
-use crate::schema::{LOGIN_NAME, POSIX_NUMBER};
+use crate::schema::{AttributeName, LOGIN_NAME, POSIX_NUMBER};
+use crate::settings::{Setting, SettingChange};
 use crate::value::Value;
 use crate::view::View;
 
@@ -45,7 +47,7 @@ pub(crate) struct Executed {
     /// whole.
     pub(crate) object: Option<(Done, Object)>,
     /// What is to be remembered of it. None: nothing is changed.
-    pub(crate) record: Option<Box<ChangeRecord>>,
+    pub(crate) record: Option<Box<Recorded>>,
     pub(crate) events: Vec<Event>,
 }
 
@@ -58,16 +60,21 @@ impl Executed {
     ) -> Self {
         Self {
             object: Some((done, object)),
-            record: Some(Box::new(record)),
+            record: Some(Box::new(Recorded::Object(record))),
             events,
         }
     }
 
-    /// The directory is changed as a whole.
-    pub(crate) fn directory(events: Vec<Event>) -> Self {
+    /// The directory is changed as a whole, if it is.
+    pub(crate) fn directory(
+        stamp: Stamp,
+        change: Option<DirectoryChange>,
+        events: Vec<Event>,
+    ) -> Self {
+        let record = change.map(|change| DirectoryRecord { stamp, change });
         Self {
             object: None,
-            record: None,
+            record: record.map(|record| Box::new(Recorded::Directory(record))),
             events,
         }
     }
@@ -153,21 +160,20 @@ pub(crate) fn execute<V: View>(
         }
         Operation::FreeName { name } => {
             may(Action::Operate)?;
-            free_name(view, name)
+            free_name(view, stamp, name)
         }
         Operation::Configure(changes) => {
             may(Action::Operate)?;
-            let changed = changes.iter().map(|it| Event::SettingChanged(*it));
-            Ok(Executed::directory(changed.collect()))
+            configure(view, stamp, changes)
         }
         Operation::Revert { revision: of } => revert(view, revision, stamp, principal, *of),
         Operation::DefineAttribute { definition } => {
             may(Action::Operate)?;
-            define(view, definition)
+            define(view, stamp, definition)
         }
         Operation::RaiseLevel { to } => {
             may(Action::Operate)?;
-            raise_level(view, *to)
+            raise_level(view, stamp, *to)
         }
     }
 }
@@ -264,8 +270,36 @@ pub(crate) fn delete<V: View>(
     Ok(Executed::object(Done::Deleted, object, record, events))
 }
 
+fn configure<V: View>(
+    view: &V,
+    stamp: Stamp,
+    changes: &[SettingChange],
+) -> Result<Executed, Refused<V::Error>> {
+    let mut records: BTreeMap<Setting, SettingRecord> = BTreeMap::new();
+    for change in changes {
+        let setting = change.setting();
+        let before = view.setting(setting)?;
+        let after = change.value().unwrap_or(setting.default_value());
+        let record = SettingRecord {
+            setting,
+            before,
+            after,
+        };
+        records.insert(setting, record);
+    }
+    let records = records.into_values().filter(|it| it.before != it.after);
+    let records: Vec<_> = records.collect();
+    let change = (!records.is_empty()).then_some(DirectoryChange::Settings(records));
+    let events = changes.iter().map(|it| Event::SettingChanged(*it));
+    Ok(Executed::directory(stamp, change, events.collect()))
+}
+
 /// The attribute is there from this revision on; no object has it yet.
-fn define<V: View>(view: &V, definition: &Definition) -> Result<Executed, Refused<V::Error>> {
+fn define<V: View>(
+    view: &V,
+    stamp: Stamp,
+    definition: &Definition,
+) -> Result<Executed, Refused<V::Error>> {
     let schema = view.schema();
     if let Ok(row) = schema.by_name(definition.name()) {
         let attribute = schema.name(row.number);
@@ -273,17 +307,29 @@ fn define<V: View>(view: &V, definition: &Definition) -> Result<Executed, Refuse
     }
     within(Limit::SiteAttributes, schema.of_site().len() + 1)?;
     let row = definition.clone().numbered(schema.next_of_site());
-    Ok(Executed::directory(vec![Event::AttributeDefined(row)]))
+    let change = DirectoryChange::AttributeDefined(AttributeName {
+        number: row.number,
+        name: row.name.clone(),
+    });
+    let events = vec![Event::AttributeDefined(row)];
+    Ok(Executed::directory(stamp, Some(change), events))
 }
 
 /// Whether all servers support the level is not in the state: the leader has asked them.
-fn raise_level<V: View>(view: &V, to: Level) -> Result<Executed, Refused<V::Error>> {
+fn raise_level<V: View>(view: &V, stamp: Stamp, to: Level) -> Result<Executed, Refused<V::Error>> {
     let is = view.level()?;
     if to < is {
         return Err(Refused::Rejected(Rejection::LevelTooLow { to, is }));
     }
     let raised = (to > is).then_some(Event::LevelRaised { to });
-    Ok(Executed::directory(raised.into_iter().collect()))
+    let (before, after) = (is, to);
+    let change = DirectoryChange::LevelRaised { before, after };
+    let change = raised.is_some().then_some(change);
+    Ok(Executed::directory(
+        stamp,
+        change,
+        raised.into_iter().collect(),
+    ))
 }
 
 fn edit<V: View>(

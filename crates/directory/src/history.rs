@@ -5,12 +5,19 @@ use crate::event::Change;
 use crate::id::ObjectId;
 use crate::model::{Actor, ClientAddress, Revision, Stamp, Time};
 use crate::object::{Kind, Object};
+use crate::recorded::Recorded;
 use crate::view::Objects;
 
 /// The changes that a state still knows.
 pub trait History: Objects {
-    /// The change of this revision; none: it changed nothing, or is forgotten.
-    fn change(&self, revision: Revision) -> Result<Option<ChangeRecord>, Self::Error>;
+    /// What was changed at this revision; none: nothing, or it is forgotten.
+    fn recorded(&self, revision: Revision) -> Result<Option<Recorded>, Self::Error>;
+
+    /// The same, where an object was changed.
+    fn change(&self, revision: Revision) -> Result<Option<ChangeRecord>, Self::Error> {
+        let recorded = self.recorded(revision)?;
+        Ok(recorded.and_then(Recorded::into_object))
+    }
 
     /// Changes of other objects that concern this one, and its own deletion: the newest first, from the
     /// first one before `before`, `limit` at most.

@@ -29,6 +29,7 @@ mod object;
 mod password;
 mod planted;
 mod profile;
+mod recorded;
 mod rejection;
 mod revert;
 mod rights;
@@ -67,6 +68,7 @@ pub use password::{InvalidPassword, Password, WeakPassword};
 pub use planted::plant;
 #[doc(hidden)]
 pub use planted::{PlantedBug, is_planted};
+pub use recorded::{DirectoryChange, DirectoryRecord, Recorded, SettingRecord};
 pub use rejection::Rejection;
 pub use revert::Irreversible;
 pub use rights::{Action, PasswordAction, Role, authorize, roles_of};

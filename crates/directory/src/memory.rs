@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-use crate::change_record::ChangeRecord;
 use crate::command::Command;
 use crate::decide::decide;
 use crate::deleted::{Due, Ends, Reserved, Tombstone};
@@ -14,6 +13,7 @@ use crate::level::Level;
 use crate::members::{Membership, all_groups_of};
 use crate::model::{Revision, Time, Verifier};
 use crate::object::{Kind, Object, UniqueKey};
+use crate::recorded::Recorded;
 use crate::schema::Schema;
 use crate::settings::Setting;
 use crate::view::{KeptChange, Objects, View};
@@ -31,7 +31,7 @@ pub struct MemoryDirectory {
     reserved: BTreeMap<Reserved, Time>,
     due: BTreeSet<Due>,
     outcomes: BTreeMap<RequestId, Outcome>,
-    changes: BTreeMap<Revision, ChangeRecord>,
+    changes: BTreeMap<Revision, Recorded>,
     mentions: BTreeSet<(ObjectId, Revision)>,
     changes_bytes: u64,
     changes_floor: Revision,
@@ -130,11 +130,12 @@ impl MemoryDirectory {
             Event::AttributeDefined(row) => self.schema = self.schema.with(row.clone()),
             Event::ChangeRecorded { revision, record } => self.record(*revision, record),
             Event::ChangeRedacted { revision } => {
-                let record = self.changes.get_mut(revision);
-                let record = record.expect("a change to redact");
-                self.changes_bytes -= record.bytes();
-                *record = record.redacted();
-                self.changes_bytes += record.bytes();
+                let recorded = self.changes.get_mut(revision);
+                let recorded = recorded.expect("a change to redact");
+                self.changes_bytes -= recorded.bytes();
+                let record = recorded.object().expect("it is of an object");
+                *recorded = Recorded::Object(record.redacted());
+                self.changes_bytes += recorded.bytes();
             }
             Event::ChangeForgotten { revision } => self.forget(*revision),
             Event::NumbersCounted { next } => {
@@ -178,7 +179,7 @@ impl MemoryDirectory {
         self.due.insert(Due { time, ends });
     }
 
-    fn record(&mut self, revision: Revision, record: &ChangeRecord) {
+    fn record(&mut self, revision: Revision, record: &Recorded) {
         let last = self.changes.last_key_value();
         assert!(last.is_none_or(|(last, _)| *last < revision), "in order");
         self.changes_bytes += record.bytes();
@@ -199,7 +200,7 @@ impl MemoryDirectory {
     }
 
     /// The changes that are kept.
-    pub fn changes(&self) -> &BTreeMap<Revision, ChangeRecord> {
+    pub fn changes(&self) -> &BTreeMap<Revision, Recorded> {
         &self.changes
     }
 
@@ -339,7 +340,7 @@ impl MemoryDirectory {
         for (id, object) in &self.objects {
             let mut version = Some(object.version);
             while let Some(revision) = version.filter(|version| *version > self.changes_floor) {
-                let record = self.changes.get(&revision);
+                let record = self.changes.get(&revision).and_then(Recorded::object);
                 let record = record.expect("the change that made this version");
                 assert!(record.changed(id), "{revision} is no change of {id}");
                 version = record.previous_of(id);
@@ -352,7 +353,7 @@ impl MemoryDirectory {
             assert!(*revision > self.changes_floor);
         }
         assert_eq!(mentions, self.mentions);
-        let bytes = self.changes.values().map(ChangeRecord::bytes);
+        let bytes = self.changes.values().map(Recorded::bytes);
         assert_eq!(bytes.sum::<u64>(), self.changes_bytes);
     }
 }
@@ -388,7 +389,7 @@ impl Objects for MemoryDirectory {
 }
 
 impl History for MemoryDirectory {
-    fn change(&self, revision: Revision) -> Result<Option<ChangeRecord>, Infallible> {
+    fn recorded(&self, revision: Revision) -> Result<Option<Recorded>, Infallible> {
         Ok(self.changes.get(&revision).cloned())
     }
 
@@ -473,7 +474,7 @@ impl View for MemoryDirectory {
         Ok(oldest
             .map(|(revision, record)| KeptChange {
                 revision: *revision,
-                time: record.stamp.time,
+                time: record.stamp().time,
                 bytes: record.bytes(),
             })
             .collect())

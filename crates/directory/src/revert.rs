@@ -13,6 +13,7 @@ use crate::id::ObjectId;
 use crate::members::{Membership, change_members};
 use crate::model::{Revision, Stamp};
 use crate::object::{Kind, Object};
+use crate::recorded::Recorded;
 use crate::rejection::Rejection;
 use crate::rights::{Action, PasswordAction, permitted};
 use crate::schema::AttributeNumber;
@@ -30,6 +31,8 @@ pub enum Irreversible {
     Deletion,
     /// What the change was about was erased.
     Erased,
+    /// It is not about one object.
+    Directory,
 }
 
 /// As the end of the sentence that begins with the change.
@@ -39,6 +42,7 @@ impl fmt::Display for Irreversible {
             Self::Password => "it set or removed a password, and passwords are not kept",
             Self::Deletion => "it deleted something, which is not kept any more",
             Self::Erased => "what it was about was erased since",
+            Self::Directory => "it changed the directory as a whole; change that again instead",
         })
     }
 }
@@ -51,10 +55,15 @@ pub(crate) fn revert<V: View>(
     principal: &Principal,
     of: Revision,
 ) -> Result<Executed, Refused<V::Error>> {
-    let Some(record) = view.change(of)? else {
-        return Err(Refused::Rejected(Rejection::NoChange { revision: of }));
-    };
     let may = |action: Action<'_>| permitted(view, stamp.time, principal, action);
+    let record = match view.recorded(of)? {
+        Some(Recorded::Object(record)) => record,
+        Some(Recorded::Directory(_)) => {
+            may(Action::Operate)?;
+            return Err(irreversible(of, Irreversible::Directory));
+        }
+        None => return Err(Refused::Rejected(Rejection::NoChange { revision: of })),
+    };
     if record.done == Done::Deleted
         && let Some(tombstone) = view.tombstone(&record.id)?
         && tombstone.revision == of
@@ -98,7 +107,7 @@ pub(crate) fn revert<V: View>(
 }
 
 fn reverting(of: Revision, mut executed: Executed) -> Executed {
-    if let Some(record) = &mut executed.record {
+    if let Some(Recorded::Object(record)) = executed.record.as_deref_mut() {
         record.reverts = Some(of);
     }
     executed

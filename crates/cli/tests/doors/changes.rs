@@ -94,6 +94,42 @@ async fn changes_are_listed_from_a_revision_on_and_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn changes_of_the_directory_as_a_whole_are_told_too() {
+    let directory = Directory::start().await;
+    directory.succeed(&["cluster", "settings", "--set", "history=90d"]);
+    directory.succeed(&["cluster", "settings", "--set", "history=90d"]);
+    directory.succeed(&["schema", "add", "badge"]);
+    directory.succeed(&["create", "ana", "Ana Lima"]);
+    directory.succeed(&["modify", "ana", "anna"]);
+    directory.succeed(&["free-name", "ana"]);
+    let text = directory.succeed(&["changes"]);
+    let lines: Vec<_> = text.lines().collect();
+    for (line, end) in [
+        (0, "  settings changed: history: 34560000000 -> 7776000000"),
+        (1, "  attribute badge created: number: 1000"),
+        (
+            2,
+            "  account ana created: login name: ana; real name: Ana Lima",
+        ),
+        (3, "  account anna changed: login name: ana -> anna"),
+    ] {
+        assert!(lines[line].ends_with(end), "{text}");
+        assert!(lines[line].contains("  operator "), "{text}");
+    }
+    assert!(
+        lines[4].contains("  reserved name ana deleted: owner: accounts/"),
+        "{text}"
+    );
+    assert_eq!(lines.len(), 5, "what changed nothing is no change: {text}");
+    let all = json(&directory.succeed(&["changes", "--output", "json"]));
+    assert_eq!(all[0]["kind"], "settings");
+    assert_eq!(all[0]["id"], "");
+    let revision = all[0]["revision"].to_string();
+    let refused = directory.refuse(&["revert", &revision]);
+    assert_eq!(refused, (Some(1), "NOT_REVERSIBLE".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_is_undone_unless_something_later_stands_against_it() {
     let directory = Directory::start().await;
     directory.succeed(&["create", "ana", "Ana Lima"]);

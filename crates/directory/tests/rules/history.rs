@@ -9,7 +9,7 @@ use crate::support::{
 };
 use quorid_directory::{
     ChangeRecord, Done, GroupLeft, History as _, Kind, MemberChange, ObjectId, PasswordRecord,
-    Retention, Revision, ValuesChange, VerifierChange, at, first_answer,
+    Recorded, Retention, Revision, ValuesChange, VerifierChange, at, first_answer,
 };
 
 /// Revision 1 makes Ana, with a password, 2 Ben, 3 the group staff with number 11.
@@ -181,7 +181,7 @@ fn the_oldest_changes_are_forgotten_beyond_age_and_size_a_few_with_each_command(
     at(&mut log, 1004, 7);
     assert_eq!(revisions(&log), [4, 5, 6, 7], "the one of 4 is not too old");
 
-    let one = log.directory.changes().values().map(ChangeRecord::bytes);
+    let one = log.directory.changes().values().map(Recorded::bytes);
     let mut log = Log::with(Retention {
         history_bytes: 3 * one.max().expect("some"),
         ..Retention::STANDARD

@@ -1,7 +1,8 @@
 //! Settings of the directory: who changes them, and what becomes of them.
 
 use quorid_directory::{
-    Accepted, Command, Operation, Principal, Rejection, Role, Setting, SettingChange, View as _,
+    Accepted, Command, DirectoryChange, History as _, Operation, Principal, Recorded, Rejection,
+    Revision, Role, Setting, SettingChange, SettingRecord, View as _,
 };
 
 use crate::support::{Log, command, request_at};
@@ -47,6 +48,37 @@ fn a_retry_of_an_older_change_leaves_a_newer_one() {
         assert_eq!(outcome.result, Ok(Accepted::Directory));
     }
     assert_eq!(history_ms(&log), 2 * HOUR_MS);
+}
+
+#[test]
+fn a_change_of_settings_is_recorded_with_the_values_before_and_after() {
+    let mut log = Log::new();
+    for (request, value) in [(1, Some(HOUR_MS)), (2, Some(HOUR_MS)), (3, None)] {
+        log.execute(&configure(request, value));
+    }
+    let default = Setting::History.default_value();
+    for (revision, expected) in [
+        (1, Some((default, HOUR_MS))),
+        (2, None),
+        (3, Some((HOUR_MS, default))),
+    ] {
+        let Ok(recorded) = log.directory.recorded(Revision(revision));
+        let change = recorded.map(|recorded| match recorded {
+            Recorded::Directory(record) => record.change,
+            Recorded::Object(record) => panic!("no object was changed: {record:?}"),
+        });
+        let setting = Setting::History;
+        let expected = expected.map(|(before, after)| {
+            let record = SettingRecord {
+                setting,
+                before,
+                after,
+            };
+            DirectoryChange::Settings(vec![record])
+        });
+        assert_eq!(change, expected, "{revision}");
+    }
+    log.directory.assert_whole();
 }
 
 #[test]

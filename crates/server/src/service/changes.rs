@@ -10,7 +10,7 @@ use std::sync::{
 
 use quorid_directory::{
     Action, Actor, ChangeRecord, History as _, LOGIN_NAME, ObjectId, Objects as _, Operation,
-    Principal, Rejection, RequestId, Revision, Role, Schema, Selector, deleted, roles_of,
+    Principal, Recorded, Rejection, RequestId, Revision, Role, Schema, Selector, deleted, roles_of,
 };
 use quorid_storage::Fault;
 
@@ -34,7 +34,7 @@ pub struct ShownChange {
     /// Its revision.
     pub revision: Revision,
     /// The change, without what is not for them.
-    pub record: ChangeRecord,
+    pub record: Recorded,
     /// Whether the address of the client is for them.
     pub address: bool,
     /// Login name or group name of those who are named by id, in the order of `record.members`; empty: gone.
@@ -162,16 +162,19 @@ impl Service {
         &self,
         caller: &Caller,
         revision: Revision,
-    ) -> Result<(Option<ChangeRecord>, Principal), Error> {
+    ) -> Result<(Option<Recorded>, Principal), Error> {
         let view = self.node.read()?;
-        let record = view.change(revision)?;
+        let record = view.recorded(revision)?;
         // Who may read the history of themselves only is told no more than that it is not theirs.
         let own = match &caller.login {
             Some(login) if caller.operator.is_none() => view
                 .find(&Selector::LoginName(login.login_name.clone()))?
                 .ok()
                 .map(|account| account.id)
-                .filter(|id| record.as_ref().is_some_and(|it| concerns(it, id))),
+                .filter(|id| {
+                    let of_object = record.as_ref().and_then(Recorded::object);
+                    of_object.is_some_and(|it| concerns(it, id))
+                }),
             Some(_) | None => None,
         };
         drop(view);
@@ -195,10 +198,13 @@ impl Service {
         }
         self.node.leading()?;
         let (record, principal) = self.readable(caller, revision).await?;
-        let renames = record.is_some_and(|record| {
-            let is_itself = principal.actor() == Actor::Account(record.id);
-            is_itself && record.attributes.contains_key(&LOGIN_NAME)
-        });
+        let renames = record
+            .as_ref()
+            .and_then(Recorded::object)
+            .is_some_and(|record| {
+                let is_itself = principal.actor() == Actor::Account(record.id);
+                is_itself && record.attributes.contains_key(&LOGIN_NAME)
+            });
         if renames && !(self.self_rename || self.access.owners_rename()) {
             let what = "changing one's own login name";
             return Err(Denied::OperatorNeeded { what }.into());
@@ -209,7 +215,7 @@ impl Service {
             .await?;
         let view = self.node.read()?;
         let made = proposed.revision;
-        let Some(record) = view.change(made)? else {
+        let Some(record) = view.recorded(made)? else {
             let floor = view.changes_floor()?;
             return Err(Error::ChangesGone { since: made, floor });
         };
@@ -243,7 +249,7 @@ impl Service {
         let shown = stretch
             .changes
             .into_iter()
-            .map(|(revision, record)| shown(&view, sight, revision, record));
+            .map(|(revision, record)| shown(&view, sight, revision, Recorded::Object(record)));
         Ok(Answer {
             value: HistoryPage {
                 changes: shown.collect::<Result<_, _>>()?,
@@ -398,9 +404,9 @@ fn shown(
     view: &ReadView,
     sight: ChangeSight,
     revision: Revision,
-    mut record: ChangeRecord,
+    mut record: Recorded,
 ) -> Result<ShownChange, Fault> {
-    if let Some(own) = sight.own {
+    if let (Some(own), Recorded::Object(record)) = (sight.own, &mut record) {
         // A group's change is in the history of an account that it made a member, and of it no more.
         record.members.retain(|change| change.member == own);
         if record.id != own {
@@ -411,13 +417,16 @@ fn shown(
         let object = view.object(id)?;
         Ok(object.map_or_else(String::new, |object| object.name().to_owned()))
     };
-    let members = record.members.iter().map(|change| name(&change.member));
+    let of_object = record.object();
+    let members = of_object.iter().flat_map(|record| &record.members);
+    let members = members.map(|change| name(&change.member));
     let members = members.collect::<Result<_, _>>()?;
-    let actor = match &record.stamp.actor {
+    let actor = match &record.stamp().actor {
         Actor::Account(id) => name(id)?,
         Actor::Anyone | Actor::Operator(_) => String::new(),
     };
-    let address = sight.addresses && sight.own.is_none_or(|own| own == record.id);
+    let of = of_object.map(|record| record.id);
+    let address = sight.addresses && sight.own.is_none_or(|own| Some(own) == of);
     Ok(ShownChange {
         revision,
         record,

@@ -4,18 +4,22 @@ use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message as _;
 use quorid_directory::{
-    AttributeNumber, ChangeRecord, Done, GroupLeft, KeptChange, MemberChange, ObjectId, Origin,
-    PasswordRecord, Revision, Value, ValuesChange,
+    AttributeNumber, ChangeRecord, DirectoryChange, DirectoryRecord, Done, GroupLeft, KeptChange,
+    Level, MemberChange, ObjectId, Origin, PasswordRecord, Recorded, Revision, SettingRecord,
+    Value, ValuesChange,
 };
 use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreView, Table};
 
 use super::{
+    command::{setting, setting_message},
     field::{decode_value, missing, object_id, value},
     numbers::{CHANGES_BYTES, CHANGES_FLOOR},
-    object, proto, tombstone,
+    object, proto,
+    rejection::{attribute, attribute_message},
+    tombstone,
 };
 
-/// Revision (8 bytes, big-endian) to `ChangeRecord`.
+/// Revision (8 bytes, big-endian) to `ChangeRecord`, also of a change of the directory as a whole.
 pub(super) const TABLE: Table = Table {
     number: 13,
     name: "changes",
@@ -82,7 +86,7 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
     view.scan(&object::TABLE, None, |_, object| {
         let object = object::decode(object)?;
         if object.version > floor {
-            let record = find(view, object.version)?;
+            let record = find(view, object.version)?.and_then(Recorded::into_object);
             if !record.is_some_and(|record| record.changed(&object.id)) {
                 lacking = Some(object.id);
             }
@@ -90,8 +94,12 @@ fn check_whole(view: &StoreView) -> Result<(), Fault> {
         Ok(lacking.is_none())
     })?;
     tombstone::scan(view, None, |tombstone, _| {
-        if tombstone.revision > floor && find(view, tombstone.revision)?.is_none() {
-            lacking = Some(tombstone.object.id);
+        if tombstone.revision > floor {
+            let id = tombstone.object.id;
+            let record = find(view, tombstone.revision)?.and_then(Recorded::into_object);
+            if !record.is_some_and(|record| record.changed(&id)) {
+                lacking = Some(id);
+            }
         }
         Ok(lacking.is_none())
     })?;
@@ -118,7 +126,7 @@ fn check_mentions(view: &StoreView) -> Result<(), Fault> {
     Ok(())
 }
 
-pub(super) fn find(rows: &impl Rows, revision: Revision) -> Result<Option<ChangeRecord>, Fault> {
+pub(super) fn find(rows: &impl Rows, revision: Revision) -> Result<Option<Recorded>, Fault> {
     rows.get(&TABLE, &revision.0.to_be_bytes(), decode)
 }
 
@@ -126,7 +134,7 @@ pub(super) fn find(rows: &impl Rows, revision: Revision) -> Result<Option<Change
 pub(super) fn scan(
     rows: &impl Rows,
     after: Revision,
-    mut row: impl FnMut(Revision, ChangeRecord) -> Result<bool, Fault>,
+    mut row: impl FnMut(Revision, Recorded) -> Result<bool, Fault>,
 ) -> Result<(), Fault> {
     rows.scan(&TABLE, Some(&after.0.to_be_bytes()), |key, record| {
         row(revision_of(key)?, decode(record)?)
@@ -170,10 +178,10 @@ pub(super) fn oldest(rows: &impl Rows, limit: usize) -> Result<VecDeque<KeptChan
 }
 
 /// What is to be known of a change to forget it in time.
-pub(super) fn kept(revision: Revision, record: &ChangeRecord) -> KeptChange {
+pub(super) fn kept(revision: Revision, record: &Recorded) -> KeptChange {
     KeptChange {
         revision,
-        time: record.stamp.time,
+        time: record.stamp().time,
         bytes: record.bytes(),
     }
 }
@@ -181,7 +189,7 @@ pub(super) fn kept(revision: Revision, record: &ChangeRecord) -> KeptChange {
 pub(super) fn put(
     batch: &mut Batch<'_>,
     revision: Revision,
-    record: &ChangeRecord,
+    record: &Recorded,
 ) -> Result<(), Fault> {
     for id in record.mentions() {
         batch.insert(&MENTIONS, &mention_key(&id, revision), &[])?;
@@ -201,8 +209,9 @@ pub(super) fn remove(batch: &mut Batch<'_>, revision: Revision) -> Result<u64, F
 
 /// Keeps of a change that it was, and not what it was about. Returns how much less room it takes.
 pub(super) fn redact(batch: &mut Batch<'_>, revision: Revision) -> Result<u64, Fault> {
-    let record = find(batch, revision)?.ok_or_else(|| missing("change"))?;
-    let redacted = record.redacted();
+    let record = find(batch, revision)?.and_then(Recorded::into_object);
+    let record = record.ok_or_else(|| missing("change of an object"))?;
+    let redacted = Recorded::Object(record.redacted());
     batch.insert(&TABLE, &revision.0.to_be_bytes(), &encode(&redacted))?;
     Ok(record.bytes().saturating_sub(redacted.bytes()))
 }
@@ -223,7 +232,76 @@ fn mention_of(key: &[u8]) -> Result<(ObjectId, Revision), Fault> {
     Ok((object_id(id)?, Revision(u64::MAX - down)))
 }
 
-pub(super) fn encode(record: &ChangeRecord) -> Vec<u8> {
+pub(super) fn encode(recorded: &Recorded) -> Vec<u8> {
+    match recorded {
+        Recorded::Object(record) => message(record),
+        Recorded::Directory(record) => proto::ChangeRecord {
+            stamp: Some(object::stamp_message(&record.stamp)),
+            directory: Some(directory_message(&record.change)),
+            ..proto::ChangeRecord::default()
+        },
+    }
+    .encode_to_vec()
+}
+
+fn directory_message(change: &DirectoryChange) -> proto::DirectoryChange {
+    use proto::directory_change::Change as Kind;
+    let change = match change {
+        DirectoryChange::Settings(records) => Kind::Settings(proto::SettingRecords {
+            records: records
+                .iter()
+                .map(|record| proto::SettingRecord {
+                    setting: setting_message(record.setting).into(),
+                    before: record.before,
+                    after: record.after,
+                })
+                .collect(),
+        }),
+        DirectoryChange::AttributeDefined(attribute) => {
+            Kind::AttributeDefined(attribute_message(attribute))
+        }
+        DirectoryChange::LevelRaised { before, after } => Kind::LevelRaised(proto::LevelRecord {
+            before: before.0,
+            after: after.0,
+        }),
+        DirectoryChange::NameFreed { name, owner } => Kind::NameFreed(proto::NameRecord {
+            name: name.clone(),
+            owner: owner.as_bytes().to_vec(),
+        }),
+    };
+    proto::DirectoryChange {
+        change: Some(change),
+    }
+}
+
+fn directory_change(message: proto::DirectoryChange) -> Result<DirectoryChange, Fault> {
+    use proto::directory_change::Change as Kind;
+    Ok(
+        match message.change.ok_or_else(|| missing("change.directory"))? {
+            Kind::Settings(settings) => {
+                let records = settings.records.into_iter().map(|record| {
+                    Ok(SettingRecord {
+                        setting: setting(record.setting)?,
+                        before: record.before,
+                        after: record.after,
+                    })
+                });
+                DirectoryChange::Settings(records.collect::<Result<_, Fault>>()?)
+            }
+            Kind::AttributeDefined(it) => DirectoryChange::AttributeDefined(attribute(it)),
+            Kind::LevelRaised(it) => DirectoryChange::LevelRaised {
+                before: Level(it.before),
+                after: Level(it.after),
+            },
+            Kind::NameFreed(it) => DirectoryChange::NameFreed {
+                name: it.name,
+                owner: object_id(&it.owner)?,
+            },
+        },
+    )
+}
+
+fn message(record: &ChangeRecord) -> proto::ChangeRecord {
     let origin = record.origin.as_deref();
     proto::ChangeRecord {
         stamp: Some(object::stamp_message(&record.stamp)),
@@ -239,12 +317,18 @@ pub(super) fn encode(record: &ChangeRecord) -> Vec<u8> {
         created: origin.map(|origin| object::stamp_message(&origin.created)),
         changed: origin.map(|origin| object::stamp_message(&origin.changed)),
         reverts: record.reverts.map_or(0, |revision| revision.0),
+        directory: None,
     }
-    .encode_to_vec()
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<ChangeRecord, Fault> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Recorded, Fault> {
     let message = proto::ChangeRecord::decode(bytes).or_fault("reading a stored change")?;
+    if let Some(change) = message.directory {
+        return Ok(Recorded::Directory(DirectoryRecord {
+            stamp: object::stamp(message.stamp)?,
+            change: directory_change(change)?,
+        }));
+    }
     let mut attributes = BTreeMap::new();
     for it in message.attributes {
         let change = ValuesChange {
@@ -255,7 +339,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ChangeRecord, Fault> {
     }
     let members = message.members.iter().map(member);
     let groups = message.groups.iter().map(group);
-    Ok(ChangeRecord {
+    Ok(Recorded::Object(ChangeRecord {
         stamp: object::stamp(message.stamp)?,
         done: done(message.done)?,
         id: object_id(&message.id)?,
@@ -274,7 +358,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ChangeRecord, Fault> {
             })),
         },
         reverts: some_revision(message.reverts),
-    })
+    }))
 }
 
 fn some_revision(revision: u64) -> Option<Revision> {

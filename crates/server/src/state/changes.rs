@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    ChangeRecord, Due, Ends, Event, History, KeptChange, Kind, Level, Membership, Object, ObjectId,
-    Objects, Outcome, Reply, RequestId, Reserved, Revision, Schema, Setting, Time, Tombstone,
+    Due, Ends, Event, History, KeptChange, Kind, Level, Membership, Object, ObjectId, Objects,
+    Outcome, Recorded, Reply, RequestId, Reserved, Revision, Schema, Setting, Time, Tombstone,
     UniqueKey, Verifier, View, decide, decide_beyond,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
@@ -36,13 +36,13 @@ pub struct Changes<'b, 't> {
     /// The first of the recorded requests, read ahead; complete only up to its last.
     oldest: VecDeque<RequestId>,
     outcome_count: u64,
-    recorded: Recorded,
+    recorded: KeptChanges,
     /// What ends first by itself, if anything; unknown after a change of it.
     first_due: Option<Option<Due>>,
 }
 
 /// The changes that are kept.
-struct Recorded {
+struct KeptChanges {
     bytes: u64,
     floor: Revision,
     /// Whether the batch has changed it.
@@ -70,7 +70,7 @@ impl<'b, 't> Changes<'b, 't> {
             oldest: VecDeque::new(),
             first_due: None,
             outcome_count: batch.count(&outcome::TABLE)?,
-            recorded: Recorded {
+            recorded: KeptChanges {
                 bytes: batch.number(CHANGES_BYTES)?,
                 floor: Revision(batch.number(CHANGES_FLOOR)?),
                 moved: false,
@@ -234,7 +234,7 @@ impl<'b, 't> Changes<'b, 't> {
         Ok(())
     }
 
-    fn remember(&mut self, revision: Revision, record: &ChangeRecord) -> Result<(), Fault> {
+    fn remember(&mut self, revision: Revision, record: &Recorded) -> Result<(), Fault> {
         change::put(self.batch, revision, record)?;
         self.recorded.bytes += record.bytes();
         self.recorded.moved = true;
@@ -264,7 +264,7 @@ impl<'b, 't> Changes<'b, 't> {
             self.batch.set_value(LEVEL, &level)?;
         }
         if self.recorded.moved {
-            let Recorded { bytes, floor, .. } = self.recorded;
+            let KeptChanges { bytes, floor, .. } = self.recorded;
             self.batch.set_value(CHANGES_BYTES, &bytes.to_be_bytes())?;
             self.batch
                 .set_value(CHANGES_FLOOR, &floor.0.to_be_bytes())?;
@@ -302,7 +302,7 @@ impl Objects for Changes<'_, '_> {
 }
 
 impl History for Changes<'_, '_> {
-    fn change(&self, revision: Revision) -> Result<Option<ChangeRecord>, Fault> {
+    fn recorded(&self, revision: Revision) -> Result<Option<Recorded>, Fault> {
         change::find(self.batch, revision)
     }
 

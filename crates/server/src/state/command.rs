@@ -15,6 +15,8 @@ use super::{
     object, proto, schema,
 };
 
+const READING_SETTING: &str = "reading a stored change of settings";
+
 /// A command as the log keeps it.
 pub fn encode_command(command: &Command) -> Vec<u8> {
     use proto::command::Operation as Kind;
@@ -182,28 +184,34 @@ fn decode(message: proto::Command) -> Result<Command, Fault> {
 }
 
 fn setting_change_message(change: &SettingChange) -> proto::SettingChange {
-    let setting = match change.setting() {
-        Setting::History => proto::Setting::History,
-        Setting::HistoryBytes => proto::Setting::HistoryBytes,
-        Setting::Tombstones => proto::Setting::Tombstones,
-        Setting::ReservedNames => proto::Setting::ReservedNames,
-    };
     proto::SettingChange {
-        setting: setting.into(),
+        setting: setting_message(change.setting()).into(),
         value: change.value(),
     }
 }
 
+pub(super) fn setting_message(setting: Setting) -> proto::Setting {
+    match setting {
+        Setting::History => proto::Setting::History,
+        Setting::HistoryBytes => proto::Setting::HistoryBytes,
+        Setting::Tombstones => proto::Setting::Tombstones,
+        Setting::ReservedNames => proto::Setting::ReservedNames,
+    }
+}
+
+pub(super) fn setting(number: i32) -> Result<Setting, Fault> {
+    match proto::Setting::try_from(number).or_fault(READING_SETTING)? {
+        proto::Setting::History => Ok(Setting::History),
+        proto::Setting::HistoryBytes => Ok(Setting::HistoryBytes),
+        proto::Setting::Tombstones => Ok(Setting::Tombstones),
+        proto::Setting::ReservedNames => Ok(Setting::ReservedNames),
+        proto::Setting::Unspecified => Err(missing("setting")),
+    }
+}
+
 fn setting_change(message: &proto::SettingChange) -> Result<SettingChange, Fault> {
-    const READING: &str = "reading a stored change of settings";
-    let setting = match proto::Setting::try_from(message.setting).or_fault(READING)? {
-        proto::Setting::History => Setting::History,
-        proto::Setting::HistoryBytes => Setting::HistoryBytes,
-        proto::Setting::Tombstones => Setting::Tombstones,
-        proto::Setting::ReservedNames => Setting::ReservedNames,
-        proto::Setting::Unspecified => return Err(missing("setting_change.setting")),
-    };
-    SettingChange::new(setting, message.value).or_fault(READING)
+    let setting = setting(message.setting)?;
+    SettingChange::new(setting, message.value).or_fault(READING_SETTING)
 }
 
 fn principal_message(principal: &Principal) -> proto::Principal {

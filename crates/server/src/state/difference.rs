@@ -131,7 +131,7 @@ impl ReadView {
             return Ok(Some("other changes are forgotten"));
         }
         for (revision, record) in model.changes() {
-            if self.change(*revision)?.as_ref() != Some(record) {
+            if self.recorded(*revision)?.as_ref() != Some(record) {
                 return Ok(Some("a change is another one"));
             }
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use quorid_directory::{
     Change, ChangeRecord, Due, GROUP_NAME, History, IndexKey, Level, Membership, Object, ObjectId,
-    Objects, Outcome, Rejection, RequestId, Reserved, Revision, Schema, Selector, Setting, Time,
-    Tombstone, UniqueKey, Verifier, all_groups_of, deleted, first_answer,
+    Objects, Outcome, Recorded, Rejection, RequestId, Reserved, Revision, Schema, Selector,
+    Setting, Time, Tombstone, UniqueKey, Verifier, all_groups_of, deleted, first_answer,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
@@ -72,7 +72,7 @@ impl Objects for ReadView {
 }
 
 impl History for ReadView {
-    fn change(&self, revision: Revision) -> Result<Option<ChangeRecord>, Fault> {
+    fn recorded(&self, revision: Revision) -> Result<Option<Recorded>, Fault> {
         change::find(&*self.rows, revision)
     }
 
@@ -115,7 +115,7 @@ impl ReadView {
     pub fn changes(
         &self,
         after: Revision,
-        row: impl FnMut(Revision, ChangeRecord) -> Result<bool, Fault>,
+        row: impl FnMut(Revision, Recorded) -> Result<bool, Fault>,
     ) -> Result<(), Fault> {
         change::scan(&*self.rows, after, row)
     }

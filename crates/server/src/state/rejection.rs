@@ -228,6 +228,7 @@ fn why_message(why: Irreversible) -> proto::not_reversible::Why {
         Irreversible::Password => Why::Password,
         Irreversible::Deletion => Why::Deletion,
         Irreversible::Erased => Why::Erased,
+        Irreversible::Directory => Why::Directory,
     }
 }
 
@@ -237,18 +238,19 @@ fn why(number: i32) -> Result<Irreversible, Fault> {
         Why::Password => Ok(Irreversible::Password),
         Why::Deletion => Ok(Irreversible::Deletion),
         Why::Erased => Ok(Irreversible::Erased),
+        Why::Directory => Ok(Irreversible::Directory),
         Why::Unspecified => Err(missing("rejection.not_reversible")),
     }
 }
 
-fn attribute_message(attribute: &AttributeName) -> proto::AttributeName {
+pub(super) fn attribute_message(attribute: &AttributeName) -> proto::AttributeName {
     proto::AttributeName {
         number: attribute.number.0,
         name: attribute.name.to_string(),
     }
 }
 
-fn attribute(message: proto::AttributeName) -> AttributeName {
+pub(super) fn attribute(message: proto::AttributeName) -> AttributeName {
     AttributeName {
         number: AttributeNumber(message.number),
         name: message.name.into(),

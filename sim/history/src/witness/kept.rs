@@ -84,6 +84,7 @@ impl Kept {
             }
         }
         if let Event::ChangeRecorded { record, .. } = event
+            && let Some(record) = record.object()
             && record.done == Done::Purged
         {
             self.deleted.remove(&record.id);

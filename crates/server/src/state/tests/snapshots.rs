@@ -4,7 +4,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use quorid_directory::{
     ChangeRecord, Definition, Edit, History as _, Object, ObjectId, Objects as _, Operation,
-    Properties, Revision, Schema, Selector, Tombstone, Value, VerifierChange,
+    Properties, Recorded, Revision, Schema, Selector, Tombstone, Value, VerifierChange,
 };
 use quorid_storage::{Fault, Loaded, LogPos, SnapshotChunk, SnapshotTotals, Store, Table, Totals};
 use tempfile::TempDir;
@@ -282,7 +282,11 @@ fn broken_changes(sender: &State) -> [BrokenRow; 6] {
         id: object_id(99),
         ..first
     };
-    let encoded = |record| Some(Bytes::from(change::encode(record)));
+    let encoded = |record: &ChangeRecord| {
+        Some(Bytes::from(change::encode(&Recorded::Object(
+            record.clone(),
+        ))))
+    };
     let not_in_it = Some(Bytes::from(
         [object_id(1).as_bytes().as_slice(), &[0xff; 8]].concat(),
     ));

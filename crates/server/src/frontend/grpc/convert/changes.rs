@@ -2,7 +2,8 @@
 
 use quorid_api::proto::{self, change};
 use quorid_directory::{
-    AttributeNumber, Done, Kind, ObjectId, PasswordRecord, Value, ValuesChange,
+    AttributeNumber, ChangeRecord, DirectoryChange, Done, Kind, ObjectId, PasswordRecord, Recorded,
+    Value, ValuesChange,
 };
 
 use super::timestamp;
@@ -10,8 +11,79 @@ use crate::service::ShownChange;
 
 /// A change as clients see it.
 pub(crate) fn change(shown: &ShownChange) -> proto::Change {
-    let record = &shown.record;
-    let stamp = &record.stamp;
+    let stamp = shown.record.stamp();
+    let whole = proto::Change {
+        revision: shown.revision.0,
+        time: Some(timestamp(stamp.time)),
+        actor: stamp.actor.to_string(),
+        address: match shown.address {
+            true => stamp.client.to_string(),
+            false => String::new(),
+        },
+        actor_login_name: shown.actor.clone(),
+        ..proto::Change::default()
+    };
+    match &shown.record {
+        Recorded::Object(record) => of_object(whole, shown, record),
+        Recorded::Directory(record) => of_directory(whole, &record.change),
+    }
+}
+
+/// A change of the directory as a whole, which has no id.
+fn of_directory(whole: proto::Change, change: &DirectoryChange) -> proto::Change {
+    let values = |attribute: &str, before: &[String], after: &[String]| proto::AttributeChange {
+        attribute: attribute.to_owned(),
+        before: before.to_vec(),
+        after: after.to_vec(),
+    };
+    let changed = change::Done::Changed;
+    let (name, display_name, done, attributes) = match change {
+        DirectoryChange::Settings(records) => {
+            let records = records.iter().map(|it| {
+                let (before, after) = (it.before.to_string(), it.after.to_string());
+                values(it.setting.as_str(), &[before], &[after])
+            });
+            let name = "settings".to_owned();
+            (name.clone(), name, changed, records.collect())
+        }
+        DirectoryChange::AttributeDefined(attribute) => {
+            let number = attribute.number.0.to_string();
+            let attributes = vec![values("number", &[], &[number])];
+            let name = attribute.name.to_string();
+            (
+                format!("schema/{name}"),
+                name,
+                change::Done::Created,
+                attributes,
+            )
+        }
+        DirectoryChange::LevelRaised { before, after } => {
+            let level = values("level", &[before.to_string()], &[after.to_string()]);
+            let display_name = "feature level".to_owned();
+            ("level".to_owned(), display_name, changed, vec![level])
+        }
+        DirectoryChange::NameFreed { name, owner } => {
+            let owner = values("owner", &[format!("accounts/{owner}")], &[]);
+            let done = change::Done::Deleted;
+            (
+                format!("reserved_names/{name}"),
+                name.clone(),
+                done,
+                vec![owner],
+            )
+        }
+    };
+    proto::Change {
+        name,
+        display_name,
+        done: done.into(),
+        attributes,
+        password: change::Password::Kept.into(),
+        ..whole
+    }
+}
+
+fn of_object(whole: proto::Change, shown: &ShownChange, record: &ChangeRecord) -> proto::Change {
     let members = record.members.iter().zip(&shown.members);
     let attributes = record.attributes.iter();
     let groups = record.groups.iter();
@@ -21,13 +93,6 @@ pub(crate) fn change(shown: &ShownChange) -> proto::Change {
         Done::Created | Done::Changed | Done::Deleted | Done::Purged => (groups, Vec::new()),
     };
     proto::Change {
-        revision: shown.revision.0,
-        time: Some(timestamp(stamp.time)),
-        actor: stamp.actor.to_string(),
-        address: match shown.address {
-            true => stamp.client.to_string(),
-            false => String::new(),
-        },
         done: done(record.done).into(),
         name: name(record.kind, &record.id),
         id: record.id.to_string(),
@@ -47,7 +112,7 @@ pub(crate) fn change(shown: &ShownChange) -> proto::Change {
         groups_left,
         groups_joined,
         reverts: record.reverts.map_or(0, |revision| revision.0),
-        actor_login_name: shown.actor.clone(),
+        ..whole
     }
 }
 
