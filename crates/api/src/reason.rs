@@ -105,6 +105,8 @@ reasons! {
     InvalidAttribute = "INVALID_ATTRIBUTE",
     /// The attribute cannot be changed like that: it must have a value, or may not have so many.
     SchemaViolation = "SCHEMA_VIOLATION",
+    /// An attribute would refer to an account that is not there.
+    ReferenceInvalid = "REFERENCE_INVALID",
     /// Not a condition that accounts could be searched by.
     InvalidFilter = "INVALID_FILTER",
     /// No password can be like that.

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use futures_util::StreamExt as _;
 use quorid_api::{
     AccountName, AttributeEdit, ChangeMembers, DeleteGroup, Group, GroupName, Member, MemberName,
-    NewGroup, UpdateGroup,
+    NewGroup, UpdateGroup, proto::ReferencedAccount,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -336,6 +336,8 @@ pub(crate) struct GroupRecord {
     group_name: String,
     /// The values of every other attribute that the group has.
     attributes: BTreeMap<String, Vec<String>>,
+    #[serde(skip)]
+    referenced: Vec<ReferencedAccount>,
     /// Where they were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     groups: Vec<String>,
@@ -383,6 +385,7 @@ impl From<Group> for GroupRecord {
         Self {
             group_name: group.group_name,
             attributes: record::by_name(group.attributes),
+            referenced: group.referenced,
             groups: group.groups,
             id: group.id,
             create_time: record::time(group.create_time),
@@ -402,7 +405,7 @@ impl GroupRecord {
         let mut rows = Rows::default();
         rows.push("id", &self.id);
         rows.push("group name", &self.group_name);
-        rows.attributes(&self.attributes);
+        rows.attributes(&self.attributes, &self.referenced);
         rows.all("member of", &self.groups);
         rows.stamps([
             [&self.create_time, &self.create_actor, &self.create_address],

@@ -35,9 +35,9 @@ use super::{
     interrupted, schema,
 };
 use columns::{Columns, Mapping, mapping};
-use dry_run::Ledger;
+use dry_run::{Ledger, Plan};
 use importer::{Importer, Outcome};
-use lines::{Line, Lines, Unreadable};
+use lines::{BadLine, Line, Lines, NewLine, Unreadable};
 use report::Report;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -143,6 +143,7 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
         .map(|item| process(&turns, Arc::clone(&importer), item))
         .buffered(in_flight);
     let mut stopped = None;
+    let (mut waiting, mut planned) = (Vec::new(), Vec::new());
     let mut interrupted = pin!(interrupted());
     loop {
         let next = tokio::select! {
@@ -157,11 +158,12 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
         };
         match outcome {
             Outcome::Done(done) => report.done(position, done),
-            Outcome::Planned(plan) => match ledger.enter(position.line, plan, args.update) {
-                Ok(plan) => report.planned(position, &plan)?,
-                Err(line) => report.rejected(position, &line)?,
-            },
+            Outcome::Planned(plan) if ledger.misses(&plan).is_some() => {
+                planned.push((position, plan))
+            }
+            Outcome::Planned(plan) => enter(&mut ledger, &mut report, position, plan, args.update)?,
             Outcome::Rejected(line) => report.rejected(position, &line)?,
+            Outcome::Waits(line, why) => waiting.push((position, line, why)),
             Outcome::Stopped(failure) => {
                 stopped = Some(failure);
                 break;
@@ -175,8 +177,81 @@ pub(crate) async fn run(args: ImportArgs, context: &Context) -> Result<(), Failu
         reader
             .join()
             .map_err(|_| Failure::fault("the thread that reads the file panicked"))?;
+        stopped = tokio::select! {
+            ended = again(&importer, waiting, &mut report) => ended?,
+            () = &mut interrupted => Some(Failure::interrupted()),
+        };
+        plan_again(planned, &mut ledger, &mut report, args.update)?;
     }
     report.finish(&source.name, stopped)
+}
+
+/// Lines that refer to accounts which were not there: for as long as one of them is imported, which another one
+/// may have waited for.
+async fn again(
+    importer: &Importer,
+    mut waiting: Vec<(Position, Box<NewLine>, BadLine)>,
+    report: &mut Report,
+) -> Result<Option<Failure>, Failure> {
+    loop {
+        let (before, mut still) = (waiting.len(), Vec::new());
+        for (position, line, _) in waiting {
+            match importer.import(*line).await {
+                Outcome::Done(done) => report.done(position, done),
+                Outcome::Planned(plan) => report.planned(position, &plan)?,
+                Outcome::Rejected(line) => report.rejected(position, &line)?,
+                Outcome::Waits(line, why) => still.push((position, line, why)),
+                Outcome::Stopped(failure) => return Ok(Some(failure)),
+            }
+        }
+        if still.len() == before {
+            for (position, _, why) in still {
+                report.rejected(position, &why)?;
+            }
+            return Ok(None);
+        }
+        waiting = still;
+    }
+}
+
+/// The same for a dry run.
+fn plan_again(
+    mut waiting: Vec<(Position, Plan)>,
+    ledger: &mut Ledger,
+    report: &mut Report,
+    update: bool,
+) -> Result<(), Failure> {
+    loop {
+        let (before, mut still) = (waiting.len(), Vec::new());
+        for (position, plan) in waiting {
+            match ledger.misses(&plan) {
+                Some(_) => still.push((position, plan)),
+                None => enter(ledger, report, position, plan, update)?,
+            }
+        }
+        if still.len() == before {
+            for (position, plan) in still {
+                if let Some(why) = ledger.misses(&plan) {
+                    report.rejected(position, &why)?;
+                }
+            }
+            return Ok(());
+        }
+        waiting = still;
+    }
+}
+
+fn enter(
+    ledger: &mut Ledger,
+    report: &mut Report,
+    position: Position,
+    plan: Plan,
+    update: bool,
+) -> Result<(), Failure> {
+    match ledger.enter(position.line, plan, update) {
+        Ok(plan) => report.planned(position, &plan),
+        Err(line) => report.rejected(position, &line),
+    }
 }
 
 fn hand_over(lines: Lines<Box<dyn BufRead + Send>>, sender: &mpsc::Sender<Item>) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorid_api::Account;
+use quorid_api::{Account, proto::ReferencedAccount};
 use quorid_directory::{Attribute, LOGIN_NAME, REAL_NAME, Schema};
 use serde::Serialize;
 
@@ -45,6 +45,9 @@ pub(crate) struct Record {
     real_name: String,
     /// The values of every other attribute that the account has.
     attributes: BTreeMap<String, Vec<String>>,
+    /// For people, who do not know ids.
+    #[serde(skip)]
+    referenced: Vec<ReferencedAccount>,
     /// Of persons, nothing.
     #[serde(skip_serializing_if = "String::is_empty")]
     kind: String,
@@ -76,6 +79,7 @@ impl From<Account> for Record {
             login_name: account.login_name,
             real_name: account.real_name,
             attributes: by_name(account.attributes),
+            referenced: account.referenced,
             kind: match account.kind.as_str() {
                 PERSON => String::new(),
                 _ => account.kind,
@@ -160,7 +164,7 @@ impl Record {
         } else {
             rows.push(KIND, &self.kind);
         }
-        rows.attributes(&self.attributes);
+        rows.attributes(&self.attributes, &self.referenced);
         rows.all("member of", self.groups.iter().flatten());
         rows.stamps([
             [&self.create_time, &self.create_actor, &self.create_address],
@@ -209,8 +213,13 @@ impl Rows {
         }
     }
 
-    /// In the order of the schema; those of a newer server after them.
-    pub(crate) fn attributes(&mut self, attributes: &BTreeMap<String, Vec<String>>) {
+    /// In the order of the schema; those of a newer server after them. Accounts have their login names,
+    /// where these are known.
+    pub(crate) fn attributes(
+        &mut self,
+        attributes: &BTreeMap<String, Vec<String>>,
+        referenced: &[ReferencedAccount],
+    ) {
         let order = |name: &str| {
             Schema::builtin()
                 .rows()
@@ -220,7 +229,12 @@ impl Rows {
         let mut sorted: Vec<_> = attributes.iter().collect();
         sorted.sort_by_key(|(name, _)| order(name).unwrap_or(usize::MAX));
         for (name, values) in sorted {
-            self.all(&name.replace('_', " "), values);
+            for value in values {
+                let mut accounts = referenced.iter();
+                let account = accounts.find(|it| it.attribute == *name && it.id == *value);
+                let shown = account.map_or(value, |account| &account.login_name);
+                self.push(&name.replace('_', " "), shown);
+            }
         }
     }
 
@@ -265,6 +279,7 @@ pub(crate) mod tests {
             attributes: Vec::new(),
             groups: Vec::new(),
             kind: "person".to_owned(),
+            referenced: Vec::new(),
         }
     }
 
@@ -296,6 +311,32 @@ pub(crate) mod tests {
             ),
             "{text}"
         );
+    }
+
+    #[test]
+    fn text_has_the_login_names_of_accounts_that_are_there_and_json_their_ids() {
+        let account = Account {
+            attributes: vec![quorid_api::Attribute {
+                name: "manager".to_owned(),
+                values: vec!["0200".to_owned(), "0300".to_owned()],
+            }],
+            referenced: vec![ReferencedAccount {
+                attribute: "manager".to_owned(),
+                id: "0200".to_owned(),
+                login_name: "ben".to_owned(),
+            }],
+            ..account("ana", "Ana")
+        };
+        let record = Record::from(account);
+        let text = anstream::adapter::strip_str(&record.to_text()).to_string();
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|it| it.starts_with("manager"))
+            .collect();
+        assert_eq!(lines, ["manager     ben", "manager     0300"]);
+        let json = serde_json::to_value(&record).expect("JSON");
+        assert_eq!(json["attributes"]["manager"][0], "0200");
+        assert_eq!(json.get("referenced"), None);
     }
 
     #[test]

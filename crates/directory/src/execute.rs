@@ -18,6 +18,7 @@ use crate::numbers::{count, next_number};
 use crate::object::Object;
 use crate::planted::{PlantedBug, is_planted};
 use crate::recorded::{DirectoryChange, DirectoryRecord, Recorded, SettingRecord};
+use crate::reference::resolve;
 use crate::rejection::Rejection;
 use crate::revert::revert;
 use crate::rights::{Action, permitted};
@@ -338,7 +339,8 @@ fn edit<V: View>(
     edits: &[Edit],
     next: Option<&Value>,
 ) -> Result<(), Refused<V::Error>> {
-    let edited = object.edit(view.schema(), edits, next);
+    let edits = resolve(view, object, edits)?;
+    let edited = object.edit(view.schema(), &edits, next);
     edited.map_err(|(attribute, violation)| {
         Refused::Rejected(Rejection::SchemaViolation {
             attribute: view.schema().name(attribute),

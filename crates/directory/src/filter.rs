@@ -1,9 +1,11 @@
 //! Which objects a search is for.
 
 use crate::object::{IndexKey, Object, UniqueKey};
+use crate::reference::account;
 use crate::schema::{Attribute, AttributeNumber, Schema, UnknownAttribute};
-use crate::syntax::InvalidValue;
+use crate::syntax::{InvalidValue, Syntax};
 use crate::value::Value;
+use crate::view::Objects;
 
 /// A condition that an object fulfils or not. A front end parses its own language into it. Values are
 /// compared without regard to case: to find more than was meant is better than to miss one.
@@ -89,6 +91,48 @@ impl Filter {
                 folded.chars().all(|c| text.next() == Some(c))
             }),
             Self::Present { attribute } => !object.values(*attribute).is_empty(),
+        }
+    }
+
+    /// The same for accounts that conditions name by their login names, by the ids that they have now.
+    pub fn resolved<O: Objects>(self, objects: &O) -> Result<Self, O::Error> {
+        let all = |filters: Vec<Self>| {
+            let filters = filters.into_iter().map(|filter| filter.resolved(objects));
+            filters.collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match self {
+            Self::And(filters) => Self::And(all(filters)?),
+            Self::Or(filters) => Self::Or(all(filters)?),
+            Self::Not(filter) => Self::Not(Box::new(filter.resolved(objects)?)),
+            Self::Equal {
+                attribute,
+                value,
+                folded,
+            } => {
+                let row = objects.schema().by_number(attribute);
+                let refers = row.is_some_and(|row| row.syntax == Syntax::Reference);
+                let id = match refers {
+                    true => account(objects, &value)?,
+                    false => None,
+                };
+                match id {
+                    Some(id) => Self::equal(attribute, id),
+                    None => Self::Equal {
+                        attribute,
+                        value,
+                        folded,
+                    },
+                }
+            }
+            Self::Begins { .. } | Self::Present { .. } => self,
+        })
+    }
+
+    fn equal(attribute: AttributeNumber, value: Value) -> Self {
+        Self::Equal {
+            attribute,
+            folded: lower(&value.to_string()).collect(),
+            value,
         }
     }
 
@@ -263,11 +307,7 @@ impl<'t> Reader<'t> {
             },
             Pattern::Equal(text) => {
                 let value = value(attribute, &text)?;
-                Filter::Equal {
-                    attribute: number,
-                    folded: lower(&value.to_string()).collect(),
-                    value,
-                }
+                Filter::equal(number, value)
             }
         })
     }

@@ -9,8 +9,7 @@
 //! | level | what commands may ask for |
 //! | --- | --- |
 //! | 1 | accounts and groups, their built-in attributes and members; raising the level |
-//! | 2 | services, external ids, attributes of a site, settings of the directory, undoing a change, restoring what
-//!       was deleted, names that stay reserved |
+//! | 2 | services, external ids, managers, attributes of a site, settings, undoing, restoring, reserved names |
 //!
 //! Whatever is added to commands later is of the next level, and so is whatever changes what an old
 //! command does.
@@ -33,6 +32,8 @@ impl Level {
     pub(crate) const SITE_ATTRIBUTES: Self = Self(2);
     /// From this one on programs have accounts of their own kind, and objects ids that others gave them.
     pub(crate) const SERVICES: Self = Self(2);
+    /// From this one on accounts refer to others.
+    pub(crate) const REFERENCES: Self = Self(2);
     /// From this one on the directory has settings.
     const SETTINGS: Self = Self(2);
     /// From this one on changes are undone.

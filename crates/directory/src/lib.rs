@@ -30,6 +30,7 @@ mod password;
 mod planted;
 mod profile;
 mod recorded;
+mod reference;
 mod rejection;
 mod revert;
 mod rights;

@@ -10,7 +10,7 @@ use crate::schema::{
     Attribute, AttributeNumber, DISABLED, EXPIRES, GROUP_NAME, LOGIN_NAME, POSIX_NUMBER, Schema,
     VALID_FROM,
 };
-use crate::syntax::Syntax;
+use crate::syntax::{Syntax, referenced};
 use crate::value::Value;
 
 /// What an object is.
@@ -230,6 +230,21 @@ impl Object {
         keys.collect()
     }
 
+    /// The accounts that it refers to. They need not be there any more.
+    pub fn references<'a>(
+        &'a self,
+        schema: &'a Schema,
+    ) -> impl Iterator<Item = (AttributeNumber, ObjectId)> {
+        let values = self.attributes.iter().filter(|(number, _)| {
+            let row = schema.by_number(**number);
+            row.is_some_and(|row| row.syntax == Syntax::Reference)
+        });
+        values.flat_map(|(number, values)| {
+            let ids = values.iter().filter_map(referenced);
+            ids.map(|id| (*number, id))
+        })
+    }
+
     /// About the bytes that its attributes take. All servers count the same.
     pub(crate) fn attribute_bytes(&self) -> usize {
         let bytes = |value: &Value| match value {
@@ -261,7 +276,7 @@ impl Object {
         if values.len() > values_max {
             return Some(Violation::TooMany { values_max });
         }
-        let fits = |value| attribute.syntax.takes(value);
+        let fits = |value| attribute.syntax.keeps(value);
         (values.is_empty() || !values.iter().all(fits)).then_some(Violation::Value)
     }
 

@@ -50,6 +50,17 @@ pub enum Rejection {
         /// What is wrong.
         violation: Violation,
     },
+    /// An account is named that is not there, or something that is no account.
+    #[error(
+        "{attribute} cannot be `{value}`: no account has that login name or id; give those of one that is \
+         there"
+    )]
+    ReferenceInvalid {
+        /// The attribute that refers to accounts.
+        attribute: AttributeName,
+        /// The login name or id.
+        value: Value,
+    },
     /// The schema has an attribute of that name already.
     #[error("there is an attribute `{}` already; choose another name", attribute.name)]
     AttributeExists {
@@ -249,6 +260,7 @@ impl Rejection {
             | Self::FeatureLevel { .. } => true,
             Self::ValueTaken { .. }
             | Self::SchemaViolation { .. }
+            | Self::ReferenceInvalid { .. }
             | Self::AttributeExists { .. }
             | Self::NotFound { .. }
             | Self::NotDeleted { .. }

@@ -319,6 +319,11 @@ fn builtin_rows() -> Vec<Attribute> {
             ..operators(22, "role", Syntax::Role)
         },
         Attribute {
+            indexed: true,
+            level: Level::REFERENCES,
+            ..of_accounts(managers(23, "manager", Syntax::Reference))
+        },
+        Attribute {
             kinds: Kind::ALL,
             values_max: 16,
             unique: true,

@@ -55,6 +55,9 @@ pub enum Syntax {
     Gecos,
     /// A line of an `authorized_keys` file, without options: type, key, comment.
     SshKey,
+    /// An account: objects have its id. A request may give its login name instead, which is replaced by
+    /// the id when the request is executed.
+    Reference,
 }
 
 /// The text is no value of the attribute. Messages never contain the text.
@@ -106,6 +109,7 @@ const GROUP_NAME: &str = "a name such as `Head office`, without `/`, `:` and `,`
 const PHONE: &str = "a telephone number such as +351 21 000 0000";
 const LANGUAGE: &str = "a language tag such as pt-BR";
 const ZONE: &str = "a time zone such as Europe/Lisbon";
+const REFERENCE: &str = "the login name or the id of an account";
 const SSH_KEY: &str = "a public key such as `ssh-ed25519 AAAA... ana@laptop`, without options";
 
 impl Syntax {
@@ -124,6 +128,7 @@ impl Syntax {
             Self::Path,
             Self::Gecos,
             Self::SshKey,
+            Self::Reference,
         ]
         .into_iter()
     }
@@ -147,6 +152,7 @@ impl Syntax {
             Self::Path => "path",
             Self::Gecos => "gecos",
             Self::SshKey => "ssh_key",
+            Self::Reference => "reference",
         }
     }
 
@@ -182,7 +188,8 @@ impl Syntax {
             | Self::Time
             | Self::Path
             | Self::Gecos
-            | Self::SshKey => self.normal(text).map(Value::Text),
+            | Self::SshKey
+            | Self::Reference => self.normal(text).map(Value::Text),
         }
     }
 
@@ -208,13 +215,14 @@ impl Syntax {
             Self::Path => path(line()?)?,
             Self::Gecos => gecos(line()?)?,
             Self::SshKey => ssh_key(line()?)?,
+            Self::Reference => reference(text)?,
         })
     }
 
     /// The most bytes of a value.
     pub fn bytes_max(self) -> usize {
         match self {
-            Self::LoginName => NameKind::Login.bytes_max(),
+            Self::LoginName | Self::Reference => NameKind::Login.bytes_max(),
             Self::RealName => NameKind::Real.bytes_max(),
             Self::GroupName => 128,
             Self::Line { bytes_max } | Self::Text { bytes_max } => bytes_max,
@@ -241,7 +249,7 @@ impl Syntax {
             (_, Value::Text(text)) => text,
         };
         match self {
-            Self::LoginName => within_bounds(NameKind::Login, text).is_ok(),
+            Self::LoginName | Self::Reference => within_bounds(NameKind::Login, text).is_ok(),
             Self::RealName => within_bounds(NameKind::Real, text).is_ok(),
             Self::GroupName
             | Self::Line { .. }
@@ -258,6 +266,11 @@ impl Syntax {
             | Self::Gecos
             | Self::SshKey => self.within_bounds(text).is_ok(),
         }
+    }
+
+    /// Whether an object may have a value that [`takes`](Self::takes) takes: of accounts it has ids only.
+    pub(crate) fn keeps(self, value: &Value) -> bool {
+        self.takes(value) && (self != Self::Reference || referenced(value).is_some())
     }
 
     /// Whether a text has the length of a value.
@@ -284,7 +297,8 @@ impl Syntax {
                 | Self::Time
                 | Self::Path
                 | Self::Gecos
-                | Self::SshKey => text.clone().into_bytes(),
+                | Self::SshKey
+                | Self::Reference => text.clone().into_bytes(),
             },
             Value::Number(number) => number.to_be_bytes().to_vec(),
         }
@@ -470,6 +484,26 @@ fn ssh_key(text: String) -> Result<String, InvalidValue> {
     Ok(text)
 }
 
+/// A UUID is an id, as it can be no login name.
+fn reference(text: &str) -> Result<String, InvalidValue> {
+    let text = text.trim();
+    within(text, Syntax::Reference.bytes_max())?;
+    match (text.parse::<ObjectId>(), LoginName::parse(text)) {
+        (Ok(id), _) => Ok(id.to_string()),
+        (Err(_), Ok(name)) => Ok(name.as_str().to_owned()),
+        (Err(_), Err(_)) => Err(InvalidValue::Shape {
+            expected: REFERENCE,
+        }),
+    }
+}
+
+/// The account that an object's value is the id of; none: it is no id in its normal form.
+pub(crate) fn referenced(value: &Value) -> Option<ObjectId> {
+    let text = value.as_text()?;
+    let id: ObjectId = text.parse().ok()?;
+    (id.to_string() == text).then_some(id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -528,6 +562,12 @@ mod tests {
                 &format!("{KEY} ana@laptop"),
                 &format!("{KEY} ana@laptop"),
             ),
+            (Syntax::Reference, " Ana", "ana"),
+            (
+                Syntax::Reference,
+                "01890A5D-AC96-774B-BCCE-B302099A8057",
+                "01890a5d-ac96-774b-bcce-b302099a8057",
+            ),
         ] {
             let value = syntax.parse(text).expect(text);
             assert_eq!(value.to_string(), normal, "{text:?}");
@@ -581,6 +621,8 @@ mod tests {
             (Syntax::Language, "pt_BR", "position 3"),
             (Syntax::Zone, "Europe//Lisbon", "Europe/Lisbon"),
             (Syntax::SshKey, "ssh-rsa AAAA", "without options"),
+            (Syntax::Reference, "a b", "login name or the id"),
+            (Syntax::Reference, "", "empty"),
             (
                 Syntax::SshKey,
                 &format!("command=\"x\" {KEY}"),

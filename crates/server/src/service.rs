@@ -30,7 +30,7 @@ pub use self::{
     groups::{GroupChange, GroupCreation, GroupEdit, Member, MembersPage},
     requests::{
         AccountChange, AccountCreation, AccountRemoval, AccountsPage, Answer, Caller, Consistency,
-        Found, GroupsPage, Login, PasswordChange, Shown,
+        Found, GroupsPage, Login, PasswordChange, Referenced, Shown,
     },
 };
 use self::{
@@ -221,7 +221,7 @@ impl Service {
         };
         Ok(Answer {
             value: Found {
-                shown: sight.show(object),
+                shown: sight.show(object).named(&view)?,
                 groups,
             },
             revision,
@@ -236,11 +236,17 @@ impl Service {
         after: Option<ObjectId>,
         limit: usize,
         kinds: &[Kind],
-        filter: Option<&Filter>,
+        filter: Option<Filter>,
         consistency: Consistency,
     ) -> Result<Answer<AccountsPage>, Error> {
         let (view, sight) = self.reader(caller, consistency).await?;
         let revision = view.revision()?;
+        let filter = match filter {
+            Some(filter) => Some(filter.resolved(&view)?),
+            None => None,
+        };
+        let filter = filter.as_ref();
+        let show = |object| sight.show(object).named(&view);
         let fits = |object: &Object| {
             let found = |filter: &Filter| filter.fits(&sight.of(object));
             kinds.contains(&object.kind) && filter.is_none_or(found)
@@ -254,7 +260,7 @@ impl Service {
                 };
                 let found = found.filter(|it| it.kind.is_account() && fits(it));
                 AccountsPage {
-                    accounts: found.map(|object| sight.show(object)).into_iter().collect(),
+                    accounts: found.map(show).into_iter().collect::<Result<_, _>>()?,
                     next: None,
                 }
             }
@@ -270,9 +276,9 @@ impl Service {
                     Some(key) => view.accounts_by_index(&key, after, stretch, fits)?,
                     None => view.accounts(after, stretch, fits)?,
                 };
-                let accounts = accounts.into_iter().map(|object| sight.show(object));
+                let accounts = accounts.into_iter().map(show);
                 AccountsPage {
-                    accounts: accounts.collect(),
+                    accounts: accounts.collect::<Result<_, _>>()?,
                     next,
                 }
             }
@@ -305,11 +311,13 @@ impl Service {
             .await?;
         match found {
             Ok(account) if fits && self.lets_in(&account) => {
-                let anew = self.hash_anew(caller, &account, password, verifier).await;
-                Ok(anew.unwrap_or_else(|| Answer {
-                    value: sight.show(account),
-                    revision,
-                }))
+                match self.hash_anew(caller, &account, password, verifier).await {
+                    Some(anew) => Ok(anew),
+                    None => Ok(Answer {
+                        value: self.named(sight.show(account))?,
+                        revision,
+                    }),
+                }
             }
             Err(missing) if self.access.names_are_public() || caller.operator.is_some() => {
                 Err(Error::rejected(missing, revision))
@@ -385,9 +393,17 @@ impl Service {
             false => self.sight(&self.node.read()?, &principal)?,
         };
         Ok(Answer {
-            value: sight.show(object),
+            value: self.named(sight.show(object))?,
             revision,
         })
+    }
+
+    /// With the names of the accounts that it refers to, as they are now. Most objects refer to none.
+    fn named(&self, shown: Shown) -> Result<Shown, Error> {
+        if shown.object.references(&shown.schema).next().is_none() {
+            return Ok(shown);
+        }
+        Ok(shown.named(&self.node.read()?)?)
     }
 
     /// Proposes an operation of any kind.

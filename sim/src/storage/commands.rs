@@ -228,7 +228,7 @@ impl Commands {
             Syntax::PosixNumber => {
                 return Value::Number(NUMBERS_FROM + self.chance.within(0..=NAMES));
             }
-            Syntax::LoginName => self.login_name().as_str().to_owned(),
+            Syntax::LoginName | Syntax::Reference => self.login_name().as_str().to_owned(),
             Syntax::RealName => self.real_name().as_str().to_owned(),
             Syntax::GroupName => self.group_name().as_str().to_owned(),
             Syntax::Role => self.chance.one_of(&Role::ALL).as_str().to_owned(),

@@ -63,7 +63,7 @@ pub(crate) fn of_refusal(rejected: &Rejected) -> Option<String> {
         Reason::DeletedNotFound => "quorid get deleted lists what can be restored",
         Reason::NotReserved => "quorid get reserved lists the names",
         Reason::ChangeNotFound => "quorid changes lists the changes",
-        Reason::AccountNotFound => "quorid get users lists the accounts",
+        Reason::AccountNotFound | Reason::ReferenceInvalid => "quorid get users lists the accounts",
         Reason::GroupNotFound => "quorid get groups lists the groups",
         Reason::UnknownAttribute | Reason::AttributeExists => "quorid schema list",
         Reason::EtagMismatch

@@ -420,6 +420,7 @@ fn is_of_line(reason: &Reason) -> bool {
         Reason::LimitExceeded,
         Reason::ValueTaken,
         Reason::SchemaViolation,
+        Reason::ReferenceInvalid,
         Reason::UnknownAttribute,
         Reason::InvalidValue,
         Reason::InvalidLoginName,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use quorid_api::{
     Account, AccountName, Attribute, AttributeEdit, Password, PasswordChange, UpdateAccount,
+    proto::ReferencedAccount,
 };
 use quorid_directory::{Schema, Syntax};
 
@@ -113,6 +114,14 @@ fn has(schema: &Schema, account: &Account, asked: &Attribute) -> bool {
     };
     let key = |text: &String| {
         let value = attribute.syntax.parse(text).ok()?;
+        let mut referenced = account.referenced.iter();
+        let names_it = |it: &&ReferencedAccount| {
+            it.attribute == asked.name && value.as_text() == Some(&it.login_name)
+        };
+        let value = match referenced.find(names_it) {
+            Some(account) => attribute.syntax.parse(&account.id).ok()?,
+            None => value,
+        };
         Some(attribute.syntax.key(&value))
     };
     let keys = |values: &[String]| values.iter().map(key).collect::<BTreeSet<_>>();

@@ -7,7 +7,8 @@ use std::{
 
 use futures_util::{StreamExt as _, TryStreamExt as _, pin_mut};
 use quorid_api::{
-    Account, Attribute, Client, DeletedObject, Error, Read, Reason, proto::deleted_object,
+    Account, AccountName, Attribute, Client, DeletedObject, Error, Read, Reason,
+    proto::deleted_object,
 };
 use quorid_directory::{
     Actor, ClientAddress, Held, InvalidValue, Kind, LOGIN_NAME, LoginName, NUMBERS_FROM, Object,
@@ -36,6 +37,8 @@ pub(super) struct Plan {
     pub(super) fields: Vec<String>,
     /// The unique values that it would get, each as messages name it.
     claims: Vec<(UniqueKey, String)>,
+    /// The accounts that it would refer to by names that nobody has yet, with what servers say then.
+    missing: Vec<(String, String)>,
     /// Of what the line says.
     fingerprint: u64,
 }
@@ -47,6 +50,7 @@ impl Plan {
             login_name: line.login_name.clone(),
             fields: Vec::new(),
             claims: Vec::new(),
+            missing: Vec::new(),
             fingerprint: fingerprint(line),
         }
     }
@@ -89,7 +93,8 @@ impl Checker {
         fields: Vec<String>,
     ) -> Result<Plan, Failure> {
         let schema = self.schema;
-        let object = object(schema, account, line, &fields)?;
+        let mut object = object(schema, account, line, &fields)?;
+        let missing = self.resolve(&mut object).await?;
         if let Some(password) = &line.password {
             let parsed = Password::parse(password);
             parsed.map_err(|why| refused(Reason::InvalidPassword, why.to_string()))?;
@@ -135,8 +140,43 @@ impl Checker {
             login_name: object.login_name().to_owned(),
             fields,
             claims,
+            missing,
             fingerprint: fingerprint(line),
         })
+    }
+
+    /// Puts the ids of accounts in the place of their names. The names that nobody has come back; another
+    /// line may make them.
+    async fn resolve(&self, object: &mut Object) -> Result<Vec<(String, String)>, Failure> {
+        let mut missing = Vec::new();
+        for (number, values) in &mut object.attributes {
+            let row = self.schema.by_number(*number);
+            if row.is_none_or(|row| row.syntax != Syntax::Reference) {
+                continue;
+            }
+            for value in values {
+                let text = value.to_string();
+                let id = Uuid::try_parse(&text).ok();
+                let name = id.map_or_else(|| AccountName::Login(text.clone()), AccountName::Id);
+                match self.client.get_account(&name, Read::Linearizable).await {
+                    Ok(account) => *value = Value::Text(account.id),
+                    Err(Error::Rejected(why)) if why.reason == Reason::AccountNotFound => {
+                        let invalid = Rejection::ReferenceInvalid {
+                            attribute: self.schema.name(*number),
+                            value: value.clone(),
+                        };
+                        let why = invalid.to_string();
+                        if id.is_some() {
+                            return Err(refused(Reason::ReferenceInvalid, why));
+                        }
+                        missing.push((text, why));
+                        *value = Value::Text(Uuid::nil().to_string());
+                    }
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(missing)
     }
 
     /// Who has a unique value.
@@ -386,6 +426,17 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// What is wrong with a plan that refers to accounts which no line before would have made.
+    pub(super) fn misses(&self, plan: &Plan) -> Option<BadLine> {
+        let mut missing = plan.missing.iter();
+        let (_, why) = missing.find(|(name, _)| !self.accounts.contains_key(name))?;
+        Some(BadLine {
+            login_name: plan.login_name.clone(),
+            cause: Cause::Reason(Reason::ReferenceInvalid),
+            message: why.clone(),
+        })
+    }
+
     /// The plan of a line behind those that were entered before.
     pub(super) fn enter(
         &mut self,

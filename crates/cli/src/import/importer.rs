@@ -22,6 +22,8 @@ pub(super) enum Outcome {
     /// What would be done, of a dry run.
     Planned(Plan),
     Rejected(BadLine),
+    /// It refers to an account that is not there: another line may make it.
+    Waits(Box<NewLine>, BadLine),
     /// Nothing further can be imported.
     Stopped(Failure),
 }
@@ -220,12 +222,19 @@ fn new_account(line: &NewLine) -> NewAccount {
 
 /// What is wrong with one line concerns that line; all else would befall the others as well.
 fn stopped_or_rejected(line: NewLine, failure: Failure) -> Outcome {
+    let refers = failure.cause == Cause::Reason(Reason::ReferenceInvalid);
     match failure.exit {
-        Exit::Rejected | Exit::NotFound => Outcome::Rejected(BadLine {
-            login_name: line.login_name,
-            cause: failure.cause,
-            message: failure.message,
-        }),
+        Exit::Rejected | Exit::NotFound => {
+            let bad = BadLine {
+                login_name: line.login_name.clone(),
+                cause: failure.cause,
+                message: failure.message,
+            };
+            match refers {
+                true => Outcome::Waits(Box::new(line), bad),
+                false => Outcome::Rejected(bad),
+            }
+        }
         Exit::Usage
         | Exit::NotAllowed
         | Exit::Unavailable

@@ -121,7 +121,7 @@ impl Report {
     }
 
     fn advance(&mut self, position: Position) {
-        self.last_line = position.line;
+        self.last_line = self.last_line.max(position.line);
         self.progress.set_position(position.bytes);
         self.progress.set_message(self.counts());
     }

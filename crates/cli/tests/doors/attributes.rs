@@ -1,6 +1,6 @@
 //! Every attribute of the schema through every door: set, shown, exported, imported, cleared.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use quorid_directory::{
     Attribute, AttributeNumber, ChangedBy, Definition, Kind, Properties, ReadBy, Schema, Syntax,
@@ -12,7 +12,27 @@ use crate::directory::Directory;
 const SSH_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ana@laptop";
 
-/// Values in their normal form: two where there may be several.
+/// Accounts that others refer to: by login name, with ids.
+struct Bosses(BTreeMap<String, String>);
+
+impl Bosses {
+    fn made(directory: &Directory) -> Self {
+        let ids = ["boss", "chief"].map(|name| {
+            let id = directory.succeed(&["create", name, "Boss"]);
+            (name.to_owned(), id.trim().to_owned())
+        });
+        Self(ids.into())
+    }
+
+    /// What JSON and files have.
+    fn id_of(&self, attribute: &Attribute, sample: &str) -> String {
+        let refers = attribute.syntax == Syntax::Reference;
+        let id = self.0.get(sample).filter(|_| refers);
+        id.map_or(sample, String::as_str).to_owned()
+    }
+}
+
+/// Values in their normal form, and login names of accounts: two where there may be several.
 fn samples(attribute: &Attribute) -> Vec<String> {
     let samples = match attribute.syntax {
         Syntax::LoginName => ["ana", "ana"],
@@ -31,6 +51,7 @@ fn samples(attribute: &Attribute) -> Vec<String> {
         Syntax::Path => ["/home/ana", "/"],
         Syntax::Gecos => ["Ana Lima,,", "Ana"],
         Syntax::SshKey => [SSH_KEY, SSH_KEY.split_at(80).0],
+        Syntax::Reference => ["boss", "chief"],
     };
     let number = if attribute.values_max == 1 { 1 } else { 2 };
     let samples = samples.iter().take(number);
@@ -92,6 +113,7 @@ async fn every_attribute_of_the_schema_goes_through_every_door() {
     let schema = with_attributes_of_site(&directory);
     let of_accounts = || of_accounts(&schema);
     assert!(of_accounts().any(|row| row.number.is_of_site()));
+    let bosses = Bosses::made(&directory);
     directory.succeed(&["create", "ana", "Ana Lima"]);
     for attribute in of_accounts() {
         for value in samples(attribute) {
@@ -99,7 +121,9 @@ async fn every_attribute_of_the_schema_goes_through_every_door() {
             directory.succeed(&["modify", "ana", "--add", &assignment]);
         }
         let account = directory.lookup("ana");
-        let expected = Value::from(samples(attribute));
+        let samples = samples(attribute).into_iter();
+        let expected: Vec<_> = samples.map(|it| bosses.id_of(attribute, &it)).collect();
+        let expected = Value::from(expected);
         assert_eq!(shown(&account, attribute), expected, "{}", attribute.name);
     }
     let text = directory.succeed(&["lookup", "ana"]);
@@ -215,6 +239,7 @@ async fn groups_have_attributes_of_the_site_and_files_of_groups_too() {
     let directory = Directory::start().await;
     let schema = with_attributes_of_site(&directory);
     let of_site = || schema.rows().iter().filter(|row| row.number.is_of_site());
+    let bosses = Bosses::made(&directory);
     directory.succeed(&["group", "create", "staff"]);
     for attribute in of_site() {
         for value in samples(attribute) {
@@ -229,8 +254,14 @@ async fn groups_have_attributes_of_the_site_and_files_of_groups_too() {
     };
     let before = show();
     for attribute in of_site() {
-        let expected = Value::from(samples(attribute));
-        assert_eq!(before[&*attribute.name], expected, "{}", attribute.name);
+        let samples = samples(attribute).into_iter();
+        let expected: Vec<_> = samples.map(|it| bosses.id_of(attribute, &it)).collect();
+        assert_eq!(
+            before[&*attribute.name],
+            Value::from(expected),
+            "{}",
+            attribute.name
+        );
     }
     for format in ["csv", "jsonl"] {
         let file = directory.file(&format!("groups.{format}"));
@@ -467,6 +498,59 @@ async fn accounts_and_groups_are_given_numbers_for_posix_systems() {
         let refused = directory.refuse(words);
         assert_eq!(refused, (Some(exit), reason.to_owned()), "{words:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_refers_to_another_by_name_or_id_and_is_found_by_that() {
+    let directory = Directory::start().await;
+    let bob = directory.succeed(&["create", "bob", "Bob"]);
+    let bob = bob.trim();
+    let by_id = format!("manager={bob}");
+    directory.succeed(&["create", "ana", "Ana", "--set", "manager=Bob"]);
+    directory.succeed(&["create", "gitea", "--service", "--set", &by_id]);
+    assert_eq!(directory.lookup("ana")["attributes"]["manager"][0], bob);
+    assert!(
+        directory
+            .succeed(&["lookup", "ana"])
+            .contains("manager     bob\n")
+    );
+    for (condition, expected) in [
+        ("manager=bob", "ana\n"),
+        (&by_id, "ana\n"),
+        ("manager=ana", ""),
+    ] {
+        let found = directory.succeed(&["get", "users", "--where", condition]);
+        assert_eq!(found, expected, "{condition}");
+    }
+    directory.succeed(&["group", "create", "staff"]);
+    for words in [
+        &["modify", "ana", "--set", "manager=staff"][..],
+        &["create", "eve", "Eve", "--set", "manager=eve"],
+        &[
+            "modify",
+            "ana",
+            "--add",
+            "manager=01890a5d-ac96-774b-bcce-b302099a8057",
+        ],
+    ] {
+        assert_eq!(
+            directory.refuse(words),
+            (Some(1), "REFERENCE_INVALID".to_owned())
+        );
+    }
+    directory.succeed(&["modify", "bob", "robert"]);
+    assert!(
+        directory
+            .succeed(&["lookup", "ana"])
+            .contains("manager     robert\n")
+    );
+    directory.succeed(&["delete", "robert"]);
+    let text = directory.succeed(&["lookup", "ana"]);
+    assert!(text.contains(&format!("manager     {bob}\n")), "{text}");
+    assert_eq!(
+        directory.succeed(&["get", "users", "--where", &by_id]),
+        "ana\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

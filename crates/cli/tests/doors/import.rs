@@ -302,6 +302,50 @@ async fn a_dry_run_says_what_would_be_done_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lines_refer_to_accounts_of_other_lines_in_any_order() {
+    let directory = Directory::start().await;
+    directory.succeed(&["create", "zoe", "Zoe"]);
+    let file = directory.written(
+        "people.csv",
+        "login_name,real_name,manager\n\
+         ana,Ana,Ben\n\
+         ben,Ben,cleo\n\
+         cleo,Cleo,zoe\n\
+         dora,Dora,nobody\n\
+         eve,Eve,dora\n\
+         fay,Fay,01890a5d-ac96-774b-bcce-b302099a8057\n",
+    );
+    for (options, expected) in [
+        (&["--dry-run"][..], [3, 0, 0, 3]),
+        (&[], [3, 0, 0, 3]),
+        (&[], [0, 0, 3, 3]),
+        (&["--update"], [0, 0, 3, 3]),
+        (&["--update", "--dry-run"], [0, 0, 3, 3]),
+    ] {
+        let words = [&["import", &file][..], options].concat();
+        let output = directory.run(&words);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        for line in ["line 5 (dora)", "line 6 (eve)", "line 7 (fay)"] {
+            let line = format!("{line}: REFERENCE_INVALID: manager cannot be");
+            assert!(errors.contains(&line), "{line} in {errors}");
+        }
+        let (exit, summary) = directory.import(&[options, &[&file]].concat());
+        assert_eq!((exit, counts(&summary)[3]), (Some(7), expected[3]));
+        let text = String::from_utf8_lossy(&output.stdout);
+        let [created, updated, unchanged, rejected] = expected;
+        let counted = format!(
+            "{created} created, {updated} updated, {unchanged} unchanged, {rejected} rejected"
+        );
+        assert!(text.contains(&counted), "{options:?}: {text}");
+    }
+    let id = |name: &str| directory.lookup(name)["id"].clone();
+    let manager = |name: &str| directory.lookup(name)["attributes"]["manager"][0].clone();
+    for (name, by) in [("ana", "ben"), ("ben", "cleo"), ("cleo", "zoe")] {
+        assert_eq!(manager(name), id(by));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn numbers_for_posix_systems_come_from_the_file_or_from_the_directory() {
     let directory = Directory::start().await;
     directory.succeed(&["create", "ben", "Ben"]);

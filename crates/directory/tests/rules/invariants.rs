@@ -89,6 +89,10 @@ fn edits() -> impl Strategy<Value = Edit> {
             ]
         ),
         named("title", &["A", "B"]),
+        named(
+            "manager",
+            &["ana", "ben", "01010101-0101-0101-0101-010101010101"]
+        ),
         named("group_name", &GROUPS),
         named("description", &["A", "B"]),
         named("posix_number", &["65536", "65537", "500"]),

@@ -89,6 +89,10 @@ fn operations() -> Vec<(Operation, Level)> {
             change(by_login("ana"), vec![set("external_id", "okta:7")]),
             Level(2),
         ),
+        (
+            change(by_login("ana"), vec![set("manager", "ben")]),
+            Level(2),
+        ),
         (raise(Level::SUPPORTED), Level::BASE),
         (raise(NEWER), Level::BASE),
     ]

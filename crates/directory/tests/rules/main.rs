@@ -9,6 +9,7 @@ mod history;
 mod invariants;
 mod levels;
 mod numbers;
+mod references;
 mod requests;
 mod revert;
 mod rights;

@@ -72,6 +72,7 @@ impl Error {
             Rejection::PasswordChanged { .. } => Self::Denied(Denied::PasswordChanged),
             Rejection::ValueTaken { .. }
             | Rejection::SchemaViolation { .. }
+            | Rejection::ReferenceInvalid { .. }
             | Rejection::NoChange { .. }
             | Rejection::ChangedSince { .. }
             | Rejection::NotReversible { .. }

@@ -157,7 +157,9 @@ impl Service {
     ) -> Result<Answer<GroupsPage>, Error> {
         let (view, sight) = self.reader(caller, consistency).await?;
         let (groups, more) = view.groups(after.as_ref(), limit, PAGE_BYTES_MAX)?;
-        let groups = groups.into_iter().map(|group| sight.show(group)).collect();
+        let groups = groups.into_iter();
+        let groups = groups.map(|group| sight.show(group).named(&view));
+        let groups = groups.collect::<Result<_, _>>()?;
         Ok(Answer {
             value: GroupsPage { groups, more },
             revision: view.revision()?,

@@ -1,9 +1,12 @@
 //! What the use cases are asked, and what they answer.
 
 use quorid_directory::{
-    ClientAddress, Edit, Kind, LoginName, Object, ObjectId, OperatorName, Password, PasswordAction,
-    RequestId, Revision, Schema, Selector, Verifier,
+    AttributeNumber, ClientAddress, Edit, Kind, LoginName, Object, ObjectId, Objects as _,
+    OperatorName, Password, PasswordAction, RequestId, Revision, Schema, Selector, Verifier,
 };
+use quorid_storage::Fault;
+
+use crate::state::ReadView;
 
 /// Who asks, as far as the front end can tell.
 #[derive(Debug, Clone)]
@@ -122,6 +125,39 @@ pub struct Shown {
     pub addresses: bool,
     /// The attributes that there are.
     pub schema: Schema,
+    /// The first accounts that it refers to, of those that are there.
+    pub referenced: Vec<Referenced>,
+}
+
+/// An account that an object refers to.
+#[derive(Debug)]
+pub struct Referenced {
+    /// The attribute that does so.
+    pub attribute: AttributeNumber,
+    /// The account.
+    pub id: ObjectId,
+    /// Its login name.
+    pub login_name: String,
+}
+
+/// The accounts of an object that are named in an answer: a page has a thousand objects, and each name is read.
+const REFERENCED_MAX: usize = 16;
+
+impl Shown {
+    /// The same with the names of the accounts that it refers to.
+    pub(super) fn named(mut self, view: &ReadView) -> Result<Self, Fault> {
+        let references = self.object.references(&self.schema);
+        for (attribute, id) in references.take(REFERENCED_MAX) {
+            if let Some(account) = view.object(&id)? {
+                self.referenced.push(Referenced {
+                    attribute,
+                    id,
+                    login_name: account.login_name().to_owned(),
+                });
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// An account or a group.

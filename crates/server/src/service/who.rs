@@ -150,6 +150,7 @@ impl Sight {
             object,
             addresses,
             schema: self.schema.clone(),
+            referenced: Vec::new(),
         }
     }
 }

@@ -34,6 +34,12 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
             attribute: Some(attribute_message(attribute)),
             violation: Some(violation_message(violation)),
         }),
+        Rejection::ReferenceInvalid { attribute, value } => {
+            Kind::ReferenceInvalid(proto::ReferenceInvalid {
+                attribute: Some(attribute_message(attribute)),
+                value: Some(field::value(value)),
+            })
+        }
         Rejection::NoChange { revision } => Kind::NoChange(revision.0),
         Rejection::ChangedSince {
             revision,
@@ -127,6 +133,10 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
             Kind::SchemaViolation(it) => Rejection::SchemaViolation {
                 attribute: attribute(it.attribute.ok_or_else(|| missing("attribute"))?),
                 violation: violation(it.violation.ok_or_else(|| missing("violation"))?),
+            },
+            Kind::ReferenceInvalid(it) => Rejection::ReferenceInvalid {
+                attribute: attribute(it.attribute.ok_or_else(|| missing("attribute"))?),
+                value: decode_value(it.value.ok_or_else(|| missing("value"))?)?,
             },
             Kind::NoChange(revision) => Rejection::NoChange {
                 revision: Revision(revision),

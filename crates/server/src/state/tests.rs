@@ -128,6 +128,10 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
             let attribute = number("mail");
             Edit { attribute, action }
         }),
+        (0_u8..6).prop_map(move |name| {
+            let name = login_name(name).as_str().to_owned();
+            Edit::set(number("manager"), Value::Text(name))
+        }),
         (0_u8..3).prop_map(move |value| {
             Edit::set(number("title"), Value::Text(format!("Title {value}")))
         }),

@@ -11,6 +11,7 @@ pub(super) fn reason(rejection: &Rejection) -> Reason {
         }
         Rejection::ValueTaken { .. } => Reason::ValueTaken,
         Rejection::SchemaViolation { .. } => Reason::SchemaViolation,
+        Rejection::ReferenceInvalid { .. } => Reason::ReferenceInvalid,
         Rejection::NoChange { .. } => Reason::ChangeNotFound,
         Rejection::ChangedSince { .. } => Reason::ChangedSince,
         Rejection::NotReversible { .. } => Reason::NotReversible,

@@ -54,7 +54,7 @@ impl Accounts for AccountsApi {
             read => read?,
         };
         let page = service
-            .list(&caller, after, size, kinds, filter.as_ref(), consistency)
+            .list(&caller, after, size, kinds, filter, consistency)
             .await?;
         let next = page.value.next.map(convert::accounts_token);
         let response = ListAccountsResponse {

@@ -435,7 +435,20 @@ pub(super) fn account(shown: &Shown) -> proto::Account {
             Kind::Person | Kind::Group => PERSON,
         }
         .to_owned(),
+        referenced: referenced(shown),
     }
+}
+
+/// The accounts that an object refers to, and are there.
+fn referenced(shown: &Shown) -> Vec<proto::ReferencedAccount> {
+    let accounts = shown.referenced.iter();
+    accounts
+        .map(|it| proto::ReferencedAccount {
+            attribute: shown.schema.name(it.attribute).name.into_owned(),
+            id: it.id.to_string(),
+            login_name: it.login_name.clone(),
+        })
+        .collect()
 }
 
 /// All but those that have a field of their own.

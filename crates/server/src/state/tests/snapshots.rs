@@ -175,7 +175,7 @@ fn no_id() -> Option<Bytes> {
     Some(Bytes::from_static(&[0; 16]))
 }
 
-fn broken_objects(first: &Object) -> [BrokenRow; 5] {
+fn broken_objects(first: &Object) -> [BrokenRow; 6] {
     let number = |name| {
         Schema::builtin()
             .by_name(name)
@@ -195,11 +195,13 @@ fn broken_objects(first: &Object) -> [BrokenRow; 5] {
     };
     let (nameless, empty) = (without("login_name"), with("login_name", ""));
     let long = with("title", &"x".repeat(257));
+    let by_name = with("manager", "ana");
     [
         ("unreadable object", object::TABLE, None, junk()),
         ("object without names", object::TABLE, None, nameless),
         ("object with an empty name", object::TABLE, None, empty),
         ("object with a long title", object::TABLE, None, long),
+        ("object that refers by a name", object::TABLE, None, by_name),
         ("object of another id", object::TABLE, no_id(), None),
     ]
 }

@@ -4,8 +4,8 @@ use quorid_api::proto;
 use quorid_directory::{Edit, GroupName, InvalidObjectId, Kind, Schema, Selector};
 
 use super::{
-    Invalid, account_name, address, assigned, edit, etag, given, other_attributes, request_id, set,
-    shown, timestamp,
+    Invalid, account_name, address, assigned, edit, etag, given, other_attributes, referenced,
+    request_id, set, shown, timestamp,
 };
 use crate::service::{GroupCreation, GroupEdit, Member, Shown};
 
@@ -100,6 +100,7 @@ pub(crate) fn group(shown: &Shown) -> proto::Group {
         etag: etag(group.version),
         attributes: other_attributes(shown),
         groups: Vec::new(),
+        referenced: referenced(shown),
     }
 }
 

@@ -21,6 +21,7 @@ fn code_and_reason(rejection: &Rejection) -> (Code, Reason) {
         }
         Rejection::ValueTaken { .. } => (Code::AlreadyExists, Reason::ValueTaken),
         Rejection::SchemaViolation { .. } => (Code::InvalidArgument, Reason::SchemaViolation),
+        Rejection::ReferenceInvalid { .. } => (Code::FailedPrecondition, Reason::ReferenceInvalid),
         Rejection::NoChange { .. } => (Code::NotFound, Reason::ChangeNotFound),
         Rejection::ChangedSince { .. } => (Code::Aborted, Reason::ChangedSince),
         Rejection::NotReversible { .. } => (Code::FailedPrecondition, Reason::NotReversible),
@@ -77,6 +78,10 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             ];
             taken.into_iter().chain(how(*held)).collect()
         }
+        Rejection::ReferenceInvalid { attribute, value } => vec![
+            ("attribute", attribute.name.to_string()),
+            ("value", value.to_string()),
+        ],
         Rejection::NoChange { revision } => vec![("revision", revision.to_string())],
         Rejection::ChangedSince {
             revision,
