@@ -127,8 +127,9 @@ pub(crate) fn execute<V: View>(
             add,
             remove,
         } => {
-            let group = expected(view, group, *expected_version)?;
+            let group = find(view, group)?;
             may(Action::Members(&group))?;
+            check_version(&group, *expected_version)?;
             change_members(view, revision, stamp, group, add, remove)
         }
         Operation::Change {
@@ -137,16 +138,18 @@ pub(crate) fn execute<V: View>(
             edits,
             verifier,
         } => {
-            let before = expected(view, target, *expected_version)?;
+            let before = find(view, target)?;
             may(Action::Change(&before, edits, verifier.into()))?;
+            check_version(&before, *expected_version)?;
             change(view, revision, stamp, before, edits, verifier)
         }
         Operation::Delete {
             target,
             expected_version,
         } => {
-            let object = expected(view, target, *expected_version)?;
+            let object = find(view, target)?;
             may(Action::Delete(&object))?;
+            check_version(&object, *expected_version)?;
             delete(view, revision, &stamp, object)
         }
         Operation::Restore { target } => {
@@ -411,17 +414,6 @@ fn verifier<V: View>(view: &V, object: &Object) -> Result<Option<Verifier>, V::E
     }
 }
 
-/// The object that is to be changed, if it is there and as expected.
-fn expected<V: View>(
-    view: &V,
-    target: &Selector,
-    expected_version: Option<Revision>,
-) -> Result<Object, Refused<V::Error>> {
-    let object = find(view, target)?;
-    check_version(&object, expected_version)?;
-    Ok(object)
-}
-
 /// The deleted object that a request names.
 fn find_deleted<V: View>(view: &V, named: &Selector) -> Result<Tombstone, Refused<V::Error>> {
     let found = named.find_deleted(|key| view.holder(key), |id| view.tombstone(id))?;
@@ -434,6 +426,7 @@ pub(crate) fn find<V: View>(view: &V, named: &Selector) -> Result<Object, Refuse
     found.map_err(Refused::Rejected)
 }
 
+/// Asked only for those who may change the object: to others, versions are not told.
 fn check_version<E>(object: &Object, expected: Option<Revision>) -> Result<(), Refused<E>> {
     match expected {
         Some(expected) if expected != object.version => {

@@ -297,7 +297,7 @@ fn a_checked_password_holds_until_it_changes() {
 }
 
 #[test]
-fn checks_are_in_order_account_version_right_name() {
+fn checks_are_in_order_account_right_version_name() {
     let operation = |target, version| Operation::Change {
         target,
         expected_version: Some(Revision(version)),
@@ -314,9 +314,9 @@ fn checks_are_in_order_account_version_right_name() {
     let found = first_rejection("cleo", 9, Principal::Anyone);
     assert!(matches!(found, Rejection::NotFound { .. }));
     let found = first_rejection("ana", 9, Principal::Anyone);
-    assert!(matches!(found, Rejection::VersionMismatch { .. }));
-    let found = first_rejection("ana", 1, Principal::Anyone);
     assert!(matches!(found, Rejection::PasswordNeeded { .. }));
+    let found = first_rejection("ana", 9, operator());
+    assert!(matches!(found, Rejection::VersionMismatch { .. }));
     let found = first_rejection("ana", 1, operator());
     assert!(matches!(found, Rejection::ValueTaken { .. }));
 }

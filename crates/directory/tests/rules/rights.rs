@@ -1,7 +1,8 @@
 //! Who may do what: every principal, every action, every kind of target.
 
 use quorid_directory::{
-    Actor, Command, Kind, Operation, Principal, Rejection, Revision, Role, Selector, VerifierChange,
+    Actor, Command, Event, Kind, Operation, Principal, Rejection, Revision, Role, Selector,
+    VerifierChange,
 };
 
 use crate::support::{
@@ -301,6 +302,47 @@ fn check(table: Vec<Row>, log: impl Fn() -> Log) {
                 Err(other) => panic!("{context}: {other}"),
             }
         }
+    }
+}
+
+#[test]
+fn who_may_not_change_an_object_is_told_no_version_and_leaves_no_outcome() {
+    let mut log = log();
+    let expected_version = Some(Revision(999));
+    let (target, group) = (by_login("otto"), by_group_name("operators"));
+    for operation in [
+        Operation::Change {
+            target: target.clone(),
+            expected_version,
+            edits: vec![set("real_name", "X")],
+            verifier: VerifierChange::Keep,
+        },
+        Operation::Delete {
+            target,
+            expected_version,
+        },
+        Operation::Members {
+            group,
+            expected_version,
+            add: vec![by_login("xena")],
+            remove: Vec::new(),
+        },
+    ] {
+        for stranger in [who_knows(6, 6), Principal::Anyone] {
+            let refused = log
+                .run_as(&stranger, operation.clone())
+                .expect_err("no right");
+            let told = matches!(
+                refused,
+                Rejection::NotPermitted { .. } | Rejection::PasswordNeeded { .. }
+            );
+            assert!(told, "{operation:?}: {refused}");
+            let kept = log.events.iter();
+            let mut kept = kept.filter(|event| matches!(event, Event::OutcomeRecorded { .. }));
+            assert_eq!(kept.next(), None);
+        }
+        let told = log.run(operation).expect_err("another version");
+        assert!(matches!(told, Rejection::VersionMismatch { .. }), "{told}");
     }
 }
 
