@@ -25,6 +25,18 @@ impl fmt::Display for AccountName {
     }
 }
 
+impl AccountName {
+    /// The account that somebody means by this text: of this id, if it is a UUID, which no login name is; else
+    /// of this login name.
+    #[must_use]
+    pub fn meant_by(text: &str) -> Self {
+        match Uuid::try_parse(text) {
+            Ok(id) => Self::Id(id),
+            Err(_) => Self::Login(text.to_owned()),
+        }
+    }
+}
+
 impl From<Uuid> for AccountName {
     fn from(id: Uuid) -> Self {
         Self::Id(id)

@@ -24,6 +24,18 @@ pub enum GroupName {
     Name(String),
 }
 
+impl GroupName {
+    /// The group that somebody means by this text: of this id, if it is a UUID, which no group's name is; else
+    /// of this name.
+    #[must_use]
+    pub fn meant_by(text: &str) -> Self {
+        match Uuid::try_parse(text) {
+            Ok(id) => Self::Id(id),
+            Err(_) => Self::Name(text.to_owned()),
+        }
+    }
+}
+
 impl fmt::Display for GroupName {
     /// As the API writes it: `groups/{id}` or `groups/name:{group_name}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,6 @@ use quorid_api::{
     proto::change::{Done, Password},
 };
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::{
     consistency::ReadOptions,
@@ -159,12 +158,9 @@ pub(crate) async fn history(args: HistoryArgs, context: &Context) -> Result<(), 
 /// A login name, `group:` and the name of a group, or the UUID of an account: of a group too, which it does not say.
 pub(crate) fn named(of: &str) -> HistoryOf {
     if let Some(group) = of.strip_prefix("group:") {
-        return HistoryOf::Group(GroupName::Name(group.to_owned()));
+        return HistoryOf::Group(GroupName::meant_by(group));
     }
-    HistoryOf::Account(match Uuid::try_parse(of) {
-        Ok(id) => AccountName::Id(id),
-        Err(_) => AccountName::Login(of.to_owned()),
-    })
+    HistoryOf::Account(AccountName::meant_by(of))
 }
 
 /// A change under the names of the API.
@@ -378,6 +374,7 @@ fn values(change: &AttributeChange) -> String {
 #[cfg(test)]
 mod tests {
     use quorid_api::proto::MemberChange;
+    use uuid::Uuid;
 
     use super::*;
 

@@ -154,12 +154,12 @@ pub(crate) struct ShowArgs {
 /// Which group, and who.
 #[derive(Args, Debug)]
 pub(crate) struct MembersArgs {
-    /// The group's name
+    /// The group's name or UUID
     group_name: String,
-    /// Login names of accounts
+    /// Login names or UUIDs of accounts
     #[arg(value_name = "LOGIN_NAME", required_unless_present = "groups")]
-    login_names: Vec<String>,
-    /// The name of a group that is a member itself; may be given more than once
+    accounts: Vec<String>,
+    /// The name or UUID of a group that is a member itself; may be given more than once
     #[arg(long = "group", value_name = "GROUP_NAME")]
     groups: Vec<String>,
     #[command(flatten)]
@@ -221,8 +221,8 @@ pub(crate) async fn run(task: GroupTask, context: &Context) -> Result<(), Failur
 
 impl MembersArgs {
     fn members(&self) -> Vec<MemberName> {
-        let accounts = self.login_names.iter().cloned().map(AccountName::Login);
-        let groups = self.groups.iter().cloned().map(GroupName::Name);
+        let accounts = self.accounts.iter().map(|it| AccountName::meant_by(it));
+        let groups = self.groups.iter().map(|it| GroupName::meant_by(it));
         let accounts = accounts.map(MemberName::Account);
         accounts.chain(groups.map(MemberName::Group)).collect()
     }
@@ -264,7 +264,7 @@ async fn change(
     context: &Context,
 ) -> Result<(), Failure> {
     let change = ChangeMembers {
-        group: GroupName::Name(args.group_name),
+        group: GroupName::meant_by(&args.group_name),
         etag: args.only.etag,
         add,
         remove,

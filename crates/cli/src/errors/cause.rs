@@ -51,6 +51,8 @@ causes! {
     NoLeader = "NO_LEADER",
     /// A line of a file is no account.
     InvalidLine = "INVALID_LINE",
+    /// A line gives another kind than its account has.
+    KindDiffers = "KIND_DIFFERS",
     /// Lines of a file were not imported.
     LinesRejected = "LINES_REJECTED",
     /// A file ends within a line.

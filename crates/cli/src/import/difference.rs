@@ -79,7 +79,7 @@ impl Difference {
 /// Whether the account has the names and the attributes that a line gives a new account.
 pub(super) fn is_as_new(schema: &Schema, account: &Account, line: &NewLine) -> bool {
     let real_name = line.new_real_name();
-    let same_kind = line.service == (account.kind == SERVICE);
+    let same_kind = line.is_new_service() == (account.kind == SERVICE);
     same_kind
         && real_name.is_some_and(|name| is_real_name(account, &name))
         && line

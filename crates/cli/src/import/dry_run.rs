@@ -156,8 +156,7 @@ impl Checker {
             }
             for value in values {
                 let text = value.to_string();
-                let id = Uuid::try_parse(&text).ok();
-                let name = id.map_or_else(|| AccountName::Login(text.clone()), AccountName::Id);
+                let name = AccountName::meant_by(&text);
                 match self.client.get_account(&name, Read::Linearizable).await {
                     Ok(account) => *value = Value::Text(account.id),
                     Err(Error::Rejected(why)) if why.reason == Reason::AccountNotFound => {
@@ -166,7 +165,7 @@ impl Checker {
                             value: value.clone(),
                         };
                         let why = invalid.to_string();
-                        if id.is_some() {
+                        if matches!(name, AccountName::Id(_)) {
                             return Err(refused(Reason::ReferenceInvalid, why));
                         }
                         missing.push((text, why));
@@ -355,7 +354,7 @@ fn object(
     };
     let kind = match account {
         Some(account) if account.kind == SERVICE => Kind::Service,
-        None if line.service => Kind::Service,
+        None if line.is_new_service() => Kind::Service,
         Some(_) | None => Kind::Person,
     };
     let real_name = real_name.filter(|name| kind == Kind::Person || !name.is_empty());

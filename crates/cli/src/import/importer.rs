@@ -12,6 +12,7 @@ use super::{
     lines::{BadLine, NewLine},
 };
 use crate::errors::{Cause, Exit, Failure};
+use crate::record::SERVICE;
 
 /// How often a line is tried again because somebody else changed its account meanwhile.
 const TRIES: usize = 8;
@@ -87,6 +88,7 @@ impl Importer {
                 fields_of_new(line)
             }
             None => fields_of_new(line),
+            Some(account) if self.kind_differs(account, line) => return Err(other_kind(account)),
             Some(account) if self.update => Difference::of(self.schema, account, line).fields(),
             Some(account) if is_as_new(self.schema, account, line) => Vec::new(),
             Some(account) => return Err(is_there(account)),
@@ -118,6 +120,9 @@ impl Importer {
             AccountName::Id,
         );
         let account = self.account(&name).await?;
+        if let Some(account) = account.as_ref().filter(|it| self.kind_differs(it, line)) {
+            return Err(other_kind(account));
+        }
         if !account.is_some_and(|account| is_as_new(self.schema, &account, line)) {
             return Err(rejected.into());
         }
@@ -131,6 +136,9 @@ impl Importer {
         loop {
             tries += 1;
             let (made, done) = match self.find(line).await? {
+                Some(account) if self.kind_differs(&account, line) => {
+                    return Err(other_kind(&account));
+                }
                 Some(account) => {
                     let difference = Difference::of(self.schema, &account, line);
                     if difference.fields().is_empty() {
@@ -151,6 +159,16 @@ impl Importer {
                     if tries < TRIES && is_overtaken(done, &rejected.reason) => {}
                 Err(error) => return Err(error.into()),
             }
+        }
+    }
+
+    /// Whether an account is of another kind than its line says. A line of an update that gives no kind changes
+    /// accounts of any.
+    fn kind_differs(&self, account: &Account, line: &NewLine) -> bool {
+        let is_service = account.kind == SERVICE;
+        match line.service {
+            None if self.update => false,
+            Some(_) | None => line.is_new_service() != is_service,
         }
     }
 
@@ -207,11 +225,27 @@ fn check_whole(line: &NewLine) -> Result<(), Failure> {
     Err(Failure::untrue(Cause::Reason(Reason::AccountNotFound), why))
 }
 
+fn other_kind(account: &Account) -> Failure {
+    let Account {
+        login_name,
+        id,
+        kind,
+        ..
+    } = account;
+    Failure::untrue(
+        Cause::KindDiffers,
+        format!(
+            "login name `{login_name}` belongs to account {id} of the kind {kind}, and a kind never changes; \
+             choose another name, or give that kind"
+        ),
+    )
+}
+
 fn new_account(line: &NewLine) -> NewAccount {
     NewAccount {
         login_name: line.login_name.clone(),
         real_name: line.new_real_name().unwrap_or_default(),
-        service: line.service,
+        service: line.is_new_service(),
         attributes: line.attributes.clone(),
         assign_posix_number: line.assign_posix_number,
         password: line.password.clone().map(Password::from),

@@ -46,8 +46,8 @@ pub(super) struct NewLine {
     /// Empty where the line gives none.
     pub(super) login_name: String,
     pub(super) real_name: Option<String>,
-    /// Whether it is the account of a program.
-    pub(super) service: bool,
+    /// Whether it is the account of a program; None: the line gives no kind.
+    pub(super) service: Option<bool>,
     pub(super) attributes: Vec<Attribute>,
     /// Whether the account gets the directory's next number for POSIX systems, if it has none.
     pub(super) assign_posix_number: bool,
@@ -116,8 +116,8 @@ impl NewLine {
             Field::Kind => {
                 let kind = single(values)?;
                 self.service = match kind.trim() {
-                    PERSON => false,
-                    SERVICE => true,
+                    PERSON => Some(false),
+                    SERVICE => Some(true),
                     _ => return Err(format!("`{kind}` is no kind; give {PERSON} or {SERVICE}")),
                 };
             }
@@ -136,13 +136,18 @@ impl NewLine {
         Ok(())
     }
 
+    /// Whether it makes the account of a program, if it makes one.
+    pub(super) fn is_new_service(&self) -> bool {
+        self.service.unwrap_or_default()
+    }
+
     /// The real name; where the line gives none, made of the given name and the family name.
     pub(super) fn new_real_name(&self) -> Option<String> {
         let of = |name: &str| {
             let attribute = self.attributes.iter().find(|it| it.name == name)?;
             attribute.values.first().map(|value| value.trim())
         };
-        if self.service {
+        if self.is_new_service() {
             return self.real_name.clone().or(Some(String::new()));
         }
         let parts = [of("given_name"), of("family_name")];

@@ -50,6 +50,12 @@ async fn members_are_shown_from_both_sides() {
 
     directory.succeed(&["group", "remove", "staff", "ana", "--group", "dev"]);
     assert_eq!(directory.group("staff")["members"], json!([]));
+    let id = |object: &Value| object["id"].as_str().expect("an id").to_owned();
+    let (staff, ana, dev) = (id(&staff), id(&ana), id(&dev));
+    directory.succeed(&["group", "add", &staff, &ana, "--group", &dev]);
+    assert_eq!(directory.group("staff")["members"], expected);
+    directory.succeed(&["group", "remove", &staff, &ana, "--group", &dev]);
+    assert_eq!(directory.group("staff")["members"], json!([]));
     assert_eq!(directory.lookup("ben")["groups"], json!(["dev"]));
 }
 

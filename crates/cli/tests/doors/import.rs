@@ -302,6 +302,40 @@ async fn a_dry_run_says_what_would_be_done_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_of_another_kind_than_its_account_is_rejected_for_that() {
+    let directory = Directory::start().await;
+    directory.succeed(&["create", "ana", "Ana"]);
+    directory.succeed(&["create", "gitea", "--service"]);
+    let kinds = "login_name,real_name,kind\nana,,service\ngitea,Gi,person\n";
+    let kinds = directory.written("kinds.csv", kinds);
+    let none = directory.written("none.csv", "login_name,real_name\ngitea,\n");
+    let before = ["ana", "gitea"].map(|name| directory.lookup(name)["etag"].clone());
+    for options in [
+        &[][..],
+        &["--update"],
+        &["--dry-run"],
+        &["--update", "--dry-run"],
+    ] {
+        let output = directory.run(&[&["import", &kinds][..], options].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        for line in [
+            "line 2 (ana): KIND_DIFFERS: login name `ana` belongs to account",
+            "line 3 (gitea): KIND_DIFFERS: login name `gitea` belongs to account",
+        ] {
+            assert!(errors.contains(line), "{line} in {errors}");
+        }
+        let (exit, summary) = directory.import(&[options, &[&none]].concat());
+        let expected = match options.contains(&"--update") {
+            true => (Some(0), [0, 0, 1, 0]),
+            false => (Some(7), [0, 0, 0, 1]),
+        };
+        assert_eq!((exit, counts(&summary)), expected, "{options:?}");
+    }
+    let after = ["ana", "gitea"].map(|name| directory.lookup(name)["etag"].clone());
+    assert_eq!(after, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lines_refer_to_accounts_of_other_lines_in_any_order() {
     let directory = Directory::start().await;
     directory.succeed(&["create", "zoe", "Zoe"]);

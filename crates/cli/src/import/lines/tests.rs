@@ -29,7 +29,7 @@ fn account(login_name: &str, real_name: &str, password: Option<&str>) -> NewLine
         assign_posix_number: false,
         login_name: login_name.to_owned(),
         real_name: Some(real_name.to_owned()),
-        service: false,
+        service: None,
         password: password.map(str::to_owned),
         password_hash: None,
     }
