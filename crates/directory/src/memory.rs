@@ -12,7 +12,7 @@ use crate::id::{ObjectId, RequestId};
 use crate::level::Level;
 use crate::members::{Membership, all_groups_of};
 use crate::model::{Revision, Time, Verifier};
-use crate::object::{Kind, Object, UniqueKey};
+use crate::object::{IndexKey, Kind, Object, UniqueKey};
 use crate::recorded::Recorded;
 use crate::schema::Schema;
 use crate::settings::Setting;
@@ -385,6 +385,16 @@ impl Objects for MemoryDirectory {
     fn former(&self, gone: &ObjectId) -> Result<Vec<Membership>, Infallible> {
         let of = self.former.iter().filter(|(of, _)| of == gone);
         Ok(of.map(|(_, membership)| *membership).collect())
+    }
+
+    fn groups_within(&self, group: &ObjectId) -> Result<Vec<ObjectId>, Infallible> {
+        self.members(group, Kind::Group, usize::MAX)
+    }
+
+    fn indexed(&self, key: &IndexKey) -> Result<Vec<ObjectId>, Infallible> {
+        let has_it = |object: &&Object| object.index_keys(&self.schema).contains(key);
+        let objects = self.objects.values().filter(has_it);
+        Ok(objects.map(|object| object.id).collect())
     }
 }
 

@@ -35,11 +35,12 @@ use crate::command::{Principal, VerifierChange};
 use crate::edit::Edit;
 use crate::execute::Refused;
 use crate::id::ObjectId;
-use crate::members::all_groups_of;
+use crate::members::{Limit, all_groups_of};
 use crate::model::Time;
-use crate::object::{Kind, Object};
+use crate::object::{IndexKey, Kind, Object};
 use crate::rejection::Rejection;
 use crate::schema::{AttributeName, ChangedBy, LOGIN_NAME, ROLE, Schema};
+use crate::value::Value;
 use crate::view::Objects;
 
 /// What a group gives to its members, those of groups within it too.
@@ -148,12 +149,62 @@ pub fn authorize<O: Objects>(
 
 /// The roles that an object has by the groups that it is a member of, by way of other groups too, and
 /// those that a group gives itself.
+///
+/// User managers can have somebody be in as many groups as they make, and must not make each request of
+/// theirs slow by that. So where there are many, the roles are looked for from the other end: in the groups that
+/// have roles and those within them, which operators alone make.
 pub fn roles_of<O: Objects>(objects: &O, id: &ObjectId) -> Result<BTreeSet<Role>, O::Error> {
+    let groups = match few_groups_of(objects, id) {
+        Ok(groups) => groups,
+        Err(Stopped::Many) => return roles_from_above(objects, id),
+        Err(Stopped::Unreadable(error)) => return Err(error),
+    };
     let mut roles = BTreeSet::new();
-    let groups = all_groups_of(id, |id| objects.groups_of(id))?;
     for id in std::iter::once(*id).chain(groups) {
         let object = objects.object(&id)?;
         roles.extend(object.iter().flat_map(own_roles));
+    }
+    Ok(roles)
+}
+
+/// Why groups were not read to the end.
+enum Stopped<E> {
+    Unreadable(E),
+    Many,
+}
+
+/// All groups of an object, if there are not more memberships to look at than one object may have when it
+/// joins a group.
+fn few_groups_of<O: Objects>(
+    objects: &O,
+    id: &ObjectId,
+) -> Result<Vec<ObjectId>, Stopped<O::Error>> {
+    let mut looked_at = 0;
+    all_groups_of(id, |id| {
+        let groups = objects.groups_of(id).map_err(Stopped::Unreadable)?;
+        looked_at += groups.len();
+        match looked_at <= Limit::GroupsOfOne.most() {
+            true => Ok(groups),
+            false => Err(Stopped::Many),
+        }
+    })
+}
+
+fn roles_from_above<O: Objects>(objects: &O, id: &ObjectId) -> Result<BTreeSet<Role>, O::Error> {
+    let near: BTreeSet<_> = objects.groups_of(id)?.into_iter().chain([*id]).collect();
+    let mut roles = BTreeSet::new();
+    for role in Role::ALL {
+        let value = Value::Text(role.as_str().to_owned());
+        let mut next = objects.indexed(&IndexKey::of(ROLE, &value))?;
+        let mut known: BTreeSet<_> = next.iter().copied().collect();
+        while let Some(group) = next.pop() {
+            if near.contains(&group) {
+                roles.insert(role);
+                break;
+            }
+            let within = objects.groups_within(&group)?.into_iter();
+            next.extend(within.filter(|group| known.insert(*group)));
+        }
     }
     Ok(roles)
 }

@@ -316,6 +316,7 @@ fn builtin_rows() -> Vec<Attribute> {
         Attribute {
             kinds: Kind::GROUPS,
             values_max: Role::ALL.len(),
+            indexed: true,
             ..operators(22, "role", Syntax::Role)
         },
         Attribute {

@@ -7,7 +7,7 @@ use crate::id::{ObjectId, RequestId};
 use crate::level::Level;
 use crate::members::Membership;
 use crate::model::{Revision, Time, Verifier};
-use crate::object::{Kind, Object, UniqueKey};
+use crate::object::{IndexKey, Kind, Object, UniqueKey};
 use crate::schema::Schema;
 use crate::settings::Setting;
 
@@ -33,6 +33,12 @@ pub trait Objects {
 
     /// The memberships that ended with the deletion of this object, which can be restored: in their order.
     fn former(&self, gone: &ObjectId) -> Result<Vec<Membership>, Self::Error>;
+
+    /// The groups that this group has as members itself, by id.
+    fn groups_within(&self, group: &ObjectId) -> Result<Vec<ObjectId>, Self::Error>;
+
+    /// The objects that have a value of an indexed attribute, by id.
+    fn indexed(&self, key: &IndexKey) -> Result<Vec<ObjectId>, Self::Error>;
 }
 
 /// What [`decide`](crate::decide) needs to know of the state, with all earlier commands applied.

@@ -1,8 +1,11 @@
 //! Who may do what: every principal, every action, every kind of target.
 
+use std::{cell::Cell, collections::BTreeSet, convert::Infallible};
+
 use quorid_directory::{
-    Actor, Command, Event, Kind, Operation, Principal, Rejection, Revision, Role, Selector,
-    VerifierChange,
+    Actor, Command, Event, IndexKey, Kind, Limit, MemoryDirectory, Object, ObjectId, Objects,
+    Operation, Principal, Rejection, Revision, Role, Schema, Selector, UniqueKey, VerifierChange,
+    all_groups_of, roles_of,
 };
 
 use crate::support::{
@@ -303,6 +306,104 @@ fn check(table: Vec<Row>, log: impl Fn() -> Log) {
             }
         }
     }
+}
+
+/// A directory that counts what is read of memberships.
+struct Counting<'d> {
+    directory: &'d MemoryDirectory,
+    read: Cell<usize>,
+}
+
+impl Counting<'_> {
+    fn count(&self, ids: Vec<ObjectId>) -> Vec<ObjectId> {
+        self.read.set(self.read.get() + 1 + ids.len());
+        ids
+    }
+}
+
+impl Objects for Counting<'_> {
+    type Error = Infallible;
+
+    fn schema(&self) -> &Schema {
+        self.directory.schema()
+    }
+
+    fn object(&self, id: &ObjectId) -> Result<Option<Object>, Infallible> {
+        self.directory.object(id)
+    }
+
+    fn holder(&self, key: &UniqueKey) -> Result<Option<ObjectId>, Infallible> {
+        self.directory.holder(key)
+    }
+
+    fn groups_of(&self, member: &ObjectId) -> Result<Vec<ObjectId>, Infallible> {
+        Ok(self.count(self.directory.groups_of(member)?))
+    }
+
+    fn groups_within(&self, group: &ObjectId) -> Result<Vec<ObjectId>, Infallible> {
+        Ok(self.count(self.directory.groups_within(group)?))
+    }
+
+    fn indexed(&self, key: &IndexKey) -> Result<Vec<ObjectId>, Infallible> {
+        Ok(self.count(self.directory.indexed(key)?))
+    }
+}
+
+/// Ana is in 11 groups, each of which is in 100 others.
+fn in_many_groups() -> Log {
+    let mut log = log();
+    log.run(create(9, "ana")).expect("made");
+    let group = |log: &mut Log, number: u16, member: Selector| {
+        let mut id = [9; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        let made = Operation::Create {
+            id: ObjectId::from_bytes(id),
+            kind: Kind::Group,
+            edits: vec![set("group_name", &format!("g{number}"))],
+            verifier: None,
+        };
+        log.run(made).expect("made");
+        let joined = members(&format!("g{number}"), vec![member], vec![]);
+        log.run(joined).expect("joined");
+    };
+    for near in 0..11 {
+        group(&mut log, near * 101, by_login("ana"));
+    }
+    for near in 0..11 {
+        for far in 1..=100 {
+            let member = by_group_name(&format!("g{}", near * 101));
+            group(&mut log, near * 101 + far, member);
+        }
+    }
+    log
+}
+
+#[test]
+fn roles_are_found_however_many_groups_somebody_is_in_and_few_are_read() {
+    let mut log = in_many_groups();
+    let ana = account_id(9);
+    let roles = |log: &Log| {
+        let counting = Counting {
+            directory: &log.directory,
+            read: Cell::new(0),
+        };
+        let Ok(roles) = roles_of(&counting, &ana);
+        let read = counting.read.get();
+        assert!(read < 2 * Limit::GroupsOfOne.most() + 100, "{read}");
+        roles
+    };
+    let Ok(all) = all_groups_of(&ana, |id| log.directory.groups_of(id));
+    assert_eq!(all.len(), 1111);
+    assert_eq!(roles(&log), BTreeSet::new());
+    for (group, role) in [("g0", "reader"), ("g1110", "help_desk")] {
+        log.run(edit(&by_group_name(group), "role", role))
+            .expect("given");
+    }
+    assert_eq!(roles(&log), BTreeSet::from([Role::Reader, Role::HelpDesk]));
+    let outer = members("operators", vec![by_group_name("g606")], vec![]);
+    log.run(outer).expect("joined");
+    let three = BTreeSet::from([Role::Reader, Role::HelpDesk, Role::Operator]);
+    assert_eq!(roles(&log), three);
 }
 
 #[test]

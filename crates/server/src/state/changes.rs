@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 
 use quorid_directory::{
-    Due, Ends, Event, History, KeptChange, Kind, Level, Membership, Object, ObjectId, Objects,
-    Outcome, Recorded, Reply, RequestId, Reserved, Revision, Schema, Setting, Time, Tombstone,
-    UniqueKey, Verifier, View, decide, decide_beyond,
+    Due, Ends, Event, History, IndexKey, KeptChange, Kind, Level, Membership, Object, ObjectId,
+    Objects, Outcome, Recorded, Reply, RequestId, Reserved, Revision, Schema, Setting, Time,
+    Tombstone, UniqueKey, Verifier, View, decide, decide_beyond,
 };
 use quorid_storage::{Batch, Fault, LogPos, Rows as _};
 
 use super::{
     change,
     command::StoredCommand,
-    due, member,
+    due, index, member,
     numbers::{
         self, CHANGES_BYTES, CHANGES_FLOOR, CLOCK, FLOOR, LEVEL, NEXT_NUMBER, SERVER_ID_MAX,
     },
@@ -298,6 +298,14 @@ impl Objects for Changes<'_, '_> {
 
     fn former(&self, gone: &ObjectId) -> Result<Vec<Membership>, Fault> {
         tombstone::former(self.batch, gone)
+    }
+
+    fn groups_within(&self, group: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
+        member::of_kind(self.batch, group, Kind::Group, usize::MAX)
+    }
+
+    fn indexed(&self, key: &IndexKey) -> Result<Vec<ObjectId>, Fault> {
+        index::all(self.batch, key)
     }
 }
 

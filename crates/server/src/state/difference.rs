@@ -60,7 +60,7 @@ impl ReadView {
         for (id, object) in model.objects() {
             for key in object.index_keys(model.schema()) {
                 indexed += 1;
-                if !self.of_index(&key)?.contains(id) {
+                if !self.indexed(&key)?.contains(id) {
                     return Ok(Some("the index lacks an object"));
                 }
             }

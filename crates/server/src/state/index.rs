@@ -70,6 +70,16 @@ pub(super) fn keep(
     Ok(())
 }
 
+/// All objects that have a value, in the order of their ids.
+pub(super) fn all(rows: &impl Rows, key: &IndexKey) -> Result<Vec<ObjectId>, Fault> {
+    let mut ids = Vec::new();
+    scan(rows, key, None, |id| {
+        ids.push(id);
+        Ok(true)
+    })?;
+    Ok(ids)
+}
+
 /// The objects that have a value, in the order of their ids: from the first one after `after`, for as long as
 /// `holder` returns true.
 pub(super) fn scan(

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use quorid_directory::{
-    Change, ChangeRecord, Due, GROUP_NAME, History, IndexKey, Level, Membership, Object, ObjectId,
-    Objects, Outcome, Recorded, Rejection, RequestId, Reserved, Revision, Schema, Selector,
-    Setting, Time, Tombstone, UniqueKey, Verifier, all_groups_of, deleted, first_answer,
+    Change, ChangeRecord, Due, GROUP_NAME, History, IndexKey, Kind, Level, Membership, Object,
+    ObjectId, Objects, Outcome, Recorded, Rejection, RequestId, Reserved, Revision, Schema,
+    Selector, Setting, Time, Tombstone, UniqueKey, Verifier, all_groups_of, deleted, first_answer,
 };
 use quorid_storage::{Fault, Position, Rows as _, StoreView};
 
@@ -68,6 +68,14 @@ impl Objects for ReadView {
 
     fn former(&self, gone: &ObjectId) -> Result<Vec<Membership>, Fault> {
         tombstone::former(&*self.rows, gone)
+    }
+
+    fn groups_within(&self, group: &ObjectId) -> Result<Vec<ObjectId>, Fault> {
+        member::of_kind(&*self.rows, group, Kind::Group, usize::MAX)
+    }
+
+    fn indexed(&self, key: &IndexKey) -> Result<Vec<ObjectId>, Fault> {
+        index::all(&*self.rows, key)
     }
 }
 
@@ -347,16 +355,6 @@ impl ReadView {
     /// The value of a setting: its default, where nobody has set it.
     pub fn setting(&self, setting: Setting) -> Result<u64, Fault> {
         numbers::setting(&*self.rows, setting)
-    }
-
-    /// The objects that the index has for a value.
-    pub(super) fn of_index(&self, key: &IndexKey) -> Result<Vec<ObjectId>, Fault> {
-        let mut ids = Vec::new();
-        index::scan(&*self.rows, key, None, |id| {
-            ids.push(id);
-            Ok(true)
-        })?;
-        Ok(ids)
     }
 
     /// Number of rows of the index.
