@@ -28,9 +28,10 @@ Examples:
   quorid bench member --names 100000         a member more in a large group, beside a plain change
   quorid bench groups                        a lookup with 1,000 groups, beside one without
   quorid bench mail --names 1000000          a lookup by mail address, beside one by login name
+  quorid bench title --names 100000          a search by title, beside a lookup by login name
 
 The accounts it creates are named <prefix>-<run>-<n> and stay; the run differs every time.
-`member`, `groups` and `mail` need an operator. They make two kinds of requests in turns. RATIO is what
+`member`, `groups`, `mail` and `title` need an operator. They make two kinds of requests in turns. RATIO is what
 the second kind costs in terms of the first: time for as many requests, median of the rounds.
 LONGEST GAP is the longest time in which no request at all succeeded.";
 
@@ -49,6 +50,8 @@ enum Workload {
     Groups,
     /// Look up accounts by mail address, compared with lookups by login name
     Mail,
+    /// Search accounts by title, which an index answers, compared with lookups by login name
+    Title,
 }
 
 /// How it is measured.
@@ -66,6 +69,7 @@ impl Workload {
             Self::Member => Measure::Compare(Pair::Member),
             Self::Groups => Measure::Compare(Pair::Groups),
             Self::Mail => Measure::Compare(Pair::Mail),
+            Self::Title => Measure::Compare(Pair::Title),
         }
     }
 
@@ -78,6 +82,7 @@ impl Workload {
             Self::Member => "member",
             Self::Groups => "groups",
             Self::Mail => "mail",
+            Self::Title => "title",
         }
     }
 }
@@ -144,7 +149,7 @@ async fn load(
 ) -> Result<(), Failure> {
     if args.rounds.is_some() {
         return Err(Failure::usage(
-            "--rounds is for `member`, `groups` and `mail`, which compare two kinds of requests; \
+            "--rounds is for `member`, `groups`, `mail` and `title`, which compare two kinds of requests; \
              give --seconds or --count",
         ));
     }

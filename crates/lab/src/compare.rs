@@ -33,6 +33,8 @@ pub enum Pair {
     Groups,
     /// A lookup by mail address, with one by login name.
     Mail,
+    /// A search by title, which an index answers, with a lookup by login name.
+    Title,
 }
 
 /// How far the second kind of requests of a pair may be above the first.
@@ -51,6 +53,7 @@ impl Pair {
             Self::Member => ["change an account", "add a member"],
             Self::Groups => ["lookup", "lookup with groups"],
             Self::Mail => ["lookup by login name", "lookup by mail"],
+            Self::Title => ["lookup by login name", "search by title"],
         }
     }
 
@@ -59,7 +62,7 @@ impl Pair {
         match self {
             Self::Member => 5_000,
             Self::Groups => 1_000,
-            Self::Mail => 10_000,
+            Self::Mail | Self::Title => 10_000,
         }
     }
 
@@ -70,6 +73,8 @@ impl Pair {
             Self::Groups => Bound::Extra(Duration::from_millis(1)),
             // As much as the other: what is above is for the noise of a busy machine.
             Self::Mail => Bound::Ratio(1.1),
+            // The same, and a row of the index more.
+            Self::Title => Bound::Ratio(1.2),
         }
     }
 }
@@ -87,7 +92,7 @@ pub struct CompareOptions {
     /// Requests of each kind in each round.
     pub requests: usize,
     /// How many existing accounts are members of the large group, or how many new ones with mail
-    /// addresses are looked up.
+    /// addresses or titles are looked up.
     pub accounts: usize,
     /// What the names of created accounts and groups begin with.
     pub prefix: String,
@@ -155,7 +160,7 @@ pub async fn run(
     let set_up = SetUp::make(options, &requester, &progress).await?;
     let measuring = match options.pair {
         Pair::Groups => Requester { clients, tasks: 1 },
-        Pair::Member | Pair::Mail => requester,
+        Pair::Member | Pair::Mail | Pair::Title => requester,
     };
     let mut sides = [Side::new()?, Side::new()?];
     let mut ratios = Vec::new();

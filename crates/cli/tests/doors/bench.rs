@@ -11,7 +11,12 @@ async fn both_kinds_of_requests_have_their_turn_and_do_what_they_say() {
     assert_eq!((code, reason.as_str()), (Some(1), "NOTHING_TO_LOOK_UP"));
     directory.succeed(&["bench", "create", "--count", "10"]);
 
-    for (kind, names) in [("member", "10"), ("groups", "1"), ("mail", "20")] {
+    for (kind, names) in [
+        ("member", "10"),
+        ("groups", "1"),
+        ("mail", "20"),
+        ("title", "20"),
+    ] {
         let json = directory.succeed(&[
             "bench", kind, "--names", names, "--rounds", "3", "--count", "5", "--output", "json",
         ]);
@@ -31,6 +36,8 @@ async fn both_kinds_of_requests_have_their_turn_and_do_what_they_say() {
     assert_eq!(large["members"].as_array().map(Vec::len), Some(15));
     let users = directory.succeed(&["get", "users", "--where", "mail=*"]);
     assert_eq!(users.lines().count(), 20);
+    let titled = directory.succeed(&["get", "users", "--where", "title=title-of-*"]);
+    assert_eq!(titled.lines().count(), 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ pub(super) enum Request {
     /// A new account.
     Create {
         login_name: String,
-        mail: Option<String>,
+        attributes: Vec<Attribute>,
     },
     /// A new group of this name.
     CreateGroup(String),
@@ -37,22 +37,25 @@ pub(super) enum Request {
         groups: usize,
         read: Read,
     },
-    /// A lookup by mail address.
-    Find { mail: String, read: Read },
+    /// A search for one account.
+    Find {
+        attribute: &'static str,
+        value: String,
+        read: Read,
+    },
 }
 
 impl Request {
     pub(super) async fn send(&self, client: &Client) -> Result<(), LabError> {
         match self {
-            Self::Create { login_name, mail } => {
-                let mail = mail.iter().map(|mail| Attribute {
-                    name: "mail".to_owned(),
-                    values: vec![mail.clone()],
-                });
+            Self::Create {
+                login_name,
+                attributes,
+            } => {
                 let new = NewAccount {
                     login_name: login_name.clone(),
                     real_name: "Bench".to_owned(),
-                    attributes: mail.collect(),
+                    attributes: attributes.clone(),
                     ..NewAccount::default()
                 };
                 client.create_account(new).await?;
@@ -103,11 +106,15 @@ impl Request {
                     ));
                 }
             }
-            Self::Find { mail, read } => {
-                let filter = format!("mail={mail}");
+            Self::Find {
+                attribute,
+                value,
+                read,
+            } => {
+                let filter = format!("{attribute}={value}");
                 let mut found = Box::pin(client.accounts_where(&filter, *read));
                 if found.next().await.transpose()?.is_none() {
-                    return wrong(format!("nobody has the mail address {mail}"));
+                    return wrong(format!("nobody has the {attribute} {value}"));
                 }
             }
         }

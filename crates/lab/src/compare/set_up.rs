@@ -1,6 +1,6 @@
 //! What is there before the clock starts, and the requests of each turn.
 
-use quorid_api::{GroupName, MemberName, Read};
+use quorid_api::{Attribute, GroupName, MemberName, Read};
 use rand::RngExt as _;
 
 use super::{
@@ -21,6 +21,8 @@ pub(super) struct SetUp {
     pair: Pair,
     read: Read,
     requests: usize,
+    /// What all names begin with.
+    run: String,
     /// The group that gets members.
     group: String,
     /// The accounts that requests are about.
@@ -41,6 +43,7 @@ impl SetUp {
             read: options.read,
             requests: options.requests,
             group: format!("{run}-group"),
+            run: run.clone(),
             names: Vec::new(),
             setting: String::new(),
         };
@@ -62,15 +65,14 @@ impl SetUp {
                 set_up.setting = format!("an account in {GROUPS} groups, nested {DEPTH} deep");
             }
             Pair::Mail => {
-                let count = options.accounts;
-                progress(format!("{count} accounts with mail addresses"));
-                set_up.names = numbered(&run, count);
-                let new = set_up.names.iter().map(|name| Request::Create {
-                    login_name: name.clone(),
-                    mail: Some(mail(name)),
-                });
-                requester.all(new.collect()).await?;
-                set_up.setting = format!("{count} accounts with mail addresses");
+                set_up
+                    .found_by("mail", options, requester, progress)
+                    .await?
+            }
+            Pair::Title => {
+                set_up
+                    .found_by("title", options, requester, progress)
+                    .await?
             }
         }
         Ok(set_up)
@@ -80,7 +82,7 @@ impl SetUp {
     pub(super) async fn reset(&self, requester: &Requester<'_>) -> Result<(), LabError> {
         match self.pair {
             Pair::Member => requester.all(self.members(&self.names, false)).await?,
-            Pair::Groups | Pair::Mail => return Ok(()),
+            Pair::Groups | Pair::Mail | Pair::Title => return Ok(()),
         };
         Ok(())
     }
@@ -92,7 +94,7 @@ impl SetUp {
             let login_name = match self.pair {
                 // Each account once.
                 Pair::Member => self.names[number].clone(),
-                Pair::Groups | Pair::Mail => {
+                Pair::Groups | Pair::Mail | Pair::Title => {
                     self.names[random.random_range(0..self.names.len())].clone()
                 }
             };
@@ -108,25 +110,48 @@ impl SetUp {
                     add: vec![account(&login_name)],
                     remove: Vec::new(),
                 },
-                (Pair::Groups | Pair::Mail, 0) => Request::Get { login_name, read },
+                (Pair::Groups | Pair::Mail | Pair::Title, 0) => Request::Get { login_name, read },
                 (Pair::Groups, _) => Request::GetWithGroups {
                     login_name,
                     groups: GROUPS,
                     read,
                 },
-                (Pair::Mail, _) => Request::Find {
-                    mail: mail(&login_name),
-                    read,
-                },
+                (Pair::Mail, _) => find("mail", &login_name, read),
+                (Pair::Title, _) => find("title", &login_name, read),
             }
         });
         requests.collect()
     }
 
+    /// As many new accounts as asked for, each with a value of its own by which it is found.
+    async fn found_by(
+        &mut self,
+        attribute: &'static str,
+        options: &CompareOptions,
+        requester: &Requester<'_>,
+        progress: &impl Fn(String),
+    ) -> Result<(), LabError> {
+        let values = match attribute {
+            "mail" => "mail addresses",
+            _ => "titles",
+        };
+        self.setting = format!("{} accounts with {values}", options.accounts);
+        progress(self.setting.clone());
+        self.names = numbered(&self.run, options.accounts);
+        let new = self.names.iter().map(|name| Request::Create {
+            login_name: name.clone(),
+            attributes: vec![Attribute {
+                name: attribute.to_owned(),
+                values: vec![own(attribute, name)],
+            }],
+        });
+        requester.all(new.collect()).await.map(drop)
+    }
+
     fn new_accounts(&self) -> Vec<Request> {
         let new = self.names.iter().map(|name| Request::Create {
             login_name: name.clone(),
-            mail: None,
+            attributes: Vec::new(),
         });
         new.collect()
     }
@@ -195,6 +220,18 @@ fn account(name: &str) -> MemberName {
     MemberName::Account(login(name))
 }
 
-fn mail(login_name: &str) -> String {
-    format!("{login_name}@bench.example")
+fn find(attribute: &'static str, login_name: &str, read: Read) -> Request {
+    Request::Find {
+        attribute,
+        value: own(attribute, login_name),
+        read,
+    }
+}
+
+/// A value that no other account has.
+fn own(attribute: &str, login_name: &str) -> String {
+    match attribute {
+        "mail" => format!("{login_name}@bench.example"),
+        _ => format!("title-of-{login_name}"),
+    }
 }

@@ -75,7 +75,7 @@ pub(super) async fn run(
     let gaps = bench.failovers(&mut cluster).await?;
     cluster.wait_ready(PATIENCE).await?;
     let mut comparisons = Vec::new();
-    for kind in ["member", "groups", "mail"] {
+    for kind in ["member", "groups", "mail", "title"] {
         out.note(&format!("{kind}, two kinds of requests in turns"));
         let args = [kind, "--names", &count];
         comparisons.push(bench.load(kind, &args).await?);
