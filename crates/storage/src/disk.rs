@@ -18,7 +18,7 @@ use super::{
 
 /// Version of everything in a data directory. A server refuses a directory of a version
 /// that it doesn't know.
-pub const FORMAT_VERSION: u32 = 5;
+pub const FORMAT_VERSION: u32 = 6;
 
 /// Who this server is, for good. Written once, when the cluster takes the server in; only
 /// [`formed`](Identity::formed) changes later, once.

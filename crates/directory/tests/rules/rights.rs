@@ -3,9 +3,9 @@
 use std::{cell::Cell, collections::BTreeSet, convert::Infallible};
 
 use quorid_directory::{
-    Actor, Command, Event, IndexKey, Kind, Limit, MemoryDirectory, Object, ObjectId, Objects,
-    Operation, Principal, Rejection, Revision, Role, Schema, Selector, UniqueKey, VerifierChange,
-    all_groups_of, roles_of,
+    Actor, Command, Event, IndexKey, Kind, Limit, Membership, MemoryDirectory, Object, ObjectId,
+    Objects, Operation, Principal, Rejection, Revision, Role, Schema, Selector, Tombstone,
+    UniqueKey, VerifierChange, all_groups_of, roles_of,
 };
 
 use crate::support::{
@@ -346,6 +346,14 @@ impl Objects for Counting<'_> {
 
     fn indexed(&self, key: &IndexKey) -> Result<Vec<ObjectId>, Infallible> {
         Ok(self.count(self.directory.indexed(key)?))
+    }
+
+    fn tombstone(&self, id: &ObjectId) -> Result<Option<Tombstone>, Infallible> {
+        self.directory.tombstone(id)
+    }
+
+    fn former(&self, gone: &ObjectId) -> Result<Vec<Membership>, Infallible> {
+        self.directory.former(gone)
     }
 }
 
