@@ -17,7 +17,7 @@ FUZZ_SECONDS ?= 1800
 
 # What `make torture` and `make hosts-torture` do to the servers.
 TORTURE ?= --kills 20 --all-killed 3 --stops 10 --sync-errors 3 --slow-syncs 3 --full-disks 3 \
-	--numbers 100000 --numbers-kills 20
+	--numbers 100000 --numbers-kills 20 --changes 100000 --changes-kills 20
 HOSTS_TORTURE ?= --cuts 10
 
 .DEFAULT_GOAL := release

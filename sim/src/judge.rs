@@ -18,11 +18,14 @@ use crate::{
     observer::Observer,
     plan::{Fault, Planned},
     seams::true_time_ms,
-    settings::{CLIENT_HOSTS, CLIENT_PORT, Settings, WORKERS},
+    settings::{CLIENT_HOSTS, CLIENT_PORT, FOLLOWER_HOSTS, Settings, WORKERS},
     trace::note,
 };
 
 pub(crate) const HOST: &str = "judge";
+
+/// Login name of the account that is made when all else is done.
+pub(crate) const LAST: &str = "judge";
 
 /// From the end of all faults until the cluster serves and all servers have the same state.
 const RECOVERY_MAX: Duration = Duration::from_secs(20);
@@ -45,6 +48,8 @@ pub(crate) struct Judge {
     pub(crate) observer: Observer,
     /// One permit from each client that is done.
     pub(crate) done: Arc<Semaphore>,
+    /// One permit from each follower that was given the judge's account.
+    pub(crate) followed: Arc<Semaphore>,
 }
 
 impl Judge {
@@ -70,7 +75,7 @@ impl Judge {
         }
         let mut chance = Chance::of(self.settings.seed, "judge");
         let account = NewAccount {
-            login_name: "judge".to_owned(),
+            login_name: LAST.to_owned(),
             real_name: "The last one".to_owned(),
             request_id: Some(request_id(&mut chance, true_time_ms()).uuid()),
             ..NewAccount::default()
@@ -87,6 +92,11 @@ impl Judge {
             .await
             .context("the servers do not converge after the faults ended")??;
         verdict.equal_after_ms = since(ended);
+        let all = u32::try_from(FOLLOWER_HOSTS.len()).context("few followers")?;
+        let permits = timeout_at(deadline, self.followed.acquire_many(all)).await;
+        permits
+            .context("not all followers are given the last change after the faults ended")??
+            .forget();
         let mut accounts = Box::pin(client.accounts(Read::Linearizable));
         while let Some(account) = accounts.next().await {
             verdict

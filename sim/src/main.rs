@@ -7,6 +7,7 @@ compile_error!("build this in sim/: .cargo/config.toml there sets --cfg tokio_un
 mod certificates;
 mod clients;
 mod disk;
+mod followers;
 mod judge;
 mod machine;
 mod mutant;

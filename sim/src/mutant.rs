@@ -41,6 +41,8 @@ pub(crate) enum Mutant {
     FieldIgnored,
     RightOutlives,
     TombstoneFreesName,
+    ChangeMissing,
+    ChangeTwice,
 }
 
 /// Those that can be planted where there is only storage.
@@ -96,6 +98,8 @@ impl Mutant {
             Self::FieldIgnored => Some(PlantedBug::FieldIgnored),
             Self::RightOutlives => Some(PlantedBug::RightOutlives),
             Self::TombstoneFreesName => Some(PlantedBug::TombstoneFreesName),
+            Self::ChangeMissing => Some(PlantedBug::ChangeMissing),
+            Self::ChangeTwice => Some(PlantedBug::ChangeTwice),
         }
     }
 
@@ -123,7 +127,9 @@ impl Mutant {
             | Self::DisabledLogsIn
             | Self::FieldIgnored
             | Self::RightOutlives
-            | Self::TombstoneFreesName => None,
+            | Self::TombstoneFreesName
+            | Self::ChangeMissing
+            | Self::ChangeTwice => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use quorid_history::{Operation, witness::CommittedLog};
+use quorid_history::{Followed, Operation, witness::CommittedLog};
 use quorid_storage::{LogPos, LogVote, Payload};
 
 use crate::{seams::true_time_ms, trace::note};
@@ -25,6 +25,8 @@ pub(crate) struct Seen {
     /// Who led each term, and since when: the server's id, and time of day, ms.
     pub(crate) leaders: BTreeMap<u64, (u64, u64)>,
     pub(crate) operations: Vec<Operation>,
+    /// What followers were given that came to the end.
+    pub(crate) followed: Vec<Followed>,
     /// Of each server, up to where its log was compared with what is committed.
     compared: BTreeMap<String, u64>,
     /// Orders invocations and answers as they were made.

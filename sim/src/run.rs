@@ -16,12 +16,13 @@ use crate::{
     certificates::Certificates,
     clients::worker,
     disk::Cuts,
+    followers::follower,
     judge::{self, Judge, Verdict},
     machine::Machine,
     nemesis::Nemesis,
     observer::Observer,
     plan::{Planned, plan},
-    settings::{CLIENT_HOSTS, Settings, WORKERS},
+    settings::{CLIENT_HOSTS, FOLLOWER_HOSTS, Settings, WORKERS},
     trace::{self, note},
 };
 
@@ -47,6 +48,7 @@ pub(crate) fn run(seed: u64, faults_ms: u64, only: Option<&[usize]>) -> anyhow::
     let mut run = Run::new(settings, plan)?;
     let mut sim = run.simulation(seed)?;
     run.add_clients(&mut sim);
+    run.add_followers(&mut sim);
     let judged = run.add_judge(&mut sim);
     run.steps(&mut sim, &judged);
     let report = run.report(&judged);
@@ -76,6 +78,8 @@ struct Run {
     machines: Vec<Machine>,
     /// A permit for each worker that came to its end.
     done: Arc<Semaphore>,
+    /// A permit for each follower that came to its end.
+    followed: Arc<Semaphore>,
     /// Simulated milliseconds so far.
     steps: u64,
     /// How often each kind of fault struck.
@@ -93,6 +97,7 @@ impl Run {
             plan,
             observer,
             done: Arc::new(Semaphore::new(0)),
+            followed: Arc::new(Semaphore::new(0)),
             steps: 0,
             fired: BTreeMap::new(),
         })
@@ -139,6 +144,19 @@ impl Run {
         }
     }
 
+    fn add_followers(&self, sim: &mut Sim<'_>) {
+        for host in FOLLOWER_HOSTS {
+            let (settings, observer) = (self.settings.clone(), self.observer.clone());
+            let followed = Arc::clone(&self.followed);
+            sim.client(host, async move {
+                tokio::time::sleep(Duration::from_millis(CLIENTS_MS)).await;
+                follower(host, &settings, &observer).await?;
+                followed.add_permits(1);
+                Ok(())
+            });
+        }
+    }
+
     fn add_judge(&self, sim: &mut Sim<'_>) -> Judged {
         let judged = Judged::default();
         let judge = Judge {
@@ -146,6 +164,7 @@ impl Run {
             plan: self.plan.clone(),
             observer: self.observer.clone(),
             done: Arc::clone(&self.done),
+            followed: Arc::clone(&self.followed),
         };
         let told = Arc::clone(&judged);
         sim.client(judge::HOST, async move {
@@ -192,7 +211,13 @@ impl Run {
         let seen = self.observer.lock();
         let listed = verdict.as_ref().map(|verdict| verdict.accounts.as_slice());
         // Time stands still here: who waits for this process gives up on it.
-        let checked = witness::check(&seen.committed, &seen.operations, listed, None);
+        let checked = witness::check(
+            &seen.committed,
+            &seen.operations,
+            &seen.followed,
+            listed,
+            None,
+        );
         let mut report = Report::default();
         report.add("runs", 1);
         let servers = self.settings.servers.len();
@@ -210,6 +235,9 @@ impl Run {
         report.count(&seen.operations, &new_leaders);
         report.count_changing(checked.mutating);
         report.add("commands committed", checked.commands);
+        for followed in &seen.followed {
+            report.add("changes followed", followed.changes().count() as u64);
+        }
         if let Some(verdict) = &verdict {
             report.add("transfers done", verdict.transfers_done);
             report.add("transfers refused", verdict.transfers_refused);

@@ -32,6 +32,10 @@ pub enum PlantedBug {
     /// Commands are executed whatever the feature level, and a server leaves out those of a level that it
     /// does not support.
     FieldIgnored,
+    /// Who follows the changes is not given some of them.
+    ChangeMissing,
+    /// Who goes on with the changes is given the last one again.
+    ChangeTwice,
 }
 
 #[cfg(feature = "planted-bugs")]

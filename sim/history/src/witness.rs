@@ -2,6 +2,7 @@
 //! every answer, in an order that agrees with real time.
 
 mod answers;
+mod changes;
 mod groups;
 mod kept;
 mod reasons;
@@ -16,6 +17,7 @@ use quorid_storage::Payload;
 
 use self::{groups::others, replay::Replay};
 use crate::{
+    follower::Followed,
     linearizability,
     operation::{Operation, Shown},
 };
@@ -34,11 +36,13 @@ pub struct Checked {
     pub commands: u64,
 }
 
-/// Checks a whole history by the committed log, and `listed`, all accounts in the end, where
-/// they are known; and by a search for a linear order, which may take as long as `patience`.
+/// Checks a whole history by the committed log: what clients were answered, what followers of the changes
+/// were given, and `listed`, all accounts in the end, where they are known. Checks the answers by a search for
+/// a linear order, too, which may take as long as `patience`.
 pub fn check(
     log: &CommittedLog,
     operations: &[Operation],
+    followed: &[Followed],
     listed: Option<&[Shown]>,
     patience: Option<Duration>,
 ) -> Checked {
@@ -56,6 +60,10 @@ pub fn check(
             checked.mutating += 1;
         }
     }
+    let not_given = followed
+        .iter()
+        .filter_map(|it| replay.explains_followed(it).err());
+    checked.violations.extend(not_given);
     if let Some(listed) = listed {
         let expected: Vec<Shown> = {
             let objects = replay.model.objects().values();

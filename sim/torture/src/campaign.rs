@@ -10,8 +10,13 @@ use std::{
 use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
 use quorid_api::{Client, Read};
-use quorid_history::{Habits, Shown, Worker, World as _, report::Report, shown, witness};
-use quorid_lab::testbed::{LogEvent, Testbed};
+use quorid_history::{
+    Habits, Shown, Worker, World as _,
+    report::Report,
+    shown,
+    witness::{self, CommittedLog},
+};
+use quorid_lab::testbed::{Builder, LogEvent, Testbed};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
@@ -99,11 +104,8 @@ impl Campaign {
                 program,
                 small_disks,
             } => {
-                let cluster = Testbed::builder(program)
-                    .setting("access", "open")
-                    .setting("log_keep_entries", KEEP_ENTRIES)
-                    .setting("snapshot_after_entries", KEEP_ENTRIES)
-                    .create()?;
+                let builder = Testbed::builder(program).setting("access", "open");
+                let cluster = with_whole_log(builder).create()?;
                 for server in (0..cluster.len()).filter(|_| *small_disks) {
                     let data = cluster.data_dir(server).context("a server's data")?;
                     disks.push(SmallDisk::mount(&data.with_extension("img"), &data)?);
@@ -238,23 +240,9 @@ impl Campaign {
             if !went_well {
                 return Ok(());
             }
-            let events = self.cluster.events_since(UNIX_EPOCH)?;
-            let logs: anyhow::Result<Vec<_>> = (0..self.cluster.len())
-                .map(|server| {
-                    let data = self.cluster.data_dir(server);
-                    let data = data.context("nobody knows where a server's data is")?;
-                    let own = events.iter().filter(|event| event.server == server);
-                    let ahead = checkpoints_ahead(own);
-                    let starts = ahead.len() as u64;
-                    self.report
-                        .add("starts with a log behind the checkpoint", starts);
-                    committed::read(self.cluster.name(server), &data, ahead)
-                })
-                .collect();
-            let (committed, violations) = committed::compare(&logs?, applied);
-            self.report.violations.extend(violations);
+            let committed = committed_log(&self.cluster, applied, &mut self.report)?;
             let listed = Some(accounts.as_slice());
-            let checked = witness::check(&committed, &operations, listed, Some(VERDICT_MAX));
+            let checked = witness::check(&committed, &operations, &[], listed, Some(VERDICT_MAX));
             let report = &mut self.report;
             report.count_changing(checked.mutating);
             report.add("commands committed", checked.commands);
@@ -285,11 +273,7 @@ impl Campaign {
             self.report.violations.push(why);
         }
         let client: Client = self.cluster.operator()?;
-        let mut listed = Box::pin(client.accounts(Read::Linearizable));
-        let mut accounts = Vec::new();
-        while let Some(account) = listed.next().await {
-            accounts.push(shown(account.context("listing all accounts")?));
-        }
+        let accounts = all_accounts(&client).await?;
         self.cluster.stop_all().await?;
         Ok((accounts, digests.revision))
     }
@@ -307,6 +291,47 @@ impl Campaign {
         }
         Ok(panics)
     }
+}
+
+/// All accounts, as the leader lists them.
+pub(crate) async fn all_accounts(client: &Client) -> anyhow::Result<Vec<Shown>> {
+    let mut listed = Box::pin(client.accounts(Read::Linearizable));
+    let mut accounts = Vec::new();
+    while let Some(account) = listed.next().await {
+        accounts.push(shown(account.context("listing all accounts")?));
+    }
+    Ok(accounts)
+}
+
+/// Servers that keep their logs whole, to check everything by them.
+pub(crate) fn with_whole_log(builder: Builder) -> Builder {
+    builder
+        .setting("log_keep_entries", KEEP_ENTRIES)
+        .setting("snapshot_after_entries", KEEP_ENTRIES)
+}
+
+/// The committed log of servers that ended, each of which applied everything up to `applied`, and what is wrong
+/// with it.
+pub(crate) fn committed_log(
+    cluster: &Testbed,
+    applied: u64,
+    report: &mut Report,
+) -> anyhow::Result<CommittedLog> {
+    let events = cluster.events_since(UNIX_EPOCH)?;
+    let logs: anyhow::Result<Vec<_>> = (0..cluster.len())
+        .map(|server| {
+            let data = cluster.data_dir(server);
+            let data = data.context("nobody knows where a server's data is")?;
+            let own = events.iter().filter(|event| event.server == server);
+            let ahead = checkpoints_ahead(own);
+            let starts = ahead.len() as u64;
+            report.add("starts with a log behind the checkpoint", starts);
+            committed::read(cluster.name(server), &data, ahead)
+        })
+        .collect();
+    let (committed, violations) = committed::compare(&logs?, applied);
+    report.violations.extend(violations);
+    Ok(committed)
 }
 
 /// Of a server's starts with a log that ended before the checkpoint. Where it had stopped in good

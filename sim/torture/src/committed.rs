@@ -210,7 +210,7 @@ mod tests {
         let servers = [server("s1", log), server("s2", log)];
         let (committed, mut violations) = compare(&servers, 2);
         let history = [acknowledged(1), acknowledged(2)];
-        violations.extend(witness::check(&committed, &history, None, None).violations);
+        violations.extend(witness::check(&committed, &history, &[], None, None).violations);
         violations
     }
 
@@ -285,7 +285,7 @@ mod tests {
         // Nobody has it.
         servers.swap(0, 1);
         let (committed, _) = compare(&servers[..1], 2);
-        let told = witness::check(&committed, &[], None, None).violations;
+        let told = witness::check(&committed, &[], &[], None, None).violations;
         let missing = "nobody was seen to commit entry 0";
         assert!(told.iter().any(|told| told == missing), "{told:?}");
     }

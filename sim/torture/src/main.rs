@@ -7,6 +7,7 @@
 )]
 
 mod campaign;
+mod changes;
 mod committed;
 mod elections;
 mod injection;
@@ -17,6 +18,7 @@ mod plan;
 mod record;
 mod small_disk;
 mod strike;
+mod under_load;
 
 use std::{
     env, fs,
@@ -39,7 +41,6 @@ use tokio::{
 use self::{
     campaign::{Servers, SetUp},
     kind::Kind,
-    numbers::Numbers,
     plan::{Plan, Wanted},
     strike::PROBES_ANSWERED,
 };
@@ -66,6 +67,9 @@ struct Options {
     /// kill -9 of the leader, while accounts with numbers are made
     #[arg(long, value_name = "N", default_value_t = 20, requires = "numbers")]
     numbers_kills: u64,
+    /// kill -9 of the leader, while the changes are followed
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "changes")]
+    changes_kills: u64,
     /// Clients at work
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=16))]
     workers: u64,
@@ -111,6 +115,9 @@ struct Counts {
     /// Clients make so many accounts with POSIX numbers, while the leader is killed
     #[arg(long, value_name = "N")]
     numbers: Option<u64>,
+    /// Clients make so many changes that others follow, while the leader is killed
+    #[arg(long, value_name = "N")]
+    changes: Option<u64>,
 }
 
 impl Counts {
@@ -201,8 +208,11 @@ async fn torture(options: &Options, stage: Option<PathBuf>) -> anyhow::Result<Ex
         take(&mut sum, report);
     }
     if let Some(accounts) = options.counts.numbers {
-        let kills = options.numbers_kills;
-        let report = numbers::run(&set_up.servers, &Numbers { accounts, kills }).await?;
+        let report = numbers::run(&set_up.servers, accounts, options.numbers_kills).await?;
+        take(&mut sum, report);
+    }
+    if let Some(changes) = options.counts.changes {
+        let report = changes::run(&set_up.servers, changes, options.changes_kills).await?;
         take(&mut sum, report);
     }
     let told = sum.violations.len();

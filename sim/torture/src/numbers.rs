@@ -3,37 +3,19 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, atomic::Ordering},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use quorid_api::{Account, Client, NewAccount, Read};
 use quorid_history::report::Report;
-use quorid_lab::testbed::Testbed;
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep},
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{
+    campaign::{PATIENCE, Servers},
+    under_load::{self, CLIENTS, Load, Progress},
 };
-
-use crate::campaign::{PATIENCE, Servers};
-
-/// Clients that make accounts at once.
-const CLIENTS: u64 = 64;
-/// Between two looks at how many accounts were made.
-const LOOK: Duration = Duration::from_millis(5);
-
-/// What is done.
-pub(crate) struct Numbers {
-    /// Accounts that are made.
-    pub(crate) accounts: u64,
-    /// How often the leader is killed meanwhile.
-    pub(crate) kills: u64,
-}
 
 /// An account and its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,109 +25,50 @@ struct Numbered {
     number: String,
 }
 
-/// What clients have in common.
-#[derive(Default)]
-struct Shared {
-    begun: AtomicU64,
-    acknowledged: AtomicU64,
-}
-
-/// Makes the accounts on a new cluster, kills its leaders, and reads all numbers.
-pub(crate) async fn run(servers: &Servers, asked: &Numbers) -> anyhow::Result<Report> {
-    let mut cluster = match servers {
-        Servers::Here { program, .. } => Testbed::builder(program).create()?,
-        Servers::Stage(file) => {
-            let mut cluster = Testbed::on_stage(file)?;
-            cluster.clear().await?;
-            cluster
-        }
-    };
-    cluster.start_all().await?;
+/// Makes so many accounts on a new cluster, kills its leaders, and reads all numbers.
+pub(crate) async fn run(servers: &Servers, accounts: u64, kills: u64) -> anyhow::Result<Report> {
+    let mut cluster = under_load::cluster(servers, |builder| builder).await?;
     let begun = Instant::now();
-    let shared = Arc::new(Shared::default());
+    let progress = Arc::new(Progress::default());
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
         let client = cluster.operator()?.with_deadline(PATIENCE);
-        clients.spawn(make(client, asked.accounts, Arc::clone(&shared)));
+        clients.spawn(make(client, accounts, Arc::clone(&progress)));
     }
     let mut report = Report::default();
-    kill_leaders(&mut cluster, asked, &shared, &mut report).await?;
+    let load = Load {
+        what: "numbers",
+        changes: accounts,
+        kills,
+    };
+    load.kill_leaders(&mut cluster, &progress, &mut report, async |_, _| Ok(()))
+        .await?;
     let mut acknowledged = Vec::new();
     while let Some(made) = clients.join_next().await {
         let (made, failed) = made.context("a client failed")?;
         acknowledged.extend(made);
         report.violations.extend(failed);
     }
-    cluster.wait_ready(PATIENCE).await?;
+    under_load::check_servers(&mut cluster, &mut report).await?;
     let listed = list(&cluster.operator()?).await?;
     report.violations.extend(check(&acknowledged, &listed));
-    let digests = cluster.digests(PATIENCE).await?;
-    if !digests.equal() {
-        let why = format!("the servers' states differ: {digests:?}");
-        report.violations.push(why);
-    }
-    for (server, status) in cluster.take_ended()? {
-        let why = format!("{} ended by itself: {status}", cluster.name(server));
-        report.violations.push(why);
-    }
     let count = acknowledged.len() as u64;
     report.add("numbers: accounts acknowledged", count);
     println!("{:>8.1?}  {count} accounts with numbers", begun.elapsed());
-    if report.violations.is_empty() {
-        cluster.stop_all().await?;
-    } else {
-        cluster.keep_directory();
-        println!("kept: {}", cluster.directory().display());
-    }
+    under_load::keep_if_wrong(&mut cluster, &report);
+    cluster.stop_all().await?;
     Ok(report)
 }
 
-/// Kills the leader each time that another share of the accounts was made.
-async fn kill_leaders(
-    cluster: &mut Testbed,
-    asked: &Numbers,
-    shared: &Shared,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    for kill in 1..=asked.kills {
-        let enough = asked.accounts * kill / (asked.kills + 1);
-        let made = || shared.acknowledged.load(Ordering::Relaxed);
-        let (mut last, mut deadline) = (made(), Instant::now() + PATIENCE);
-        while made() < enough {
-            if made() > last {
-                (last, deadline) = (made(), Instant::now() + PATIENCE);
-            }
-            if Instant::now() >= deadline {
-                bail!("no account was acknowledged within {PATIENCE:?} after {last} of them");
-            }
-            sleep(LOOK).await;
-        }
-        let leader = cluster.leader(PATIENCE).await?;
-        cluster.kill9(leader).await?;
-        // Every other time it is back so early that it may lead again.
-        if kill % 2 == 1 {
-            cluster.leader(PATIENCE).await?;
-        }
-        cluster.start(leader).await?;
-        let acknowledged = made();
-        match acknowledged < asked.accounts {
-            true => report.add("numbers: kill -9 of the leader", 1),
-            false => report.violations.push(format!(
-                "all accounts were made before kill {kill} of {} of the leader",
-                asked.kills
-            )),
-        }
-        let name = cluster.name(leader);
-        println!("numbers: {acknowledged} accounts made, {name} killed");
-    }
-    Ok(())
-}
-
 /// Makes accounts until all are begun. Those that were acknowledged, and what went wrong.
-async fn make(client: Client, accounts: u64, shared: Arc<Shared>) -> (Vec<Numbered>, Vec<String>) {
+async fn make(
+    client: Client,
+    accounts: u64,
+    progress: Arc<Progress>,
+) -> (Vec<Numbered>, Vec<String>) {
     let (mut made, mut failed) = (Vec::new(), Vec::new());
     loop {
-        let account = shared.begun.fetch_add(1, Ordering::Relaxed);
+        let account = progress.begun.fetch_add(1, Ordering::Relaxed);
         if account >= accounts {
             return (made, failed);
         }
@@ -159,7 +82,7 @@ async fn make(client: Client, accounts: u64, shared: Arc<Shared>) -> (Vec<Number
         match client.create_account(new).await {
             Ok(account) => {
                 made.push(numbered(account));
-                shared.acknowledged.fetch_add(1, Ordering::Relaxed);
+                progress.acknowledged.fetch_add(1, Ordering::Relaxed);
             }
             // It retries until the deadline, which is longer than any election.
             Err(error) => failed.push(format!("creating {login_name}: {error}")),

@@ -10,7 +10,8 @@ use std::sync::{
 
 use quorid_directory::{
     Action, Actor, ChangeRecord, History as _, LOGIN_NAME, ObjectId, Objects as _, Operation,
-    Principal, Recorded, Rejection, RequestId, Revision, Role, Schema, Selector, deleted, roles_of,
+    PlantedBug, Principal, Recorded, Rejection, RequestId, Revision, Role, Schema, Selector,
+    deleted, is_planted, roles_of,
 };
 use quorid_storage::Fault;
 
@@ -273,6 +274,9 @@ impl Service {
         let view = self.node.read()?;
         let floor = view.changes_floor()?;
         let last = match since {
+            Since::Revision(since) if is_planted(PlantedBug::ChangeTwice) => {
+                Revision(since.0.saturating_sub(1))
+            }
             Since::Revision(since) => since,
             Since::Oldest => floor,
             Since::Now => view.revision()?,
@@ -333,6 +337,9 @@ impl Service {
         let sight = self.change_sight(view, principal)?;
         let (mut records, mut bytes, mut more) = (Vec::new(), 0, false);
         view.changes(since, |revision, record| {
+            if is_planted(PlantedBug::ChangeMissing) && revision.0.is_multiple_of(16) {
+                return Ok(true);
+            }
             more = records.len() >= limit || bytes > PAGE_BYTES_MAX;
             if !more {
                 bytes += record.bytes();

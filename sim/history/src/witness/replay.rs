@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorid_directory::{
-    Accepted, Change, Done, Event, Level, Membership, MemoryDirectory, Object, ObjectId, Rejection,
-    Reply, RequestId, Revision, UniqueKey, decide,
+    Accepted, Change, Done, Event, Level, Membership, MemoryDirectory, Object, ObjectId, Recorded,
+    Rejection, Reply, RequestId, Revision, UniqueKey, decide,
 };
 use quorid_server::state::{decode_command, level_of_membership};
 use quorid_storage::Payload;
@@ -43,6 +43,12 @@ pub(super) struct Replay {
     pub(super) kept: Kept,
     /// Who was given each number, also those that are gone.
     pub(super) numbers: BTreeMap<u64, ObjectId>,
+    /// The changes, by revision, also those that are forgotten: as they were recorded.
+    pub(super) changes: BTreeMap<u64, Recorded>,
+    /// The changes of which only that they were is kept, and at which index that began.
+    pub(super) redacted: BTreeMap<u64, u64>,
+    /// The changes that are forgotten, and at which index they were.
+    pub(super) forgotten: BTreeMap<u64, u64>,
     /// The last index in the log.
     pub(super) last: u64,
 }
@@ -156,6 +162,9 @@ impl Replay {
                 checked.violations.push(format!("entry {index}: {why}"));
                 return None;
             }
+            if let Some(why) = Self::is_not_recorded(&decision.events) {
+                checked.violations.push(format!("entry {index}: {why}"));
+            }
             let outcomes = replay.outcomes.entry(request).or_default();
             let is_told = |told: &Told| told.revision == decision.outcome.revision;
             if !outcomes.iter().any(is_told) {
@@ -204,6 +213,11 @@ impl Replay {
             Event::VerifierRemoved { id } => {
                 self.passwords.entry(*id).or_default().push((index, None));
             }
+            Event::ChangeRecorded { revision, record } => {
+                self.changes.insert(revision.0, Recorded::clone(record));
+            }
+            Event::ChangeForgotten { revision } => drop(self.forgotten.insert(revision.0, index)),
+            Event::ChangeRedacted { revision } => drop(self.redacted.insert(revision.0, index)),
             Event::NumbersCounted { .. }
             | Event::TombstoneStored(_)
             | Event::TombstoneRemoved { .. }
@@ -211,11 +225,8 @@ impl Replay {
             | Event::FormerRemoved { .. }
             | Event::NameReserved { .. }
             | Event::ReservationEnded { .. }
-            | Event::ChangeRedacted { .. }
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
-            | Event::ChangeRecorded { .. }
-            | Event::ChangeForgotten { .. }
             | Event::OutcomeForgotten { .. }
             | Event::FloorRaised { .. }
             | Event::ClockAdvanced { .. } => {}
