@@ -2,7 +2,7 @@
 //! byte says which answer.
 
 use prost::{DecodeError, Message as _};
-use quorid_api::{Account, ClusterView, ServerStatus, fuzzing as client};
+use quorid_api::{Account, ClusterView, ServerStatus, fuzzing as client, proto::ReferencedAccount};
 use quorid_directory::Schema;
 use quorid_lab::terminal::acts_on_terminals;
 use quorid_server::fuzzing::{seed, sequence};
@@ -134,6 +134,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
         attributes: vec![quorid_api::Attribute {
             name: "mail".to_owned(),
             values: vec!["ana@example.org".to_owned(), "a\u{1b}".to_owned()],
+        }],
+        referenced: vec![ReferencedAccount {
+            attribute: "manager".to_owned(),
+            id: "01890a5d-ac96-774b-bcce-b302099a8058".to_owned(),
+            login_name: "ben\u{1b}".to_owned(),
         }],
         groups: vec!["staff".to_owned(), "a\u{1b}".to_owned()],
         kind: "service\u{1b}".to_owned(),

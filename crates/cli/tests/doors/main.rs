@@ -7,5 +7,6 @@ mod deleted;
 mod directory;
 mod groups;
 mod import;
+mod level;
 mod password_hashes;
 mod rights;
