@@ -321,7 +321,7 @@ fn what(change: &Change) -> String {
     };
     let done = done(change);
     match kind(&change.name) {
-        "settings" | "level" => format!("{name} {done}"),
+        "settings" | "level" | "reserved name" => format!("{name} {done}"),
         kind => format!("{kind} {name} {done}"),
     }
 }

@@ -300,8 +300,7 @@ pub(crate) fn free_name<V: View>(
     let reserved = Reserved { owner, key };
     match view.reserved_until(&reserved)? {
         Some(_) => {
-            let name = name.as_str().to_owned();
-            let change = DirectoryChange::NameFreed { name, owner };
+            let change = DirectoryChange::NameFreed { owner };
             let events = end_reservation(reserved).to_vec();
             Ok(Executed::directory(stamp, Some(change), events))
         }

@@ -1,5 +1,6 @@
 //! The rules of groups: who may be a member of what.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -230,6 +231,8 @@ pub fn all_groups_of<E>(
 pub(crate) struct Joining {
     groups_of: BTreeMap<ObjectId, Vec<ObjectId>>,
     groups_within: BTreeMap<ObjectId, Vec<ObjectId>>,
+    /// What was read of the groups that there are: the same ones are met on many ways.
+    read: RefCell<BTreeMap<ObjectId, Vec<ObjectId>>>,
 }
 
 impl Joining {
@@ -245,8 +248,15 @@ impl Joining {
         }
     }
 
-    fn groups_of(&self, member: &ObjectId) -> impl Iterator<Item = ObjectId> {
-        self.groups_of.get(member).into_iter().flatten().copied()
+    /// The groups that an object is in, and those that it joins.
+    fn all_groups_of<V: View>(&self, view: &V, id: &ObjectId) -> Result<Vec<ObjectId>, V::Error> {
+        if let Some(groups) = self.read.borrow().get(id) {
+            return Ok(groups.clone());
+        }
+        let mut groups = view.groups_of(id)?;
+        groups.extend(self.groups_of.get(id).into_iter().flatten());
+        self.read.borrow_mut().insert(*id, groups.clone());
+        Ok(groups)
     }
 
     fn groups_within(&self, group: &ObjectId) -> impl Iterator<Item = ObjectId> {
@@ -339,8 +349,10 @@ impl<'v, V: View> Judge<'v, V> {
     }
 
     fn groups_of(&mut self, id: &ObjectId) -> Result<Vec<ObjectId>, Refused<V::Error>> {
-        let mut groups = self.view.groups_of(id)?;
-        groups.extend(self.joining.into_iter().flat_map(|it| it.groups_of(id)));
+        if let Some(joining) = self.joining {
+            return Ok(joining.all_groups_of(self.view, id)?);
+        }
+        let groups = self.view.groups_of(id)?;
         self.look_at(groups.len())?;
         Ok(groups)
     }

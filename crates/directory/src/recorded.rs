@@ -39,10 +39,9 @@ pub enum DirectoryChange {
         /// The level afterwards.
         after: Level,
     },
-    /// A reserved login name was freed.
+    /// A reserved login name was freed. Which one is not kept: it is in the history of who had it, and goes from
+    /// there with a purge.
     NameFreed {
-        /// The name.
-        name: String,
         /// For whom it was reserved.
         owner: ObjectId,
     },
@@ -104,7 +103,7 @@ impl DirectoryChange {
             Self::Settings(settings) => 24 * settings.len(),
             Self::AttributeDefined(attribute) => 8 + attribute.name.len(),
             Self::LevelRaised { .. } => 8,
-            Self::NameFreed { name, .. } => 24 + name.len(),
+            Self::NameFreed { .. } => 24,
         };
         96 + bytes as u64
     }

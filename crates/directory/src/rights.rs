@@ -378,14 +378,24 @@ fn is_privileged<O: Objects>(objects: &O, object: &Object) -> Result<bool, O::Er
     Ok(!roles_of(objects, &object.id)?.is_empty())
 }
 
-/// Whether a deleted object would be privileged if it were restored now.
+/// Whether a deleted object would be privileged if it were restored, and with it whatever is deleted of the
+/// groups that it was in. Where these are more than one object may be in, it is taken for privileged.
 fn was_privileged<O: Objects>(objects: &O, gone: &Object) -> Result<bool, O::Error> {
-    if own_roles(gone).next().is_some() {
-        return Ok(true);
-    }
-    for former in objects.former(&gone.id)? {
-        if former.member == gone.id && !roles_of(objects, &former.group)?.is_empty() {
+    let mut next = vec![gone.clone()];
+    let mut known = BTreeSet::from([gone.id]);
+    while let Some(gone) = next.pop() {
+        if own_roles(&gone).next().is_some() || known.len() > Limit::GroupsOfOne.most() {
             return Ok(true);
+        }
+        for former in objects.former(&gone.id)? {
+            let group = former.group;
+            if former.member != gone.id || !known.insert(group) {
+                continue;
+            }
+            if !roles_of(objects, &group)?.is_empty() {
+                return Ok(true);
+            }
+            next.extend(objects.tombstone(&group)?.map(|tombstone| tombstone.object));
         }
     }
     Ok(false)

@@ -117,7 +117,7 @@ async fn changes_of_the_directory_as_a_whole_are_told_too() {
         assert!(lines[line].contains("  operator "), "{text}");
     }
     assert!(
-        lines[4].contains("  reserved name ana deleted: owner: accounts/"),
+        lines[4].contains("  reserved name deleted: owner: accounts/"),
         "{text}"
     );
     assert_eq!(lines.len(), 5, "what changed nothing is no change: {text}");

@@ -419,6 +419,49 @@ fn who_would_get_a_role_back_is_restored_by_operators_only() {
 }
 
 #[test]
+fn who_would_get_a_role_back_with_a_deleted_group_is_restored_by_operators_only() {
+    // By the group itself, and by way of a group within it.
+    for inner in [None, Some("dev")] {
+        let mut log = log();
+        log.run(create_with_password(9, "mona", "x")).expect("8");
+        for (id, name, role) in [(10, "managers", "user_manager"), (11, "admins", "operator")] {
+            log.run(create_group(id, name)).expect("made");
+            let role = vec![set("role", role)];
+            log.run(change(by_group_name(name), role)).expect("given");
+        }
+        let mona = vec![by_login("mona")];
+        log.run(members("managers", mona, vec![])).expect("joined");
+        let member = inner.map_or(by_login("ana"), by_group_name);
+        log.run(members("admins", vec![member], vec![]))
+            .expect("joined");
+        log.run(delete(by_login("ana"))).expect("deleted");
+        for name in inner.into_iter().chain(["admins"]) {
+            log.run(delete(by_group_name(name))).expect("deleted");
+        }
+        let mona = who_knows(9, 8);
+        let refused = log.run_as(&mona, restore(by_login("ana")));
+        assert!(
+            matches!(refused, Err(Rejection::NotPermitted { .. })),
+            "{inner:?}: {refused:?}"
+        );
+        log.run(restore(by_login("ana"))).expect("an operator may");
+        log.directory.assert_whole();
+    }
+}
+
+#[test]
+fn a_freed_name_is_in_no_record_after_a_purge() {
+    let mut log = log();
+    log.run(rename(by_login("ana"), "anna")).expect("8");
+    let ms = log.revision + 1;
+    run_at(&mut log, ms, free_name("ana")).expect("9");
+    log.run(delete(by_login("anna"))).expect("10");
+    log.run(purge(by_login("anna"))).expect("11");
+    let all = format!("{:?}", log.directory.changes());
+    assert!(!all.contains("\"ana\"") && !all.contains("anna"), "{all}");
+}
+
+#[test]
 fn a_directory_at_the_first_level_keeps_nothing() {
     let mut log = Log {
         directory: MemoryDirectory::at_level(Level(1)),

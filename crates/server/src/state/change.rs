@@ -264,10 +264,7 @@ fn directory_message(change: &DirectoryChange) -> proto::DirectoryChange {
             before: before.0,
             after: after.0,
         }),
-        DirectoryChange::NameFreed { name, owner } => Kind::NameFreed(proto::NameRecord {
-            name: name.clone(),
-            owner: owner.as_bytes().to_vec(),
-        }),
+        DirectoryChange::NameFreed { owner } => Kind::NameFreed(owner.as_bytes().to_vec()),
     };
     proto::DirectoryChange {
         change: Some(change),
@@ -293,9 +290,8 @@ fn directory_change(message: proto::DirectoryChange) -> Result<DirectoryChange, 
                 before: Level(it.before),
                 after: Level(it.after),
             },
-            Kind::NameFreed(it) => DirectoryChange::NameFreed {
-                name: it.name,
-                owner: object_id(&it.owner)?,
+            Kind::NameFreed(owner) => DirectoryChange::NameFreed {
+                owner: object_id(&owner)?,
             },
         },
     )

@@ -188,9 +188,9 @@ fn told_of_directory(revision: u64, record: &DirectoryRecord) -> Change {
             change::Done::Changed,
             vec![value("level", some(before.0.into()), some(after.0.into()))],
         ),
-        DirectoryChange::NameFreed { name, owner } => (
-            format!("reserved_names/{name}"),
-            name.clone(),
+        DirectoryChange::NameFreed { owner } => (
+            "reserved_names".to_owned(),
+            "reserved name".to_owned(),
             change::Done::Deleted,
             vec![value("owner", Some(format!("accounts/{owner}")), None)],
         ),

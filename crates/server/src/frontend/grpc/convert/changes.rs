@@ -62,15 +62,10 @@ fn of_directory(whole: proto::Change, change: &DirectoryChange) -> proto::Change
             let display_name = "feature level".to_owned();
             ("level".to_owned(), display_name, changed, vec![level])
         }
-        DirectoryChange::NameFreed { name, owner } => {
+        DirectoryChange::NameFreed { owner } => {
             let owner = values("owner", &[format!("accounts/{owner}")], &[]);
-            let done = change::Done::Deleted;
-            (
-                format!("reserved_names/{name}"),
-                name.clone(),
-                done,
-                vec![owner],
-            )
+            let (name, display_name) = ("reserved_names".to_owned(), "reserved name".to_owned());
+            (name, display_name, change::Done::Deleted, vec![owner])
         }
     };
     proto::Change {
