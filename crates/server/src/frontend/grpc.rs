@@ -2,6 +2,7 @@
 //! `quorid.v1.Cluster`, the standard health service, and server reflection.
 
 mod accounts;
+mod call;
 mod changes;
 mod cluster;
 mod convert;

@@ -48,6 +48,16 @@ pub struct Answer<T> {
     pub revision: Revision,
 }
 
+impl<T> Answer<T> {
+    /// The same, said in another way.
+    pub fn map<U>(self, say: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer {
+            value: say(self.value),
+            revision: self.revision,
+        }
+    }
+}
+
 /// An account to be made.
 #[derive(Debug)]
 pub struct AccountCreation {

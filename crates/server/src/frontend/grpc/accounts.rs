@@ -9,8 +9,15 @@ use quorid_api::proto::{
 use quorid_directory::InvalidFilter;
 use tonic::{Request, Response, Status};
 
-use super::{Invalid, answer, caller, convert, schema_with};
-use crate::{frontend::Frontend, service::Consistency};
+use super::{
+    Invalid, answer,
+    call::{Call, unary},
+    caller, convert, schema_with,
+};
+use crate::{
+    frontend::Frontend,
+    service::{Answer, Caller, Consistency},
+};
 
 pub(super) struct AccountsApi(pub(super) Arc<Frontend>);
 
@@ -20,19 +27,7 @@ impl Accounts for AccountsApi {
         &self,
         request: Request<GetAccountRequest>,
     ) -> Result<Response<proto::Account>, Status> {
-        let caller = caller(&request)?;
-        let request = request.into_inner();
-        let account = convert::account_name(&request.name)?;
-        let consistency = convert::consistency(request.read)?;
-        let service = &self.0.service;
-        let found = service
-            .get(&caller, &account, request.with_groups, consistency)
-            .await?;
-        let account = proto::Account {
-            groups: found.value.groups,
-            ..convert::account(&found.value.shown)
-        };
-        Ok(answer(account, found.revision))
+        unary(&self.0, request).await
     }
 
     async fn list_accounts(
@@ -68,54 +63,112 @@ impl Accounts for AccountsApi {
         &self,
         request: Request<CreateAccountRequest>,
     ) -> Result<Response<proto::Account>, Status> {
-        let caller = caller(&request)?;
-        let request = request.into_inner();
-        let given = request.account.iter().flat_map(|it| &it.attributes);
-        let names = given.map(|it| it.name.as_str());
-        let newest = Consistency::Linearizable;
-        let schema = schema_with(&self.0.service, names, newest).await?;
-        let new = convert::new_account(&schema, request)?;
-        let created = self.0.service.create(&caller, new).await?;
-        Ok(answer(convert::account(&created.value), created.revision))
+        unary(&self.0, request).await
     }
 
     async fn update_account(
         &self,
         request: Request<UpdateAccountRequest>,
     ) -> Result<Response<proto::Account>, Status> {
-        let caller = caller(&request)?;
-        let request = request.into_inner();
-        let names = request.edits.iter().map(|it| it.attribute.as_str());
-        let newest = Consistency::Linearizable;
-        let schema = schema_with(&self.0.service, names, newest).await?;
-        let change = convert::account_change(&schema, request)?;
-        let changed = self.0.service.modify(&caller, change).await?;
-        Ok(answer(convert::account(&changed.value), changed.revision))
+        unary(&self.0, request).await
     }
 
     async fn delete_account(
         &self,
         request: Request<DeleteAccountRequest>,
     ) -> Result<Response<()>, Status> {
-        let caller = caller(&request)?;
-        let removal = convert::account_removal(request.into_inner())?;
-        let deleted = self.0.service.delete(&caller, removal).await?;
-        Ok(answer((), deleted.revision))
+        unary(&self.0, request).await
     }
 
     async fn check_password(
         &self,
         request: Request<CheckPasswordRequest>,
     ) -> Result<Response<proto::Account>, Status> {
-        let caller = caller(&request)?;
-        let mut request = request.into_inner();
-        let account = convert::account_name(&request.name)?;
-        let password = convert::needed_password(&mut request.password)?;
-        let consistency = convert::consistency(request.read)?;
-        let service = &self.0.service;
-        let fitted = service
-            .check_password(&caller, &account, password, consistency)
+        unary(&self.0, request).await
+    }
+}
+
+impl Call for GetAccountRequest {
+    type Answer = proto::Account;
+
+    async fn answer(
+        self,
+        frontend: &Frontend,
+        caller: &Caller,
+    ) -> Result<Answer<proto::Account>, Status> {
+        let account = convert::account_name(&self.name)?;
+        let consistency = convert::consistency(self.read)?;
+        let service = &frontend.service;
+        let found = service
+            .get(caller, &account, self.with_groups, consistency)
             .await?;
-        Ok(answer(convert::account(&fitted.value), fitted.revision))
+        Ok(found.map(|found| proto::Account {
+            groups: found.groups,
+            ..convert::account(&found.shown)
+        }))
+    }
+}
+
+impl Call for CreateAccountRequest {
+    type Answer = proto::Account;
+
+    async fn answer(
+        self,
+        frontend: &Frontend,
+        caller: &Caller,
+    ) -> Result<Answer<proto::Account>, Status> {
+        let given = self.account.iter().flat_map(|it| &it.attributes);
+        let names = given.map(|it| it.name.as_str());
+        let newest = Consistency::Linearizable;
+        let schema = schema_with(&frontend.service, names, newest).await?;
+        let new = convert::new_account(&schema, self)?;
+        let created = frontend.service.create(caller, new).await?;
+        Ok(created.map(|shown| convert::account(&shown)))
+    }
+}
+
+impl Call for UpdateAccountRequest {
+    type Answer = proto::Account;
+
+    async fn answer(
+        self,
+        frontend: &Frontend,
+        caller: &Caller,
+    ) -> Result<Answer<proto::Account>, Status> {
+        let names = self.edits.iter().map(|it| it.attribute.as_str());
+        let newest = Consistency::Linearizable;
+        let schema = schema_with(&frontend.service, names, newest).await?;
+        let change = convert::account_change(&schema, self)?;
+        let changed = frontend.service.modify(caller, change).await?;
+        Ok(changed.map(|shown| convert::account(&shown)))
+    }
+}
+
+impl Call for DeleteAccountRequest {
+    type Answer = ();
+
+    async fn answer(self, frontend: &Frontend, caller: &Caller) -> Result<Answer<()>, Status> {
+        let removal = convert::account_removal(self)?;
+        let deleted = frontend.service.delete(caller, removal).await?;
+        Ok(deleted.map(drop))
+    }
+}
+
+impl Call for CheckPasswordRequest {
+    type Answer = proto::Account;
+
+    async fn answer(
+        mut self,
+        frontend: &Frontend,
+        caller: &Caller,
+    ) -> Result<Answer<proto::Account>, Status> {
+        let account = convert::account_name(&self.name)?;
+        let password = convert::needed_password(&mut self.password)?;
+        let consistency = convert::consistency(self.read)?;
+        let service = &frontend.service;
+        let fitted = service
+            .check_password(caller, &account, password, consistency)
+            .await?;
+        Ok(fitted.map(|shown| convert::account(&shown)))
     }
 }

@@ -9,26 +9,17 @@ use quorid_api::proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{answer, caller, convert, schema_with};
+use super::{
+    answer,
+    call::{Call, unary},
+    caller, convert, schema_with,
+};
 use crate::{
     frontend::Frontend,
-    service::{Consistency, GroupChange, GroupEdit},
+    service::{Answer, Caller, Consistency, GroupChange, GroupEdit},
 };
 
 pub(super) struct GroupsApi(pub(super) Arc<Frontend>);
-
-impl GroupsApi {
-    async fn change<T>(
-        &self,
-        request: Request<T>,
-        decode: impl FnOnce(T) -> Result<GroupChange, super::Invalid>,
-    ) -> Result<Response<proto::Group>, Status> {
-        let caller = caller(&request)?;
-        let change = decode(request.into_inner())?;
-        let changed = self.0.service.change_group(&caller, change).await?;
-        Ok(answer(convert::group(&changed.value), changed.revision))
-    }
-}
 
 #[tonic::async_trait]
 impl Groups for GroupsApi {
@@ -36,19 +27,7 @@ impl Groups for GroupsApi {
         &self,
         request: Request<GetGroupRequest>,
     ) -> Result<Response<proto::Group>, Status> {
-        let caller = caller(&request)?;
-        let request = request.into_inner();
-        let group = convert::group_name(&request.name)?;
-        let consistency = convert::consistency(request.read)?;
-        let service = &self.0.service;
-        let found = service
-            .get(&caller, &group, request.with_groups, consistency)
-            .await?;
-        let group = proto::Group {
-            groups: found.value.groups,
-            ..convert::group(&found.value.shown)
-        };
-        Ok(answer(group, found.revision))
+        unary(&self.0, request).await
     }
 
     async fn list_groups(
@@ -77,64 +56,28 @@ impl Groups for GroupsApi {
         &self,
         request: Request<CreateGroupRequest>,
     ) -> Result<Response<proto::Group>, Status> {
-        let caller = caller(&request)?;
-        let request = request.into_inner();
-        let given = request.group.iter().flat_map(|it| &it.attributes);
-        let names = given.map(|it| it.name.as_str());
-        let newest = Consistency::Linearizable;
-        let schema = schema_with(&self.0.service, names, newest).await?;
-        let new = convert::new_group(&schema, request)?;
-        let created = self.0.service.create_group(&caller, new).await?;
-        Ok(answer(convert::group(&created.value), created.revision))
+        unary(&self.0, request).await
     }
 
     async fn update_group(
         &self,
         request: Request<UpdateGroupRequest>,
     ) -> Result<Response<proto::Group>, Status> {
-        let edits = request.get_ref().edits.iter();
-        let names = edits.map(|it| it.attribute.as_str());
-        let newest = Consistency::Linearizable;
-        let schema = schema_with(&self.0.service, names, newest).await?;
-        self.change(request, |request| {
-            Ok(GroupChange {
-                group: convert::group_name(&request.name)?,
-                expected_version: convert::expected_version(&request.etag)?,
-                asked: GroupEdit::Attributes(convert::edits(&schema, &request.edits)?),
-                request: convert::request_id(&request.request_id)?,
-            })
-        })
-        .await
+        unary(&self.0, request).await
     }
 
     async fn delete_group(
         &self,
         request: Request<DeleteGroupRequest>,
     ) -> Result<Response<()>, Status> {
-        let deleted = self.change(request, |request| {
-            Ok(GroupChange {
-                group: convert::group_name(&request.name)?,
-                expected_version: convert::expected_version(&request.etag)?,
-                asked: GroupEdit::Deleted,
-                request: convert::request_id(&request.request_id)?,
-            })
-        });
-        Ok(deleted.await?.map(drop))
+        unary(&self.0, request).await
     }
 
     async fn change_members(
         &self,
         request: Request<ChangeMembersRequest>,
     ) -> Result<Response<proto::Group>, Status> {
-        self.change(request, |request| {
-            Ok(GroupChange {
-                group: convert::group_name(&request.name)?,
-                expected_version: convert::expected_version(&request.etag)?,
-                asked: convert::members(&request.add, &request.remove)?,
-                request: convert::request_id(&request.request_id)?,
-            })
-        })
-        .await
+        unary(&self.0, request).await
     }
 
     async fn list_members(
@@ -160,5 +103,100 @@ impl Groups for GroupsApi {
                 .unwrap_or_default(),
         };
         Ok(answer(response, page.revision))
+    }
+}
+
+impl Call for GetGroupRequest {
+    type Answer = proto::Group;
+
+    async fn answer(
+        self,
+        frontend: &Frontend,
+        caller: &Caller,
+    ) -> Result<Answer<proto::Group>, Status> {
+        let group = convert::group_name(&self.name)?;
+        let consistency = convert::consistency(self.read)?;
+        let service = &frontend.service;
+        let found = service
+            .get(caller, &group, self.with_groups, consistency)
+            .await?;
+        Ok(found.map(|found| proto::Group {
+            groups: found.groups,
+            ..convert::group(&found.shown)
+        }))
+    }
+}
+
+impl Call for CreateGroupRequest {
+    type Answer = proto::Group;
+
+    async fn answer(
+        self,
+        frontend: &Frontend,
+        caller: &Caller,
+    ) -> Result<Answer<proto::Group>, Status> {
+        let given = self.group.iter().flat_map(|it| &it.attributes);
+        let names = given.map(|it| it.name.as_str());
+        let newest = Consistency::Linearizable;
+        let schema = schema_with(&frontend.service, names, newest).await?;
+        let new = convert::new_group(&schema, self)?;
+        let created = frontend.service.create_group(caller, new).await?;
+        Ok(created.map(|shown| convert::group(&shown)))
+    }
+}
+
+impl Call for UpdateGroupRequest {
+    type Answer = proto::Group;
+
+    async fn answer(
+        self,
+        frontend: &Frontend,
+        caller: &Caller,
+    ) -> Result<Answer<proto::Group>, Status> {
+        let names = self.edits.iter().map(|it| it.attribute.as_str());
+        let newest = Consistency::Linearizable;
+        let schema = schema_with(&frontend.service, names, newest).await?;
+        let change = GroupChange {
+            group: convert::group_name(&self.name)?,
+            expected_version: convert::expected_version(&self.etag)?,
+            asked: GroupEdit::Attributes(convert::edits(&schema, &self.edits)?),
+            request: convert::request_id(&self.request_id)?,
+        };
+        let changed = frontend.service.change_group(caller, change).await?;
+        Ok(changed.map(|shown| convert::group(&shown)))
+    }
+}
+
+impl Call for DeleteGroupRequest {
+    type Answer = ();
+
+    async fn answer(self, frontend: &Frontend, caller: &Caller) -> Result<Answer<()>, Status> {
+        let change = GroupChange {
+            group: convert::group_name(&self.name)?,
+            expected_version: convert::expected_version(&self.etag)?,
+            asked: GroupEdit::Deleted,
+            request: convert::request_id(&self.request_id)?,
+        };
+        let changed = frontend.service.change_group(caller, change).await?;
+        Ok(changed.map(drop))
+    }
+}
+
+impl Call for ChangeMembersRequest {
+    type Answer = proto::Group;
+
+    async fn answer(
+        self,
+        frontend: &Frontend,
+        caller: &Caller,
+    ) -> Result<Answer<proto::Group>, Status> {
+        let change = GroupChange {
+            group: convert::group_name(&self.name)?,
+            expected_version: convert::expected_version(&self.etag)?,
+            asked: convert::members(&self.add, &self.remove)?,
+            request: convert::request_id(&self.request_id)?,
+        };
+        let changed = frontend.service.change_group(caller, change).await?;
+        Ok(changed.map(|shown| convert::group(&shown)))
     }
 }
