@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "quorid/v1/cluster.proto",
             "quorid/v1/deleted.proto",
             "quorid/v1/groups.proto",
+            "quorid/v1/requests.proto",
             "quorid/v1/schema.proto",
         ],
         ["proto"],

@@ -14,7 +14,6 @@ use tokio::{
     sync::watch,
     time::{self, Instant},
 };
-use tonic::Request;
 
 use crate::{
     Endpoint, Error, FailedTry, Reason, Rejected, TlsError, Unavailable,
@@ -176,19 +175,10 @@ impl Caller {
         let sent = AtomicBool::new(false);
         let exchange = async {
             let connection = server.connection().await?;
-            let mut request = Request::new(message);
-            request.set_timeout(until - Instant::now());
             sent.store(true, Ordering::Relaxed);
-            match R::send(request, connection).await {
-                Ok(answer) => {
-                    plan.session.note(answer.metadata());
-                    Ok(answer.into_inner())
-                }
-                Err(status) => {
-                    plan.session.note(status.metadata());
-                    Err(status.into())
-                }
-            }
+            let answered = message.ask(connection, until).await;
+            plan.session.note(answered.revision);
+            answered.result
         };
         let superseded = async {
             match plan.target {

@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     pin::Pin,
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -30,6 +30,7 @@ use tonic::body::Body;
 use crate::{
     BoxedIo, ClientTls, Connector, Endpoint, TlsError,
     answer::{Readable, readable},
+    exchange::Exchange,
     tls,
 };
 
@@ -103,6 +104,8 @@ struct Fixed {
     authorization: Option<HeaderValue>,
     /// Where TLS is spoken.
     tls: Option<(Arc<Dialer>, Arc<Heard>)>,
+    /// Opened when it is needed, and again after it ended.
+    exchange: Mutex<Option<Arc<Exchange>>>,
 }
 
 /// What came from a server.
@@ -116,6 +119,19 @@ impl Connection {
     /// Whether requests will fail for sure.
     pub(crate) fn is_closed(&self) -> bool {
         self.requests.is_closed()
+    }
+
+    /// The stream of requests on this connection.
+    pub(crate) fn exchange(&self) -> Arc<Exchange> {
+        let exchange = self.fixed.exchange.lock();
+        let mut exchange = exchange.unwrap_or_else(PoisonError::into_inner);
+        match &*exchange {
+            Some(open) if !open.has_ended() => Arc::clone(open),
+            Some(_) | None => {
+                let open = Arc::new(Exchange::open(self.clone()));
+                Arc::clone(exchange.insert(open))
+            }
+        }
     }
 }
 
@@ -188,6 +204,7 @@ impl Dialer {
                 authority: authority.expect("an endpoint was checked to be an authority"),
                 authorization: self.authorization.clone(),
                 tls,
+                exchange: Mutex::default(),
             }),
         })
     }

@@ -22,7 +22,7 @@ use crate::{
     failure::Failure,
     leader::LeaderFinder,
     proto::{ClusterView, GetClusterRequest, Server, cluster_client::ClusterClient},
-    session::Session,
+    session::{Session, revision_in},
 };
 
 const SEEDS: [&str; 2] = ["s1:7400", "s2:7400"];
@@ -52,11 +52,11 @@ pub fn answer(bytes: &[u8]) -> Result<ClusterView, Error> {
     let session = Session::default();
     match answered {
         Ok(answer) => {
-            session.note(answer.metadata());
+            session.note(revision_in(answer.metadata()));
             Ok(answer.into_inner())
         }
         Err(status) => {
-            session.note(status.metadata());
+            session.note(revision_in(status.metadata()));
             assert_eq!(session.revision(), session.last());
             let failure = Failure::from(status);
             assert_ne!(failure.problem(), "");

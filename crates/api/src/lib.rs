@@ -51,6 +51,7 @@ mod connection;
 mod deleted;
 mod endpoint;
 mod error;
+mod exchange;
 mod failure;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -27,14 +27,17 @@ impl Session {
         self.revision.fetch_max(revision, Ordering::AcqRel);
     }
 
-    pub(crate) fn note(&self, metadata: &MetadataMap) {
-        let revision = metadata
-            .get(REVISION_KEY)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.parse().ok());
+    /// Notes the revision of an answer, if it has one.
+    pub(crate) fn note(&self, revision: Option<u64>) {
         if let Some(revision) = revision {
             self.raise(revision);
             self.last.store(revision, Ordering::Release);
         }
     }
+}
+
+/// The revision that an answer, or an error, was made from.
+pub(crate) fn revision_in(metadata: &MetadataMap) -> Option<u64> {
+    let text = metadata.get(REVISION_KEY)?.to_str().ok()?;
+    text.parse().ok()
 }

@@ -12,12 +12,15 @@ use quorid_api::{
     BoxedIo, Client, ClientConfig, Connector, Endpoint,
     proto::{
         self, Account, ClusterView, Server, ServerStatus, accounts_server::AccountsServer,
-        cluster_server::ClusterServer,
+        cluster_server::ClusterServer, requests_server::RequestsServer,
     },
 };
-use tokio::sync::watch;
-use tokio_stream::wrappers::WatchStream;
-use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{AbortHandle, JoinSet},
+};
+use tokio_stream::wrappers::{UnboundedReceiverStream, WatchStream};
+use tonic::{Code, Extensions, Request, Response, Status, Streaming, metadata::MetadataMap};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::network::Wire;
@@ -55,6 +58,8 @@ pub(crate) struct Fake {
     pub(crate) revision: watch::Sender<u64>,
     /// The server that was last asked to tell of elections.
     pub(crate) watched: watch::Sender<u64>,
+    /// How many requests on streams were cancelled.
+    pub(crate) cancelled: watch::Sender<u64>,
 }
 
 pub(crate) fn address(id: u64) -> String {
@@ -96,6 +101,7 @@ impl Fake {
             seen: watch::Sender::new(Vec::new()),
             revision: watch::Sender::new(1),
             watched: watch::Sender::new(0),
+            cancelled: watch::Sender::new(0),
         };
         (1..=3).for_each(|id| fake.run(id));
         fake
@@ -110,6 +116,7 @@ impl Fake {
         };
         let served = tonic::transport::Server::builder()
             .add_service(AccountsServer::new(server.clone()))
+            .add_service(RequestsServer::new(server.clone()))
             .add_service(ClusterServer::new(server))
             .serve_with_incoming(streams);
         tokio::spawn(async move { served.await.expect("the fake serves") });
@@ -351,6 +358,101 @@ impl proto::accounts_server::Accounts for FakeServer {
         let read = request.get_ref().read;
         self.handle("check_password", &request, "", read, Account::default())
             .await
+    }
+}
+
+#[tonic::async_trait]
+impl proto::requests_server::Requests for FakeServer {
+    type ExchangeStream =
+        Pin<Box<dyn Stream<Item = Result<proto::ExchangeResponse, Status>> + Send>>;
+
+    /// Each request is a call of its own to the fake, with the headers of the stream.
+    async fn exchange(
+        &self,
+        request: Request<Streaming<proto::ExchangeRequest>>,
+    ) -> Answer<Self::ExchangeStream> {
+        let (metadata, _, mut requests) = request.into_parts();
+        let (answers, answered) = mpsc::unbounded_channel();
+        let server = self.clone();
+        tokio::spawn(async move {
+            let mut calls = JoinSet::new();
+            let mut under_way = HashMap::new();
+            while let Ok(Some(request)) = requests.message().await {
+                if request.cancel {
+                    let call: Option<AbortHandle> = under_way.remove(&request.id);
+                    call.expect("what is cancelled was asked").abort();
+                    server.fake.cancelled.send_modify(|count| *count += 1);
+                    continue;
+                }
+                let (server, answers) = (server.clone(), answers.clone());
+                let metadata = metadata.clone();
+                let id = request.id;
+                let call = calls.spawn(async move {
+                    let answer = server.exchanged(metadata, request).await;
+                    // The client may be gone.
+                    drop(answers.send(Ok(answer)));
+                });
+                under_way.insert(id, call);
+            }
+            calls.join_all().await;
+        });
+        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(
+            answered,
+        ))))
+    }
+}
+
+impl FakeServer {
+    async fn exchanged(
+        &self,
+        metadata: MetadataMap,
+        request: proto::ExchangeRequest,
+    ) -> proto::ExchangeResponse {
+        use proto::{
+            accounts_server::Accounts, exchange_request::Request as Asked,
+            exchange_response::Answer as Answered,
+        };
+
+        let mut headers = metadata;
+        let timeout = format!("{}m", request.timeout_ms);
+        headers.insert("grpc-timeout", timeout.parse().expect("a header"));
+        macro_rules! call {
+            ($method:ident($asked:ident) as $answer:ident) => {{
+                let request = Request::from_parts(headers, Extensions::new(), $asked);
+                self.$method(request)
+                    .await
+                    .map(|answer| answer.map(Answered::$answer))
+            }};
+        }
+        let answered = match request.request.expect("something is asked") {
+            Asked::GetAccount(asked) => call!(get_account(asked) as Account),
+            Asked::CreateAccount(asked) => call!(create_account(asked) as Account),
+            Asked::UpdateAccount(asked) => call!(update_account(asked) as Account),
+            Asked::DeleteAccount(asked) => call!(delete_account(asked) as Deleted),
+            Asked::CheckPassword(asked) => call!(check_password(asked) as Account),
+            other => panic!("the fake has no answer to {other:?}"),
+        };
+        let (metadata, answer) = match answered {
+            Ok(answer) => {
+                let (metadata, answer, _) = answer.into_parts();
+                (metadata, answer)
+            }
+            Err(status) => {
+                let error = proto::ExchangeError {
+                    code: status.code().into(),
+                    message: status.message().to_owned(),
+                    details: status.details().to_vec(),
+                };
+                (status.metadata().clone(), Answered::Error(error))
+            }
+        };
+        let revision = metadata.get("quorid-revision").expect("a revision");
+        let revision = revision.to_str().expect("text");
+        proto::ExchangeResponse {
+            id: request.id,
+            revision: revision.parse().expect("a number"),
+            answer: Some(answer),
+        }
     }
 }
 

@@ -59,7 +59,9 @@ async fn an_error_with_unreadable_details_counts_without_them() {
     let refusal = Status::with_metadata(Code::AlreadyExists, "taken", metadata);
     fake.next(2, [Next::Fail(refusal)]);
 
-    let Error::Rejected(rejected) = client.create_account(ana()).await.unwrap_err() else {
+    // A call of its own: on the stream, details are bytes.
+    let refused = client.list_accounts(0, "", Read::Linearizable).await;
+    let Error::Rejected(rejected) = refused.unwrap_err() else {
         panic!("the server refused");
     };
 

@@ -1,5 +1,5 @@
-//! The gRPC front end: services `quorid.v1.Accounts`, `Groups`, `Changes`, `Deleted`, `Schema` and
-//! `quorid.v1.Cluster`, the standard health service, and server reflection.
+//! The gRPC front end: services `quorid.v1.Accounts`, `Groups`, `Requests`, `Changes`, `Deleted`, `Schema`
+//! and `quorid.v1.Cluster`, the standard health service, and server reflection.
 
 mod accounts;
 mod call;
@@ -13,6 +13,7 @@ pub mod errors;
 pub mod fuzzing;
 mod groups;
 mod health;
+mod requests;
 mod schema;
 
 use std::sync::Arc;
@@ -20,7 +21,8 @@ use std::sync::Arc;
 use axum::middleware;
 use quorid_api::proto::{
     accounts_server::AccountsServer, changes_server::ChangesServer, cluster_server::ClusterServer,
-    deleted_server::DeletedServer, groups_server::GroupsServer, schema_server::SchemaServer,
+    deleted_server::DeletedServer, groups_server::GroupsServer, requests_server::RequestsServer,
+    schema_server::SchemaServer,
 };
 use quorid_directory::{ClientAddress, OperatorName, Revision, Schema};
 use tonic::{
@@ -52,6 +54,8 @@ pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let groups = GroupsServer::new(groups::GroupsApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let requests = RequestsServer::new(requests::RequestsApi(Arc::clone(frontend)))
+        .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let schema = SchemaServer::new(schema::SchemaApi(Arc::clone(frontend)))
         .max_decoding_message_size(MESSAGE_BYTES_MAX);
     let changes = ChangesServer::new(changes::ChangesApi(Arc::clone(frontend)))
@@ -63,6 +67,7 @@ pub(super) fn router(frontend: &Arc<Frontend>) -> axum::Router {
     let mut routes = Routes::default()
         .add_service(accounts)
         .add_service(groups)
+        .add_service(requests)
         .add_service(schema)
         .add_service(changes)
         .add_service(deleted)
@@ -145,4 +150,10 @@ pub(super) fn note_revision(metadata: &mut MetadataMap, revision: Revision) {
     let header = AsciiMetadataValue::try_from(revision.to_string())
         .expect("a number is made of ASCII digits");
     metadata.insert(REVISION_HEADER, header);
+}
+
+/// The revision that was noted there.
+fn revision_in(metadata: &MetadataMap) -> Option<Revision> {
+    let text = metadata.get(REVISION_HEADER)?.to_str().ok()?;
+    text.parse().ok().map(Revision)
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod bad_input;
 mod certificates;
 mod changes;
+mod exchange;
 mod rights;
 mod services;
 mod stories;

@@ -13,12 +13,13 @@ use quorid_api::proto::{
     ReplaceServerRequest, RestoreRequest, RevertChangeRequest, SettingChange,
     TransferLeadershipRequest, UpdateAccountRequest, UpdateGroupRequest, WatchChangesRequest,
     WatchClusterRequest, attribute_edit::Action, changes_client::ChangesClient,
-    deleted_client::DeletedClient, groups_client::GroupsClient, schema_client::SchemaClient,
+    deleted_client::DeletedClient, exchange_request::Request as Asked, groups_client::GroupsClient,
+    schema_client::SchemaClient,
 };
 use quorid_server::access::Access;
 use tonic::{Code, Request, Status, transport::Channel};
 
-use crate::support::{TestServer, accounts, by, cluster, refusal, revision};
+use crate::support::{TestServer, accounts, by, cluster, exchange, refusal, revision};
 
 /// The columns: who asks, and the login if there is one.
 const ASKING: [(char, Option<&str>); 7] = [
@@ -128,6 +129,8 @@ fn join(group: &str, member: &str) -> ChangeMembersRequest {
 struct Asking {
     channel: Channel,
     login: Option<&'static str>,
+    /// Whether they ask on a stream, where that is possible.
+    streamed: bool,
     number: usize,
 }
 
@@ -136,6 +139,37 @@ impl Asking {
         match self.login {
             Some(login) => by(login, message),
             None => Request::new(message),
+        }
+    }
+
+    /// What may be asked in two ways.
+    async fn ask(&self, asked: Asked) -> Result<(), Status> {
+        if self.streamed {
+            return exchange(&self.channel, self.login, asked).await.map(drop);
+        }
+        let mut people = accounts(&self.channel);
+        let mut groups = GroupsClient::new(self.channel.clone());
+        match asked {
+            Asked::GetAccount(request) => people.get_account(self.by(request)).await.map(drop),
+            Asked::CreateAccount(request) => {
+                people.create_account(self.by(request)).await.map(drop)
+            }
+            Asked::UpdateAccount(request) => {
+                people.update_account(self.by(request)).await.map(drop)
+            }
+            Asked::DeleteAccount(request) => {
+                people.delete_account(self.by(request)).await.map(drop)
+            }
+            Asked::CheckPassword(request) => {
+                people.check_password(self.by(request)).await.map(drop)
+            }
+            Asked::GetGroup(request) => groups.get_group(self.by(request)).await.map(drop),
+            Asked::CreateGroup(request) => groups.create_group(self.by(request)).await.map(drop),
+            Asked::UpdateGroup(request) => groups.update_group(self.by(request)).await.map(drop),
+            Asked::DeleteGroup(request) => groups.delete_group(self.by(request)).await.map(drop),
+            Asked::ChangeMembers(request) => {
+                groups.change_members(self.by(request)).await.map(drop)
+            }
         }
     }
 
@@ -193,7 +227,7 @@ impl Asking {
                     name,
                     ..GetAccountRequest::default()
                 };
-                client.get_account(self.by(request)).await.map(drop)
+                self.ask(Asked::GetAccount(request)).await
             }
             "CheckPassword" => {
                 let name = "accounts/login:mona".to_owned();
@@ -202,7 +236,7 @@ impl Asking {
                     password: "secret".to_owned(),
                     read: None,
                 };
-                client.check_password(self.by(request)).await.map(drop)
+                self.ask(Asked::CheckPassword(request)).await
             }
             _ => {
                 let request = ListAccountsRequest::default();
@@ -212,7 +246,6 @@ impl Asking {
     }
 
     async fn change_accounts(&self, what: &str) -> Result<(), Status> {
-        let mut client = accounts(&self.channel);
         let named = |name: &str| {
             Some(Account {
                 name: format!("accounts/login:{name}"),
@@ -223,14 +256,14 @@ impl Asking {
         let change = match what {
             "CreateAccount" => {
                 let request = person(&format!("new{}", self.number), "secret");
-                return client.create_account(self.by(request)).await.map(drop);
+                return self.ask(Asked::CreateAccount(request)).await;
             }
             "DeleteAccount" => {
                 let request = DeleteAccountRequest {
                     name: format!("accounts/login:doomed{}", self.number),
                     ..DeleteAccountRequest::default()
                 };
-                return client.delete_account(self.by(request)).await.map(drop);
+                return self.ask(Asked::DeleteAccount(request)).await;
             }
             "UpdateAccount a password" => UpdateAccountRequest {
                 account: named("otto"),
@@ -248,7 +281,7 @@ impl Asking {
                 ..UpdateAccountRequest::default()
             },
         };
-        client.update_account(self.by(change)).await.map(drop)
+        self.ask(Asked::UpdateAccount(change)).await
     }
 
     async fn read_groups(&self, what: &str) -> Result<(), Status> {
@@ -260,7 +293,7 @@ impl Asking {
                     name,
                     ..GetGroupRequest::default()
                 };
-                client.get_group(self.by(request)).await.map(drop)
+                self.ask(Asked::GetGroup(request)).await
             }
             "ListMembers" => {
                 let request = ListMembersRequest {
@@ -357,7 +390,6 @@ impl Asking {
     }
 
     async fn change_groups(&self, what: &str) -> Result<(), Status> {
-        let mut client = GroupsClient::new(self.channel.clone());
         let new = format!("new {}", self.number);
         let described = |name: &str| UpdateGroupRequest {
             name: format!("groups/name:{name}"),
@@ -366,26 +398,25 @@ impl Asking {
         };
         let member = format!("doomed{}", self.number);
         match what {
-            "CreateGroup" => client.create_group(self.by(group(&new, None))).await,
+            "CreateGroup" => self.ask(Asked::CreateGroup(group(&new, None))).await,
             "CreateGroup with a role" => {
                 let request = group(&format!("{new} role"), Some("reader"));
-                client.create_group(self.by(request)).await
+                self.ask(Asked::CreateGroup(request)).await
             }
-            "UpdateGroup" => client.update_group(self.by(described("team"))).await,
+            "UpdateGroup" => self.ask(Asked::UpdateGroup(described("team"))).await,
             "UpdateGroup that has a role" => {
-                client.update_group(self.by(described("readers"))).await
+                self.ask(Asked::UpdateGroup(described("readers"))).await
             }
-            "ChangeMembers" => client.change_members(self.by(join("team", &member))).await,
+            "ChangeMembers" => self.ask(Asked::ChangeMembers(join("team", &member))).await,
             "DeleteGroup" => {
                 let request = DeleteGroupRequest {
                     name: format!("groups/name:doomed{}", self.number),
                     ..DeleteGroupRequest::default()
                 };
-                return client.delete_group(self.by(request)).await.map(drop);
+                return self.ask(Asked::DeleteGroup(request)).await;
             }
             _ => {
-                client
-                    .change_members(self.by(join("readers", &member)))
+                self.ask(Asked::ChangeMembers(join("readers", &member)))
                     .await
             }
         }
@@ -484,7 +515,7 @@ async fn fill(operator: &Channel) {
         let joined = groups.change_members(join(group, member)).await;
         joined.expect("joined");
     }
-    for number in 0..ASKING.len() {
+    for number in 0..2 * ASKING.len() {
         let doomed = format!("doomed{number}");
         let made = people.create_account(person(&doomed, "secret")).await;
         made.expect("made");
@@ -528,12 +559,17 @@ async fn every_call_is_for_whom_the_table_says() {
     let server = TestServer::start(Access::Closed).await;
     let (operator, stranger) = (server.operator().await, server.stranger().await);
     fill(&operator).await;
+    let ways = [false, true].into_iter().flat_map(|streamed| {
+        let asking = ASKING.into_iter();
+        asking.map(move |(column, login)| (streamed, column, login))
+    });
     for (what, may) in TABLE {
-        for (number, (column, login)) in ASKING.into_iter().enumerate() {
+        for (number, (streamed, column, login)) in ways.clone().enumerate() {
             let channel = if column == 'o' { &operator } else { &stranger };
             let asking = Asking {
                 channel: channel.clone(),
                 login,
+                streamed,
                 number,
             };
             let result = asking.call(what).await;
@@ -583,11 +619,14 @@ fn the_table_has_every_call_of_the_api() {
         include_str!("../../../api/proto/quorid/v1/changes.proto"),
         include_str!("../../../api/proto/quorid/v1/cluster.proto"),
         include_str!("../../../api/proto/quorid/v1/deleted.proto"),
+        include_str!("../../../api/proto/quorid/v1/requests.proto"),
     ];
     let calls: BTreeSet<_> = protos
         .iter()
         .flat_map(|proto| proto.lines())
         .filter_map(|line| line.trim_start().strip_prefix("rpc ")?.split('(').next())
+        // Everybody opens a stream. Each request on it is judged as a call of its own, by the same table.
+        .filter(|call| *call != "Exchange")
         .collect();
     let listed: BTreeSet<_> = TABLE
         .iter()
@@ -629,6 +668,7 @@ async fn what_is_for_staff_is_shown_to_staff_and_to_the_account_itself() {
         let asking = Asking {
             channel: channel.clone(),
             login,
+            streamed: false,
             number: 0,
         };
         let get = GetAccountRequest {

@@ -8,7 +8,11 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper_util::rt::TokioIo;
-use quorid_api::proto::{accounts_client::AccountsClient, cluster_client::ClusterClient};
+use quorid_api::proto::{
+    ExchangeRequest, ExchangeResponse, accounts_client::AccountsClient,
+    cluster_client::ClusterClient, exchange_request::Request as Asked,
+    exchange_response::Answer as Answered, requests_client::RequestsClient,
+};
 use quorid_server::{
     access::Access,
     config::{Config, PasswordFlags, ServerSettings, TlsFlags},
@@ -236,4 +240,46 @@ pub(crate) fn revision(metadata: &MetadataMap) -> u64 {
 
 pub(crate) fn request_id() -> String {
     uuid::Uuid::now_v7().to_string()
+}
+
+/// What a request on a stream of its own is answered.
+pub(crate) async fn exchange(
+    channel: &Channel,
+    login: Option<&str>,
+    asked: Asked,
+) -> Result<Answered, Status> {
+    let requests = tokio_stream::once(ExchangeRequest {
+        id: 7,
+        request: Some(asked),
+        ..ExchangeRequest::default()
+    });
+    let requests = match login {
+        Some(login) => by(login, requests),
+        None => Request::new(requests),
+    };
+    let mut answers = RequestsClient::new(channel.clone())
+        .exchange(requests)
+        .await?
+        .into_inner();
+    let answer = answers.message().await?.expect("an answer");
+    assert_eq!(answer.id, 7);
+    assert!(answers.message().await?.is_none(), "one answer");
+    outcome(answer)
+}
+
+/// An answer on a stream, as a call of its own gives it.
+pub(crate) fn outcome(answer: ExchangeResponse) -> Result<Answered, Status> {
+    match answer.answer.expect("an answer or an error") {
+        Answered::Error(error) => {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("quorid-revision", answer.revision.into());
+            Err(Status::with_details_and_metadata(
+                Code::from_i32(error.code),
+                error.message,
+                error.details.into(),
+                metadata,
+            ))
+        }
+        answered => Ok(answered),
+    }
 }

@@ -1,7 +1,7 @@
 //! What goes around every gRPC call: its deadline, its metrics, the revision in its answer,
 //! and the errors that the gRPC library makes of messages it cannot decode.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use tracing::debug;
 
 use super::{REVISION_HEADER, errors};
-use crate::{frontend::Frontend, ports::Remote};
+use crate::{frontend::Frontend, metrics::Method, ports::Remote};
 
 /// For callers that name no deadline, or a longer one.
 pub(super) const DEADLINE_MAX: Duration = Duration::from_secs(60);
@@ -57,12 +57,23 @@ pub(super) async fn wrap(
             .headers_mut()
             .insert(REVISION_HEADER, HeaderValue::from(revision.0));
     }
+    count(&frontend, method, from.as_ref(), code, started);
+    response
+}
+
+/// Counts a call that was answered.
+pub(super) fn count(
+    frontend: &Frontend,
+    method: Method,
+    from: Option<&impl Display>,
+    code: Code,
+    started: Instant,
+) {
     let took = started.elapsed();
     frontend.metrics.answered(method, code, took);
     if let Some(from) = from {
         debug!(%from, "{} for {from}: {code:?} after {took:.1?}", method.name());
     }
-    response
 }
 
 /// The error, if the call failed before it gave any answer.

@@ -317,7 +317,8 @@ fn membership(refused: &MembershipError, message: String) -> Status {
     build(code, reason, message, Metadata::new())
 }
 
-fn busy(message: String) -> Status {
+/// The caller may ask again in a moment.
+pub(crate) fn busy(message: String) -> Status {
     let mut details = ErrorDetails::with_error_info(Reason::Busy.as_str(), DOMAIN, Metadata::new());
     details.set_retry_info(Some(RETRY_AFTER));
     Status::with_error_details(Code::ResourceExhausted, message, details)

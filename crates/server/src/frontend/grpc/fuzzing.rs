@@ -8,10 +8,10 @@ use prost::{DecodeError, Message};
 use quorid_api::proto::{
     Account, AddAttributeRequest, AddServerRequest, AttributeEdit, ChangeMembersRequest,
     CheckPasswordRequest, Consistency, CreateAccountRequest, CreateGroupRequest,
-    DeleteAccountRequest, GetAccountRequest, GetGroupRequest, GetServerRequest, Group,
-    ListAccountsRequest, ListHistoryRequest, ListMembersRequest, ListReservedNamesRequest,
+    DeleteAccountRequest, ExchangeRequest, GetAccountRequest, GetGroupRequest, GetServerRequest,
+    Group, ListAccountsRequest, ListHistoryRequest, ListMembersRequest, ListReservedNamesRequest,
     ReadOptions, RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest,
-    UpdateAccountRequest,
+    UpdateAccountRequest, exchange_request::Request as Asked,
 };
 use quorid_directory::{
     Actor, ClientAddress, Kind, Object, ObjectId, Revision, Schema, Selector, Stamp, Time,
@@ -53,7 +53,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
-    Ok(match kind % 20 {
+    Ok(match kind % 21 {
         0 => get(GetAccountRequest::decode(bytes)?),
         1 => list(&ListAccountsRequest::decode(bytes)?),
         2 => convert::new_account(Schema::builtin(), CreateAccountRequest::decode(bytes)?)
@@ -85,12 +85,29 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
         .map_err(Status::from),
         17 => history(&ListHistoryRequest::decode(bytes)?),
         18 => lists_of_deleted(&ListReservedNamesRequest::decode(bytes)?),
+        20 => exchange(ExchangeRequest::decode(bytes)?),
         _ => {
             timeout(bytes);
             page_of(bytes);
             Ok(())
         }
     })
+}
+
+/// On a stream each is taken as the call of its own would be.
+fn exchange(request: ExchangeRequest) -> Result<(), Status> {
+    let (kind, bytes) = match request.request {
+        Some(Asked::GetAccount(asked)) => (0, asked.encode_to_vec()),
+        Some(Asked::CreateAccount(asked)) => (2, asked.encode_to_vec()),
+        Some(Asked::UpdateAccount(asked)) => (3, asked.encode_to_vec()),
+        Some(Asked::DeleteAccount(asked)) => (4, asked.encode_to_vec()),
+        Some(Asked::CheckPassword(asked)) => (5, asked.encode_to_vec()),
+        Some(Asked::GetGroup(asked)) => (14, asked.encode_to_vec()),
+        Some(Asked::CreateGroup(asked)) => (12, asked.encode_to_vec()),
+        Some(Asked::ChangeMembers(asked)) => (13, asked.encode_to_vec()),
+        Some(Asked::UpdateGroup(_) | Asked::DeleteGroup(_)) | None => return Ok(()),
+    };
+    decode(kind, &bytes).expect("it was encoded just now")
 }
 
 fn get(request: GetAccountRequest) -> Result<(), Status> {
@@ -365,7 +382,7 @@ fn changes_of_accounts() -> [Vec<u8>; 4] {
     ]
 }
 
-fn of_groups() -> [Vec<u8>; 5] {
+fn of_groups() -> [Vec<u8>; 6] {
     let create = CreateGroupRequest {
         group: Some(Group {
             group_name: "Head office".to_owned(),
@@ -395,8 +412,17 @@ fn of_groups() -> [Vec<u8>; 5] {
     [
         seed(12, &create),
         seed(13, &members),
-        seed(14, &get),
+        seed(14, &get.clone()),
         seed(15, &list),
+        seed(
+            20,
+            &ExchangeRequest {
+                id: 9,
+                timeout_ms: 2000,
+                cancel: false,
+                request: Some(Asked::GetGroup(get)),
+            },
+        ),
         seed(
             17,
             &ListHistoryRequest {
