@@ -58,8 +58,12 @@ pub(crate) struct Fake {
     pub(crate) revision: watch::Sender<u64>,
     /// The server that was last asked to tell of elections.
     pub(crate) watched: watch::Sender<u64>,
-    /// How many requests on streams were cancelled.
+    /// How many streams of requests were opened.
+    pub(crate) streams: watch::Sender<u64>,
+    /// How many requests on them were cancelled.
     pub(crate) cancelled: watch::Sender<u64>,
+    /// The server whose streams end, and how.
+    ends: watch::Sender<Option<(u64, Status)>>,
 }
 
 pub(crate) fn address(id: u64) -> String {
@@ -101,7 +105,9 @@ impl Fake {
             seen: watch::Sender::new(Vec::new()),
             revision: watch::Sender::new(1),
             watched: watch::Sender::new(0),
+            streams: watch::Sender::new(0),
             cancelled: watch::Sender::new(0),
+            ends: watch::Sender::new(None),
         };
         (1..=3).for_each(|id| fake.run(id));
         fake
@@ -150,6 +156,11 @@ impl Fake {
             view.term = term;
             view.leader_id = leader_id;
         });
+    }
+
+    /// A server's streams of requests end, without the answers that are missing.
+    pub(crate) fn end_streams(&self, id: u64, status: Status) {
+        self.ends.send_replace(Some((id, status)));
     }
 
     pub(crate) fn config(&self, seeds: impl IntoIterator<Item = u64>) -> ClientConfig {
@@ -373,8 +384,23 @@ impl proto::requests_server::Requests for FakeServer {
     ) -> Answer<Self::ExchangeStream> {
         let (metadata, _, mut requests) = request.into_parts();
         let (answers, answered) = mpsc::unbounded_channel();
+        self.fake.streams.send_modify(|count| *count += 1);
+        let (server, last_word) = (self.clone(), answers.clone());
+        let mut ends = self.fake.ends.subscribe();
+        let ended = async move {
+            let mine =
+                |end: &Option<(u64, Status)>| end.as_ref().is_some_and(|(id, _)| *id == server.id);
+            let (_, status) = ends
+                .wait_for(mine)
+                .await
+                .expect("the fake lives")
+                .clone()
+                .expect("an end");
+            // The client may be gone.
+            drop(last_word.send(Err(status)));
+        };
         let server = self.clone();
-        tokio::spawn(async move {
+        let answer = async move {
             let mut calls = JoinSet::new();
             let mut under_way = HashMap::new();
             while let Ok(Some(request)) = requests.message().await {
@@ -395,6 +421,12 @@ impl proto::requests_server::Requests for FakeServer {
                 under_way.insert(id, call);
             }
             calls.join_all().await;
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = ended => {}
+                () = answer => {}
+            }
         });
         Ok(Response::new(Box::pin(UnboundedReceiverStream::new(
             answered,
