@@ -43,6 +43,7 @@ pub(crate) enum Mutant {
     TombstoneFreesName,
     ChangeMissing,
     ChangeTwice,
+    ReadUnsettled,
 }
 
 /// Those that can be planted where there is only storage.
@@ -85,7 +86,8 @@ impl Mutant {
             | Self::StaleAnswer
             | Self::RequestIdForgotten
             | Self::SnapshotForgetsRequests
-            | Self::SnapshotSwapNotSynced => None,
+            | Self::SnapshotSwapNotSynced
+            | Self::ReadUnsettled => None,
             Self::RenameSkipsUniqueness => Some(PlantedBug::RenameSkipsUniqueness),
             Self::NameNotNormalised => Some(PlantedBug::NameNotNormalised),
             Self::UuidChanges => Some(PlantedBug::UuidChanges),
@@ -108,6 +110,7 @@ impl Mutant {
             // The last table has the outcomes of requests.
             Self::SnapshotForgetsRequests => Some(StorageBug::SnapshotForgetsATable),
             Self::SnapshotSwapNotSynced => Some(StorageBug::SnapshotSwapNotSynced),
+            Self::ReadUnsettled => Some(StorageBug::ReadUnsettled),
             Self::AckBeforeSync
             | Self::VoteNotSaved
             | Self::StateNotSynced

@@ -50,8 +50,8 @@ mod tests {
                 "quorid.v1.Changes",
                 "quorid.v1.Cluster",
                 "quorid.v1.Groups",
-                "quorid.v1.Requests",
                 "quorid.v1.Deleted",
+                "quorid.v1.Requests",
                 "quorid.v1.Schema"
             ]
         );

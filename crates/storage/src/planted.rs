@@ -12,6 +12,8 @@ pub enum StorageBug {
     SnapshotForgetsATable,
     /// A received snapshot takes the state's place before it is on the disk.
     SnapshotSwapNotSynced,
+    /// Readers see what was committed, whatever else was made and answered.
+    ReadUnsettled,
 }
 
 #[cfg(feature = "planted-bugs")]

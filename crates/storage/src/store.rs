@@ -1,15 +1,18 @@
 //! The state: tables of ordered bytes, in redb.
 //!
-//! Changes are made in batches. A batch is visible when it is committed, and on the disk
+//! Changes are made in batches. A batch is seen by whoever reads after it was made, and is on the disk
 //! with the next checkpoint; what a crash takes is made good from the log, which is kept
 //! behind the last checkpoint.
+//!
+//! redb shows readers what was committed. To commit costs as much as a few changes, so batches that nobody
+//! reads between share one transaction: whoever wants to read commits it first.
 
 use std::sync::{
-    Arc, Mutex, PoisonError, RwLock,
+    Arc, Mutex, MutexGuard, PoisonError, RwLock,
     atomic::{AtomicU64, Ordering},
 };
 
-use redb::{Durability, TransactionError};
+use redb::{Durability, TransactionError, WriteTransaction};
 use tokio::sync::Notify;
 
 use super::{
@@ -18,6 +21,7 @@ use super::{
     blocking::blocking,
     database::StateDatabase,
     disk::Disk,
+    planted::{StorageBug, is_planted},
     position::{Position, read_position},
     snapshot::{Loaded, Loader, SnapshotReader, SnapshotTotals},
     table::Tables,
@@ -26,6 +30,11 @@ use super::{
 
 /// The file that holds the state.
 const STATE: &str = "state.redb";
+
+/// Batches that may share one transaction.
+const OPEN_BATCHES_MAX: u32 = 256;
+/// Bytes of their commands: what they change is in memory until then.
+const OPEN_BYTES_MAX: u64 = 1 << 20;
 
 /// How the state is kept.
 #[derive(Debug, Clone)]
@@ -54,6 +63,11 @@ pub struct Store {
     database: RwLock<Arc<StateDatabase>>,
     /// A view of the state as it is, until the next change: most reads share one.
     view: Mutex<Option<Arc<StoreView>>>,
+    /// Held by whoever is about to have redb's only write transaction, and while a batch is made. Taken
+    /// before `made`.
+    writing: Mutex<()>,
+    /// What was made since the last commit. Held while a batch is added, and until a commit is visible.
+    made: Mutex<Made>,
     /// The last checkpoint.
     durable: Mutex<Position>,
     /// Snapshots that were begun to be loaded; each gets a file of its own.
@@ -61,6 +75,20 @@ pub struct Store {
     /// Bytes of the commands applied since the last checkpoint.
     bytes: AtomicU64,
     checkpoint_due: Notify,
+}
+
+/// Batches that were made.
+enum Made {
+    /// All of them are visible.
+    Settled,
+    /// Some will be, once this is committed.
+    Open {
+        transaction: WriteTransaction,
+        batches: u32,
+        bytes: u64,
+    },
+    /// Some were lost with the transaction that they shared: nothing is read any more.
+    Lost,
 }
 
 impl std::fmt::Debug for Store {
@@ -90,6 +118,8 @@ impl Store {
             options,
             database: RwLock::new(Arc::new(database)),
             view: Mutex::new(None),
+            writing: Mutex::new(()),
+            made: Mutex::new(Made::Settled),
             durable: Mutex::new(durable),
             loads: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -100,11 +130,14 @@ impl Store {
     /// A consistent view of the state as it is now. Keep it only as long as it takes to
     /// answer: old pages cannot be used again while somebody may read them.
     pub fn view(&self) -> Result<Arc<StoreView>, Fault> {
-        let mut shared = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(&self.view);
         if let Some(view) = &*shared {
             return Ok(Arc::clone(view));
         }
         let database = self.database();
+        if !is_planted(StorageBug::ReadUnsettled) {
+            database.explained(self.settle())?;
+        }
         let view = Arc::new(database.explained(StoreView::of(&database, self.tables))?);
         *shared = Some(Arc::clone(&view));
         Ok(view)
@@ -112,7 +145,7 @@ impl Store {
 
     /// The state has changed: whoever reads from now on must see it.
     fn forget_view(&self) {
-        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.view) = None;
     }
 
     /// Makes changes: all that `work` does, or nothing if it fails. The batch must record how
@@ -130,26 +163,63 @@ impl Store {
         database: &StateDatabase,
         work: impl FnOnce(&mut Batch<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let mut transaction = match database.try_begin_write() {
-            // A checkpoint is being written.
-            Err(TransactionError::WouldBlock) => blocking(|| database.begin_write()),
-            begun => begun,
+        let writing = lock(&self.writing);
+        let mut made = lock(&self.made);
+        let (transaction, batches, bytes) = match std::mem::replace(&mut *made, Made::Lost) {
+            Made::Open {
+                transaction,
+                batches,
+                bytes,
+            } => (transaction, batches, bytes),
+            Made::Lost => return Err(lost("making a batch")),
+            Made::Settled => {
+                *made = Made::Settled;
+                // Readers go on meanwhile: it may take as long as a checkpoint does.
+                drop(made);
+                let transaction = begin_batch(database)?;
+                made = lock(&self.made);
+                (transaction, 0, 0)
+            }
+        };
+        let added = Batch::of(&transaction, self.tables).and_then(|mut batch| {
+            let result = work(&mut batch)?;
+            let bytes = batch.bytes;
+            batch.finish()?;
+            Ok((result, bytes))
+        });
+        let (result, added) = match added {
+            Ok(added) => added,
+            Err(fault) => {
+                // The transaction ends without a trace, and with it what was made in it before.
+                *made = if batches == 0 {
+                    Made::Settled
+                } else {
+                    Made::Lost
+                };
+                return Err(fault);
+            }
+        };
+        *made = Made::Open {
+            transaction,
+            batches: batches + 1,
+            bytes: bytes + added,
+        };
+        if batches + 1 >= OPEN_BATCHES_MAX || bytes + added >= OPEN_BYTES_MAX {
+            commit(&mut made)?;
         }
-        .or_fault("beginning a batch")?;
-        transaction
-            .set_durability(Durability::None)
-            .or_fault("beginning a batch")?;
-        let mut batch = Batch::of(&transaction, self.tables)?;
-        let result = work(&mut batch)?;
-        let bytes = batch.bytes;
-        batch.finish()?;
-        transaction.commit().or_fault("committing a batch")?;
+        drop(made);
+        drop(writing);
         self.forget_view();
-        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        if before + bytes >= self.options.checkpoint_bytes {
+        let before = self.bytes.fetch_add(added, Ordering::Relaxed);
+        if before + added >= self.options.checkpoint_bytes {
             self.checkpoint_due.notify_one();
         }
         Ok(result)
+    }
+
+    /// Makes every batch so far visible.
+    fn settle(&self) -> Result<(), Fault> {
+        commit(&mut lock(&self.made))
     }
 
     /// Puts every change made so far on the disk. Returns what is there then. Waits for a
@@ -160,7 +230,12 @@ impl Store {
     }
 
     fn write_checkpoint(&self, database: &StateDatabase) -> Result<Position, Fault> {
-        let mut transaction = database.begin_write().or_fault("beginning a checkpoint")?;
+        let mut transaction = {
+            let _writing = lock(&self.writing);
+            // Not part of the checkpoint's own transaction: readers would have to wait for the disk.
+            self.settle()?;
+            database.begin_write().or_fault("beginning a checkpoint")?
+        };
         transaction
             .set_durability(Durability::Immediate)
             .or_fault("beginning a checkpoint")?;
@@ -194,7 +269,10 @@ impl Store {
     /// The whole state as it is now, to be sent to another server.
     pub fn snapshot(&self) -> Result<SnapshotReader, Fault> {
         let database = self.database();
-        database.explained(StoreView::of(&database, self.tables).and_then(SnapshotReader::of))
+        database.explained(
+            self.settle()
+                .and_then(|()| StoreView::of(&database, self.tables).and_then(SnapshotReader::of)),
+        )
     }
 
     /// An empty state beside this one, for a snapshot to be loaded into.
@@ -206,6 +284,9 @@ impl Store {
     /// Puts a loaded snapshot in the place of the state. Readers of the old state finish
     /// with the old state.
     pub fn install(&self, loaded: Loaded) -> Result<Position, Fault> {
+        let writing = lock(&self.writing);
+        // Of the old state.
+        *lock(&self.made) = Made::Settled;
         let mut database = self
             .database
             .write()
@@ -213,6 +294,7 @@ impl Store {
         let (new, durable) = loaded.put_in_place(STATE)?;
         *database = Arc::new(new);
         drop(database);
+        drop(writing);
         self.forget_view();
         self.lock_durable().clone_from(&durable);
         Ok(durable)
@@ -227,9 +309,42 @@ impl Store {
         Arc::clone(&self.database.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn lock_durable(&self) -> std::sync::MutexGuard<'_, Position> {
-        self.durable.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_durable(&self) -> MutexGuard<'_, Position> {
+        lock(&self.durable)
     }
+}
+
+/// No panic under these locks leaves anything half done that others would take for whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn begin_batch(database: &StateDatabase) -> Result<WriteTransaction, Fault> {
+    let mut transaction = match database.try_begin_write() {
+        // A checkpoint is being written.
+        Err(TransactionError::WouldBlock) => blocking(|| database.begin_write()),
+        begun => begun,
+    }
+    .or_fault("beginning a batch")?;
+    transaction
+        .set_durability(Durability::None)
+        .or_fault("beginning a batch")?;
+    Ok(transaction)
+}
+
+fn commit(made: &mut Made) -> Result<(), Fault> {
+    match std::mem::replace(made, Made::Lost) {
+        Made::Settled => {}
+        Made::Open { transaction, .. } => transaction.commit().or_fault("committing a batch")?,
+        Made::Lost => return Err(lost("reading the state")),
+    }
+    *made = Made::Settled;
+    Ok(())
+}
+
+fn lost(doing: &'static str) -> Fault {
+    let why = "changes were lost when a later one failed; the log has them, and the next start applies them";
+    Fault::new(doing, why)
 }
 
 fn open_or_make(
@@ -250,3 +365,6 @@ fn open_or_make(
     }
     StateDatabase::open(file, tables, options)
 }
+
+#[cfg(test)]
+mod tests;
