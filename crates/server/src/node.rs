@@ -25,6 +25,7 @@ mod tasks;
 mod tests;
 mod types;
 mod unavailable;
+mod vote_channels;
 mod wire;
 
 use std::{future::Future, sync::Arc, time::Duration};

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 use quorid_directory::Level;
 use quorid_storage::{FORMAT_VERSION, Identity};
 use tokio::time::{Instant, sleep, timeout};
-use tonic::Status;
+use tonic::{Status, transport::Channel};
 use tracing::{info, warn};
 
 use super::{
@@ -272,7 +272,23 @@ pub(super) async fn hello(
     dialer: &PeerDialer,
     other: &NamedServer,
 ) -> Result<proto::HelloResponse, Status> {
-    let mut client = PeerClient::new(dialer.channel(other));
+    match timeout(
+        HELLO_TIMEOUT,
+        hello_over(dialer.channel(other), config, other),
+    )
+    .await
+    {
+        Ok(answer) => answer,
+        Err(_) => Err(Status::deadline_exceeded("no answer")),
+    }
+}
+
+/// The same over a connection that there is. The caller sets the deadline.
+pub(super) async fn hello_over(
+    channel: Channel,
+    config: &NodeConfig,
+    other: &NamedServer,
+) -> Result<proto::HelloResponse, Status> {
     let request = proto::HelloRequest {
         name: config.own.name.clone(),
         cluster_id: String::new(),
@@ -281,10 +297,8 @@ pub(super) async fn hello(
         initial_servers: config.initial_messages(),
         to: other.name.clone(),
     };
-    match timeout(HELLO_TIMEOUT, client.hello(request)).await {
-        Ok(answer) => answer.map(tonic::Response::into_inner),
-        Err(_) => Err(Status::deadline_exceeded("no answer")),
-    }
+    let answer = PeerClient::new(channel).hello(request).await;
+    answer.map(tonic::Response::into_inner)
 }
 
 /// The level that a server says that it supports. One that says nothing is older than levels are.

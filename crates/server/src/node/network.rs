@@ -1,5 +1,6 @@
 //! How the engine's messages reach the other servers: gRPC over mutual TLS, one connection
-//! each for replication, for heartbeats and for snapshots, so that none waits for another.
+//! each for replication, for heartbeats, for snapshots and for votes, so that none waits for
+//! another.
 
 mod answers;
 
@@ -41,6 +42,7 @@ use super::{
     send_snapshot::{SNAPSHOT_STEP_TIMEOUT, snapshot_parts, stalled},
     snapshot::StateSnapshot,
     types::{AppendRequest, Enlisted, Snapshot, StreamAppendResult, TypeConfig, Vote},
+    vote_channels::VoteChannels,
     wire::{self, proto, proto::peer_client::PeerClient},
 };
 use crate::{named_server::NamedServer, state::State};
@@ -74,7 +76,7 @@ impl Interceptor for Label {
 
 /// Makes the engine's clients for other servers.
 pub(crate) struct PeerNetwork {
-    dialer: PeerDialer,
+    votes: VoteChannels,
     cluster: MetadataValue<tonic::metadata::Ascii>,
     this: u64,
     patience: Duration,
@@ -91,11 +93,16 @@ impl PeerNetwork {
         patience: Duration,
     ) -> Option<Self> {
         Some(Self {
-            dialer,
+            votes: VoteChannels::new(dialer),
             cluster: cluster_id.parse().ok()?,
             this,
             patience,
         })
+    }
+
+    /// The connections that votes are asked for over.
+    pub(super) fn votes(&self) -> &VoteChannels {
+        &self.votes
     }
 
     fn client(&self, target: u64, server: &NamedServer) -> PeerConnection {
@@ -104,12 +111,15 @@ impl PeerNetwork {
             from: self.this,
             to: target,
         };
-        let channel = self.dialer.channel(server);
-        let client = PeerClient::with_interceptor(channel, label)
+        let channel = self.votes.dialer().channel(server);
+        let client = PeerClient::with_interceptor(channel, label.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         PeerConnection {
             client,
+            label,
+            server: server.clone(),
+            votes: self.votes.clone(),
             this: self.this,
             target,
             patience: self.patience,
@@ -133,9 +143,12 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
     }
 }
 
-/// One connection to one server.
+/// One connection to one server, made at its first use, and the one for votes that all share.
 pub(crate) struct PeerConnection {
     client: PeerClient<InterceptedService<Channel, Label>>,
+    label: Label,
+    server: NamedServer,
+    votes: VoteChannels,
     this: u64,
     target: u64,
     patience: Duration,
@@ -177,14 +190,20 @@ impl PeerConnection {
             last_log_id: request.last_log_id.as_ref().map(wire::log_id_message),
             leadership_transfer: request.leadership_transfer,
         };
-        let mut client = self.client.clone();
-        let response = if before {
-            self.call(RPCTypes::Vote, option.soft_ttl(), client.pre_vote(message))
-                .await?
+        let channel = self.votes.to(&self.server);
+        let mut client = PeerClient::with_interceptor(channel, self.label.clone());
+        let patience = option.soft_ttl();
+        let answer = if before {
+            self.call(RPCTypes::Vote, patience, client.pre_vote(message))
+                .await
         } else {
-            self.call(RPCTypes::Vote, option.soft_ttl(), client.vote(message))
-                .await?
+            self.call(RPCTypes::Vote, patience, client.vote(message))
+                .await
         };
+        if let Err(RPCError::Timeout(_)) = &answer {
+            self.votes.give_up(&self.server);
+        }
+        let response = answer?;
         let vote = wire::vote_from(response.vote)?;
         let last = response.last_log_id.map(wire::log_id_from);
         Ok(VoteResponse::new(vote, last, response.vote_granted))

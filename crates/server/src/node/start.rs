@@ -23,6 +23,7 @@ use super::{
     state_machine::StateMachine,
     tasks,
     types::{Enlisted, Raft},
+    vote_channels::VoteChannels,
 };
 use crate::{seams::Outside, state::State};
 
@@ -156,7 +157,7 @@ impl Starting {
             .into());
         }
         let network = PeerNetwork::new(
-            dialer.clone(),
+            dialer,
             &identity.cluster_id,
             identity.server_id,
             Duration::from_millis(config.timing.election_max_ms),
@@ -166,6 +167,7 @@ impl Starting {
             .engine(&identity.cluster_id)
             .validate()
             .or_fault("configuring the engine")?;
+        let votes = network.votes().clone();
         let raft = Raft::new(
             identity.server_id,
             Arc::new(engine),
@@ -185,7 +187,7 @@ impl Starting {
             raft,
             store,
             log,
-            dialer,
+            votes,
             &identity.cluster_id,
             &gate,
         ))
@@ -218,7 +220,7 @@ impl Node {
         raft: Raft,
         store: Arc<State>,
         log: Arc<dyn LogEngine>,
-        dialer: PeerDialer,
+        votes: VoteChannels,
         cluster_id: &str,
         gate: &Gate,
     ) -> Self {
@@ -239,6 +241,8 @@ impl Node {
             lease,
             state,
         ));
+        let dialer = votes.dialer().clone();
+        tasks.spawn(votes.keep_open(raft.clone(), config.clone()));
         tasks.spawn(tasks::note_formed(
             raft.clone(),
             Arc::clone(gate.identity()),
