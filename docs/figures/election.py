@@ -13,7 +13,7 @@ BAR = 15.0
 SMALL = 10.5
 ROWS = [(1, 0), (1, 1), (2, 1), (2, 2), (3, 3), (5, 5)]
 COLOURS = {
-    "killed": RED, "leader_lost": MUTED, "candidate": AMBER, "elected": BLUE, "follows": INK,
+    "killed": RED, "leader_gone": MUTED, "leader_lost": MUTED, "candidate": AMBER, "elected": BLUE, "follows": INK,
     "heard": GREEN,
 }
 
@@ -94,6 +94,7 @@ def draw(trace):
 def _sentence(event, failover):
     short = {
         "killed": "killed with -9",
+        "leader_gone": "sees that it is gone",
         "leader_lost": "hears of no leader",
         "candidate": f"stands for election in term {event.term or failover.term}",
         "elected": f"elected, leads in term {event.term or failover.term}",

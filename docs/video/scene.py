@@ -111,10 +111,10 @@ class Scene:
         server = servers[index]
         role = {
             "candidate": "candidate", "elected": "leader", "follows": "follower",
-            "leader_lost": "none", "majority_lost": "stopped", "stepped_down": "follower",
+            "leader_gone": "none", "leader_lost": "none", "majority_lost": "stopped", "stepped_down": "follower",
             "listening": "starting", "enlisted": "starting", "forming": "starting",
         }.get(event, "starting" if server.role in ("down", "absent") else server.role)
-        if event == "leader_lost" and server.role == "candidate":
+        if event in ("leader_gone", "leader_lost") and server.role == "candidate":
             role = server.role
         term = term if event in ("candidate", "elected", "follows") and term else server.term
         said = (*server.said, (moment["ms"], moment["what"]))

@@ -44,6 +44,8 @@ pub struct Metrics {
     pub connections_refused: IntCounter,
     elections: IntCounter,
     leader_changes: IntCounter,
+    leader_probes: IntCounter,
+    leader_deaths: IntCounter,
     term: IntGauge,
     is_leader: IntGauge,
     last_log: IntGauge,
@@ -107,6 +109,14 @@ impl Metrics {
             leader_changes: counter(
                 "quorid_leader_changes_total",
                 "Changes of leader seen since the start",
+            ),
+            leader_probes: counter(
+                "quorid_leader_probes_total",
+                "Times that a connection from the leader ended, and its port was probed",
+            ),
+            leader_deaths: counter(
+                "quorid_leader_deaths_total",
+                "Times that the port refused: the leader's process was gone",
             ),
             term: gauge("quorid_term", "Current term"),
             is_leader: gauge(
@@ -205,6 +215,11 @@ impl Metrics {
     ) -> String {
         let set =
             |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        let count = |counter: &IntCounter, total: u64| {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        };
+        count(&self.leader_probes, status.leader_probes);
+        count(&self.leader_deaths, status.leader_deaths);
         set(&self.term, status.term);
         let leads = status.role == Role::Leader && status.leader.is_some();
         set(&self.is_leader, u64::from(leads));

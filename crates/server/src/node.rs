@@ -9,6 +9,7 @@ mod dialer;
 pub(crate) mod fuzzing;
 mod gate;
 mod leader_contact;
+mod leader_death;
 mod log_store;
 mod membership;
 mod network;
@@ -51,6 +52,7 @@ pub use self::{
 };
 use self::{
     dialer::PeerDialer,
+    leader_death::LeaderDeaths,
     read_barrier::ReadBarrier,
     types::{Applied, Proposal, Raft, TypeConfig},
 };
@@ -87,6 +89,10 @@ pub struct ServerStatus {
     pub changes_bytes: u64,
     /// Log and state on the disk.
     pub disk_bytes: u64,
+    /// How often a connection from the leader ended since the start, and its port was probed.
+    pub leader_probes: u64,
+    /// How often the port refused, so that the leader was taken for dead.
+    pub leader_deaths: u64,
     /// The feature level that the directory is at, as far as this server has applied the log.
     pub level: Level,
     /// The highest feature level that this server supports.
@@ -105,6 +111,7 @@ struct Inner {
     store: Arc<State>,
     log: Arc<dyn LogEngine>,
     dialer: PeerDialer,
+    deaths: Arc<LeaderDeaths>,
     barrier: ReadBarrier,
     cluster: watch::Receiver<Arc<ClusterState>>,
     /// Held while the members change.
@@ -256,6 +263,8 @@ impl Node {
             changes,
             changes_bytes,
             disk_bytes: self.inner.store.disk_bytes() + self.inner.log.disk_bytes(),
+            leader_probes: self.inner.deaths.probed(),
+            leader_deaths: self.inner.deaths.seen(),
             level: view.level()?,
             supports: self.inner.config.supports,
         })

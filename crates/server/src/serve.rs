@@ -159,7 +159,7 @@ impl Server {
             name: "peer",
             listener: peer_listener,
             tls: tls.server_config_peers()?,
-            protocol: Protocol::http(peer::router(&starting.gate())),
+            protocol: peer::protocol(&starting.gate()),
             // To hand leadership over, the next leader has to get through to this server.
             until: Phase::Closing,
             connections: None,

@@ -283,6 +283,28 @@ async fn a_retry_after_a_failover_gets_the_first_outcome() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_was_killed_is_seen_to_be_gone() {
+    let mut cluster = Testbed::builder(program())
+        .start()
+        .await
+        .expect("a cluster");
+    let leader = cluster.wait_ready(PATIENCE).await.expect("a leader");
+    let since = std::time::SystemTime::now();
+    cluster.kill9(leader).await.expect("killed");
+    let name = cluster.name(leader).to_owned();
+    cluster
+        .wait_event(since, PATIENCE, |event| {
+            event.server != leader
+                && event.is("leader_gone")
+                && event.text("leader") == Some(&*name)
+        })
+        .await
+        .expect("the others see it");
+    let new = cluster.leader(PATIENCE).await.expect("a new leader");
+    assert_ne!(new, leader);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_knows_one_server_finds_the_leader_and_all_others() {
     let mut cluster = Testbed::builder(program())
         .start()

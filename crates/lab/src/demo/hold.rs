@@ -22,7 +22,8 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The events of the servers that are printed: who leads, and who went.
-const TOLD: [&str; 6] = [
+const TOLD: [&str; 7] = [
+    "leader_gone",
     "leader_lost",
     "candidate",
     "elected",

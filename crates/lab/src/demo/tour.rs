@@ -43,8 +43,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(15);
 const FOLLOWER_PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// What servers tell when links are cut, and when they are back.
-const NETWORK_EVENTS: [&str; 7] = [
+const NETWORK_EVENTS: [&str; 8] = [
     "majority_lost",
+    "leader_gone",
     "leader_lost",
     "candidate",
     "elected",

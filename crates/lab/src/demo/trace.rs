@@ -36,7 +36,13 @@ const PACE: Duration = Duration::from_millis(4);
 const AROUND: usize = 1500;
 /// With the lines that tell of an entry of the log.
 const LOG_FILTER: &str = "warn,quorid=info,quorid::entries=trace";
-const FAILOVER: [&str; 4] = ["leader_lost", "candidate", "elected", "follows"];
+const FAILOVER: [&str; 5] = [
+    "leader_gone",
+    "leader_lost",
+    "candidate",
+    "elected",
+    "follows",
+];
 
 /// One create as its client saw it.
 struct Create {

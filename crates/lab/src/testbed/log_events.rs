@@ -19,7 +19,7 @@ pub struct LogEvent {
     pub at: SystemTime,
     /// The server that logged it.
     pub server: usize,
-    /// `elected`, `follows`, `leader_lost`, `candidate`, `stepped_down`, `snapshot_installed`...
+    /// `elected`, `follows`, `leader_gone`, `leader_lost`, `candidate`, `stepped_down`, `snapshot_installed`...
     pub event: String,
     /// The same for people.
     pub message: String,

@@ -44,6 +44,11 @@ impl PeerDialer {
         }
     }
 
+    /// What the connections are made by.
+    pub(super) fn network(&self) -> &Arc<dyn Network> {
+        &self.network
+    }
+
     /// A connection that is made at the first use, and again after it broke. The server at
     /// the peer address must have the certificate of the name.
     pub(crate) fn channel(&self, server: &NamedServer) -> Channel {

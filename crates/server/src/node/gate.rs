@@ -20,6 +20,7 @@ use tracing::warn;
 use super::{
     NodeConfig,
     leader_contact::LeaderContact,
+    leader_death::LeaderDeaths,
     network::{CLUSTER_HEADER, FROM_HEADER, MESSAGE_BYTES_MAX, TO_HEADER},
     own_identity::OwnIdentity,
     receive_snapshot,
@@ -51,6 +52,7 @@ struct Inner {
     supports: Level,
     identity: Arc<OwnIdentity>,
     leader: Arc<LeaderContact>,
+    deaths: Arc<LeaderDeaths>,
     running: OnceLock<Running>,
 }
 
@@ -73,6 +75,7 @@ impl Gate {
             supports: config.supports,
             identity: Arc::new(OwnIdentity::new(config.own.name.clone(), disk, identity)),
             leader: Arc::new(LeaderContact::new()),
+            deaths: Arc::default(),
             running: OnceLock::new(),
         };
         Self {
@@ -86,6 +89,12 @@ impl Gate {
         PeerServer::new(self.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Says that a connection from the server of this name has ended. The peer port's listener
+    /// knows; the leader may be dead.
+    pub fn connection_ended(&self, name: &str) {
+        self.inner.deaths.connection_ended(name);
     }
 
     /// From now on the engine's messages are answered.
@@ -109,6 +118,11 @@ impl Gate {
     /// What is heard of leaders.
     pub(super) fn leader(&self) -> &Arc<LeaderContact> {
         &self.inner.leader
+    }
+
+    /// What is seen of the ends of leaders.
+    pub(super) fn deaths(&self) -> &Arc<LeaderDeaths> {
+        &self.inner.deaths
     }
 
     /// The engine, for a message that is meant for this server and comes from its cluster.

@@ -16,6 +16,7 @@ use super::{
     cluster::{LeaseWatch, watch_cluster},
     dialer::PeerDialer,
     gate::Gate,
+    leader_death,
     log_store::LogStore,
     network::PeerNetwork,
     read_barrier::ReadBarrier,
@@ -241,6 +242,12 @@ impl Node {
             lease,
             state,
         ));
+        tasks.spawn(leader_death::watch_for_deaths(
+            raft.clone(),
+            Arc::clone(gate.deaths()),
+            Arc::clone(votes.dialer().network()),
+            lease.lease,
+        ));
         let dialer = votes.dialer().clone();
         tasks.spawn(votes.keep_open(raft.clone(), config.clone()));
         tasks.spawn(tasks::note_formed(
@@ -264,6 +271,7 @@ impl Node {
             store,
             log,
             dialer,
+            deaths: Arc::clone(gate.deaths()),
             barrier,
             cluster,
             changing: tokio::sync::Mutex::new(()),

@@ -1,7 +1,9 @@
 //! The engine's own conformance suite, on the real log and the real state.
 
+mod flaky_network;
 mod harness;
 mod late_snapshot;
+mod leader_death;
 mod levels;
 mod membership;
 mod network;

@@ -10,12 +10,34 @@ use tonic::{Status, service::Routes};
 
 use crate::{
     node::{Gate, PeerName},
-    ports::Remote,
+    ports::{Handler, Protocol, Remote},
     tls::Holder,
 };
 
-/// What other servers are answered by.
-pub(crate) fn router(gate: &Gate) -> axum::Router {
+/// What is spoken with other servers.
+pub(crate) fn protocol(gate: &Gate) -> Protocol {
+    let Protocol {
+        handler: http,
+        plain_answer,
+    } = Protocol::http(router(gate));
+    let gate = gate.clone();
+    let handler: Handler = Box::new(move |stream, remote, phase| {
+        let (gate, holder) = (gate.clone(), remote.holder.clone());
+        let served = http(stream, remote, phase);
+        Box::pin(async move {
+            served.await;
+            if let Holder::Server(name) = &holder {
+                gate.connection_ended(name);
+            }
+        })
+    });
+    Protocol {
+        handler,
+        plain_answer,
+    }
+}
+
+fn router(gate: &Gate) -> axum::Router {
     Routes::default()
         .add_service(gate.service())
         .into_axum_router()

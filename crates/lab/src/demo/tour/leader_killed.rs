@@ -5,7 +5,13 @@ use std::time::Duration;
 use super::{Beginning, PATIENCE, Tour, WRITERS, failover::Failover, ledger};
 use crate::error::LabError;
 
-const KINDS: [&str; 4] = ["leader_lost", "candidate", "elected", "follows"];
+const KINDS: [&str; 5] = [
+    "leader_gone",
+    "leader_lost",
+    "candidate",
+    "elected",
+    "follows",
+];
 const PACE: Duration = Duration::from_millis(10);
 /// Acknowledged creates before the kill, and after it.
 const CREATES: usize = 300;
@@ -16,9 +22,9 @@ pub(super) async fn tell(tour: &mut Tour<'_>) -> Result<usize, LabError> {
         .chapter("leader_killed", "The leader is killed")?;
     tour.narrator.say(&format!(
         "{WRITERS} clients create one account after the other while the leader's process gets \
-         kill -9: no goodbye, nothing written. The others notice that its heartbeats stop; the \
-         first whose time-out runs out asks for votes, and gets them only if its log lacks \
-         nothing that was acknowledged. Clients ask again with the same request id, so nothing \
+         kill -9: no goodbye, nothing written. The others see that its port refuses connections, \
+         or else that its heartbeats stop. One after the other asks for votes, and gets them only \
+         if its log lacks nothing that was acknowledged. Clients ask again with the same request id, so nothing \
          is done twice."
     ))?;
     let old = tour.cluster.wait_ready(PATIENCE).await?;

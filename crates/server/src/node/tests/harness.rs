@@ -19,10 +19,11 @@ use tokio::{
 };
 use uuid::Uuid;
 
+use super::flaky_network::FlakyNetwork;
 use crate::{
     named_server::NamedServer,
     node::{Node, NodeConfig, StartError, Starting, Timing},
-    ports::{self, Phase, Port, Protocol},
+    ports::{self, Phase, Port},
     seams::{Clock as _, Network as _, Outside, SystemClock, SystemEntropy, TcpNetwork},
     serve::peer,
     tls::{ServerTls, TlsFiles, peer_server_name},
@@ -38,6 +39,10 @@ pub(super) struct Cluster {
     supports: BTreeMap<usize, Level>,
     /// Log entries that are kept behind the last checkpoint.
     pub(super) keep: u64,
+    /// When a server takes another for dead, from its next start on.
+    pub(super) timing: Timing,
+    /// Of each server, by its name.
+    pub(super) networks: BTreeMap<String, FlakyNetwork>,
 }
 
 /// A server with a runtime of its own, so that it can be killed with all it has open.
@@ -118,12 +123,22 @@ impl Cluster {
         }
         let names: Vec<_> = servers.iter().map(|server| server.name.clone()).collect();
         certificates(&folder, &names);
+        let networks = names
+            .into_iter()
+            .map(|name| (name, FlakyNetwork::default()));
+        let networks = networks.collect();
         Self {
             folder,
             servers,
             running: BTreeMap::new(),
             supports: BTreeMap::new(),
             keep: 100_000,
+            timing: Timing {
+                heartbeat_ms: 60,
+                election_min_ms: 250,
+                election_max_ms: 500,
+            },
+            networks,
         }
     }
 
@@ -139,11 +154,7 @@ impl Cluster {
             join: false,
             form_alone: self.servers.len() == 1,
             supports: self.supports.get(&number).copied().unwrap_or_default(),
-            timing: Timing {
-                heartbeat_ms: 60,
-                election_min_ms: 250,
-                election_max_ms: 500,
-            },
+            timing: self.timing,
             checkpoint_interval: Duration::from_millis(200),
             snapshot_after_entries: self.keep,
             log_keep_entries: self.keep,
@@ -170,9 +181,10 @@ impl Cluster {
             DataDirectory::open(&path(config.own.name.clone())).ok()
         })
         .await;
+        let network = self.networks[&config.own.name].clone();
         let outside = Outside {
             disk: Arc::new(disk),
-            network: Arc::new(TcpNetwork),
+            network: Arc::new(network.clone()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
         };
@@ -182,7 +194,7 @@ impl Cluster {
         let node = runtime.get().spawn(async move {
             // A server that was just killed may take a moment to let go.
             let listener = loop {
-                match TcpNetwork.bind(&config.own.peer_address).await {
+                match network.bind(&config.own.peer_address).await {
                     Ok(listener) => break listener,
                     Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
                 }
@@ -194,7 +206,7 @@ impl Cluster {
                 name: "peer",
                 listener,
                 tls,
-                protocol: Protocol::http(peer::router(&gate)),
+                protocol: peer::protocol(&gate),
                 until: Phase::Closing,
                 connections: None,
                 refused: None,
