@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     clients::connect,
+    middlebox::{Middlebox, Refusal},
     observer::Observer,
     plan::{Fault, Planned},
     seams::true_time_ms,
@@ -29,6 +30,14 @@ pub(crate) const LAST: &str = "judge";
 
 /// From the end of all faults until the cluster serves and all servers have the same state.
 const RECOVERY_MAX: Duration = Duration::from_secs(20);
+
+/// By then nothing that the faults have broken is still waited for: connections over links that were cut,
+/// say.
+const SETTLED: Duration = Duration::from_secs(5);
+/// How often the connections of the leader are reset, and its port refuses for a moment.
+const MEDDLINGS: u32 = 3;
+/// More than a follower probes for, and less than the lease.
+const BETWEEN_MEDDLINGS: Duration = Duration::from_millis(250);
 
 /// The cluster in the end.
 #[derive(Debug, Default)]
@@ -46,6 +55,7 @@ pub(crate) struct Judge {
     pub(crate) settings: Settings,
     pub(crate) plan: Vec<Planned>,
     pub(crate) observer: Observer,
+    pub(crate) middlebox: Middlebox,
     /// One permit from each client that is done.
     pub(crate) done: Arc<Semaphore>,
     /// One permit from each follower that was given the judge's account.
@@ -104,7 +114,39 @@ impl Judge {
                 .push(shown(account.context("listing all accounts")?));
         }
         note!("judge: {} accounts", verdict.accounts.len());
+        self.meddle().await;
         Ok(verdict)
+    }
+
+    /// Does to the connections of a living leader what must not unseat it, while nothing else is wrong.
+    async fn meddle(&self) {
+        sleep(SETTLED).await;
+        let Some((leader, before)) = self.observer.leader_and_highest_term() else {
+            return;
+        };
+        let servers = self.settings.servers;
+        let leader = servers[usize::try_from(leader - 1).expect("an index fits")];
+        for _ in 0..MEDDLINGS {
+            let reset = self.middlebox.reset(leader);
+            note!("judge: {reset} connections of {leader} are reset");
+            if reset == 0 {
+                let why = format!("{leader} leads, and has no connections");
+                self.observer.saw_violation(why);
+            }
+            sleep(BETWEEN_MEDDLINGS).await;
+            note!("judge: the port of {leader} refuses");
+            self.middlebox.set_refusing(leader, Refusal::Blocked, true);
+            sleep(BETWEEN_MEDDLINGS).await;
+            self.middlebox.set_refusing(leader, Refusal::Blocked, false);
+            sleep(BETWEEN_MEDDLINGS).await;
+        }
+        let after = self.observer.leader_and_highest_term();
+        if after.is_none_or(|(_, after)| after != before) {
+            self.observer.saw_violation(format!(
+                "{leader} led in term {before}, lived and was reached by all, and only its \
+                 connections were reset, or new ones refused: now {after:?}"
+            ));
+        }
     }
 
     /// Whether every server is of the newest version in the end.

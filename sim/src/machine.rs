@@ -18,6 +18,7 @@ use quorid_server::{
 
 use crate::{
     disk::SimDisk,
+    middlebox::Middlebox,
     observer::Observer,
     seams::{SimClock, SimEntropy, SimNetwork},
     settings::{CLIENT_PORT, PEER_PORT, Settings},
@@ -34,6 +35,7 @@ pub(crate) struct Machine {
     pub(crate) clock: Arc<SimClock>,
     entropy: Arc<SimEntropy>,
     pub(crate) observer: Observer,
+    pub(crate) middlebox: Middlebox,
     /// Whether it is a server of an older version.
     older: Arc<AtomicBool>,
     /// Whether a server runs.
@@ -45,6 +47,7 @@ impl Machine {
         name: &'static str,
         settings: &Settings,
         observer: &Observer,
+        middlebox: &Middlebox,
     ) -> anyhow::Result<Self> {
         let file = |name: String| Some(settings.certificates.join(name));
         let initial_servers = settings.servers.iter().map(|server| NamedServer {
@@ -91,6 +94,7 @@ impl Machine {
             clock: Arc::default(),
             entropy: SimEntropy::new(chance("entropy")),
             observer: observer.clone(),
+            middlebox: middlebox.clone(),
             older: Arc::new(AtomicBool::new(older)),
             lives: Arc::default(),
         })
@@ -113,7 +117,10 @@ impl Machine {
         self.lives.store(true, Ordering::Relaxed);
         let outside = Outside {
             disk: Arc::new(disk),
-            network: Arc::new(SimNetwork),
+            network: Arc::new(SimNetwork {
+                own: self.name,
+                middlebox: self.middlebox.clone(),
+            }),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
         };

@@ -10,6 +10,7 @@ mod disk;
 mod followers;
 mod judge;
 mod machine;
+mod middlebox;
 mod mutant;
 mod nemesis;
 mod observer;

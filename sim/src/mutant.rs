@@ -34,6 +34,7 @@ pub(crate) enum Mutant {
     SnapshotForgetsRequests,
     SnapshotSwapNotSynced,
     ReadSkipsBarrier,
+    LeaseEndsWithoutDeath,
     CommandAppliedTwice,
     NumberGivenTwice,
     EditSkippedByFollower,
@@ -93,6 +94,7 @@ impl Mutant {
             Self::UuidChanges => Some(PlantedBug::UuidChanges),
             Self::RequestActsAgain => Some(PlantedBug::RequestActsAgain),
             Self::ReadSkipsBarrier => Some(PlantedBug::ReadSkipsBarrier),
+            Self::LeaseEndsWithoutDeath => Some(PlantedBug::LeaseEndsWithoutDeath),
             Self::CommandAppliedTwice => Some(PlantedBug::CommandAppliedTwice),
             Self::NumberGivenTwice => Some(PlantedBug::NumberGivenTwice),
             Self::EditSkippedByFollower => Some(PlantedBug::EditSkippedByFollower),
@@ -124,6 +126,7 @@ impl Mutant {
             | Self::UuidChanges
             | Self::RequestActsAgain
             | Self::ReadSkipsBarrier
+            | Self::LeaseEndsWithoutDeath
             | Self::CommandAppliedTwice
             | Self::NumberGivenTwice
             | Self::EditSkippedByFollower

@@ -8,6 +8,7 @@ use crate::{
     disk::USUAL_FLUSH_MS,
     judge,
     machine::Machine,
+    middlebox::{Middlebox, Refusal},
     plan::{Fault, Planned},
     settings::{CLIENT_HOSTS, Settings},
     trace::note,
@@ -17,6 +18,8 @@ use crate::{
 const FUSE_MS: u64 = 1500;
 /// A server whose sync failed has ended after this time, ms.
 const ENDING_MS: u64 = 300;
+/// Once nothing was wrong for this long, no election has a reason, ms.
+const CALM_MS: u64 = 5000;
 
 /// Makes the plan come true.
 pub(crate) struct Nemesis<'a> {
@@ -28,7 +31,28 @@ pub(crate) struct Nemesis<'a> {
     /// Servers whose power goes in an operation, by this time at the latest, and for how long.
     fuses: Vec<Fuse>,
     fired: BTreeMap<&'static str, u64>,
+    calm: Calm,
     settings: &'a Settings,
+}
+
+/// Whether, and since when, nothing is wrong that could cause an election.
+#[derive(Default)]
+struct Calm {
+    /// When something was wrong last, ms.
+    disturbed_ms: u64,
+    term: u64,
+}
+
+impl Calm {
+    /// For how long there had been nothing wrong, if there is an election all the same.
+    fn broken_by_election(&mut self, now_ms: u64, calm: bool, term: u64) -> Option<u64> {
+        let elected = std::mem::replace(&mut self.term, term) < term;
+        if !calm {
+            self.disturbed_ms = now_ms;
+        }
+        let lasted_ms = now_ms - self.disturbed_ms;
+        (elected && lasted_ms > CALM_MS).then_some(lasted_ms)
+    }
 }
 
 struct Fuse {
@@ -51,6 +75,7 @@ impl<'a> Nemesis<'a> {
             active: Vec::new(),
             fuses: Vec::new(),
             fired: BTreeMap::new(),
+            calm: Calm::default(),
             settings,
         }
     }
@@ -76,6 +101,23 @@ impl<'a> Nemesis<'a> {
             self.planned.remove(0);
             self.begin(sim, planned, now_ms);
         }
+        self.look_for_needless_elections(now_ms);
+    }
+
+    /// Nobody stands for election while the leader lives, is reached by all, and at most its
+    /// connections are reset.
+    fn look_for_needless_elections(&mut self, now_ms: u64) {
+        let harmless = |it: &&Planned| matches!(it.fault, Fault::ConnectionsReset { .. });
+        let calm = self.fuses.is_empty() && self.active.iter().all(harmless);
+        let Some((_, term)) = self.machines[0].observer.leader_and_highest_term() else {
+            return;
+        };
+        if let Some(lasted_ms) = self.calm.broken_by_election(now_ms, calm, term) {
+            self.machines[0].observer.saw_violation(format!(
+                "an election in term {term}, after {lasted_ms} ms in which nothing was wrong, but \
+                 for connections that were reset"
+            ));
+        }
     }
 
     fn begin(&mut self, sim: &mut Sim<'_>, planned: &'a Planned, now_ms: u64) {
@@ -83,6 +125,12 @@ impl<'a> Nemesis<'a> {
         *self.fired.entry(planned.fault.kind()).or_default() += 1;
         match &planned.fault {
             Fault::PowerCut { server } => self.power_off(sim, *server),
+            Fault::Killed { server } => {
+                self.set_refusing(*server, Refusal::Gone, true);
+                self.power_off(sim, *server);
+            }
+            Fault::ConnectionsReset { server } => self.reset_connections(*server),
+            Fault::PortRefuses { server } => self.set_refusing(*server, Refusal::Blocked, true),
             Fault::PowerCutInOperation { server, after } => {
                 self.machines[*server].disk.set_fuse(*after);
                 return self.light_fuse(*server, planned, now_ms);
@@ -102,11 +150,14 @@ impl<'a> Nemesis<'a> {
             | Fault::Ring) => {
                 for (a, b) in self.links(fault) {
                     sim.partition(a, b);
+                    self.middlebox().set_cut(a, b, true);
+                    self.middlebox().set_cut(b, a, true);
                 }
             }
             fault @ (Fault::OneWayCut { .. } | Fault::Muted { .. }) => {
                 for (from, to) in self.links(fault) {
                     sim.partition_oneway(from, to);
+                    self.middlebox().set_cut(from, to, true);
                 }
             }
             fault @ Fault::Delay { latency_ms, .. } => {
@@ -129,6 +180,7 @@ impl<'a> Nemesis<'a> {
             }
             Fault::DiskFull { server } => self.machines[*server].disk.set_full(true),
             Fault::Upgrade { server } => {
+                self.set_refusing(*server, Refusal::Gone, true);
                 self.power_off(sim, *server);
                 self.machines[*server].upgrade();
             }
@@ -138,7 +190,10 @@ impl<'a> Nemesis<'a> {
                 self.power_on(sim, *server);
             }
             // The judge does it, at the same time.
-            Fault::Transfer { .. } => return,
+            Fault::Transfer { .. } => {
+                self.calm.disturbed_ms = now_ms;
+                return;
+            }
         }
         self.active.push(planned);
     }
@@ -146,7 +201,13 @@ impl<'a> Nemesis<'a> {
     fn end(&mut self, sim: &mut Sim<'_>, planned: &Planned) {
         note!("ends {:?}", planned.fault);
         match &planned.fault {
-            Fault::PowerCut { server } | Fault::Upgrade { server } => self.power_on(sim, *server),
+            Fault::PowerCut { server } => self.power_on(sim, *server),
+            Fault::Killed { server } | Fault::Upgrade { server } => {
+                self.set_refusing(*server, Refusal::Gone, false);
+                self.power_on(sim, *server);
+            }
+            Fault::ConnectionsReset { server } => self.reset_connections(*server),
+            Fault::PortRefuses { server } => self.set_refusing(*server, Refusal::Blocked, false),
             Fault::PowerCutOfAll => {
                 for server in 0..self.machines.len() {
                     self.power_on(sim, server);
@@ -160,6 +221,8 @@ impl<'a> Nemesis<'a> {
             | Fault::Muted { .. }) => {
                 for (a, b) in self.links(fault) {
                     sim.repair(a, b);
+                    self.middlebox().set_cut(a, b, false);
+                    self.middlebox().set_cut(b, a, false);
                 }
             }
             fault @ Fault::Delay { .. } => {
@@ -200,6 +263,21 @@ impl<'a> Nemesis<'a> {
             | Fault::SyncFails { .. }
             | Fault::Transfer { .. } => {}
         }
+    }
+
+    fn middlebox(&self) -> &Middlebox {
+        &self.machines[0].middlebox
+    }
+
+    fn reset_connections(&self, server: usize) {
+        let name = self.settings.servers[server];
+        let count = self.middlebox().reset(name);
+        note!("{count} connections of {name} are reset");
+    }
+
+    fn set_refusing(&self, server: usize, why: Refusal, refusing: bool) {
+        let name = self.settings.servers[server];
+        self.middlebox().set_refusing(name, why, refusing);
     }
 
     fn set_latency(&self, sim: &Sim<'_>, fault: &Fault, latency_ms: u64) {
@@ -285,7 +363,10 @@ impl<'a> Nemesis<'a> {
             Fault::PowerCut { .. }
             | Fault::PowerCutInOperation { .. }
             | Fault::SyncFails { .. }
+            | Fault::Killed { .. }
             | Fault::PowerCutOfAll
+            | Fault::ConnectionsReset { .. }
+            | Fault::PortRefuses { .. }
             | Fault::SlowDisk { .. }
             | Fault::ClockError { .. }
             | Fault::Transfer { .. }

@@ -24,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) committed: CommittedLog,
     /// Who led each term, and since when: the server's id, and time of day, ms.
     pub(crate) leaders: BTreeMap<u64, (u64, u64)>,
+    /// The highest term that anybody stood for election in.
+    highest_term: u64,
     pub(crate) operations: Vec<Operation>,
     /// What followers were given that came to the end.
     pub(crate) followed: Vec<Followed>,
@@ -52,6 +54,9 @@ impl Observer {
     }
 
     pub(crate) fn voted(&self, server: &str, vote: LogVote) {
+        let mut seen = self.lock();
+        seen.highest_term = seen.highest_term.max(vote.term);
+        drop(seen);
         if !vote.committed {
             return;
         }
@@ -66,6 +71,13 @@ impl Observer {
                 vote.term, vote.candidate
             ));
         }
+    }
+
+    /// Who was elected last, by the server's id, and the highest term that anybody stood in.
+    pub(crate) fn leader_and_highest_term(&self) -> Option<(u64, u64)> {
+        let seen = self.lock();
+        let (leader, _) = *seen.leaders.values().next_back()?;
+        Some((leader, seen.highest_term))
     }
 
     /// A server begins anew: its log has to agree from the beginning on.

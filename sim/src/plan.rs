@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     PowerCutInOperation { server: usize, after: u64 },
     /// The next sync of a server's log fails; the server has to end.
     SyncFails { server: usize },
+    /// A server's process ends, and its machine goes on: connections to it are refused.
+    Killed { server: usize },
     /// The power of all of them goes at once.
     PowerCutOfAll,
     /// Nobody reaches a server, nor does it reach anybody.
@@ -34,6 +36,10 @@ pub(crate) enum Fault {
     Muted { server: usize },
     /// Two servers don't reach each other; the third reaches both.
     Bridge { a: usize, b: usize },
+    /// Whatever stands between the servers resets the connections of a server, at the beginning and in the end.
+    ConnectionsReset { server: usize },
+    /// New connections to a server are refused; those that are open go on.
+    PortRefuses { server: usize },
     /// Messages between two servers take this long, ms.
     Delay { a: usize, b: usize, latency_ms: u64 },
     /// Messages between two servers wait, and come all at once.
@@ -58,16 +64,19 @@ pub(crate) enum Fault {
 }
 
 /// What [`Fault::kind`] gives.
-pub(crate) const KINDS: [&str; 19] = [
+pub(crate) const KINDS: [&str; 22] = [
     "power cut",
     "power cut in an operation",
     "sync fails",
+    "killed",
     "power cut of all",
     "isolated",
     "isolated from servers",
     "one-way cut",
     "muted",
     "bridge",
+    "connections reset",
+    "port refuses",
     "delay",
     "held messages",
     "slow disk",
@@ -87,12 +96,15 @@ impl Fault {
             Self::PowerCut { .. } => "power cut",
             Self::PowerCutInOperation { .. } => "power cut in an operation",
             Self::SyncFails { .. } => "sync fails",
+            Self::Killed { .. } => "killed",
             Self::PowerCutOfAll => "power cut of all",
             Self::Isolated { .. } => "isolated",
             Self::IsolatedFromServers { .. } => "isolated from servers",
             Self::OneWayCut { .. } => "one-way cut",
             Self::Muted { .. } => "muted",
             Self::Bridge { .. } => "bridge",
+            Self::ConnectionsReset { .. } => "connections reset",
+            Self::PortRefuses { .. } => "port refuses",
             Self::Delay { .. } => "delay",
             Self::Held { .. } => "held messages",
             Self::SlowDisk { .. } => "slow disk",
@@ -173,8 +185,9 @@ type Lane = fn(&mut Chance, usize) -> (Fault, u64);
 
 fn power(chance: &mut Chance, servers: usize) -> (Fault, u64) {
     let server = any_of(chance, servers);
-    let fault = match chance.within(0..=10) {
+    let fault = match chance.within(0..=14) {
         0..=3 => Fault::PowerCut { server },
+        11..=14 => Fault::Killed { server },
         4..=5 => Fault::SyncFails { server },
         6..=9 => Fault::PowerCutInOperation {
             server,
@@ -190,7 +203,7 @@ fn network(chance: &mut Chance, servers: usize) -> (Fault, u64) {
     let server = any_of(chance, servers);
     let other = (server + 1 + any_of(chance, servers - 1)) % servers;
     let (a, b) = (server, other);
-    let fault = match chance.within(0..=10) {
+    let fault = match chance.within(0..=14) {
         _ if servers > 3 && chance.percent(20) => Fault::Ring,
         0..=1 => Fault::Isolated { server },
         2..=3 => Fault::IsolatedFromServers { server },
@@ -202,6 +215,8 @@ fn network(chance: &mut Chance, servers: usize) -> (Fault, u64) {
             b,
             latency_ms: *chance.one_of(&[20, 80, 250]),
         },
+        11..=12 => Fault::ConnectionsReset { server },
+        13..=14 => Fault::PortRefuses { server },
         _ => Fault::Held { a, b },
     };
     let lasts = *chance.one_of(&[100, 800, 2500]);

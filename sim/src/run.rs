@@ -19,6 +19,7 @@ use crate::{
     followers::follower,
     judge::{self, Judge, Verdict},
     machine::Machine,
+    middlebox::Middlebox,
     nemesis::Nemesis,
     observer::Observer,
     plan::{Planned, plan},
@@ -75,6 +76,7 @@ struct Run {
     settings: Settings,
     plan: Vec<Planned>,
     observer: Observer,
+    middlebox: Middlebox,
     machines: Vec<Machine>,
     /// A permit for each worker that came to its end.
     done: Arc<Semaphore>,
@@ -89,13 +91,15 @@ struct Run {
 impl Run {
     fn new(settings: Settings, plan: Vec<Planned>) -> anyhow::Result<Self> {
         let observer = Observer::default();
+        let middlebox = Middlebox::default();
         let names = settings.servers.iter().copied();
-        let machines = names.map(|name| Machine::new(name, &settings, &observer));
+        let machines = names.map(|name| Machine::new(name, &settings, &observer, &middlebox));
         Ok(Self {
             machines: machines.collect::<Result<_, _>>()?,
             settings,
             plan,
             observer,
+            middlebox,
             done: Arc::new(Semaphore::new(0)),
             followed: Arc::new(Semaphore::new(0)),
             steps: 0,
@@ -163,6 +167,7 @@ impl Run {
             settings: self.settings.clone(),
             plan: self.plan.clone(),
             observer: self.observer.clone(),
+            middlebox: self.middlebox.clone(),
             done: Arc::clone(&self.done),
             followed: Arc::clone(&self.followed),
         };
@@ -231,6 +236,7 @@ impl Run {
             add_cuts(&mut report, machine.disk.cuts());
         }
         let new_leaders: Vec<u64> = seen.leaders.values().skip(1).map(|(_, ms)| *ms).collect();
+        report.add("connections reset", self.middlebox.resets());
         report.add("failovers", new_leaders.len() as u64);
         report.count(&seen.operations, &new_leaders);
         report.count_changing(checked.mutating);

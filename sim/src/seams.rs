@@ -1,12 +1,14 @@
 //! Network, clock and entropy of the simulation, behind the server's and the client's seams.
 
 use std::{
+    future::pending,
     io,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture as ClientFuture;
@@ -14,7 +16,13 @@ use quorid_api::{Connector, Endpoint};
 use quorid_directory::Time;
 use quorid_history::chance::Chance;
 use quorid_server::seams::{BoxFuture, BoxedIo, Clock, Entropy, Listener, Network};
+use tokio::time::sleep;
 use turmoil::net::{TcpListener, TcpStream};
+
+use crate::middlebox::Middlebox;
+
+/// Until a refusal is there.
+const REFUSAL: Duration = Duration::from_millis(1);
 
 /// When every simulation begins, Unix time, ms.
 const BEGINNING_MS: u64 = 1_750_000_000_000;
@@ -25,18 +33,32 @@ pub(crate) fn true_time_ms() -> u64 {
     BEGINNING_MS + u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// turmoil's network.
-pub(crate) struct SimNetwork;
+/// turmoil's network, as one server reaches it, and what stands between the servers.
+pub(crate) struct SimNetwork {
+    pub(crate) own: &'static str,
+    pub(crate) middlebox: Middlebox,
+}
 
 impl Network for SimNetwork {
     fn connect<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<BoxedIo>> {
         Box::pin(async move {
             tracing::trace!(address, "connects");
-            let connected = TcpStream::connect(address).await;
-            if let Err(error) = &connected {
-                tracing::trace!(address, %error, "does not connect");
+            let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+            let connected = if self.middlebox.refuses(host) && !self.is_cut_off(host) {
+                sleep(REFUSAL).await;
+                Err(io::ErrorKind::ConnectionRefused.into())
+            } else {
+                TcpStream::connect(address).await
+            };
+            match connected {
+                Ok(stream) => Ok(self.middlebox.carry(self.own, host, Box::new(stream))),
+                // turmoil refuses at once over a cut link, where a real one is silent.
+                Err(_) if self.is_cut_off(host) => pending().await,
+                Err(error) => {
+                    tracing::trace!(address, %error, "does not connect");
+                    Err(error)
+                }
             }
-            Ok(Box::new(connected?) as BoxedIo)
         })
     }
 
@@ -45,6 +67,12 @@ impl Network for SimNetwork {
             let listener = TcpListener::bind(address).await?;
             Ok(Box::new(SimListener(listener)) as Box<dyn Listener>)
         })
+    }
+}
+
+impl SimNetwork {
+    fn is_cut_off(&self, host: &str) -> bool {
+        self.middlebox.is_cut(self.own, host) || self.middlebox.is_cut(host, self.own)
     }
 }
 

@@ -17,6 +17,8 @@ pub enum PlantedBug {
     RequestActsAgain,
     /// A leader answers linearizable reads without asking whether it still leads.
     ReadSkipsBarrier,
+    /// A follower takes any end of a connection from the leader for the leader's death.
+    LeaseEndsWithoutDeath,
     /// The first command after a restart or a checkpoint is executed twice.
     CommandAppliedTwice,
     /// A number is free again once the account or group that had it is gone.
