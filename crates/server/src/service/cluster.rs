@@ -14,6 +14,7 @@ use crate::{
     elsewhere::elsewhere,
     named_server::NamedServer,
     node::{ClusterState, MembershipError, ServerStatus},
+    state::ReadView,
 };
 
 /// How a server is doing.
@@ -141,11 +142,7 @@ impl Service {
     /// The settings of the directory and their values.
     pub async fn settings(&self, caller: &Caller) -> Result<Answer<Vec<(Setting, u64)>>, Error> {
         let (view, _) = self.reader(caller, Consistency::Linearizable).await?;
-        let values = Setting::ALL.map(|setting| Ok((setting, view.setting(setting)?)));
-        Ok(Answer {
-            value: values.into_iter().collect::<Result<_, Fault>>()?,
-            revision: view.revision()?,
-        })
+        settings_in(&view)
     }
 
     /// Changes settings of the directory.
@@ -167,7 +164,9 @@ impl Service {
             let (setting, value) = (change.setting(), change.value());
             info!(event = "setting", %setting, value, %by, "setting changed");
         }
-        self.settings(caller).await
+        // What was proposed here has been applied here. To ask a majority now could fail, and would say
+        // of a change that was made that it was not.
+        settings_in(&self.node.read()?)
     }
 
     /// Raises the feature level, so that commands may ask for more; None: as far as every server supports.
@@ -211,4 +210,12 @@ impl Service {
         let computed = elsewhere(move || Ok::<_, Fault>((view.digest()?, view.revision()?)));
         Ok(computed.await??)
     }
+}
+
+fn settings_in(view: &ReadView) -> Result<Answer<Vec<(Setting, u64)>>, Error> {
+    let values = Setting::ALL.map(|setting| Ok((setting, view.setting(setting)?)));
+    Ok(Answer {
+        value: values.into_iter().collect::<Result<_, Fault>>()?,
+        revision: view.revision()?,
+    })
 }
