@@ -23,6 +23,16 @@ end() {
 trap end EXIT
 cd "$dir"
 
+# The most memory that any server of a demo has used so far, MiB.
+memory() { # folder of the demo
+    local server most=0 used
+    for server in $(servers_of_quorid "$1"); do
+        used=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$server/status")
+        ((used <= most)) || most=$used
+    done
+    echo "$most"
+}
+
 # The most that any server of a demo has of one kind of file, MiB.
 on_disk() { # folder of the demo; pattern of the file names
     local server most=0 used
@@ -36,8 +46,8 @@ on_disk() { # folder of the demo; pattern of the file names
 printf '%-8s %14s %12s %12s\n' version 'memory MiB' 'state MiB' 'log MiB'
 for version in old new; do
     start_quorid "${!version}" "$version"
-    requests_a_second "${!version}" "$version" create --count "$accounts" >/dev/null
-    printf '%-8s %14s %12s %12s\n' "$version" "$(memory_of_a_server "$((${#demos[@]} - 1))")" \
+    fill_quorid "${!version}" "$version" "$accounts"
+    printf '%-8s %14s %12s %12s\n' "$version" "$(memory "$version")" \
         "$(on_disk "$version" 'state.redb*')" "$(on_disk "$version" '*.wal')"
-    kill -INT "${demos[-1]}" && wait "${demos[-1]}" 2>/dev/null || true
+    end_quorid
 done

@@ -1,45 +1,57 @@
 # shellcheck shell=bash
 # Sourced by the scripts beside it: Quorid as `quorid demo` starts it, three servers with TLS.
 
-demos=()
+declare -A demos
 
 start_quorid() { # program; a new folder
     local program=$1 folder=$2
     mkdir "$folder"
     "$program" demo --dir "$folder/demo" --output json >"$folder/demo.json" &
-    demos+=($!)
+    demos[$folder]=$!
     until [[ -s $folder/demo.json ]] && python3 -c '
 import json, sys
 line = open(sys.argv[1]).readline()
 for name, value in json.loads(line)["environment"].items():
     print(f"{name}={value}")' "$folder/demo.json" >"$folder/environment" 2>/dev/null; do
-        kill -0 "${demos[-1]}"
+        kill -0 "${demos[$folder]}"
         sleep 0.1
     done
 }
 
-creates_a_second() { # program; its folder; seconds
-    requests_a_second "$1" "$2" create --seconds "$3"
-}
-
-requests_a_second() { # program; its folder; what `quorid bench` takes
+with_quorid() { # program; its folder; a command line
     local program=$1 folder=$2
     shift 2
     (
         while read -r line; do export "${line?}"; done <"$folder/environment"
-        "$program" bench "$@" --clients 64 --output json |
-            python3 -c 'import json, sys; print(int(json.load(sys.stdin)["per_second"]))'
+        "$program" "$@"
     )
 }
 
-# The most memory that any of its servers has used so far, MiB.
-memory_of_a_server() { # position in $demos
-    local server most=0 used
-    for server in $(pgrep -P "${demos[$1]}"); do
-        used=$(awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$server/status")
-        ((used <= most)) || most=$used
-    done
-    echo "$most"
+fill_quorid() { # program; its folder; how many accounts
+    with_quorid "$1" "$2" bench create --count "$3" --clients 64 --connections 4 --output json >"$2/bench.json"
+}
+
+# How many requests succeed a second, and how many failed. 16 clients share a connection, and lookups are linearizable.
+load_quorid() { # program; its folder; kind; clients; seconds; accounts that lookups choose from
+    local more=()
+    [[ $3 == create ]] || more=(--names "$6" --consistency linearizable)
+    [[ $3 != mixed ]] || more+=(--reads 95)
+    with_quorid "$1" "$2" bench "$3" --clients "$4" --connections "$((($4 + 15) / 16))" --seconds "$5" "${more[@]}" \
+        --output json >"$2/bench.json"
+    python3 -c '
+import json, sys
+found = json.load(open(sys.argv[1]))
+print(round(found["per_second"]), found["failed"])' "$2/bench.json"
+}
+
+servers_of_quorid() { # its folder
+    pgrep -P "${demos[$1]}"
+}
+
+count_quorid() { # program; its folder
+    with_quorid "$1" "$2" cluster status --output json | python3 -c '
+import json, sys
+print(max(server["accounts"] for server in json.load(sys.stdin)["servers"]))'
 }
 
 end_quorid() {
@@ -47,35 +59,5 @@ end_quorid() {
     for demo in "${demos[@]}"; do
         { kill -INT "$demo" && wait "$demo"; } 2>/dev/null || true
     done
-}
-
-# One line for each round with two figures, and the medians; the ratio is that of each pair. The same
-# goes to the file $RESULT as JSON, where that is set.
-# shellcheck disable=SC2086 # each command is a name and its arguments
-pairs_in_turns() { # what is counted; rounds; names of both; commands that print a figure, as two words
-    local what=$1 rounds=$2 first=$3 second=$4 one=$5 other=$6 a b round
-    : >pairs
-    $one >/dev/null
-    $other >/dev/null
-    printf '%-10s %12s %12s  ratio\n' "$what" "$first" "$second"
-    for ((round = 1; round <= rounds; round++)); do
-        a=$($one)
-        b=$($other)
-        echo "$a $b" >>pairs
-        awk -v n="$round" -v a="$a" -v b="$b" \
-            'BEGIN { printf "round %-4d %12d %12d %6.2f\n", n, a, b, a / b }'
-    done
-    python3 - "$first" "$second" "${RESULT-}" <<'END'
-import json
-import sys
-from statistics import median
-*names, result = sys.argv[1:]
-pairs = [tuple(map(int, line.split())) for line in open("pairs")]
-medians = [median(each) for each in zip(*pairs)]
-ratio = median(a / b for a, b in pairs)
-print(f"median     {medians[0]:12.0f} {medians[1]:12.0f} {ratio:6.2f}")
-if result:
-    with open(result, "w") as file:
-        json.dump({"names": names, "rounds": pairs, "medians": medians, "ratio": ratio}, file)
-END
+    demos=()
 }

@@ -1,20 +1,36 @@
 #!/usr/bin/env bash
 # Creates and lookups a second of two versions of Quorid on this machine, in turns, and the memory of
-# their servers: what does a change cost?
-#     versions.sh OLD NEW [ROUNDS]
-# Both are programs (release builds); each has three servers with TLS as `quorid demo` starts them,
-# and gets 64 requests at once for SECONDS_EACH (8). Lookups are linearizable. Needs python3.
+# their servers: what does a change cost? Prints a table with medians and ratios.
 set -euo pipefail
 
-[[ $# -ge 2 ]] || { echo 'usage: versions.sh OLD NEW [ROUNDS]' >&2 && exit 2; }
-old=$(realpath "$1") new=$(realpath "$2") rounds=${3:-5}
-seconds=${SECONDS_EACH:-8}
-for program in "$old" "$new"; do
-    [[ -x $program ]] || { echo "error: no program $program; try: make" >&2 && exit 2; }
-done
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=turns.sh
+source "$root/docs/benchmarks/turns.sh"
 # shellcheck source=quorid.sh
 source "$root/docs/benchmarks/quorid.sh"
+
+usage() {
+    cat <<END
+usage: versions.sh OLD NEW [options]
+$TURNS_OPTIONS
+OLD and NEW are programs (release builds); each has three servers with TLS as \`quorid demo\` starts them. Needs
+python3.
+END
+}
+
+programs=()
+while (($#)); do
+    case $1 in
+        --help) usage && exit ;;
+        -*) turns_option "$1" "${2-}" && shift 2 ;;
+        *) programs+=("$1") && shift ;;
+    esac
+done
+[[ ${#programs[@]} -eq 2 ]] || { usage >&2 && exit 2; }
+for program in "${programs[@]}"; do
+    [[ -x $program ]] || { echo "error: no program $program; try: make" >&2 && exit 2; }
+done
+declare -A program_of=([old]=$(realpath "${programs[0]}") [new]=$(realpath "${programs[1]}"))
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quorid-versions.XXXXXX")
 end() {
@@ -24,11 +40,14 @@ end() {
 trap end EXIT
 cd "$dir"
 
-start_quorid "$old" old
-start_quorid "$new" new
-creates() { creates_a_second "${!1}" "$1" "$seconds"; }
-lookups() { requests_a_second "${!1}" "$1" lookup --seconds "$seconds"; }
-for load in creates lookups; do
-    pairs_in_turns "$load/s" "$rounds" new old "$load new" "$load old"
-done
-echo "most memory of a server: new $(memory_of_a_server 1) MiB, old $(memory_of_a_server 0) MiB"
+systems=(new old)
+titles=([new]=new [old]=old)
+for system in "${systems[@]}"; do start_quorid "${program_of[$system]}" "$system"; done
+fill() { fill_quorid "${program_of[$1]}" "$1" "$accounts"; }
+load() { load_quorid "${program_of[$1]}" "$1" "$2" "$3" "$seconds" "$accounts"; }
+memory() {
+    # shellcheck disable=SC2046 # process ids
+    mib_of $(servers_of_quorid "$1")
+}
+count() { count_quorid "${program_of[$1]}" "$1"; }
+measure_in_turns

@@ -67,7 +67,7 @@ class Pictures:
             case "write":
                 return Write(self.figures.data[cue.words[0]])
             case "pairs":
-                return Pairs(self.figures.data[cue.words[0]], points)
+                return Pairs(self.figures.data[cue.words[0]]["cells"][0], points)
         raise ScriptError(f"there is no picture {cue.kind}")
 
     def _terminal(self, words, points):

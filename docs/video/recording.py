@@ -62,7 +62,7 @@ RECORDINGS = {
                   " --all-killed 1 --stops 3 --sync-errors 1 --slow-syncs 1 --full-disks 1"
                   " --report {result} | cut -c 1-104", "torture.md"),
         Recording("peers", "in turns on this machine", ("release",),
-                  "RESULT={result} QUORID={target}/release/quorid docs/benchmarks/compare.sh 5",
+                  "QUORID={target}/release/quorid docs/benchmarks/compare.sh --cells create:64 --json {result}",
                   "peers.json", "ls /usr/lib/postgresql/*/bin/postgres >/dev/null || exit 77"),
     )
 }
