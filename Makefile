@@ -15,6 +15,10 @@ STORAGE_CUTS ?= 1000
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 1800
 
+# Options of what `make bench` runs, such as `--output json`, and another program to measure beside this one.
+BENCH ?=
+AGAINST ?=
+
 # What `make torture` and `make hosts-torture` do to the servers.
 TORTURE ?= --kills 20 --all-killed 3 --stops 10 --sync-errors 3 --slow-syncs 3 --full-disks 3 \
 	--numbers 100000 --numbers-kills 20 --changes 100000 --changes-kills 20
@@ -111,17 +115,18 @@ check: ## Check format, lints, documentation, licences and samples; changes no s
 	@if python3 --version >/dev/null 2>&1; then \
 		echo "python3 samples/make.py --check" && python3 samples/make.py --check && \
 		echo "python3 docs/figures/draw.py --check" && python3 docs/figures/draw.py --check && \
+		echo "python3 docs/benchmarks/tests.py" && python3 docs/benchmarks/tests.py && \
 		echo "python3 docs/video/tests.py" && python3 docs/video/tests.py; \
 	else \
-		echo "Skipped: whether samples/ and figures are up to date, the tests of docs/video (python3 is not installed)"; \
+		echo "Skipped: whether samples/ and figures are up to date, the tests of docs/benchmarks and docs/video (python3 is not installed)"; \
 	fi
 
 fix: ## Format, and mend what clippy can
 	$(CARGO) clippy --workspace --all-targets --fix --allow-dirty --allow-staged
 	$(CARGO) fmt --all
 
-bench: release ## Measure three servers on this machine, at 100,000 accounts
-	$(QUORID) demo --bench
+bench: release ## Measure three servers on this machine, or this build and another one: AGAINST=PROGRAM
+	$(if $(AGAINST),docs/benchmarks/versions.sh $(AGAINST) $(QUORID),$(QUORID) demo --bench) $(BENCH)
 
 figures: release ## Draw the documentation's figures from a new run
 	$(QUORID) demo --trace docs/figures/trace.json

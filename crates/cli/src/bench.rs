@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use quorid_api::Client;
 use quorid_lab::{
     compare::{self, CompareOptions, Pair},
-    load::{Kind, Load, LoadOptions},
+    load::{Kind, Load, LoadOptions, Reading},
 };
 
 use super::{
@@ -23,6 +23,8 @@ pub(crate) const EXAMPLES: &str = "\
 Examples:
   quorid bench create --clients 64 --seconds 10
   quorid bench create --count 100000 --prefix load
+  quorid bench lookup --clients 1            how long one request takes when there are no others
+  quorid bench lookup --clients 256 --connections 4
   quorid bench lookup --consistency stale
   quorid bench mixed --reads 90 --output json
   quorid bench member --names 100000         a member more in a large group, beside a plain change
@@ -93,7 +95,7 @@ pub(crate) struct BenchArgs {
     /// What the requests do
     #[arg(value_enum, default_value_t = Workload::Create)]
     kind: Workload,
-    /// How many requests are made at once
+    /// How many clients make requests, each one after the other and with a session of its own
     #[arg(long, value_name = "NUMBER", default_value_t = 64,
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     clients: u32,
@@ -106,10 +108,9 @@ pub(crate) struct BenchArgs {
     /// How often each of two compared kinds has its turn [default: 11]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: Option<u32>,
-    /// How many connections the requests are spread over
-    #[arg(long, value_name = "NUMBER", default_value_t = 4,
-        value_parser = clap::value_parser!(u16).range(1..=1024))]
-    connections: u16,
+    /// How many connections all clients share [default: one for 16 clients]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    connections: Option<u32>,
     /// Begin the names of created accounts with this
     #[arg(long, default_value = "bench")]
     prefix: String,
@@ -125,26 +126,36 @@ pub(crate) struct BenchArgs {
     read: ReadOptions,
 }
 
+/// Clients that share a connection, unless `--connections` says how many there are.
+const CLIENTS_PER_CONNECTION: u32 = 16;
 /// The most requests of each kind in a round: all of them are made up before the clock starts.
 const COMPARED_MAX: u64 = 1_000_000;
 /// Rounds of a comparison.
 const USUAL_ROUNDS: u32 = 11;
 
+impl BenchArgs {
+    /// How many connections there are: none without a client.
+    fn connections(&self) -> u32 {
+        self.connections
+            .unwrap_or_else(|| self.clients.div_ceil(CLIENTS_PER_CONNECTION))
+            .min(self.clients)
+    }
+}
+
 pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failure> {
-    let connections = u32::from(args.connections).min(args.clients);
-    let clients = (0..connections)
+    let connections = (0..args.connections())
         .map(|_| context.another_client())
         .collect::<Result<Vec<_>, _>>()?;
     match args.kind.measure() {
-        Measure::Load(kind) => load(args, kind, clients, context).await,
-        Measure::Compare(pair) => compare(args, pair, &clients, context).await,
+        Measure::Load(kind) => load(args, kind, &connections, context).await,
+        Measure::Compare(pair) => compare(args, pair, &connections, context).await,
     }
 }
 
 async fn load(
     args: BenchArgs,
     kind: Kind,
-    clients: Vec<Client>,
+    connections: &[Client],
     context: &Context,
 ) -> Result<(), Failure> {
     if args.rounds.is_some() {
@@ -160,11 +171,13 @@ async fn load(
         count: args.count,
         prefix: args.prefix.clone(),
         reads_percent: args.reads,
-        names_max: args.names as usize,
+    };
+    let reading = Reading {
         read: args.read.read(context)?,
+        names_max: args.names as usize,
         name_error: |error| Cause::of(error).to_string(),
     };
-    let load = Load::prepare(options, &context.client, clients).await?;
+    let load = Load::prepare(options, reading, &context.client, connections).await?;
     let progress = report::progress(context.out);
     let measured = load
         .run(|done| {
@@ -182,7 +195,7 @@ async fn load(
 async fn compare(
     args: BenchArgs,
     pair: Pair,
-    clients: &[Client],
+    connections: &[Client],
     context: &Context,
 ) -> Result<(), Failure> {
     if args.seconds.is_some() {
@@ -209,11 +222,42 @@ async fn compare(
         read: args.read.read(context)?,
     };
     let progress = report::progress(context.out);
-    let compared = compare::run(&options, clients, |step| {
+    let compared = compare::run(&options, connections, |step| {
         progress.set_message(step);
         progress.tick();
     })
     .await?;
     progress.finish_and_clear();
     comparison::show(args.kind.as_str(), &options, &compared, context.out)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: BenchArgs,
+    }
+
+    #[test]
+    fn sixteen_clients_share_a_connection_unless_the_connections_are_given() {
+        for (line, connections) in [
+            ("bench", 4),
+            ("bench lookup --clients 1", 1),
+            ("bench lookup --clients 16", 1),
+            ("bench mixed --clients 17", 2),
+            ("bench create --clients 256", 16),
+            ("bench create --clients 256 --connections 256", 256),
+            ("bench create --clients 3 --connections 4", 3),
+        ] {
+            match Line::try_parse_from(line.split_whitespace()) {
+                Ok(Line { args }) => assert_eq!(args.connections(), connections, "{line}"),
+                Err(error) => panic!("{line}: {error}"),
+            }
+        }
+    }
 }

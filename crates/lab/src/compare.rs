@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use self::{request::Request, set_up::SetUp};
 use crate::{
     error::LabError,
-    load::{Measured, micros},
+    load::{Measured, micros, sessions},
 };
 
 /// What is compared with what.
@@ -84,8 +84,8 @@ impl Pair {
 pub struct CompareOptions {
     /// What is compared.
     pub pair: Pair,
-    /// How many requests are made at once. [`Pair::Groups`] makes one after the other, because it
-    /// compares times and not throughput.
+    /// How many clients make requests, each one after the other and with a session of its own.
+    /// [`Pair::Groups`] has one, because it compares times and not throughput.
     pub clients: u32,
     /// How often both kinds of requests have their turn.
     pub rounds: u32,
@@ -146,20 +146,24 @@ impl Compared {
     }
 }
 
-/// Makes what is needed for the comparison, and measures. The requests are spread over `clients`,
-/// each of which has a connection of its own. `progress` hears what is being done.
+/// Makes what is needed for the comparison, and measures. The sessions share `connections`, each of which
+/// is a client with a connection of its own. `progress` hears what is being done.
 pub async fn run(
     options: &CompareOptions,
-    clients: &[Client],
+    connections: &[Client],
     progress: impl Fn(String),
 ) -> Result<Compared, LabError> {
     // Also finds the leader, so that this is not part of what is measured.
-    futures_util::future::try_join_all(clients.iter().map(Client::cluster)).await?;
-    let tasks = options.clients as usize;
-    let requester = Requester { clients, tasks };
+    futures_util::future::try_join_all(connections.iter().map(Client::cluster)).await?;
+    let sessions = sessions(connections, options.clients);
+    let requester = Requester {
+        sessions: &sessions,
+    };
     let set_up = SetUp::make(options, &requester, &progress).await?;
     let measuring = match options.pair {
-        Pair::Groups => Requester { clients, tasks: 1 },
+        Pair::Groups => Requester {
+            sessions: sessions.get(..1).unwrap_or_default(),
+        },
         Pair::Member | Pair::Mail | Pair::Title => requester,
     };
     let mut sides = [Side::new()?, Side::new()?];
@@ -210,20 +214,19 @@ impl Side {
 /// Makes requests.
 #[derive(Clone, Copy)]
 struct Requester<'c> {
-    clients: &'c [Client],
-    tasks: usize,
+    sessions: &'c [Client],
 }
 
 impl Requester<'_> {
-    /// Makes all requests, as many at once as there are tasks. The first one that fails ends it.
+    /// Makes all requests, as many at once as there are sessions. The first one that fails ends it.
     async fn all(&self, requests: Vec<Request>) -> Result<Side, LabError> {
         let began = Instant::now();
         let requests = Arc::new(requests);
         let next = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
-        for client in self.clients.iter().cycle().take(self.tasks) {
+        for session in self.sessions {
             tasks.spawn(work(
-                client.clone(),
+                session.clone(),
                 Arc::clone(&requests),
                 Arc::clone(&next),
             ));

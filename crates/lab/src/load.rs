@@ -1,5 +1,7 @@
 //! A load on a cluster: one task per client, each with measurements of its own.
 
+mod quorid;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -11,10 +13,12 @@ use std::{
 
 /// Latencies.
 pub use hdrhistogram::Histogram;
-use quorid_api::{AccountName, Client, Error, NewAccount, Read};
 use rand::RngExt as _;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+pub use self::quorid::{QuoridSession, Reading};
+pub(crate) use self::quorid::{known_names, sessions};
 use crate::error::LabError;
 
 /// Longest latency that the histogram distinguishes, microseconds: five minutes.
@@ -22,6 +26,36 @@ const LATENCY_MAX_US: u64 = 300_000_000;
 /// After an error, so that a cluster that is down isn't hammered.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
 const USUAL_DURATION: Duration = Duration::from_secs(10);
+
+/// Quantiles of latencies, by what they are called.
+pub const QUANTILES: [(&str, f64); 5] = [
+    ("p50", 0.5),
+    ("p90", 0.9),
+    ("p95", 0.95),
+    ("p99", 0.99),
+    ("p99.9", 0.999),
+];
+
+/// A client that makes requests, one after the other: of Quorid, or of a program beside which it is measured.
+pub trait Session: Send + 'static {
+    /// Creates an account.
+    fn create(
+        &self,
+        login_name: String,
+        real_name: String,
+    ) -> impl Future<Output = Result<(), Failed>> + Send;
+
+    /// Reads an account.
+    fn lookup(&self, login_name: String) -> impl Future<Output = Result<(), Failed>> + Send;
+}
+
+/// A request that failed.
+pub struct Failed {
+    /// The name under which the error is counted.
+    pub name: String,
+    /// Why.
+    pub error: Box<LabError>,
+}
 
 /// What the requests do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +73,7 @@ pub enum Kind {
 pub struct LoadOptions {
     /// What the requests do.
     pub kind: Kind,
-    /// How many requests are made at once.
+    /// How many clients make requests, each one after the other and with a session of its own.
     pub clients: u32,
     /// How long new requests are made; 10 s unless there is a count.
     pub duration: Option<Duration>,
@@ -49,25 +83,16 @@ pub struct LoadOptions {
     pub prefix: String,
     /// Lookups among mixed requests, percent.
     pub reads_percent: u8,
-    /// How many existing accounts lookups choose from.
-    pub names_max: usize,
-    /// How fresh the answers must be.
-    pub read: Read,
-    /// The name under which an error is counted.
-    pub name_error: fn(&Error) -> String,
 }
 
 /// Everything that is there before the clock starts.
-pub struct Load {
-    clients: Vec<Client>,
-    tasks: usize,
+pub struct Load<S> {
+    sessions: Vec<S>,
     plan: Arc<Plan>,
 }
 
 struct Plan {
     kind: Kind,
-    read: Read,
-    name_error: fn(&Error) -> String,
     reads_percent: u8,
     /// `<prefix>-<run>`
     name: String,
@@ -107,7 +132,7 @@ pub struct Measured {
     pub errors: BTreeMap<String, u64>,
     /// The longest time in which no request succeeded.
     pub longest_gap: Duration,
-    first_error: Option<Error>,
+    first_error: Option<LabError>,
 }
 
 impl Measured {
@@ -124,9 +149,9 @@ impl Measured {
         })
     }
 
-    fn failed(&mut self, name: String, error: Error) {
+    fn failed(&mut self, Failed { name, error }: Failed) {
         *self.errors.entry(name).or_default() += 1;
-        self.first_error.get_or_insert(error);
+        self.first_error.get_or_insert(*error);
     }
 
     fn add(&mut self, other: Self) -> Result<(), LabError> {
@@ -140,8 +165,31 @@ impl Measured {
         Ok(())
     }
 
+    /// Requests that succeeded a second.
+    pub fn per_second(&self) -> f64 {
+        self.latency.len() as f64 / self.elapsed.as_secs_f64().max(0.001)
+    }
+
+    /// Requests that failed.
+    pub fn failures(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// All of it, for programs.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "seconds": self.elapsed.as_secs_f64(),
+            "succeeded": self.latency.len(),
+            "failed": self.failures(),
+            "per_second": self.per_second(),
+            "latency_us": latency_us(&self.latency),
+            "longest_gap_ms": self.longest_gap.as_secs_f64() * 1_000.0,
+            "errors": self.errors,
+        })
+    }
+
     /// The first error, if not a single request succeeded.
-    pub fn verdict(self) -> Result<(), Error> {
+    pub fn verdict(self) -> Result<(), LabError> {
         match self.first_error {
             Some(error) if self.latency.is_empty() => Err(error),
             Some(_) | None => Ok(()),
@@ -149,29 +197,13 @@ impl Measured {
     }
 }
 
-impl Load {
-    /// Connects, and lists the accounts to look up.
-    ///
-    /// The requests are spread over `clients`, each of which has a connection of its own. `lister`
-    /// lists the accounts.
-    pub async fn prepare(
+impl<S: Session> Load<S> {
+    /// A load by sessions that are connected. Lookups choose from the login names that are `known`.
+    pub fn new(
         options: LoadOptions,
-        lister: &Client,
-        clients: Vec<Client>,
+        sessions: Vec<S>,
+        known: Vec<String>,
     ) -> Result<Self, LabError> {
-        let read = options.read;
-        // Also finds the leader, so that this is not part of what is measured.
-        futures_util::future::try_join_all(clients.iter().map(Client::cluster)).await?;
-        if let Read::AtLeast(revision) = read {
-            for client in &clients {
-                client.raise_session_revision(revision);
-            }
-        }
-        let known = if options.kind == Kind::Create {
-            Vec::new()
-        } else {
-            known_names(lister, options.names_max).await?
-        };
         if known.is_empty() && options.kind == Kind::Lookup {
             return Err(LabError::NothingToLookUp);
         }
@@ -181,12 +213,9 @@ impl Load {
             (None, None) => Some(USUAL_DURATION),
         };
         Ok(Self {
-            clients,
-            tasks: options.clients as usize,
+            sessions,
             plan: Arc::new(Plan {
                 kind: options.kind,
-                read,
-                name_error: options.name_error,
                 reads_percent: options.reads_percent,
                 name: format!("{}-{:08x}", options.prefix, rand::random::<u32>()),
                 known,
@@ -202,9 +231,8 @@ impl Load {
     pub async fn run(self, progress: impl Fn(String)) -> Result<Measured, LabError> {
         let began = Instant::now();
         let mut tasks = JoinSet::new();
-        for task in 0..self.tasks {
-            let client = self.clients[task % self.clients.len()].clone();
-            tasks.spawn(work(client, Arc::clone(&self.plan), began));
+        for session in self.sessions {
+            tasks.spawn(work(session, Arc::clone(&self.plan), began));
         }
         let mut all = Measured::new()?;
         let mut tick = tokio::time::interval(Duration::from_millis(250));
@@ -231,25 +259,11 @@ impl Load {
     }
 }
 
-/// Login names of accounts that are there, in the order of their ids.
-pub(crate) async fn known_names(
-    client: &Client,
-    names_max: usize,
-) -> Result<Vec<String>, LabError> {
-    let mut names = Vec::new();
-    let mut token = String::new();
-    loop {
-        let page = client.list_accounts(0, &token, Read::Stale).await?;
-        names.extend(page.accounts.into_iter().map(|account| account.login_name));
-        token = page.next_page_token;
-        if token.is_empty() || names.len() >= names_max {
-            names.truncate(names_max);
-            return Ok(names);
-        }
-    }
-}
-
-async fn work(client: Client, plan: Arc<Plan>, began: Instant) -> Result<Measured, LabError> {
+async fn work(
+    session: impl Session,
+    plan: Arc<Plan>,
+    began: Instant,
+) -> Result<Measured, LabError> {
     let mut measured = Measured::new()?;
     // Names that this task made: mixed lookups choose from them too.
     let mut made: Vec<String> = Vec::new();
@@ -267,25 +281,16 @@ async fn work(client: Client, plan: Arc<Plan>, began: Instant) -> Result<Measure
         let lookup = plan.next_lookup(&made);
         let start = Instant::now();
         let result = match lookup {
-            Some(name) => client
-                .get_account(&AccountName::Login(name), plan.read)
-                .await
-                .map(drop),
+            Some(name) => session.lookup(name).await,
             None => {
                 let name = format!("{}-{number}", plan.name);
-                let created = client
-                    .create_account(NewAccount {
-                        real_name: format!("Bench {number}"),
-                        login_name: name.clone(),
-                        password: None,
-                        request_id: None,
-                        ..NewAccount::default()
-                    })
+                let created = session
+                    .create(name.clone(), format!("Bench {number}"))
                     .await;
                 if created.is_ok() && plan.kind == Kind::Mixed {
                     made.push(name);
                 }
-                created.map(drop)
+                created
             }
         };
         match result {
@@ -293,8 +298,8 @@ async fn work(client: Client, plan: Arc<Plan>, began: Instant) -> Result<Measure
                 measured.latency.saturating_record(micros(start.elapsed()));
                 plan.pace.success(micros(began.elapsed()));
             }
-            Err(error) => {
-                measured.failed((plan.name_error)(&error), error);
+            Err(failed) => {
+                measured.failed(failed);
                 tokio::time::sleep(PAUSE_AFTER_ERROR).await;
             }
         }
@@ -323,14 +328,26 @@ impl Plan {
     }
 }
 
+/// Quantiles of latencies, for programs.
+pub fn latency_us(latency: &Histogram<u64>) -> Value {
+    let mut us: serde_json::Map<_, _> = QUANTILES
+        .iter()
+        .map(|(name, quantile)| {
+            let name = name.replace('.', "_");
+            (name, json!(latency.value_at_quantile(*quantile)))
+        })
+        .collect();
+    us.insert("max".to_owned(), json!(latency.max()));
+    us.insert("mean".to_owned(), json!(latency.mean()));
+    Value::Object(us)
+}
+
 pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use quorid_api::TlsError;
-
     use super::*;
 
     #[test]
@@ -347,13 +364,41 @@ mod tests {
     fn run_fails_only_if_nothing_succeeded() {
         let down = || {
             let mut measured = Measured::new().expect("the bounds are valid");
-            let error = Error::Tls(TlsError::Incomplete { given: "key" });
-            measured.failed("TLS".to_owned(), error);
+            measured.failed(Failed {
+                name: "TLS".to_owned(),
+                error: Box::new(LabError::fault("no certificate")),
+            });
             measured
         };
         assert!(down().verdict().is_err());
         let mut some = down();
         some.latency.saturating_record(10);
         assert!(some.verdict().is_ok());
+    }
+
+    #[test]
+    fn json_has_rate_quantiles_gap_and_errors() {
+        let mut measured = Measured::new().expect("the bounds are valid");
+        for us in 1..=1_000 {
+            measured.latency.saturating_record(us * 10);
+        }
+        measured.elapsed = Duration::from_secs(2);
+        measured.longest_gap = Duration::from_millis(340);
+        measured.errors.insert("BUSY".to_owned(), 3);
+        let json = measured.to_json();
+        assert_eq!(json["succeeded"], 1_000);
+        assert_eq!(json["failed"], 3);
+        assert_eq!(json["per_second"], 500.0);
+        for (quantile, us) in [
+            ("p50", 5_003),
+            ("p95", 9_503),
+            ("p99", 9_903),
+            ("p99_9", 9_991),
+            ("max", 10_007),
+        ] {
+            assert_eq!(json["latency_us"][quantile], us, "{quantile}");
+        }
+        assert_eq!(json["errors"]["BUSY"], 3);
+        assert_eq!(json["longest_gap_ms"], 340.0);
     }
 }

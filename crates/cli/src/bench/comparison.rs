@@ -2,11 +2,12 @@
 
 use quorid_lab::{
     compare::{Bound, CompareOptions, Compared, Pair},
+    load::latency_us,
     table::Table,
 };
 use serde_json::{Value, json};
 
-use super::report::{latency_us, ms};
+use super::report::ms;
 use crate::{errors::Failure, terminal::Output};
 
 pub(super) fn show(

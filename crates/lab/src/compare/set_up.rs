@@ -202,7 +202,10 @@ async fn existing(
     options: &CompareOptions,
     requester: &Requester<'_>,
 ) -> Result<Vec<String>, LabError> {
-    let lister = requester.clients.first().ok_or(LabError::NothingToLookUp)?;
+    let lister = requester
+        .sessions
+        .first()
+        .ok_or(LabError::NothingToLookUp)?;
     let names = known_names(lister, options.accounts).await?;
     match names.is_empty() {
         true => Err(LabError::NothingToLookUp),

@@ -19,13 +19,81 @@ use crate::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How many requests are made at once.
-const CLIENTS: &str = "64";
+/// How long each load is, seconds, unless it makes a number of requests.
+const SECONDS: &str = "5";
 /// How often the leader is killed.
 const KILLS: usize = 5;
 /// Of the load while the leader is killed: before and after.
 const BEFORE_KILL: Duration = Duration::from_secs(2);
 const LOAD_SECONDS: &str = "6";
+
+/// What is measured of requests: a row of the table.
+struct Row {
+    what: &'static str,
+    /// Arguments of `quorid bench`.
+    args: &'static [&'static str],
+    clients: &'static str,
+    connections: &'static str,
+}
+
+const CREATES: Row = Row {
+    what: "creates",
+    args: &["create"],
+    clients: "64",
+    connections: "4",
+};
+const LOOKUPS: Row = Row {
+    what: "lookups, linearizable",
+    args: &["lookup", "--consistency", "linearizable"],
+    ..CREATES
+};
+/// One client tells how long a request takes, and the others how many the servers take. Clients
+/// share few connections as the handles of a program do, or have one each.
+const ROWS: [Row; 11] = [
+    Row {
+        clients: "1",
+        connections: "1",
+        ..CREATES
+    },
+    Row {
+        connections: "1",
+        ..CREATES
+    },
+    CREATES,
+    Row {
+        connections: "64",
+        ..CREATES
+    },
+    Row {
+        clients: "256",
+        connections: "16",
+        ..CREATES
+    },
+    Row {
+        clients: "1",
+        connections: "1",
+        ..LOOKUPS
+    },
+    Row {
+        connections: "1",
+        ..LOOKUPS
+    },
+    LOOKUPS,
+    Row {
+        connections: "64",
+        ..LOOKUPS
+    },
+    Row {
+        what: "lookups, stale, any server",
+        args: &["lookup", "--consistency", "stale"],
+        ..CREATES
+    },
+    Row {
+        what: "95 lookups to 5 creates",
+        args: &["mixed", "--reads", "95"],
+        ..CREATES
+    },
+];
 
 /// What a run of the load generator found.
 struct Run {
@@ -44,27 +112,14 @@ pub(super) async fn run(
     let bench = Bench { commands, out };
     out.note(&format!("creating {accounts} accounts"));
     let count = accounts.to_string();
-    let mut runs = vec![
-        bench
-            .load("creates", &["create", "--count", &count])
-            .await?,
-    ];
-    for (what, args) in [
-        (
-            "lookups, linearizable",
-            ["lookup", "--seconds", "10", "--consistency", "linearizable"],
-        ),
-        (
-            "lookups, stale, any server",
-            ["lookup", "--seconds", "10", "--consistency", "stale"],
-        ),
-        (
-            "9 lookups to 1 create",
-            ["mixed", "--seconds", "10", "--reads", "90"],
-        ),
-    ] {
-        out.note(what);
-        runs.push(bench.load(what, &args).await?);
+    let mut runs = vec![bench.load(&CREATES, &["--count", &count]).await?];
+    for row in &ROWS {
+        out.note(&format!(
+            "{}, clients: {}, connections: {}",
+            row.what, row.clients, row.connections
+        ));
+        let more = ["--seconds", SECONDS, "--names", &count];
+        runs.push(bench.load(row, &more).await?);
     }
     let servers = footprint(&cluster).await?;
     out.note("restarting");
@@ -78,7 +133,7 @@ pub(super) async fn run(
     for kind in ["member", "groups", "mail", "title"] {
         out.note(&format!("{kind}, two kinds of requests in turns"));
         let args = [kind, "--names", &count];
-        comparisons.push(bench.load(kind, &args).await?);
+        comparisons.push(bench.run(kind, &args).await?);
     }
     let figures = Figures {
         runs: &runs,
@@ -96,14 +151,14 @@ struct Bench {
 }
 
 impl Bench {
-    async fn load(&self, what: &'static str, args: &[&str]) -> Result<Run, LabError> {
-        let common = ["--clients", CLIENTS, "--output", "json"];
-        let args: Vec<&str> = ["bench"]
-            .iter()
-            .chain(args)
-            .chain(&common)
-            .copied()
-            .collect();
+    async fn load(&self, row: &Row, more: &[&str]) -> Result<Run, LabError> {
+        let clients = ["--clients", row.clients, "--connections", row.connections];
+        let args = [row.args, more, &clients].concat();
+        self.run(row.what, &args).await
+    }
+
+    async fn run(&self, what: &'static str, args: &[&str]) -> Result<Run, LabError> {
+        let args = [&["bench"], args, &["--output", "json"]].concat();
         let said = self.commands.run(&args).await?;
         match serde_json::from_str(&said.text) {
             Ok(found) if said.exit == Some(0) => Ok(Run { what, found }),
@@ -118,8 +173,7 @@ impl Bench {
             let leader = cluster.wait_ready(PATIENCE).await?;
             self.out
                 .note(&format!("killing the leader under load, {kill} of {KILLS}"));
-            let load = ["create", "--seconds", LOAD_SECONDS];
-            let load = self.load("creates", &load);
+            let load = self.load(&CREATES, &["--seconds", LOAD_SECONDS]);
             let process = cluster.process_id(leader);
             let kill = async {
                 // Not a wait for something: the load is to be well under way.
@@ -244,20 +298,33 @@ fn report(figures: &Figures<'_>, out: Screen) -> Result<(), LabError> {
             "comparisons": comparisons.iter().map(|run| &run.found).collect::<Vec<_>>(),
         }));
     }
-    let mut table = Table::new(&["LOAD", "PER SECOND", "P50 MS", "P99 MS", "MAX MS", "FAILED"]);
+    let mut table = Table::new(&[
+        "LOAD",
+        "CLIENTS",
+        "CONNECTIONS",
+        "PER SECOND",
+        "P50 MS",
+        "P95 MS",
+        "P99 MS",
+        "MAX MS",
+        "FAILED",
+    ]);
     for run in runs {
-        let ms = |pointer| format!("{:.1}", figure(&run.found, pointer) / 1000.0);
+        let ms = |pointer| format!("{:.2}", figure(&run.found, pointer) / 1000.0);
         table.row(&[
             run.what,
+            &format!("{:.0}", figure(&run.found, "/clients")),
+            &format!("{:.0}", figure(&run.found, "/connections")),
             &format!("{:.0}", figure(&run.found, "/per_second")),
             &ms("/latency_us/p50"),
+            &ms("/latency_us/p95"),
             &ms("/latency_us/p99"),
             &ms("/latency_us/max"),
             &format!("{:.0}", figure(&run.found, "/failed")),
         ]);
     }
     out.line(format!(
-        "{} servers and the load generator ({CLIENTS} clients) on this machine, TLS and fsync on",
+        "{} servers and the load generator on this machine, TLS and fsync on",
         servers.len()
     ))?;
     out.line(table.to_string())?;
