@@ -38,10 +38,7 @@ load_quorid() { # program; its folder; kind; clients; seconds; accounts that loo
     [[ $3 != mixed ]] || more+=(--reads 95)
     with_quorid "$1" "$2" bench "$3" --clients "$4" --connections "$((($4 + 15) / 16))" --seconds "$5" "${more[@]}" \
         --output json >"$2/bench.json"
-    python3 -c '
-import json, sys
-found = json.load(open(sys.argv[1]))
-print(round(found["per_second"]), found["failed"])' "$2/bench.json"
+    rate_of "$2/bench.json"
 }
 
 servers_of_quorid() { # its folder

@@ -69,7 +69,7 @@ def cell(titles, turns, kind, clients):
 
 
 def memory(titles, turns):
-    """Memory of all servers of a system and its accounts, before the first turn and after the last."""
+    """Memory of all servers of a system under load and its accounts, before the first turn and after the last."""
     found = {when: {} for when in ("before", "after")}
     for what, *rest in turns:
         if what == "memory":

@@ -3,6 +3,7 @@
 
 import unittest
 
+import join
 import table
 
 TITLES = {"quorid": "Quorid", "postgres": "PostgreSQL"}
@@ -49,6 +50,18 @@ class Tables(unittest.TestCase):
             "| accounts in the end | 1,234 | 2,345 |",
             "| failed requests | 2 | 1 |",
         ])
+
+    def test_runs_of_other_cells_are_joined_and_runs_of_other_systems_are_not(self):
+        lookup = {
+            "cores": 2, "rounds": 3, "seconds": 4, "accounts": 100, "names": list(TITLES.values()),
+            "cells": table.cells(TITLES, TURNS)[1:], "memory": {"before": 1, "after": 2},
+        }
+        create = {**lookup, "cells": table.cells(TITLES, TURNS)[:1], "memory": {"before": 3, "after": 4}}
+        joined = join.join([lookup, create])
+        self.assertEqual([cell["kind"] for cell in joined["cells"]], ["create", "lookup"])
+        self.assertEqual(joined["memory"], {"before": 1, "after": 4})
+        with self.assertRaises(ValueError):
+            join.join([lookup, {**create, "names": ["Quorid", "etcd"]}])
 
 
 if __name__ == "__main__":

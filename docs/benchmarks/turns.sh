@@ -59,7 +59,7 @@ measure_in_turns() {
         echo "${titles[$system]}: creating $accounts accounts" >&2
         fill "$system"
         seconds=1 load "$system" lookup 16 >/dev/null # warms up
-        echo "memory before $system $(memory "$system") $(count "$system")" >>turns
+        note_memory before "$system"
     done
     for cell in "${cells[@]}"; do
         IFS=: read -r kind clients <<<"$cell"
@@ -78,12 +78,20 @@ measure_in_turns() {
             said_of_round "$kind" "$clients" "$round" >&2
         done
     done
-    for system in "${systems[@]}"; do
-        echo "memory after $system $(memory "$system") $(count "$system")" >>turns
-    done
+    for system in "${systems[@]}"; do note_memory after "$system"; done
     for system in "${systems[@]}"; do printf '%s\t%s\n' "$system" "${titles[$system]}"; done >titles
     python3 "$(dirname "${BASH_SOURCE[0]}")/table.py" titles turns \
         --rounds "$rounds" --seconds "$seconds" --accounts "$accounts" ${json:+--json "$json"}
+}
+
+# Memory while 64 clients look up: some servers have a process for each.
+note_memory() { # when; system
+    local mib
+    seconds=3 load "$2" lookup 64 >/dev/null &
+    sleep 2
+    mib=$(memory "$2")
+    wait "$!"
+    echo "memory $1 $2 $mib $(count "$2")" >>turns
 }
 
 said_of_round() { # kind; clients; round
@@ -93,6 +101,14 @@ said_of_round() { # kind; clients; round
         line+=" ${titles[$system]} $rate/s"
     done
     echo "$line"
+}
+
+# How many requests succeed a second by the load generator's JSON, and how many failed.
+rate_of() { # file
+    python3 -c '
+import json, sys
+found = json.load(open(sys.argv[1]))
+print(round(found["per_second"]), found["failed"])' "$1"
 }
 
 # Memory of processes, what several of them share counted once.

@@ -1,4 +1,4 @@
-//! Comparisons of requests by `quorid bench`.
+//! Loads and comparisons of requests by `quorid bench`.
 
 use serde_json::Value;
 
@@ -38,6 +38,38 @@ async fn both_kinds_of_requests_have_their_turn_and_do_what_they_say() {
     assert_eq!(users.lines().count(), 20);
     let titled = directory.succeed(&["get", "users", "--where", "title=title-of-*"]);
     assert_eq!(titled.lines().count(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_share_connections_and_json_has_what_they_found() {
+    let directory = Directory::start().await;
+    for (kind, clients, connections, requests) in [
+        ("create", 5, 2, 20),
+        ("lookup", 3, 3, 9),
+        ("mixed", 1, 1, 4),
+    ] {
+        let json = directory.succeed(&[
+            "bench",
+            kind,
+            "--clients",
+            &clients.to_string(),
+            "--connections",
+            &connections.to_string(),
+            "--count",
+            &requests.to_string(),
+            "--output",
+            "json",
+        ]);
+        let found: Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(found["kind"], kind);
+        assert_eq!(found["clients"], clients, "{found}");
+        assert_eq!(found["connections"], connections, "{found}");
+        assert_eq!(found["succeeded"], requests, "{found}");
+        assert_eq!(found["failed"], 0, "{found}");
+        assert!(found["longest_gap_ms"].as_f64() > Some(0.0), "{found}");
+        let latency = ["p50", "p95", "p99", "max"].map(|name| found["latency_us"][name].as_u64());
+        assert!(latency.is_sorted() && latency[0] > Some(0), "{found}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
