@@ -49,20 +49,11 @@ struct State {
     ended: Option<Status>,
 }
 
-enum Queued {
-    Request(ExchangeRequest),
-    /// Keeps the place of the request until it is sent: a server that takes in nothing cannot make the queue
-    /// grow.
-    Cancel(u64, OwnedSemaphorePermit),
-}
-
-impl Queued {
-    fn asks(&self, id: u64) -> bool {
-        match self {
-            Self::Request(request) => request.id == id,
-            Self::Cancel(..) => false,
-        }
-    }
+/// What is to be sent. A cancellation keeps the place of the request until then: a server that takes in nothing
+/// cannot make the queue grow.
+struct Queued {
+    request: ExchangeRequest,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 struct UnderWay {
@@ -178,13 +169,17 @@ impl Shared {
             place,
         };
         state.under_way.insert(id, under_way);
-        state.queue.push_back(Queued::Request(ExchangeRequest {
+        let request = ExchangeRequest {
             id,
             // 0 would mean as long as the server likes.
             timeout_ms: u32::try_from(left).unwrap_or(u32::MAX).max(1),
             cancel: false,
             request: Some(asked),
-        }));
+        };
+        state.queue.push_back(Queued {
+            request,
+            _place: None,
+        });
         state.wake_sender();
         let shared = Some(Arc::clone(self));
         Ok((Waiting { id, shared }, told))
@@ -258,11 +253,18 @@ impl Drop for Waiting {
             return;
         };
         if gone.sent {
-            let cancel = Queued::Cancel(self.id, gone.place);
-            state.queue.push_back(cancel);
+            let request = ExchangeRequest {
+                id: self.id,
+                cancel: true,
+                ..ExchangeRequest::default()
+            };
+            state.queue.push_back(Queued {
+                request,
+                _place: Some(gone.place),
+            });
             state.wake_sender();
         } else {
-            state.queue.retain(|queued| !queued.asks(self.id));
+            state.queue.retain(|queued| queued.request.id != self.id);
         }
     }
 }
@@ -275,22 +277,11 @@ impl Stream for Outgoing {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<ExchangeRequest>> {
         let mut state = self.0.lock();
-        while let Some(next) = state.queue.pop_front() {
-            match next {
-                Queued::Request(request) => {
-                    if let Some(under_way) = state.under_way.get_mut(&request.id) {
-                        under_way.sent = true;
-                        return Poll::Ready(Some(request));
-                    }
-                }
-                Queued::Cancel(id, _place) => {
-                    return Poll::Ready(Some(ExchangeRequest {
-                        id,
-                        cancel: true,
-                        ..ExchangeRequest::default()
-                    }));
-                }
+        if let Some(Queued { request, .. }) = state.queue.pop_front() {
+            if let Some(under_way) = state.under_way.get_mut(&request.id) {
+                under_way.sent = true;
             }
+            return Poll::Ready(Some(request));
         }
         if state.closed {
             return Poll::Ready(None);

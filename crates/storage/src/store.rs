@@ -83,7 +83,7 @@ enum Made {
     Settled,
     /// Some will be, once this is committed.
     Open {
-        transaction: WriteTransaction,
+        transaction: Box<WriteTransaction>,
         batches: u32,
         bytes: u64,
     },
@@ -178,7 +178,7 @@ impl Store {
                 drop(made);
                 let transaction = begin_batch(database)?;
                 made = lock(&self.made);
-                (transaction, 0, 0)
+                (Box::new(transaction), 0, 0)
             }
         };
         let added = Batch::of(&transaction, self.tables).and_then(|mut batch| {

@@ -462,7 +462,11 @@ impl FakeServer {
             Asked::UpdateAccount(asked) => call!(update_account(asked) as Account),
             Asked::DeleteAccount(asked) => call!(delete_account(asked) as Deleted),
             Asked::CheckPassword(asked) => call!(check_password(asked) as Account),
-            other => panic!("the fake has no answer to {other:?}"),
+            other @ (Asked::GetGroup(_)
+            | Asked::CreateGroup(_)
+            | Asked::UpdateGroup(_)
+            | Asked::DeleteGroup(_)
+            | Asked::ChangeMembers(_)) => panic!("the fake has no answer to {other:?}"),
         };
         let (metadata, answer) = match answered {
             Ok(answer) => {

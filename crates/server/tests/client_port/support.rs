@@ -280,6 +280,8 @@ pub(crate) fn outcome(answer: ExchangeResponse) -> Result<Answered, Status> {
                 metadata,
             ))
         }
-        answered => Ok(answered),
+        answered @ (Answered::Account(_) | Answered::Group(_) | Answered::Deleted(_)) => {
+            Ok(answered)
+        }
     }
 }
