@@ -10,7 +10,7 @@ use quorid_api::proto::{
 use tonic::{Request, Response, Status};
 
 use super::{
-    answer,
+    Invalid, answer,
     call::{Call, unary},
     caller, convert, schema_with,
 };
@@ -156,12 +156,8 @@ impl Call for UpdateGroupRequest {
         let names = self.edits.iter().map(|it| it.attribute.as_str());
         let newest = Consistency::Linearizable;
         let schema = schema_with(&frontend.service, names, newest).await?;
-        let change = GroupChange {
-            group: convert::group_name(&self.name)?,
-            expected_version: convert::expected_version(&self.etag)?,
-            asked: GroupEdit::Attributes(convert::edits(&schema, &self.edits)?),
-            request: convert::request_id(&self.request_id)?,
-        };
+        let asked = GroupEdit::Attributes(convert::edits(&schema, &self.edits)?);
+        let change = named_change(&self.name, &self.etag, asked, &self.request_id)?;
         let changed = frontend.service.change_group(caller, change).await?;
         Ok(changed.map(|shown| convert::group(&shown)))
     }
@@ -171,12 +167,8 @@ impl Call for DeleteGroupRequest {
     type Answer = ();
 
     async fn answer(self, frontend: &Frontend, caller: &Caller) -> Result<Answer<()>, Status> {
-        let change = GroupChange {
-            group: convert::group_name(&self.name)?,
-            expected_version: convert::expected_version(&self.etag)?,
-            asked: GroupEdit::Deleted,
-            request: convert::request_id(&self.request_id)?,
-        };
+        let asked = GroupEdit::Deleted;
+        let change = named_change(&self.name, &self.etag, asked, &self.request_id)?;
         let changed = frontend.service.change_group(caller, change).await?;
         Ok(changed.map(drop))
     }
@@ -190,13 +182,24 @@ impl Call for ChangeMembersRequest {
         frontend: &Frontend,
         caller: &Caller,
     ) -> Result<Answer<proto::Group>, Status> {
-        let change = GroupChange {
-            group: convert::group_name(&self.name)?,
-            expected_version: convert::expected_version(&self.etag)?,
-            asked: convert::members(&self.add, &self.remove)?,
-            request: convert::request_id(&self.request_id)?,
-        };
+        let asked = convert::members(&self.add, &self.remove)?;
+        let change = named_change(&self.name, &self.etag, asked, &self.request_id)?;
         let changed = frontend.service.change_group(caller, change).await?;
         Ok(changed.map(|shown| convert::group(&shown)))
     }
+}
+
+/// A change of the group of this name, if it still has this version.
+fn named_change(
+    name: &str,
+    etag: &str,
+    asked: GroupEdit,
+    request_id: &str,
+) -> Result<GroupChange, Invalid> {
+    Ok(GroupChange {
+        group: convert::group_name(name)?,
+        expected_version: convert::expected_version(etag)?,
+        asked,
+        request: convert::request_id(request_id)?,
+    })
 }
