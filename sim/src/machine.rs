@@ -11,7 +11,7 @@ use quorid_server::{
     access::Access,
     config::{Config, PasswordFlags, ServerSettings, TlsFlags},
     named_server::NamedServer,
-    seams::Outside,
+    seams::{InPlace, Outside},
     serve::Server,
     tls::ServerTls,
 };
@@ -123,6 +123,7 @@ impl Machine {
             }),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
+            threads: Arc::new(InPlace),
         };
         let ended = match Server::start(self.config, &self.tls, outside, || {}).await {
             Ok(mut server) => server.failed().await,

@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture as ClientFuture;
 use quorid_api::{Connector, Endpoint};
 use quorid_directory::Time;
 use quorid_history::chance::Chance;
-use quorid_server::seams::{BoxFuture, BoxedIo, Clock, Entropy, Listener, Network};
+use quorid_server::seams::{Accepted, BoxFuture, BoxedIo, Clock, Entropy, Listener, Network};
 use tokio::time::sleep;
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -79,10 +79,11 @@ impl SimNetwork {
 struct SimListener(TcpListener);
 
 impl Listener for SimListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxedIo, SocketAddr)>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<(Accepted, SocketAddr)>> {
         Box::pin(async move {
             let (stream, from) = self.0.accept().await?;
-            Ok((Box::new(stream) as BoxedIo, from))
+            let open = move || Ok(Box::new(stream) as BoxedIo);
+            Ok((Box::new(open) as Accepted, from))
         })
     }
 

@@ -13,7 +13,7 @@ use quorid_directory::Level;
 use serde::Deserialize;
 
 use self::checks::{
-    advertised, check_initial_servers, check_timing, missing, of, password, within,
+    advertised, check_initial_servers, check_timing, missing, of, password, server_threads, within,
 };
 pub use self::error::ConfigError;
 pub use self::file::parse;
@@ -101,6 +101,8 @@ pub struct Config {
     pub checkpoint_bytes: u64,
     pub log_keep_entries: u64,
     pub snapshot_after_entries: u64,
+    /// At least 1.
+    pub server_threads: usize,
     pub cache_bytes: u64,
     pub log_cache_bytes: u64,
     pub password: PasswordSettings,
@@ -186,6 +188,7 @@ impl Config {
             ),
             log_keep_entries: bounded!(log_keep_entries, 500_000, 0..=1_000_000_000),
             snapshot_after_entries: bounded!(snapshot_after_entries, 100_000, 1..=1_000_000_000),
+            server_threads: server_threads(settings.server_threads)?,
             cache_bytes: bounded!(
                 cache_bytes,
                 64 * MEBIBYTE,

@@ -4,7 +4,6 @@
 pub mod access;
 pub mod certs;
 pub mod config;
-mod elsewhere;
 pub mod frontend;
 #[cfg(fuzzing)]
 pub mod fuzzing;

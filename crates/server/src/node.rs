@@ -56,7 +56,10 @@ use self::{
     read_barrier::ReadBarrier,
     types::{Applied, Proposal, Raft, TypeConfig},
 };
-use crate::state::{ReadView, State, encode_command};
+use crate::{
+    seams::Threads,
+    state::{ReadView, State, encode_command},
+};
 
 /// How a server is doing.
 #[derive(Debug, Clone)]
@@ -110,6 +113,7 @@ struct Inner {
     raft: Raft,
     store: Arc<State>,
     log: Arc<dyn LogEngine>,
+    threads: Arc<dyn Threads>,
     dialer: PeerDialer,
     deaths: Arc<LeaderDeaths>,
     barrier: ReadBarrier,
@@ -229,6 +233,13 @@ impl Node {
         self.inner.store.read()
     }
 
+    /// The digest of the whole directory, and the revision that it is of.
+    pub async fn digest(&self) -> Result<([u8; 32], Revision), Fault> {
+        let view = self.read()?;
+        let work = move || Ok((view.digest()?, view.revision()?));
+        self.inner.threads.elsewhere(work).await?
+    }
+
     /// The attributes that objects have now.
     pub fn schema(&self) -> Schema {
         self.inner.store.schema()
@@ -286,7 +297,8 @@ impl Node {
         if self.inner.raft.shutdown().await.is_err() {
             warn!("the engine had ended before");
         }
-        let durable = self.inner.store.checkpoint()?;
+        let store = &self.inner.store;
+        let durable = store.checkpoint_elsewhere(&*self.inner.threads).await?;
         let revision = durable.applied.map_or(0, |at| at.index);
         info!(
             event = "checkpoint",

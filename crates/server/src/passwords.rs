@@ -19,7 +19,7 @@ pub use self::scheme::{
     BCRYPT_COST_MAX, InvalidHash, PBKDF2_ITERATIONS_MAX, SCRYPT_BYTES_MAX, SHA512_CRYPT_ROUNDS_MAX,
     given_hash,
 };
-use crate::{elsewhere::elsewhere, seams::Entropy};
+use crate::seams::{Entropy, Threads};
 
 /// Most memory that one hash may take, KiB. Holds for stored verifiers too.
 pub const MEMORY_KIB_MAX: u32 = 256 * 1024;
@@ -83,6 +83,7 @@ pub enum PasswordError {
 pub struct Passwords {
     params: Params,
     entropy: Arc<dyn Entropy>,
+    threads: Arc<dyn Threads>,
     /// One permit for each hash that runs or waits.
     places: Semaphore,
     places_max: usize,
@@ -105,7 +106,11 @@ impl fmt::Debug for Passwords {
 
 impl Passwords {
     /// A pool by these settings. Hashes once, for the verifier of nobody.
-    pub fn new(settings: PasswordSettings, entropy: Arc<dyn Entropy>) -> Result<Self, Fault> {
+    pub fn new(
+        settings: PasswordSettings,
+        entropy: Arc<dyn Entropy>,
+        threads: Arc<dyn Threads>,
+    ) -> Result<Self, Fault> {
         let params = Params::new(
             settings.memory_kib,
             settings.iterations,
@@ -121,6 +126,7 @@ impl Passwords {
         Ok(Self {
             params,
             entropy,
+            threads,
             places: Semaphore::new(places_max),
             places_max,
             turns: Arc::new(Semaphore::new(settings.threads.max(1))),
@@ -197,7 +203,7 @@ impl Passwords {
             let _turn = turn;
             job()
         };
-        Ok(elsewhere(job).await?)
+        Ok(self.threads.elsewhere(job).await?)
     }
 }
 
@@ -243,7 +249,7 @@ fn over_bounds(params: &Params) -> Option<(&'static str, u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seams::SystemEntropy;
+    use crate::seams::{InPlace, SystemEntropy};
 
     fn cheap(threads: usize, queue: usize) -> Passwords {
         let settings = PasswordSettings {
@@ -254,7 +260,8 @@ mod tests {
             queue,
             length_min: 8,
         };
-        Passwords::new(settings, Arc::new(SystemEntropy)).expect("valid settings")
+        let passwords = Passwords::new(settings, Arc::new(SystemEntropy), Arc::new(InPlace));
+        passwords.expect("valid settings")
     }
 
     fn password(typed: &str) -> Password {

@@ -1,8 +1,10 @@
-//! Where the outside world comes in: clock, randomness and network, one trait each.
+//! Where the outside world comes in: clock, randomness, network and threads, one trait each.
 //!
 //! A server reads the time, draws random bytes and opens connections through these traits
 //! only, because a simulation drives the same code with its own. (Disks have their seam in
 //! `storage`; timers are tokio's, which a simulation can drive already.)
+
+mod threads;
 
 use std::{
     future::Future,
@@ -17,6 +19,8 @@ use quorid_directory::Time;
 use quorid_storage::Disk;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+pub use self::threads::{InPlace, SystemThreads, Threads};
+
 /// What a server reaches the world through.
 #[derive(Clone)]
 pub struct Outside {
@@ -28,6 +32,8 @@ pub struct Outside {
     pub clock: Arc<dyn Clock>,
     /// Ids, salts and keys.
     pub entropy: Arc<dyn Entropy>,
+    /// What takes long, and what clients ask.
+    pub threads: Arc<dyn Threads>,
 }
 
 /// A future that a trait object returns.
@@ -58,10 +64,13 @@ pub trait Network: Send + Sync + 'static {
     fn bind<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>>;
 }
 
+/// A connection that was accepted. To be called in the runtime that is to serve it.
+pub type Accepted = Box<dyn FnOnce() -> io::Result<BoxedIo> + Send>;
+
 /// Accepts connections.
 pub trait Listener: Send + 'static {
     /// The next connection and where it comes from.
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxedIo, SocketAddr)>>;
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<(Accepted, SocketAddr)>>;
 
     /// The address that is listened on, with the real port.
     fn local_addr(&self) -> io::Result<SocketAddr>;
@@ -140,11 +149,13 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 impl Listener for TcpListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxedIo, SocketAddr)>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<(Accepted, SocketAddr)>> {
         Box::pin(async move {
             let (stream, from) = Self::accept(self).await?;
             stream.set_nodelay(true)?;
-            Ok((Box::new(stream) as BoxedIo, from))
+            let stream = stream.into_std()?;
+            let open = move || Ok(Box::new(TcpStream::from_std(stream)?) as BoxedIo);
+            Ok((Box::new(open) as Accepted, from))
         })
     }
 
@@ -164,7 +175,8 @@ mod tests {
         let mut listener = TcpNetwork.bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address").to_string();
         let (client, server) = tokio::join!(TcpNetwork.connect(&address), listener.accept());
-        let (mut client, (mut server, _)) = (client.expect("connect"), server.expect("accept"));
+        let (mut client, (accepted, _)) = (client.expect("connect"), server.expect("accept"));
+        let mut server = accepted().expect("opened");
         client.write_all(b"hello").await.expect("write");
         let mut heard = [0; 5];
         server.read_exact(&mut heard).await.expect("read");

@@ -24,7 +24,9 @@ use crate::{
     node::{ClusterState, Node, NodeConfig, StartError, Starting},
     passwords::Passwords,
     ports::{self, Phase, Port, Protocol},
-    seams::{Listener, Network, Outside, SystemClock, SystemEntropy, TcpNetwork},
+    seams::{
+        InPlace, Listener, Network, Outside, SystemClock, SystemEntropy, SystemThreads, TcpNetwork,
+    },
     service::Service,
     tls::ServerTls,
 };
@@ -50,7 +52,8 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     for warning in &config.warnings {
         warn!(event = "configuration", "{warning}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // What a server does is many small things: each thread does its own. See `SystemThreads`.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the server")?;
@@ -87,11 +90,14 @@ fn tell_valid(config: &Config) -> anyhow::Result<()> {
 
 async fn serve(config: Config, tls: ServerTls, exit_on_stdin_close: bool) -> anyhow::Result<()> {
     let mut signals = Signals::new(exit_on_stdin_close)?;
+    let threads = SystemThreads::start(config.server_threads - 1)
+        .context("cannot start the threads of the server")?;
     let outside = Outside {
         disk: Arc::new(DataDirectory::open(&config.data_dir)?),
         network: Arc::new(TcpNetwork),
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
+        threads: Arc::new(threads),
     };
     let mut server = tokio::select! {
         started = Server::start(config, &tls, outside, service_manager::listening) => started?,
@@ -150,7 +156,12 @@ impl Server {
             outside.clone(),
             tls.client_config_peers()?,
         )?;
-        let Outside { clock, entropy, .. } = outside;
+        let Outside {
+            clock,
+            entropy,
+            threads,
+            ..
+        } = outside;
 
         let metrics = Arc::new(Metrics::new());
         let (phase, phases) = watch::channel(Phase::Serving);
@@ -160,6 +171,7 @@ impl Server {
             listener: peer_listener,
             tls: tls.server_config_peers()?,
             protocol: peer::protocol(&starting.gate()),
+            threads: Arc::new(InPlace),
             // To hand leadership over, the next leader has to get through to this server.
             until: Phase::Closing,
             connections: None,
@@ -171,6 +183,7 @@ impl Server {
             listener: client_listener,
             tls: tls.server_config_clients()?,
             protocol: Protocol::http(door.router()),
+            threads: Arc::clone(&threads),
             until: Phase::Draining,
             connections: Some(metrics.connections.clone()),
             refused: Some(metrics.connections_refused.clone()),
@@ -185,7 +198,7 @@ impl Server {
         );
         opened();
 
-        let passwords = Passwords::new(config.password, Arc::clone(&entropy))?;
+        let passwords = Passwords::new(config.password, Arc::clone(&entropy), threads)?;
         let started = Instant::now();
         let node = starting.start().await?;
         let service = Service::new(

@@ -5,7 +5,6 @@
 //! reached through [`Disk`], so that a simulation can put another disk underneath.
 
 mod batch;
-mod blocking;
 mod database;
 mod disk;
 mod fault;
@@ -27,7 +26,6 @@ mod view;
 mod wal;
 
 pub use batch::Batch;
-pub use blocking::blocking;
 pub use disk::{DataDirectory, Disk, FORMAT_VERSION, Identity, OpenError};
 pub use fault::{Fault, OrFault};
 pub use log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload};

@@ -11,7 +11,6 @@ use redb::Durability;
 
 use super::{
     Batch, Fault, OrFault as _,
-    blocking::blocking,
     database::StateDatabase,
     disk::Disk,
     planted::{StorageBug, is_planted},
@@ -137,7 +136,7 @@ impl SnapshotReader {
             let forgotten = rest.is_empty() && is_planted(StorageBug::SnapshotForgetsATable);
             let rows = match forgotten {
                 true => None,
-                false => blocking(|| read_rows(&self.view, table, self.after.as_deref()))?,
+                false => read_rows(&self.view, table, self.after.as_deref())?,
             };
             match rows {
                 Some(rows) => {
@@ -250,7 +249,7 @@ impl Loader {
             }
             self.last = Some(here);
         }
-        blocking(|| self.store(table, chunk))?;
+        self.store(table, chunk)?;
         self.totals.add(chunk);
         Ok(())
     }
@@ -279,21 +278,19 @@ impl Loader {
                 format!("{} rows arrived, {} were sent", found.rows, expected.rows),
             ));
         }
-        blocking(|| {
-            const STORING: &str = "storing a received snapshot";
-            if !is_planted(StorageBug::SnapshotSwapNotSynced) {
-                let mut transaction = self.database.begin_write().or_fault(STORING)?;
-                transaction.set_quick_repair(true);
-                transaction.commit().or_fault(STORING)?;
-            }
-            let view = StoreView::of(&self.database, self.tables)?;
-            view.check()?;
-            let position = view.position()?;
-            Ok(Loaded {
-                database: self.database,
-                file: self.file,
-                position,
-            })
+        const STORING: &str = "storing a received snapshot";
+        if !is_planted(StorageBug::SnapshotSwapNotSynced) {
+            let mut transaction = self.database.begin_write().or_fault(STORING)?;
+            transaction.set_quick_repair(true);
+            transaction.commit().or_fault(STORING)?;
+        }
+        let view = StoreView::of(&self.database, self.tables)?;
+        view.check()?;
+        let position = view.position()?;
+        Ok(Loaded {
+            database: self.database,
+            file: self.file,
+            position,
         })
     }
 }

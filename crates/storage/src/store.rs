@@ -12,13 +12,12 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use redb::{Durability, TransactionError, WriteTransaction};
-use tokio::sync::Notify;
+use redb::{Durability, WriteTransaction};
+use tokio::sync::{Notify, OwnedMutexGuard};
 
 use super::{
     Fault, OrFault as _,
     batch::Batch,
-    blocking::blocking,
     database::StateDatabase,
     disk::Disk,
     planted::{StorageBug, is_planted},
@@ -63,6 +62,8 @@ pub struct Store {
     database: RwLock<Arc<StateDatabase>>,
     /// A view of the state as it is, until the next change: most reads share one.
     view: Mutex<Option<Arc<StoreView>>>,
+    /// Of whoever must not wait for the disk with a thread.
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// Held by whoever is about to have redb's only write transaction, and while a batch is made. Taken
     /// before `made`.
     writing: Mutex<()>,
@@ -118,6 +119,7 @@ impl Store {
             options,
             database: RwLock::new(Arc::new(database)),
             view: Mutex::new(None),
+            turn: Arc::default(),
             writing: Mutex::new(()),
             made: Mutex::new(Made::Settled),
             durable: Mutex::new(durable),
@@ -146,6 +148,13 @@ impl Store {
     /// The state has changed: whoever reads from now on must see it.
     fn forget_view(&self) {
         *lock(&self.view) = None;
+    }
+
+    /// Returns when nobody else has the turn. While a checkpoint is written, [`write`](Self::write) waits
+    /// for the disk, and holds up its thread: who has other work for that thread takes the turn first,
+    /// and who makes the checkpoint, too.
+    pub async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turn).lock_owned().await
     }
 
     /// Makes changes: all that `work` does, or nothing if it fails. The batch must record how
@@ -226,7 +235,7 @@ impl Store {
     /// batch that is being made, and holds up the next one for as long as the disk takes.
     pub fn checkpoint(&self) -> Result<Position, Fault> {
         let database = self.database();
-        database.explained(blocking(|| self.write_checkpoint(&database)))
+        database.explained(self.write_checkpoint(&database))
     }
 
     fn write_checkpoint(&self, database: &StateDatabase) -> Result<Position, Fault> {
@@ -320,12 +329,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn begin_batch(database: &StateDatabase) -> Result<WriteTransaction, Fault> {
-    let mut transaction = match database.try_begin_write() {
-        // A checkpoint is being written.
-        Err(TransactionError::WouldBlock) => blocking(|| database.begin_write()),
-        begun => begun,
-    }
-    .or_fault("beginning a batch")?;
+    let mut transaction = database.begin_write().or_fault("beginning a batch")?;
     transaction
         .set_durability(Durability::None)
         .or_fault("beginning a batch")?;

@@ -5,7 +5,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Fault, OrFault as _,
-    blocking::blocking,
     log::LogPos,
     position::{Position, read_applied, read_position},
     rows::Rows,
@@ -43,29 +42,27 @@ impl StoreView {
     /// numbers among the single values. Two servers at the same position have the same. Reads the
     /// whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
-        blocking(|| {
-            let mut hash = Sha256::new();
-            let mut add = |key: &[u8], value: &[u8]| {
-                for part in [key, value] {
-                    hash.update((part.len() as u64).to_be_bytes());
-                    hash.update(part);
-                }
-            };
-            let mut numbers: Vec<&str> = Vec::new();
-            for table in self.tables {
-                match table.digested {
-                    Digested::Rows => self.scan(table, None, |key, value| {
-                        add(key, value);
-                        Ok(true)
-                    })?,
-                    Digested::Numbers(names) => numbers.extend(names),
-                }
+        let mut hash = Sha256::new();
+        let mut add = |key: &[u8], value: &[u8]| {
+            for part in [key, value] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
             }
-            for name in numbers {
-                add(name.as_bytes(), &self.number(name)?.to_be_bytes());
+        };
+        let mut numbers: Vec<&str> = Vec::new();
+        for table in self.tables {
+            match table.digested {
+                Digested::Rows => self.scan(table, None, |key, value| {
+                    add(key, value);
+                    Ok(true)
+                })?,
+                Digested::Numbers(names) => numbers.extend(names),
             }
-            Ok(hash.finalize().into())
-        })
+        }
+        for name in numbers {
+            add(name.as_bytes(), &self.number(name)?.to_be_bytes());
+        }
+        Ok(hash.finalize().into())
     }
 
     /// Whether the tables fit together.

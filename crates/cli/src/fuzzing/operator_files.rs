@@ -206,6 +206,7 @@ checkpoint_interval_ms = 1000
 checkpoint_bytes = 1000000
 log_keep_entries = 6
 snapshot_after_entries = 7
+server_threads = 3
 cache_bytes = 8000000
 log_cache_bytes = 9000000
 log_format = "json"

@@ -8,6 +8,11 @@ use crate::{
     passwords::{ITERATIONS_MAX, MEMORY_KIB_MAX, PARALLELISM_MAX, PasswordSettings},
 };
 
+/// Threads that are started where nothing is said.
+const THREADS_PRESET_MAX: u64 = 8;
+/// Threads that can be asked for.
+const THREADS_MAX: u64 = 64;
+
 pub(super) fn missing(key: &'static str) -> ConfigError {
     ConfigError::Missing {
         key,
@@ -166,9 +171,21 @@ pub(super) fn within(
     ))
 }
 
+/// The processors that this process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The threads that serve.
+pub(super) fn server_threads(given: Option<u64>) -> Result<usize, ConfigError> {
+    let preset = u64::try_from(cores()).unwrap_or(THREADS_PRESET_MAX);
+    let threads = given.unwrap_or(preset.min(THREADS_PRESET_MAX));
+    let threads = within("server_threads", threads, 1..=THREADS_MAX)?;
+    Ok(usize::try_from(threads).unwrap_or(1))
+}
+
 pub(super) fn password(flags: &PasswordFlags) -> Result<PasswordSettings, ConfigError> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let preset = PasswordSettings::for_cores(cores);
+    let preset = PasswordSettings::for_cores(cores());
     let settings = PasswordSettings {
         memory_kib: flags.memory_kib.unwrap_or(preset.memory_kib),
         iterations: flags.iterations.unwrap_or(preset.iterations),

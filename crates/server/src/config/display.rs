@@ -32,7 +32,8 @@ impl fmt::Display for Config {
         lines!(f, self => self_rename);
         lines!(f, self.timing => heartbeat_ms, election_min_ms, election_max_ms);
         lines!(f, self => checkpoint_interval_ms, checkpoint_bytes);
-        lines!(f, self => log_keep_entries, snapshot_after_entries, cache_bytes, log_cache_bytes);
+        lines!(f, self => log_keep_entries, snapshot_after_entries, server_threads);
+        lines!(f, self => cache_bytes, log_cache_bytes);
         let log_format = match self.log_format {
             LogFormat::Human => "human",
             LogFormat::Json => "json",

@@ -104,6 +104,7 @@ mod tests {
             checkpoint_bytes = 5
             log_keep_entries = 6
             snapshot_after_entries = 7
+            server_threads = 10
             cache_bytes = 8
             log_cache_bytes = 9
             log_format = "json"

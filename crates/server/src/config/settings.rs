@@ -161,6 +161,10 @@ settings! {
         /// Log entries after which the log is cut behind a new snapshot [default: 100000]
         #[arg(long, value_name = "N", env = "QUORID_SNAPSHOT_AFTER_ENTRIES")]
         pub snapshot_after_entries: Option<u64>,
+        /// Threads that serve; one of them replicates, and the others, if there are any, serve the
+        /// clients [default: one for each core, 8 at most]
+        #[arg(long, value_name = "N", env = "QUORID_SERVER_THREADS")]
+        pub server_threads: Option<u64>,
         /// Memory for pages of the state [default: 67108864]
         #[arg(long, value_name = "BYTES", env = "QUORID_CACHE_BYTES")]
         pub cache_bytes: Option<u64>,

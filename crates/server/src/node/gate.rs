@@ -33,7 +33,7 @@ use super::{
         },
     },
 };
-use crate::state::State;
+use crate::{seams::Threads, state::State};
 
 /// The name in the certificate of the server at the other end. Put into each request's
 /// extensions by the peer port's listener, which has checked the certificate.
@@ -59,6 +59,7 @@ struct Inner {
 struct Running {
     raft: Raft,
     store: Arc<State>,
+    threads: Arc<dyn Threads>,
     /// One snapshot at a time is received and installed.
     receiving: Arc<tokio::sync::Mutex<()>>,
 }
@@ -98,10 +99,11 @@ impl Gate {
     }
 
     /// From now on the engine's messages are answered.
-    pub(super) fn open(&self, raft: Raft, store: Arc<State>) {
+    pub(super) fn open(&self, raft: Raft, store: Arc<State>, threads: Arc<dyn Threads>) {
         let running = Running {
             raft,
             store,
+            threads,
             receiving: Arc::default(),
         };
         assert!(
@@ -344,6 +346,7 @@ impl Peer for Gate {
         let received = receive_snapshot::receive(
             running.raft.clone(),
             &running.store,
+            &*running.threads,
             &running.receiving,
             self.inner.supports,
             request.into_inner(),

@@ -45,7 +45,7 @@ use super::{
     vote_channels::VoteChannels,
     wire::{self, proto, proto::peer_client::PeerClient},
 };
-use crate::{named_server::NamedServer, state::State};
+use crate::{named_server::NamedServer, seams::Threads, state::State};
 
 /// The largest message between servers. The largest batch of entries comes nowhere near it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
@@ -77,6 +77,7 @@ impl Interceptor for Label {
 /// Makes the engine's clients for other servers.
 pub(crate) struct PeerNetwork {
     votes: VoteChannels,
+    threads: Arc<dyn Threads>,
     cluster: MetadataValue<tonic::metadata::Ascii>,
     this: u64,
     patience: Duration,
@@ -88,12 +89,14 @@ impl PeerNetwork {
     /// engine expects the answer to a heartbeat.
     pub(crate) fn new(
         dialer: PeerDialer,
+        threads: Arc<dyn Threads>,
         cluster_id: &str,
         this: u64,
         patience: Duration,
     ) -> Option<Self> {
         Some(Self {
             votes: VoteChannels::new(dialer),
+            threads,
             cluster: cluster_id.parse().ok()?,
             this,
             patience,
@@ -120,6 +123,7 @@ impl PeerNetwork {
             label,
             server: server.clone(),
             votes: self.votes.clone(),
+            threads: Arc::clone(&self.threads),
             this: self.this,
             target,
             patience: self.patience,
@@ -149,6 +153,7 @@ pub(crate) struct PeerConnection {
     label: Label,
     server: NamedServer,
     votes: VoteChannels,
+    threads: Arc<dyn Threads>,
     this: u64,
     target: u64,
     patience: Duration,
@@ -356,7 +361,12 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
         let revision = snapshot.meta.last_log_id.map_or(0, |last| last.index);
         tracing::info!(to = self.target, revision, "sending a snapshot");
         let progress = Arc::new(AtomicU64::new(0));
-        let parts = snapshot_parts(head, *reader, Arc::clone(&progress));
+        let parts = snapshot_parts(
+            head,
+            *reader,
+            Arc::clone(&self.threads),
+            Arc::clone(&progress),
+        );
         let mut client = self.client.clone();
         let send = client.install_snapshot(parts);
         tokio::select! {

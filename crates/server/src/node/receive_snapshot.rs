@@ -14,7 +14,7 @@ use super::{
     types::{AppendRequest, Raft, Snapshot, TypeConfig, Vote},
     wire::proto::{self, snapshot_part::Part},
 };
-use crate::state::State;
+use crate::{seams::Threads, state::State};
 
 /// A part of a snapshot that doesn't come by then ends the transfer.
 const SNAPSHOT_PART_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ const SNAPSHOT_PART_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn receive(
     raft: Raft,
     store: &State,
+    threads: &dyn Threads,
     receiving: &Arc<Mutex<()>>,
     supports: Level,
     mut parts: Streaming<proto::SnapshotPart>,
@@ -39,14 +40,18 @@ pub(super) async fn receive(
     );
     let tail = loop {
         match next_part(&mut parts).await? {
-            Some(Part::Chunk(chunk)) => receiver.add(chunk)?,
+            Some(Part::Chunk(chunk)) => {
+                let add = move || receiver.add(chunk).map(|()| receiver);
+                receiver = threads.elsewhere(add).await.or_internal()??;
+            }
             Some(Part::Tail(tail)) => break tail,
             Some(Part::Head(_)) | None => {
                 return Err(Status::data_loss("the snapshot ended before its tail"));
             }
         }
     };
-    let (vote, snapshot) = receiver.finish(tail)?;
+    let finish = move || receiver.finish(tail);
+    let (vote, snapshot) = threads.elsewhere(finish).await.or_internal()??;
     // What the engine was handed is installed even if the leader gives up the call; the
     // next snapshot waits for that.
     let install = tokio::spawn(async move {

@@ -12,6 +12,7 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _, future, stream};
 use quorid_storage::SnapshotReader;
 
 use super::wire::proto;
+use crate::seams::Threads;
 
 /// A whole chunk of a snapshot is stored by then, or the transfer is given up.
 pub(super) const SNAPSHOT_STEP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -21,34 +22,40 @@ pub(super) const SNAPSHOT_STEP_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) fn snapshot_parts(
     head: proto::SnapshotHead,
     reader: SnapshotReader,
+    threads: Arc<dyn Threads>,
     progress: Arc<AtomicU64>,
 ) -> impl Stream<Item = proto::SnapshotPart> + Send + 'static {
     let part = |part| proto::SnapshotPart { part: Some(part) };
     let head = part(proto::snapshot_part::Part::Head(head));
     let rest = stream::unfold(Some(reader), move |reader| {
         progress.fetch_add(1, Ordering::Relaxed);
-        let Some(mut reader) = reader else {
-            return future::ready(None);
-        };
-        let next = match reader.next_chunk() {
-            Ok(Some(chunk)) => Some((
-                part(proto::snapshot_part::Part::Chunk(chunk.into())),
-                Some(reader),
-            )),
-            Ok(None) => {
-                let totals = reader.totals();
-                let tail = proto::SnapshotTail {
-                    rows: totals.rows,
-                    crc32: totals.crc32,
-                };
-                Some((part(proto::snapshot_part::Part::Tail(tail)), None))
+        let threads = Arc::clone(&threads);
+        async move {
+            let mut reader = reader?;
+            let read = move || {
+                let next = reader.next_chunk();
+                (next, reader)
+            };
+            let next = threads.elsewhere(read).await;
+            match next.and_then(|(next, reader)| Ok((next?, reader))) {
+                Ok((Some(chunk), reader)) => {
+                    let chunk = proto::snapshot_part::Part::Chunk(chunk.into());
+                    Some((part(chunk), Some(reader)))
+                }
+                Ok((None, reader)) => {
+                    let totals = reader.totals();
+                    let tail = proto::SnapshotTail {
+                        rows: totals.rows,
+                        crc32: totals.crc32,
+                    };
+                    Some((part(proto::snapshot_part::Part::Tail(tail)), None))
+                }
+                Err(fault) => {
+                    tracing::error!(%fault, "sending a snapshot failed");
+                    None
+                }
             }
-            Err(fault) => {
-                tracing::error!(%fault, "sending a snapshot failed");
-                None
-            }
-        };
-        future::ready(next)
+        }
     });
     stream::once(future::ready(head)).chain(rest)
 }

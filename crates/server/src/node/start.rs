@@ -26,7 +26,10 @@ use super::{
     types::{Enlisted, Raft},
     vote_channels::VoteChannels,
 };
-use crate::{seams::Outside, state::State};
+use crate::{
+    seams::{Outside, Threads},
+    state::State,
+};
 
 /// Why a node didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +162,7 @@ impl Starting {
         }
         let network = PeerNetwork::new(
             dialer,
+            Arc::clone(&outside.threads),
             &identity.cluster_id,
             identity.server_id,
             Duration::from_millis(config.timing.election_max_ms),
@@ -174,17 +178,22 @@ impl Starting {
             Arc::new(engine),
             network,
             LogStore::new(Arc::clone(&log)),
-            StateMachine::new(Arc::clone(&store), supports),
+            StateMachine::new(Arc::clone(&store), Arc::clone(&outside.threads), supports),
         )
         .await
         .or_fault("starting the engine")?;
-        gate.open(raft.clone(), Arc::clone(&store));
+        gate.open(
+            raft.clone(),
+            Arc::clone(&store),
+            Arc::clone(&outside.threads),
+        );
 
         if let Some(members) = start.form.filter(|_| empty) {
             form(&raft, &identity.cluster_id, members).await?;
         }
         Ok(Node::run(
             config,
+            outside.threads,
             raft,
             store,
             log,
@@ -218,6 +227,7 @@ async fn form(
 impl Node {
     fn run(
         config: NodeConfig,
+        threads: Arc<dyn Threads>,
         raft: Raft,
         store: Arc<State>,
         log: Arc<dyn LogEngine>,
@@ -258,6 +268,7 @@ impl Node {
         tasks.spawn(tasks::watch_engine(raft.clone(), fault.clone()));
         tasks.spawn(tasks::make_checkpoints(
             Arc::clone(&store),
+            Arc::clone(&threads),
             raft.clone(),
             config.checkpoint_interval,
             fault.clone(),
@@ -270,6 +281,7 @@ impl Node {
             raft,
             store,
             log,
+            threads,
             dialer,
             deaths: Arc::clone(gate.deaths()),
             barrier,

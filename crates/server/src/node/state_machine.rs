@@ -10,7 +10,7 @@ use openraft::{
 use quorid_directory::{
     LOGIN_NAME, Level, Operation, PlantedBug, RequestId, View as _, is_planted,
 };
-use quorid_storage::{Fault, OrFault as _, Position, blocking};
+use quorid_storage::{Fault, OrFault as _, Position};
 use tracing::info;
 
 use super::{
@@ -19,7 +19,10 @@ use super::{
     types::{Applied, LogId, Snapshot, SnapshotMeta, StoredMembership, TypeConfig},
     wire,
 };
-use crate::state::{State, StoredCommand, decode_command, encode_command};
+use crate::{
+    seams::Threads,
+    state::{State, StoredCommand, decode_command, encode_command},
+};
 
 /// How many entries one transaction takes at most: some milliseconds of work.
 const BATCH_ENTRIES_MAX: usize = 256;
@@ -27,13 +30,18 @@ const BATCH_ENTRIES_MAX: usize = 256;
 /// Applies what is committed, in batches of whatever is there.
 pub(crate) struct StateMachine {
     store: Arc<State>,
+    threads: Arc<dyn Threads>,
     /// The highest feature level that this server supports.
     supports: Level,
 }
 
 impl StateMachine {
-    pub(crate) fn new(store: Arc<State>, supports: Level) -> Self {
-        Self { store, supports }
+    pub(crate) fn new(store: Arc<State>, threads: Arc<dyn Threads>, supports: Level) -> Self {
+        Self {
+            store,
+            threads,
+            supports,
+        }
     }
 
     /// One transaction for the whole batch; the callers are answered once it is visible.
@@ -138,10 +146,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         while let Some(entry) = entries.try_next().await? {
             batch.push(entry);
             if batch.len() == BATCH_ENTRIES_MAX {
+                let _turn = self.store.turn().await;
                 self.apply_batch(std::mem::take(&mut batch))?;
             }
         }
         if !batch.is_empty() {
+            let _turn = self.store.turn().await;
             self.apply_batch(batch)?;
         }
         Ok(())
@@ -150,6 +160,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
         Checkpointer {
             store: Arc::clone(&self.store),
+            threads: Arc::clone(&self.threads),
         }
     }
 
@@ -180,7 +191,13 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
                 ));
             }
         };
-        let durable = blocking(|| self.store.install(loaded))?;
+        let turn = self.store.turn().await;
+        let store = Arc::clone(&self.store);
+        let install = move || {
+            let _turn = turn;
+            store.install(loaded)
+        };
+        let durable = self.threads.elsewhere(install).await??;
         let revision = durable.applied.map_or(0, |at| at.index);
         info!(
             event = "snapshot_installed",
@@ -208,13 +225,14 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 /// Makes the state durable, so that the log behind it can go.
 pub(crate) struct Checkpointer {
     store: Arc<State>,
+    threads: Arc<dyn Threads>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for Checkpointer {
     type SnapshotData = StateSnapshot;
 
     async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
-        let durable = self.store.checkpoint()?;
+        let durable = self.store.checkpoint_elsewhere(&*self.threads).await?;
         let (last_log_id, last_membership) = position(&durable)?;
         Ok(Snapshot {
             meta: SnapshotMeta {

@@ -12,11 +12,12 @@ use tokio::{
 use tracing::{debug, error};
 
 use super::{own_identity::OwnIdentity, types::Raft};
-use crate::state::State;
+use crate::{seams::Threads, state::State};
 
 /// Puts changes on the disk: at most `every` after they were made, or when they are many.
 pub(super) async fn make_checkpoints(
     store: Arc<State>,
+    threads: Arc<dyn Threads>,
     raft: Raft,
     every: Duration,
     fault: watch::Sender<Option<Fault>>,
@@ -36,7 +37,7 @@ pub(super) async fn make_checkpoints(
         if applied <= store.durable().applied.map(|at| at.index) {
             continue;
         }
-        match store.checkpoint() {
+        match store.checkpoint_elsewhere(&*threads).await {
             Ok(durable) => {
                 let revision = durable.applied.map_or(0, |at| at.index);
                 debug!(

@@ -26,7 +26,7 @@ use super::{
     types::{TypeConfig, Vote},
     wire,
 };
-use crate::state::State;
+use crate::{seams::InPlace, state::State};
 
 struct OnDisk;
 
@@ -45,7 +45,7 @@ fn open(folder: &TempDir) -> (LogStore, StateMachine) {
     let store = State::open(disk, StoreOptions::default()).expect("a state");
     (
         LogStore::new(log),
-        StateMachine::new(Arc::new(store), Level::SUPPORTED),
+        StateMachine::new(Arc::new(store), Arc::new(InPlace), Level::SUPPORTED),
     )
 }
 

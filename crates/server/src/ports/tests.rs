@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Phase, Port, Protocol, http::OPENING_TIMEOUT, line_limit::LineLimit, serve, tls_port::Shared,
 };
+use crate::seams::{Accepted, BoxedIo, InPlace, Network as _, TcpNetwork};
 
 fn tls() -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -55,6 +56,10 @@ fn port_of(protocol: Protocol) -> Arc<Shared> {
     })
 }
 
+fn accepted(io: tokio::io::DuplexStream) -> Accepted {
+    Box::new(move || Ok(Box::new(io) as BoxedIo))
+}
+
 /// Sends `bytes`, and gives what comes back.
 async fn say(port: &Arc<Shared>, bytes: &[u8]) -> String {
     let (mut client, server) = tokio::io::duplex(1 << 16);
@@ -62,7 +67,7 @@ async fn say(port: &Arc<Shared>, bytes: &[u8]) -> String {
         .try_acquire_owned()
         .expect("free");
     let address = "192.0.2.1:5".parse().expect("address");
-    let served = tokio::spawn(Arc::clone(port).connection(Box::new(server), address, place));
+    let served = tokio::spawn(Arc::clone(port).connection(accepted(server), address, place));
     client.write_all(bytes).await.expect("sent");
     client.shutdown().await.expect("closed");
     let mut heard = Vec::new();
@@ -120,7 +125,7 @@ async fn a_handshake_that_stalls_is_given_up() {
     client.write_all(b"\x16").await.expect("sent");
     let began = Instant::now();
     Arc::clone(&port)
-        .connection(Box::new(server), address, place)
+        .connection(accepted(server), address, place)
         .await;
     assert!(began.elapsed() >= port.handshake_timeout);
     assert_eq!(refused(&port), 1);
@@ -138,7 +143,7 @@ async fn shaken(
         .try_acquire_owned()
         .expect("free");
     let address = "192.0.2.1:5".parse().expect("address");
-    let served = tokio::spawn(Arc::clone(port).connection(Box::new(server), address, place));
+    let served = tokio::spawn(Arc::clone(port).connection(accepted(server), address, place));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -207,15 +212,14 @@ async fn a_port_speaks_what_its_handler_speaks() {
 #[tokio::test]
 async fn a_port_takes_connections_until_its_last_phase() {
     let (phase, phases) = watch::channel(Phase::Draining);
-    let listener = crate::seams::Network::bind(&crate::seams::TcpNetwork, "127.0.0.1:0")
-        .await
-        .expect("bound");
+    let listener = TcpNetwork.bind("127.0.0.1:0").await.expect("bound");
     let address = listener.local_addr().expect("address");
     let port = Port {
         name: "peer",
         listener,
         tls: tls(),
         protocol: Protocol::http(Router::new()),
+        threads: Arc::new(InPlace),
         until: Phase::Closing,
         connections: None,
         refused: None,

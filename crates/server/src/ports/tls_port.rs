@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::{Phase, Remote, begun::Begun, line_limit::LineLimit};
 use crate::{
-    seams::{BoxFuture, BoxedIo, Listener},
+    seams::{Accepted, BoxFuture, BoxedIo, Listener, Threads},
     tls::{Holder, handshake_failure, holder_of},
 };
 
@@ -54,6 +54,8 @@ pub struct Port {
     pub tls: Arc<ServerConfig>,
     /// What is spoken over TLS.
     pub protocol: Protocol,
+    /// Where connections are served.
+    pub threads: Arc<dyn Threads>,
     /// From this phase on, the port takes no new connections.
     pub until: Phase,
     /// Open connections, where they are counted.
@@ -70,6 +72,7 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
         mut listener,
         tls,
         protocol,
+        threads,
         until,
         connections,
         refused,
@@ -91,10 +94,11 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((io, address)) => match Arc::clone(&places).try_acquire_owned() {
-                Ok(place) => drop(tokio::spawn(
-                    Arc::clone(&shared).connection(io, address, place),
-                )),
+            Ok((accepted, address)) => match Arc::clone(&places).try_acquire_owned() {
+                Ok(place) => {
+                    let connection = Arc::clone(&shared).connection(accepted, address, place);
+                    drop(threads.serve(Box::pin(connection)));
+                }
                 Err(_) => shared.refuse(address, &format!("{CONNECTIONS_MAX} are open already")),
             },
             Err(error) if concerns_one_connection(&error) => {}
@@ -148,11 +152,11 @@ enum Unserved {
 impl Shared {
     pub(super) async fn connection(
         self: Arc<Self>,
-        io: BoxedIo,
+        accepted: Accepted,
         address: SocketAddr,
         _place: OwnedSemaphorePermit,
     ) {
-        let stream = match timeout(self.handshake_timeout, self.shake_hands(io)).await {
+        let stream = match timeout(self.handshake_timeout, self.shake_hands(accepted)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(Unserved::Refused(reason))) => return self.refuse(address, &reason),
             Ok(Err(Unserved::Silent)) => {
@@ -184,7 +188,9 @@ impl Shared {
         debug!("{address} disconnected from the {} port", self.name);
     }
 
-    async fn shake_hands(&self, mut io: BoxedIo) -> Result<Stream, Unserved> {
+    async fn shake_hands(&self, accepted: Accepted) -> Result<Stream, Unserved> {
+        let mut io = accepted()
+            .map_err(|error| Unserved::Refused(format!("this server cannot serve it: {error}")))?;
         let mut first = [0];
         match io.read(&mut first).await {
             Ok(1) => {}

@@ -11,7 +11,6 @@ use tracing::info;
 
 use super::{Answer, Caller, Consistency, Error, Service, who::Strangers};
 use crate::{
-    elsewhere::elsewhere,
     named_server::NamedServer,
     node::{ClusterState, MembershipError, ServerStatus},
     state::ReadView,
@@ -73,7 +72,7 @@ impl Service {
         }
         self.node.wait_applied(min_revision).await?;
         let digest = if digest {
-            Some(self.digest().await?)
+            Some(self.node.digest().await?)
         } else {
             None
         };
@@ -202,13 +201,6 @@ impl Service {
 
     fn now(&self) -> Arc<ClusterState> {
         Arc::clone(&self.node.cluster().borrow())
-    }
-
-    /// Reads the whole directory, away from the threads that serve.
-    async fn digest(&self) -> Result<([u8; 32], Revision), Error> {
-        let view = self.node.read()?;
-        let computed = elsewhere(move || Ok::<_, Fault>((view.digest()?, view.revision()?)));
-        Ok(computed.await??)
     }
 }
 

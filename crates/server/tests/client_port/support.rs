@@ -18,7 +18,8 @@ use quorid_server::{
     config::{Config, PasswordFlags, ServerSettings, TlsFlags},
     named_server::NamedServer,
     seams::{
-        BoxFuture, BoxedIo, Listener, Network, Outside, SystemClock, SystemEntropy, TcpNetwork,
+        BoxFuture, BoxedIo, Listener, Network, Outside, SystemClock, SystemEntropy, SystemThreads,
+        TcpNetwork,
     },
     serve::Server,
     tls::{ServerTls, TlsFiles},
@@ -113,6 +114,7 @@ impl TestServer {
             network,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            threads: Arc::new(SystemThreads::start(1).expect("threads")),
         };
         let server = Server::start(config, &tls, outside, || {})
             .await

@@ -27,6 +27,7 @@ use crate::{
             proto::{SnapshotPart, SnapshotTail, snapshot_part::Part},
         },
     },
+    seams::InPlace,
     state::{State, Stretch, encode_command, fuzzing::log_entries::command},
 };
 
@@ -128,7 +129,7 @@ fn mend(parts: &mut [Part]) {
 
 /// As the engine does it. What is there afterwards can be read, changed and sent on.
 fn install(store: &Arc<State>, snapshot: Snapshot) {
-    let mut state = StateMachine::new(Arc::clone(store), Level::SUPPORTED);
+    let mut state = StateMachine::new(Arc::clone(store), Arc::new(InPlace), Level::SUPPORTED);
     state
         .install_snapshot(&snapshot.meta, snapshot.snapshot)
         .now_or_never()

@@ -15,7 +15,7 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::seams::{BoxFuture, BoxedIo, Listener, Network, TcpNetwork};
+use crate::seams::{Accepted, BoxFuture, BoxedIo, Listener, Network, TcpNetwork};
 
 /// What one server reaches the others through. Clones are the same one.
 #[derive(Clone, Default)]
@@ -77,13 +77,17 @@ struct FlakyListener {
 }
 
 impl Listener for FlakyListener {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<(BoxedIo, SocketAddr)>> {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<(Accepted, SocketAddr)>> {
         Box::pin(async move {
-            let (io, from) = self.listener.accept().await?;
+            let (opens, from) = self.listener.accept().await?;
             let reset = Arc::new(Reset::default());
             let mut accepted = self.accepted.lock().expect("not poisoned");
             accepted.push(Arc::clone(&reset));
-            Ok((Box::new(FlakyStream { io, reset }) as BoxedIo, from))
+            let open = move || {
+                let io = opens()?;
+                Ok(Box::new(FlakyStream { io, reset }) as BoxedIo)
+            };
+            Ok((Box::new(open) as Accepted, from))
         })
     }
 

@@ -24,7 +24,10 @@ use crate::{
     named_server::NamedServer,
     node::{Node, NodeConfig, StartError, Starting, Timing},
     ports::{self, Phase, Port},
-    seams::{Clock as _, Network as _, Outside, SystemClock, SystemEntropy, TcpNetwork},
+    seams::{
+        Clock as _, InPlace, Network as _, Outside, SystemClock, SystemEntropy, SystemThreads,
+        TcpNetwork,
+    },
     serve::peer,
     tls::{ServerTls, TlsFiles, peer_server_name},
 };
@@ -187,6 +190,7 @@ impl Cluster {
             network: Arc::new(network.clone()),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            threads: Arc::new(SystemThreads::default()),
         };
         let peer_tls = tls.client_config_peers().expect("TLS");
         let tls = tls.server_config_peers().expect("TLS");
@@ -207,6 +211,7 @@ impl Cluster {
                 listener,
                 tls,
                 protocol: peer::protocol(&gate),
+                threads: Arc::new(InPlace),
                 until: Phase::Closing,
                 connections: None,
                 refused: None,

@@ -26,7 +26,7 @@ use crate::{
         types::{AppendRequest, Enlisted},
         wire,
     },
-    seams::{BoxFuture, BoxedIo, Listener, Network},
+    seams::{BoxFuture, BoxedIo, InPlace, Listener, Network},
 };
 
 /// Counts who tries.
@@ -60,7 +60,7 @@ fn peers(network: &Arc<Refusing>) -> PeerNetwork {
     let network: Arc<dyn Network> = Arc::clone(network) as _;
     let dialer = PeerDialer::new(network, Arc::new(tls), OPTION);
     let cluster_id = "97c3d893-8b2e-4291-bd9c-a6c94d4b3fe8";
-    PeerNetwork::new(dialer, cluster_id, 1, OPTION).expect("a UUID")
+    PeerNetwork::new(dialer, Arc::new(InPlace), cluster_id, 1, OPTION).expect("a UUID")
 }
 
 async fn connection(network: &Arc<Refusing>) -> PeerConnection {
