@@ -57,7 +57,7 @@ use self::{
     types::{Applied, Proposal, Raft, TypeConfig},
 };
 use crate::{
-    seams::Threads,
+    seams::{Threads, woken_together},
     state::{ReadView, State, encode_command},
 };
 
@@ -168,11 +168,14 @@ impl Node {
         lost: impl FnOnce() -> Unavailable,
     ) -> Result<T, Unavailable> {
         let mut cluster = self.cluster();
-        tokio::select! {
-            biased;
-            done = work => Ok(done),
-            _ = cluster.wait_for(|state| state.leader.is_none()) => Err(lost()),
-        }
+        let work = async {
+            tokio::select! {
+                biased;
+                done = work => Ok(done),
+                _ = cluster.wait_for(|state| state.leader.is_none()) => Err(lost()),
+            }
+        };
+        woken_together(work).await
     }
 
     /// Returns once [`read`](Self::read) shows every change that was acknowledged before

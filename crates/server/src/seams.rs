@@ -19,6 +19,7 @@ use quorid_directory::Time;
 use quorid_storage::Disk;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
+pub(crate) use self::threads::woken_together;
 pub use self::threads::{InPlace, SystemThreads, Threads};
 
 /// What a server reaches the world through.

@@ -6,6 +6,8 @@
 //! threads runs its tasks alone: to share them among threads costs more than half of what a small
 //! request takes.
 
+mod wakes;
+
 use std::{
     io,
     sync::atomic::{AtomicUsize, Ordering},
@@ -19,6 +21,7 @@ use tokio::{
     task::JoinHandle,
 };
 
+pub(crate) use self::wakes::woken_together;
 use super::BoxFuture;
 
 /// Where work is done that isn't the caller's own.
@@ -92,8 +95,11 @@ impl ConnectionThread {
         let handle = runtime.handle().clone();
         let (alive, ended) = oneshot::channel();
         let name = format!("connections-{number}");
-        // An error: the other end was dropped.
-        let work = move || drop(runtime.block_on(ended));
+        let work = move || {
+            runtime.spawn(wakes::lane_of_this_thread());
+            // An error: the other end was dropped.
+            drop(runtime.block_on(ended));
+        };
         thread::Builder::new().name(name).spawn(work)?;
         Ok(Self {
             runtime: handle,
