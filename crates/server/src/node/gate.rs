@@ -10,10 +10,10 @@ use std::{
 use futures_util::{Stream, StreamExt as _};
 use openraft::{
     async_runtime::watch::WatchReceiver as _,
-    raft::{AppendEntriesResponse, StreamAppendError, TransferLeaderRequest, VoteRequest},
+    raft::{TransferLeaderRequest, VoteRequest},
 };
 use quorid_directory::Level;
-use quorid_storage::{Disk, FORMAT_VERSION, Identity, LogPos};
+use quorid_storage::{Disk, FORMAT_VERSION, Identity};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use tracing::warn;
 
@@ -23,7 +23,7 @@ use super::{
     leader_death::LeaderDeaths,
     network::{CLUSTER_HEADER, FROM_HEADER, MESSAGE_BYTES_MAX, TO_HEADER},
     own_identity::OwnIdentity,
-    receive_snapshot,
+    receive_heartbeats, receive_snapshot,
     types::{Raft, TypeConfig},
     wire::{
         self,
@@ -269,30 +269,21 @@ impl Peer for Gate {
         Ok(Response::new(answers.boxed()))
     }
 
-    async fn append(
+    type HeartbeatsStream =
+        Pin<Box<dyn Stream<Item = Result<proto::HeartbeatResponse, Status>> + Send>>;
+
+    async fn heartbeats(
         &self,
-        request: Request<proto::AppendRequest>,
-    ) -> Result<Response<proto::AppendResponse>, Status> {
-        let raft = &self.engine(request.metadata())?.raft;
-        let request = wire::append_from(request.into_inner())?;
-        self.inner.leader.hear(raft, &request.vote);
-        let (previous, last) = (
-            request.prev_log_id,
-            request
-                .entries
-                .last()
-                .map(|entry| entry.log_id)
-                .or(request.prev_log_id),
-        );
-        let result = match raft.append_entries(request).await.or_unavailable()? {
-            AppendEntriesResponse::Success => Ok(last),
-            AppendEntriesResponse::PartialSuccess(last) => Ok(last),
-            AppendEntriesResponse::Conflict => Err(StreamAppendError::Conflict(
-                previous.unwrap_or(wire::log_id(LogPos::default())),
-            )),
-            AppendEntriesResponse::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote)),
-        };
-        Ok(Response::new(wire::append_result_message(result)))
+        request: Request<Streaming<proto::HeartbeatRequest>>,
+    ) -> Result<Response<Self::HeartbeatsStream>, Status> {
+        let raft = self.engine(request.metadata())?.raft.clone();
+        let leader = Arc::clone(&self.inner.leader);
+        let answers = receive_heartbeats::answers(request.into_inner(), move |request| {
+            leader.hear(&raft, &request.vote);
+            let raft = raft.clone();
+            async move { raft.append_entries(request).await.or_unavailable() }
+        });
+        Ok(Response::new(answers.boxed()))
     }
 
     async fn pre_vote(

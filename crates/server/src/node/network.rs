@@ -22,7 +22,9 @@ use openraft::{
         NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout as RpcTimeout,
         Unreachable,
     },
-    network::{RPCOption, RPCTypes, RaftNetworkFactory, v2::RaftNetworkV2},
+    network::{
+        RPCOption, RPCTypes, RaftNetworkFactory, stream_append_sequential, v2::RaftNetworkV2,
+    },
     raft::{
         AppendEntriesResponse, SnapshotResponse, TransferLeaderError, TransferLeaderRequest,
         TransferLeaderResponse, VoteRequest, VoteResponse,
@@ -39,6 +41,7 @@ use tonic::{
 use self::answers::{Answers, Sent};
 use super::{
     dialer::PeerDialer,
+    send_heartbeats::Heartbeats,
     send_snapshot::{SNAPSHOT_STEP_TIMEOUT, snapshot_parts, stalled},
     snapshot::StateSnapshot,
     types::{AppendRequest, Enlisted, Snapshot, StreamAppendResult, TypeConfig, Vote},
@@ -120,6 +123,7 @@ impl PeerNetwork {
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         PeerConnection {
             client,
+            heartbeats: None,
             label,
             server: server.clone(),
             votes: self.votes.clone(),
@@ -139,7 +143,9 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
     }
 
     async fn new_heartbeat_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
-        self.client(target, &member.server)
+        let mut connection = self.client(target, &member.server);
+        connection.heartbeats = Some(Heartbeats::over(connection.client.clone()));
+        connection
     }
 
     async fn new_snapshot_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
@@ -149,7 +155,9 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
 
 /// One connection to one server, made at its first use, and the one for votes that all share.
 pub(crate) struct PeerConnection {
-    client: PeerClient<InterceptedService<Channel, Label>>,
+    client: LabelledClient,
+    /// Of the connection that is for heartbeats.
+    heartbeats: Option<Heartbeats>,
     label: Label,
     server: NamedServer,
     votes: VoteChannels,
@@ -159,7 +167,10 @@ pub(crate) struct PeerConnection {
     patience: Duration,
 }
 
-type RpcError = RPCError<TypeConfig>;
+/// Asks one server, and says with each message for whom it is meant.
+pub(super) type LabelledClient = PeerClient<InterceptedService<Channel, Label>>;
+
+pub(super) type RpcError = RPCError<TypeConfig>;
 
 impl PeerConnection {
     async fn call<T>(
@@ -226,7 +237,7 @@ fn has_gap(request: &AppendRequest) -> bool {
 
 /// A server that cannot be reached is left alone for a while; other errors are tried again
 /// at once.
-fn rpc_error(status: &Status) -> RpcError {
+pub(super) fn rpc_error(status: &Status) -> RpcError {
     let away = [
         Code::Unavailable,
         Code::FailedPrecondition,
@@ -254,26 +265,29 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
         rpc: AppendRequest,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<TypeConfig>, RpcError> {
-        let mut client = self.client.clone();
-        let message = wire::append_message(rpc);
-        let response = self
-            .call(
-                RPCTypes::AppendEntries,
-                option.soft_ttl(),
-                client.append(message),
-            )
-            .await?;
-        Ok(wire::append_result_from(response)?.into())
+        let Some(heartbeats) = &mut self.heartbeats else {
+            let what = "entries are sent as a stream, over a connection of their own";
+            return Err(RPCError::Network(NetworkError::from_string(what)));
+        };
+        // The engine waits as long, and no longer.
+        let patience = option.hard_ttl();
+        match timeout(patience, heartbeats.ask(&rpc)).await {
+            Ok(outcome) => Ok(outcome?.into()),
+            Err(_) => Err(self.timed_out(RPCTypes::AppendEntries, patience)),
+        }
     }
 
     fn stream_append<'s, S>(
         &'s mut self,
         mut input: S,
-        _option: RPCOption,
+        option: RPCOption,
     ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult, RpcError>>, RpcError>>
     where
         S: Stream<Item = AppendRequest> + OptionalSend + Unpin + 'static,
     {
+        if self.heartbeats.is_some() {
+            return stream_append_sequential(self, input, option);
+        }
         Box::pin(async move {
             // The engine's pause after a server couldn't be reached is in its stream of
             // requests: who connects before taking the first tries again without any.

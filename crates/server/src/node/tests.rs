@@ -2,6 +2,7 @@
 
 mod flaky_network;
 mod harness;
+mod heartbeats;
 mod late_snapshot;
 mod leader_death;
 mod levels;

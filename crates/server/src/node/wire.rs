@@ -271,6 +271,28 @@ pub(crate) fn append_from(message: proto::AppendRequest) -> Result<AppendRequest
     })
 }
 
+/// A heartbeat: what an append says, without its entries.
+pub(crate) fn heartbeat_message(id: u64, request: &AppendRequest) -> proto::HeartbeatRequest {
+    proto::HeartbeatRequest {
+        id,
+        vote: Some(vote_message(&request.vote)),
+        prev_log_id: request.prev_log_id.as_ref().map(log_id_message),
+        leader_commit: request.leader_commit.as_ref().map(log_id_message),
+    }
+}
+
+/// A heartbeat as an append without entries.
+pub(crate) fn heartbeat_from(
+    message: &proto::HeartbeatRequest,
+) -> Result<AppendRequest, Malformed> {
+    Ok(AppendRequest {
+        vote: vote_from(message.vote)?,
+        prev_log_id: message.prev_log_id.map(log_id_from),
+        entries: Vec::new(),
+        leader_commit: message.leader_commit.map(log_id_from),
+    })
+}
+
 fn entry_message(entry: Entry) -> state::Entry {
     let payload = match entry.payload {
         EntryPayload::Blank => state::entry::Payload::Blank(state::Nothing {}),
@@ -320,6 +342,23 @@ pub(crate) fn append_result_from(
         Kind::Conflict(id) => Err(StreamAppendError::Conflict(log_id_from(id))),
         Kind::HigherVote(vote) => Err(StreamAppendError::HigherVote(vote_from(Some(vote))?)),
     })
+}
+
+pub(crate) fn heartbeat_outcome_message(
+    id: u64,
+    outcome: StreamAppendResult,
+) -> proto::HeartbeatResponse {
+    proto::HeartbeatResponse {
+        id,
+        outcome: Some(append_result_message(outcome)),
+    }
+}
+
+pub(crate) fn heartbeat_outcome_from(
+    message: proto::HeartbeatResponse,
+) -> Result<StreamAppendResult, Malformed> {
+    let outcome = message.outcome.ok_or(Malformed("heartbeat response"))?;
+    append_result_from(outcome)
 }
 
 pub(crate) fn snapshot_meta_message(meta: &SnapshotMeta) -> state::SnapshotMeta {

@@ -32,7 +32,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn decode(kind: u8, bytes: &[u8]) -> Result<(), DecodeError> {
-    match kind % 10 {
+    match kind % 12 {
         0 => append(proto::AppendRequest::decode(bytes)?),
         1 => {
             let message = proto::AppendResponse::decode(bytes)?;
@@ -73,9 +73,18 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<(), DecodeError> {
                 assert_eq!(wire::entry(at, payload).expect("an entry"), entry);
             }
         }
-        _ => {
+        9 => {
             proto::HelloRequest::decode(bytes)?;
             proto::EnlistRequest::decode(bytes)?;
+        }
+        10 => heartbeat(&proto::HeartbeatRequest::decode(bytes)?),
+        _ => {
+            let message = proto::HeartbeatResponse::decode(bytes)?;
+            if let Ok(outcome) = wire::heartbeat_outcome_from(message) {
+                let again = wire::heartbeat_outcome_message(message.id, outcome.clone());
+                let again = wire::heartbeat_outcome_from(again);
+                assert_eq!(again.expect("an outcome"), outcome);
+            }
         }
     }
     Ok(())
@@ -98,6 +107,16 @@ fn append(message: proto::AppendRequest) {
     assert_eq!(again.prev_log_id, request.prev_log_id);
     assert_eq!(again.entries, request.entries);
     assert_eq!(again.leader_commit, request.leader_commit);
+}
+
+fn heartbeat(message: &proto::HeartbeatRequest) {
+    match wire::heartbeat_from(message) {
+        Ok(request) => {
+            assert!(request.entries.is_empty(), "entries come elsewhere");
+            assert_eq!(wire::heartbeat_message(message.id, &request), *message);
+        }
+        Err(_) => assert_eq!(message.vote, None),
+    }
 }
 
 fn vote(message: Option<proto::state::v1::Vote>) {
@@ -172,6 +191,12 @@ pub fn seeds() -> Vec<Vec<u8>> {
     });
     let log_id = |index| wire::log_id(LogPos { term: 3, index });
     let entry = |index, payload| Entry::new(log_id(index), payload);
+    let heartbeat = AppendRequest {
+        vote,
+        prev_log_id: Some(log_id(6)),
+        entries: Vec::new(),
+        leader_commit: Some(log_id(5)),
+    };
     let request = AppendRequest {
         vote,
         prev_log_id: Some(log_id(6)),
@@ -249,6 +274,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         seed(6, &head),
         [vec![7], wire::encode_stored_membership(&stored)].concat(),
         [&[8], kept.as_ref()].concat(),
+        seed(10, &wire::heartbeat_message(7, &heartbeat)),
+        seed(11, &wire::heartbeat_outcome_message(7, Ok(Some(log_id(6))))),
     ]
 }
 

@@ -167,21 +167,26 @@ impl Cluster {
         }
     }
 
+    /// The certificates of a server.
+    pub(super) fn tls(&self, name: &str) -> ServerTls {
+        let path = |file: String| self.folder.path().join(file);
+        ServerTls::load(&TlsFiles {
+            ca: path("ca.crt".to_owned()),
+            cert: path(format!("{name}.crt")),
+            key: path(format!("{name}.key")),
+        })
+        .expect("certificates")
+    }
+
     /// Starts a server. The result is there when the server has found its cluster, or won't.
     pub(super) async fn starting(
         &self,
         config: NodeConfig,
     ) -> (Killable, JoinHandle<Result<Node, StartError>>) {
-        let path = |file: String| self.folder.path().join(file);
-        let tls = ServerTls::load(&TlsFiles {
-            ca: path("ca.crt".to_owned()),
-            cert: path(format!("{}.crt", config.own.name)),
-            key: path(format!("{}.key", config.own.name)),
-        })
-        .expect("certificates");
+        let tls = self.tls(&config.own.name);
         // A server that was just killed may take a moment to let go.
         let disk = wait("the data directory to be free", || {
-            DataDirectory::open(&path(config.own.name.clone())).ok()
+            DataDirectory::open(&self.folder.path().join(&config.own.name)).ok()
         })
         .await;
         let network = self.networks[&config.own.name].clone();

@@ -1,4 +1,4 @@
-//! What is asked of a server that refuses connections.
+//! What is asked of a server that refuses connections, or is silent.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ use openraft::{
 };
 use quorid_storage::{LogPos, LogVote, Payload};
 use rustls::{RootCertStore, crypto::ring};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     named_server::NamedServer,
@@ -44,14 +44,29 @@ impl Network for Refusing {
     }
 }
 
+/// Counts who tries, and lets all of them wait.
+#[derive(Default)]
+struct Silent(AtomicU64);
+
+impl Network for Silent {
+    fn connect<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<BoxedIo>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::pending())
+    }
+
+    fn bind<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+}
+
 const OPTION: Duration = Duration::from_millis(100);
 
 /// Reaches nobody.
 pub(super) fn refusing() -> PeerNetwork {
-    peers(&Arc::default())
+    peers(&Arc::new(Refusing::default()))
 }
 
-fn peers(network: &Arc<Refusing>) -> PeerNetwork {
+fn peers(network: &Arc<impl Network>) -> PeerNetwork {
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring supports TLS 1.2 and 1.3")
@@ -63,17 +78,20 @@ fn peers(network: &Arc<Refusing>) -> PeerNetwork {
     PeerNetwork::new(dialer, Arc::new(InPlace), cluster_id, 1, OPTION).expect("a UUID")
 }
 
-async fn connection(network: &Arc<Refusing>) -> PeerConnection {
+fn member() -> Enlisted {
     let server = NamedServer {
         name: "n2".to_owned(),
         client_address: "n2:7400".to_owned(),
         peer_address: "n2:7401".to_owned(),
     };
-    let member = Enlisted {
+    Enlisted {
         server,
         ..Enlisted::default()
-    };
-    peers(network).new_client(2, &member).await
+    }
+}
+
+async fn connection(network: &Arc<Refusing>) -> PeerConnection {
+    peers(network).new_client(2, &member()).await
 }
 
 /// One blank entry at index `first`, after `prev`.
@@ -114,4 +132,49 @@ async fn entries_that_would_leave_a_hole_in_a_followers_log_are_not_sent() {
     let append = connection.stream_append(fits, RPCOption::new(OPTION)).await;
     assert!(matches!(append.err(), Some(RPCError::Unreachable(_))));
     assert_eq!(network.0.load(Ordering::Relaxed), 1);
+}
+
+/// A request without entries.
+fn heartbeat() -> AppendRequest {
+    AppendRequest {
+        entries: Vec::new(),
+        ..request(5, 6)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_heartbeat_tries_once_to_reach_a_server() {
+    let network = Arc::new(Refusing::default());
+    let mut connection = peers(&network).new_heartbeat_client(2, &member()).await;
+    for tries in 1..=3 {
+        let option = RPCOption::new(OPTION);
+        let outcome = connection.append_entries(heartbeat(), option).await;
+        assert!(matches!(outcome, Err(RPCError::Unreachable(_))));
+        assert_eq!(network.0.load(Ordering::Relaxed), tries);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_waits_no_longer_than_the_engine() {
+    let network = Arc::new(Silent::default());
+    let mut connection = peers(&network).new_heartbeat_client(2, &member()).await;
+    let began = Instant::now();
+    let option = RPCOption::new(OPTION / 2);
+    let outcome = connection.append_entries(heartbeat(), option).await;
+    assert!(matches!(outcome, Err(RPCError::Timeout(_))));
+    assert!(began.elapsed() < OPTION, "{:?}", began.elapsed());
+    assert_eq!(network.0.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_and_entries_keep_to_their_own_connections() {
+    let network = Arc::new(Refusing::default());
+    let mut heartbeats = peers(&network).new_heartbeat_client(2, &member()).await;
+    let mut entries = peers(&network).new_client(2, &member()).await;
+    let option = RPCOption::new(OPTION);
+    let with_entries = heartbeats.append_entries(request(5, 6), option.clone());
+    assert!(matches!(with_entries.await, Err(RPCError::Network(_))));
+    let alone = entries.append_entries(heartbeat(), option);
+    assert!(matches!(alone.await, Err(RPCError::Network(_))));
+    assert_eq!(network.0.load(Ordering::Relaxed), 0);
 }
