@@ -23,10 +23,15 @@ AGAINST ?=
 TORTURE ?= --kills 20 --all-killed 3 --stops 10 --sync-errors 3 --slow-syncs 3 --full-disks 3 \
 	--numbers 100000 --numbers-kills 20 --changes 100000 --changes-kills 20
 HOSTS_TORTURE ?= --cuts 10
+# What `make timing` measures of the release, and `make hosts-timing` with these lines in the servers'
+# quorid.toml.
+TIMING ?= --gaps 50 --calm 60
+HOSTS_TIMING ?= --gaps 10
+HOSTS_SETTINGS ?=
 
 .DEFAULT_GOAL := release
 .PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim-build sim torture \
-	hosts-torture fuzz fuzz-replay proof image check fix bench figures whitepaper video video-short video-check clean help
+	hosts-torture timing hosts-timing fuzz fuzz-replay proof image check fix bench figures whitepaper video video-short video-check clean help
 
 release: ## Build the release: target/release/quorid (the default)
 	$(CARGO) build --release
@@ -87,6 +92,12 @@ hosts-torture: build sim-build ## The same on hosts of their own, whose network 
 	QUORID=$(TARGET_DIR)/debug/quorid deploy/hosts/stage.sh \
 		'log_keep_entries = 1000000000' 'snapshot_after_entries = 1000000000' -- \
 		$(SIM)/quorid-torture $(HOSTS_TORTURE)
+
+timing: release sim-build ## Measure gaps in writes, and count elections that nobody needs (needs strace)
+	$(SIM)/quorid-torture --program $(QUORID) $(TIMING)
+
+hosts-timing: release sim-build ## Measure gaps in writes when the leader's network is cut (needs root)
+	QUORID=$(QUORID) deploy/hosts/stage.sh $(HOSTS_SETTINGS) -- $(SIM)/quorid-torture $(HOSTS_TIMING)
 
 fuzz: ## Fuzz every decoder, FUZZ_SECONDS for each target (needs g++)
 	fuzz/run.sh --seconds $(FUZZ_SECONDS)

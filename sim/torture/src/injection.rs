@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -9,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
@@ -80,10 +82,7 @@ impl Injection {
 
     /// Syncs that were made to fail or to wait so far.
     pub(crate) fn hits(&self) -> anyhow::Result<usize> {
-        let text = fs::read_to_string(&self.output)
-            .with_context(|| format!("reading {}", self.output.display()))?;
-        let hit = |line: &&str| line.contains("(INJECTED)") || line.contains("(DELAYED)");
-        Ok(text.lines().filter(hit).count())
+        hits(&self.output)
     }
 
     /// Returns when it is no longer attached, and how many syncs it hit.
@@ -116,5 +115,55 @@ impl Injection {
             "strace tells of {hits} syncs of a process that does none"
         );
         victim.kill().await.context("ending a process")
+    }
+}
+
+fn hits(output: &Path) -> anyhow::Result<usize> {
+    let text = fs::read_to_string(output);
+    let text = text.with_context(|| format!("reading {}", output.display()))?;
+    let hit = |line: &&str| line.contains("(INJECTED)") || line.contains("(DELAYED)");
+    Ok(text.lines().filter(hit).count())
+}
+
+/// A program whose syncs are slow from its start on. It is stopped at its syncs only, where one that
+/// strace is attached to is stopped at each system call.
+pub(crate) struct SlowProgram {
+    directory: TempDir,
+}
+
+impl SlowProgram {
+    /// Each sync of this program takes longer by so much.
+    pub(crate) fn new(program: &Path, by: Duration) -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("quorid-").tempdir();
+        let slow = Self {
+            directory: directory.context("making a directory")?,
+        };
+        let (output, us) = (slow.directory.path().display(), by.as_micros());
+        let program = program.display();
+        // The process is the program's: strace is a child of it, and ends with it.
+        let script = format!(
+            "#!/bin/sh\nexec strace -D -f --seccomp-bpf -qq -o '{output}/strace-'$$ -e trace={SYNCS} \
+             -e inject={SYNCS}:delay_enter={us} '{program}' \"$@\"\n"
+        );
+        let path = slow.path();
+        fs::write(&path, script).context("writing a script")?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).context("its rights")?;
+        Ok(slow)
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("program")
+    }
+
+    /// Syncs that were slow so far.
+    pub(crate) fn hits(&self) -> anyhow::Result<usize> {
+        let mut count = 0;
+        for file in fs::read_dir(self.directory.path()).context("reading a directory")? {
+            let file = file.context("reading a directory")?.path();
+            if file != self.path() {
+                count += hits(&file)?;
+            }
+        }
+        Ok(count)
     }
 }

@@ -6,10 +6,12 @@
     reason = "a program of the command line: what it finds is its output"
 )]
 
+mod calm;
 mod campaign;
 mod changes;
 mod committed;
 mod elections;
+mod gaps;
 mod injection;
 mod kind;
 mod namespace;
@@ -18,6 +20,7 @@ mod plan;
 mod record;
 mod small_disk;
 mod strike;
+mod timing;
 mod under_load;
 
 use std::{
@@ -39,10 +42,13 @@ use tokio::{
 };
 
 use self::{
+    calm::Condition,
     campaign::{Servers, SetUp},
+    gaps::Loss,
     kind::Kind,
     plan::{Plan, Wanted},
     strike::PROBES_ANSWERED,
+    timing::Measuring,
 };
 
 /// Strikes three real servers again and again, and checks every answer that clients got
@@ -70,7 +76,27 @@ struct Options {
     /// kill -9 of the leader, while the changes are followed
     #[arg(long, value_name = "N", default_value_t = 20, requires = "changes")]
     changes_kills: u64,
-    /// Clients at work
+    /// Measure these ways of losing the leader only [default: all that can be done here]
+    #[arg(
+        long,
+        value_name = "WAY",
+        value_enum,
+        value_delimiter = ',',
+        requires = "gaps"
+    )]
+    gaps_of: Vec<Loss>,
+    /// Count elections under these conditions only [default: all]
+    #[arg(
+        long,
+        value_name = "CONDITION",
+        value_enum,
+        value_delimiter = ',',
+        requires = "calm"
+    )]
+    calm_under: Vec<Condition>,
+    #[command(flatten)]
+    measuring: Measuring,
+    /// Clients at work between strikes
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=16))]
     workers: u64,
     /// What cannot be done here is a failure
@@ -118,6 +144,12 @@ struct Counts {
     /// Clients make so many changes that others follow, while the leader is killed
     #[arg(long, value_name = "N")]
     changes: Option<u64>,
+    /// Measure how long writes stand still when the leader is lost, so often for each way of losing it
+    #[arg(long, value_name = "N")]
+    gaps: Option<u64>,
+    /// Count elections that nobody needs, for so many minutes under each condition
+    #[arg(long, value_name = "MINUTES")]
+    calm: Option<u64>,
 }
 
 impl Counts {
@@ -213,6 +245,16 @@ async fn torture(options: &Options, stage: Option<PathBuf>) -> anyhow::Result<Ex
     }
     if let Some(changes) = options.counts.changes {
         let report = changes::run(&set_up.servers, changes, options.changes_kills).await?;
+        take(&mut sum, report);
+    }
+    let measuring = &options.measuring;
+    if let Some(times) = options.counts.gaps {
+        let report = gaps::run(&set_up.servers, times, &options.gaps_of, measuring).await?;
+        take(&mut sum, report);
+    }
+    if let Some(minutes) = options.counts.calm {
+        let conditions = &options.calm_under;
+        let report = calm::run(&set_up.servers, minutes, conditions, measuring, seed).await?;
         take(&mut sum, report);
     }
     let told = sum.violations.len();
