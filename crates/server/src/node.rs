@@ -10,6 +10,7 @@ pub(crate) mod fuzzing;
 mod gate;
 mod leader_contact;
 mod leader_death;
+mod leader_silence;
 mod log_store;
 mod membership;
 mod network;
@@ -23,6 +24,7 @@ mod send_snapshot;
 mod snapshot;
 mod start;
 mod state_machine;
+mod succession;
 mod tasks;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,8 @@ use tracing::{info, warn};
 
 use super::{
     leader_contact::LeaderContact,
+    leader_silence::resign,
+    network::PeerNetwork,
     types::{Raft, TypeConfig},
 };
 use crate::named_server::NamedServer;
@@ -141,12 +143,14 @@ pub(super) struct LeaseWatch {
 }
 
 /// Follows the engine's metrics for as long as it runs: keeps `state` up to date and writes
-/// a line for each election, step-down, loss of the majority and change of members.
+/// a line for each election, step-down, loss of the majority and change of members. A leader that
+/// loses its majority resigns.
 pub(super) async fn watch_cluster(
     raft: Raft,
     contact: Arc<LeaderContact>,
     cluster_id: String,
     lease: LeaseWatch,
+    peers: PeerNetwork,
     state: watch::Sender<Arc<ClusterState>>,
 ) {
     let mut metrics = raft.server_metrics();
@@ -161,14 +165,19 @@ pub(super) async fn watch_cluster(
                 Role::of(metrics.state),
             )
         };
+        let mut pause = lease.every;
         if new.leads() {
             let since = match elected {
                 Some((term, since)) if term == new.term => since,
                 Some(_) | None => Instant::now(),
             };
             elected = Some((new.term, since));
-            if !new.votes_alone() && !has_majority(&raft, since, lease.lease) {
-                new.leader = None;
+            if !new.votes_alone() {
+                let left = lease.lease.saturating_sub(majority_silence(&raft, since));
+                match left.is_zero() {
+                    true => new.leader = None,
+                    false => pause = pause.min(left),
+                }
             }
         } else if contact.silence() >= lease.silence {
             new.leader = None;
@@ -176,6 +185,10 @@ pub(super) async fn watch_cluster(
         let before = Arc::clone(&state.borrow());
         tell_role(&before, &new, role, new_role, || contact.handed_over());
         tell_members(&before, &new);
+        let leads_on = new_role == Role::Leader && before.term == new.term;
+        if leads_on && before.leads() && new.leader.is_none() {
+            tokio::spawn(resign(raft.clone(), peers.clone(), lease.lease));
+        }
         role = Some(new_role);
         state.send_if_modified(|current| {
             let changed = **current != new;
@@ -186,18 +199,18 @@ pub(super) async fn watch_cluster(
         });
         tokio::select! {
             changed = metrics.changed() => if changed.is_err() { return },
-            () = sleep(lease.every) => {}
+            () = sleep(pause) => {}
         }
     }
 }
 
-/// Whether a majority has answered this leader, or elected it, within the lease.
-fn has_majority(raft: &Raft, elected: Instant, lease: Duration) -> bool {
+/// How long ago a majority has answered what this leader had sent then, or elected it.
+fn majority_silence(raft: &Raft, elected: Instant) -> Duration {
     let metrics = raft.data_metrics();
     let metrics = metrics.borrow_watched();
     let since_election = elected.elapsed();
     let silence = metrics.last_quorum_acked.map(|acked| acked.elapsed());
-    silence.map_or(since_election, |silence| silence.min(since_election)) < lease
+    silence.map_or(since_election, |silence| silence.min(since_election))
 }
 
 fn tell_role(

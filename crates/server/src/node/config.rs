@@ -13,9 +13,10 @@ use crate::named_server::NamedServer;
 pub struct Timing {
     /// Pause between two heartbeats of a leader.
     pub heartbeat_ms: u64,
-    /// A follower that hears nothing waits at least this long before it stands for election.
+    /// A server that knows no leader waits at least this long before it stands for election.
     pub election_min_ms: u64,
-    /// And less than this; also the time for which a leader's lease runs.
+    /// And less than this; also the time for which a leader's lease runs, after which its followers
+    /// stand for election in turns.
     pub election_max_ms: u64,
 }
 

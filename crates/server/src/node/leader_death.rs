@@ -6,7 +6,8 @@
 //! leaves its port open. A cut network answers nothing, and is left to the time-outs.
 //!
 //! A follower that has seen the death drops its own lease, and in its turn stands for election by
-//! the usual pre-vote. A voter that has not seen it keeps its lease, and refuses.
+//! the usual pre-vote. A voter that has not seen it keeps its lease, and refuses. `succession` has the
+//! turns.
 //!
 //! This is about how soon there is another leader. Safety does not rest on it: a follower that is
 //! mistaken causes an election at worst.
@@ -21,18 +22,18 @@ use std::{
     time::Duration,
 };
 
-use openraft::{
-    async_runtime::watch::WatchReceiver as _, errors::Fatal, metrics::RaftServerMetrics,
-    raft::TransferLeaderRequest,
-};
+use openraft::{async_runtime::watch::WatchReceiver as _, raft::TransferLeaderRequest};
 use quorid_directory::{PlantedBug, is_planted};
 use tokio::{
     sync::Notify,
-    time::{Instant, error::Elapsed, sleep, timeout},
+    time::{error::Elapsed, sleep, timeout},
 };
 use tracing::{debug, info};
 
-use super::types::{Raft, TypeConfig, Vote};
+use super::{
+    succession::{Leader, TURN_MIN, stand},
+    types::Raft,
+};
 use crate::seams::{BoxedIo, Network};
 
 /// Pause before each probe of the leader's port. A process that ends may close its connections
@@ -41,9 +42,6 @@ const PAUSES_MS: [u64; 7] = [0, 1, 2, 4, 8, 16, 32];
 
 /// A machine whose process is gone refuses within a round trip.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(100);
-
-/// Time that each voter gets to be elected before the next one stands.
-const TURN: Duration = Duration::from_millis(15);
 
 /// What a server has seen of the ends of its leaders.
 #[derive(Default)]
@@ -108,8 +106,8 @@ pub(super) async fn watch_for_deaths(
 ) {
     loop {
         let name = deaths.ended.next().await;
-        let leader = Leader::named(&raft.server_metrics().borrow_watched(), &name);
-        let Some(leader) = leader else {
+        let leader = Leader::followed(&raft.server_metrics().borrow_watched());
+        let Some(leader) = leader.filter(|leader| leader.name == name) else {
             continue;
         };
         let gone = is_gone(&*network, &leader.address).await;
@@ -125,44 +123,17 @@ pub(super) async fn watch_for_deaths(
             leader = name,
             "the leader {name} is gone: its connections ended, and its port refuses new ones"
         );
-        if stand(&raft, &leader, lease).await.is_err() {
+        // As if the leader had handed over to itself: the engine ends the lease of this very vote,
+        // and does nothing else.
+        let hand_over = TransferLeaderRequest::new(leader.vote, leader.id, None);
+        // It refuses nothing of the kind.
+        if raft.handle_transfer_leader(hand_over).await.is_err() {
             return;
         }
-    }
-}
-
-/// A leader that a voter follows.
-#[derive(Debug, PartialEq, Eq)]
-struct Leader {
-    id: u64,
-    /// Of its peer port.
-    address: String,
-    /// What it was elected by.
-    vote: Vote,
-    /// The follower's place among those who can succeed it, from 0 on.
-    turn: u32,
-    /// How many can succeed it.
-    turns: u32,
-}
-
-impl Leader {
-    /// The leader, if it has this name and this server is one of those who can succeed it.
-    fn named(metrics: &RaftServerMetrics<TypeConfig>, name: &str) -> Option<Self> {
-        let id = metrics.current_leader.filter(|id| *id != metrics.id)?;
-        let members = metrics.membership_config.membership();
-        let (_, leader) = members.nodes().find(|(member, _)| **member == id)?;
-        if leader.server.name != name || !metrics.vote.committed {
-            return None;
+        // What the leader is heard to say meanwhile may be what it sent before it died.
+        if stand(&raft, &leader, TURN_MIN, lease).await.is_err() {
+            return;
         }
-        let successors: BTreeSet<u64> = members.voter_ids().filter(|voter| *voter != id).collect();
-        let turn = successors.iter().position(|voter| *voter == metrics.id)?;
-        Some(Self {
-            id,
-            address: leader.server.peer_address.clone(),
-            vote: metrics.vote,
-            turn: u32::try_from(turn).ok()?,
-            turns: u32::try_from(successors.len()).ok()?,
-        })
     }
 }
 
@@ -204,28 +175,6 @@ async fn is_gone(network: &dyn Network, address: &str) -> bool {
         }
     }
     false
-}
-
-/// Drops this server's lease of the leader, and stands for election in its turns until it has given
-/// its vote, to itself or to somebody else: those who have not seen the death yet refuse at first.
-/// What the leader is heard to say meanwhile may be what it sent before it died.
-async fn stand(raft: &Raft, leader: &Leader, lease: Duration) -> Result<(), Fatal<TypeConfig>> {
-    let since = Instant::now();
-    // As if the leader had handed over to itself: the engine ends the lease of this very vote, and
-    // does nothing else.
-    let hand_over = TransferLeaderRequest::new(leader.vote, leader.id, None);
-    // It refuses nothing of the kind.
-    drop(raft.handle_transfer_leader(hand_over).await?);
-    let mut pause = TURN * leader.turn;
-    loop {
-        sleep(pause).await;
-        let voted = raft.server_metrics().borrow_watched().vote != leader.vote;
-        if voted || since.elapsed() >= lease {
-            return Ok(());
-        }
-        raft.trigger().elect(true).await?;
-        pause = TURN * leader.turns;
-    }
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ impl Interceptor for Label {
 }
 
 /// Makes the engine's clients for other servers.
+#[derive(Clone)]
 pub(crate) struct PeerNetwork {
     votes: VoteChannels,
     threads: Arc<dyn Threads>,
@@ -109,6 +110,11 @@ impl PeerNetwork {
     /// The connections that votes are asked for over.
     pub(super) fn votes(&self) -> &VoteChannels {
         &self.votes
+    }
+
+    /// Threads for what is sent.
+    pub(super) fn threads(&self) -> &Arc<dyn Threads> {
+        &self.threads
     }
 
     fn client(&self, target: u64, server: &NamedServer) -> PeerConnection {
@@ -412,7 +418,8 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             to: *request.to_node_id(),
             last_log_id: request.last_log_id().map(wire::log_id_message),
         };
-        let mut client = self.client.clone();
+        let channel = self.votes.to(&self.server);
+        let mut client = PeerClient::with_interceptor(channel, self.label.clone());
         let response = self
             .call(
                 RPCTypes::TransferLeader,

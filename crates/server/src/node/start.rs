@@ -16,7 +16,7 @@ use super::{
     cluster::{LeaseWatch, watch_cluster},
     dialer::PeerDialer,
     gate::Gate,
-    leader_death,
+    leader_death, leader_silence,
     log_store::LogStore,
     network::PeerNetwork,
     read_barrier::ReadBarrier,
@@ -24,12 +24,8 @@ use super::{
     state_machine::StateMachine,
     tasks,
     types::{Enlisted, Raft},
-    vote_channels::VoteChannels,
 };
-use crate::{
-    seams::{Outside, Threads},
-    state::State,
-};
+use crate::{seams::Outside, state::State};
 
 /// Why a node didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -172,7 +168,7 @@ impl Starting {
             .engine(&identity.cluster_id)
             .validate()
             .or_fault("configuring the engine")?;
-        let votes = network.votes().clone();
+        let peers = network.clone();
         let raft = Raft::new(
             identity.server_id,
             Arc::new(engine),
@@ -193,11 +189,10 @@ impl Starting {
         }
         Ok(Node::run(
             config,
-            outside.threads,
             raft,
             store,
             log,
-            votes,
+            peers,
             &identity.cluster_id,
             &gate,
         ))
@@ -227,11 +222,10 @@ async fn form(
 impl Node {
     fn run(
         config: NodeConfig,
-        threads: Arc<dyn Threads>,
         raft: Raft,
         store: Arc<State>,
         log: Arc<dyn LogEngine>,
-        votes: VoteChannels,
+        peers: PeerNetwork,
         cluster_id: &str,
         gate: &Gate,
     ) -> Self {
@@ -239,6 +233,7 @@ impl Node {
         let (state, cluster) = watch::channel(Arc::new(state));
         let (fault, faults) = watch::channel(None);
         let patience = Duration::from_millis(2 * config.timing.election_max_ms);
+        let (votes, threads) = (peers.votes().clone(), Arc::clone(peers.threads()));
         let lease = LeaseWatch {
             lease: Duration::from_millis(config.timing.election_max_ms),
             silence: Duration::from_millis(2 * config.timing.election_max_ms),
@@ -250,7 +245,14 @@ impl Node {
             Arc::clone(gate.leader()),
             cluster_id.to_owned(),
             lease,
+            peers,
             state,
+        ));
+        tasks.spawn(leader_silence::watch_for_silence(
+            raft.clone(),
+            Arc::clone(gate.leader()),
+            lease.lease,
+            lease.every,
         ));
         tasks.spawn(leader_death::watch_for_deaths(
             raft.clone(),

@@ -5,6 +5,7 @@ mod harness;
 mod heartbeats;
 mod late_snapshot;
 mod leader_death;
+mod leader_silence;
 mod levels;
 mod membership;
 mod network;

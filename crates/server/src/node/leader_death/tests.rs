@@ -1,20 +1,7 @@
-use std::{
-    collections::{BTreeMap, VecDeque},
-    future::pending,
-};
-
-use openraft::ServerState;
-use quorid_storage::LogVote;
+use std::{collections::VecDeque, future::pending};
 
 use super::*;
-use crate::{
-    named_server::NamedServer,
-    node::{
-        types::{Enlisted, Membership, StoredMembership},
-        wire,
-    },
-    seams::{BoxFuture, Listener},
-};
+use crate::seams::{BoxFuture, Listener};
 
 /// What a port does with the next connections.
 #[derive(Debug, Clone, Copy)]
@@ -64,64 +51,6 @@ async fn only_a_port_that_refuses_says_that_its_process_is_gone() {
         assert_eq!(is_gone(&port, "s1:7401").await, gone, "{answers:?}");
         assert!(port.0.lock().expect("not poisoned").is_empty());
     }
-}
-
-/// Servers 1 to 4, of which 4 is a learner, as one of them sees them while server 2 leads.
-fn metrics(id: u64) -> RaftServerMetrics<TypeConfig> {
-    let member = |id: u64| {
-        let server = NamedServer {
-            name: format!("s{id}"),
-            peer_address: format!("s{id}:7401"),
-            client_address: format!("s{id}:7400"),
-        };
-        let level = Default::default();
-        (id, Enlisted { server, level })
-    };
-    let members: BTreeMap<u64, Enlisted> = (1..=4).map(member).collect();
-    let voters = BTreeSet::from([1, 2, 3]);
-    let members = Membership::new(vec![voters], members).expect("valid");
-    let members = Arc::new(StoredMembership::new(None, members));
-    RaftServerMetrics {
-        id,
-        vote: wire::vote(LogVote {
-            term: 7,
-            candidate: 2,
-            committed: true,
-        }),
-        state: ServerState::Follower,
-        current_leader: Some(2),
-        membership_config: Arc::clone(&members),
-        committed_membership_config: members,
-    }
-}
-
-#[test]
-fn voters_that_follow_a_leader_have_turns_in_the_order_of_their_ids() {
-    for (id, turn) in [(1, 0), (3, 1)] {
-        let leader = Leader::named(&metrics(id), "s2").expect("it follows s2");
-        assert_eq!((leader.id, &*leader.address), (2, "s2:7401"));
-        assert_eq!((leader.turn, leader.turns), (turn, 2));
-    }
-}
-
-#[test]
-fn nobody_looks_after_who_is_no_leader_of_theirs() {
-    let none = |metrics: &RaftServerMetrics<TypeConfig>, name| {
-        assert_eq!(Leader::named(metrics, name), None, "{metrics}");
-    };
-    // A connection from another follower, or from a server that was removed.
-    none(&metrics(1), "s3");
-    none(&metrics(1), "s9");
-    // The leader itself, and a learner.
-    none(&metrics(2), "s2");
-    none(&metrics(4), "s2");
-    // Nobody leads, or an election is under way.
-    let mut unled = metrics(1);
-    unled.current_leader = None;
-    none(&unled, "s2");
-    let mut voting = metrics(1);
-    voting.vote.committed = false;
-    none(&voting, "s2");
 }
 
 #[tokio::test]

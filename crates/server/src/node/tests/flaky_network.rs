@@ -1,4 +1,4 @@
-//! TCP whose connections can be reset, and whose ports can be made to refuse.
+//! TCP whose connections can be reset or lose what is sent one way, and whose ports can be made to refuse.
 
 use std::{
     collections::BTreeSet,
@@ -24,6 +24,14 @@ pub(super) struct FlakyNetwork {
     accepted: Arc<Mutex<Vec<Arc<Reset>>>>,
     /// Addresses that refuse this server.
     refusing: Arc<Mutex<BTreeSet<String>>>,
+    wires: Arc<Wires>,
+}
+
+/// Which way nothing gets through any more, for good.
+#[derive(Default)]
+struct Wires {
+    deaf: AtomicBool,
+    mute: AtomicBool,
 }
 
 impl FlakyNetwork {
@@ -39,6 +47,16 @@ impl FlakyNetwork {
             reset.reader.wake();
         }
         open
+    }
+
+    /// From now on this server hears nothing. The others hear it.
+    pub(super) fn fall_deaf(&self) {
+        self.wires.deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on nobody hears this server. It hears the others.
+    pub(super) fn fall_mute(&self) {
+        self.wires.mute.store(true, Ordering::SeqCst);
     }
 
     /// Whether an address refuses this server from now on.
@@ -57,7 +75,14 @@ impl Network for FlakyNetwork {
         if refusing.contains(address) {
             return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
         }
-        TcpNetwork.connect(address)
+        Box::pin(async move {
+            let stream = FlakyStream {
+                io: TcpNetwork.connect(address).await?,
+                reset: Arc::default(),
+                wires: Arc::clone(&self.wires),
+            };
+            Ok(Box::new(stream) as BoxedIo)
+        })
     }
 
     fn bind<'a>(&'a self, address: &'a str) -> BoxFuture<'a, io::Result<Box<dyn Listener>>> {
@@ -65,6 +90,7 @@ impl Network for FlakyNetwork {
             let listener = FlakyListener {
                 listener: TcpNetwork.bind(address).await?,
                 accepted: Arc::clone(&self.accepted),
+                wires: Arc::clone(&self.wires),
             };
             Ok(Box::new(listener) as Box<dyn Listener>)
         })
@@ -74,6 +100,7 @@ impl Network for FlakyNetwork {
 struct FlakyListener {
     listener: Box<dyn Listener>,
     accepted: Arc<Mutex<Vec<Arc<Reset>>>>,
+    wires: Arc<Wires>,
 }
 
 impl Listener for FlakyListener {
@@ -83,9 +110,10 @@ impl Listener for FlakyListener {
             let reset = Arc::new(Reset::default());
             let mut accepted = self.accepted.lock().expect("not poisoned");
             accepted.push(Arc::clone(&reset));
+            let wires = Arc::clone(&self.wires);
             let open = move || {
                 let io = opens()?;
-                Ok(Box::new(FlakyStream { io, reset }) as BoxedIo)
+                Ok(Box::new(FlakyStream { io, reset, wires }) as BoxedIo)
             };
             Ok((Box::new(open) as Accepted, from))
         })
@@ -106,6 +134,7 @@ struct Reset {
 struct FlakyStream {
     io: BoxedIo,
     reset: Arc<Reset>,
+    wires: Arc<Wires>,
 }
 
 impl FlakyStream {
@@ -125,6 +154,9 @@ impl AsyncRead for FlakyStream {
     ) -> Poll<io::Result<()>> {
         self.reset.reader.register(context.waker());
         self.check()?;
+        if self.wires.deaf.load(Ordering::SeqCst) {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }
@@ -136,6 +168,9 @@ impl AsyncWrite for FlakyStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
+        if self.wires.mute.load(Ordering::SeqCst) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         Pin::new(&mut self.io).poll_write(context, bytes)
     }
 
