@@ -173,6 +173,7 @@ impl Caller {
         message: R,
     ) -> Result<R::Answer, Failure> {
         let sent = AtomicBool::new(false);
+        let since = Instant::now();
         let exchange = async {
             let connection = server.connection().await?;
             sent.store(true, Ordering::Relaxed);
@@ -204,7 +205,13 @@ impl Caller {
                 }
                 answered
             }
-            _ = superseded => Err(Failure::Elsewhere(Lost::superseded(sent.load(Ordering::Relaxed)))),
+            _ = superseded => {
+                // Its wires may be cut: where the new leader is not ready yet, another server is asked next.
+                if since.elapsed() >= SUSPECT_AFTER {
+                    server.note_silence();
+                }
+                Err(Failure::Elsewhere(Lost::superseded(sent.load(Ordering::Relaxed))))
+            }
             never = suspicion => match never {},
             () = time::sleep_until(until) => {
                 Err(Failure::Elsewhere(Lost::timed_out(sent.load(Ordering::Relaxed))))

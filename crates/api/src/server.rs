@@ -86,12 +86,17 @@ impl KnownServer {
         })
     }
 
-    /// Whether a connection failed or broke a moment ago.
+    /// Whether a connection failed or broke, or the server was given up, a moment ago.
     pub(crate) fn failed_lately(&self) -> bool {
         match self.failed_at.load(Ordering::Relaxed) {
             0 => false,
             at => self.age_ms() < at + AVOID_FOR.as_millis() as u64,
         }
+    }
+
+    /// Notes that it let a call wait and was given up.
+    pub(crate) fn note_silence(&self) {
+        self.failed_at.store(self.age_ms() + 1, Ordering::Relaxed);
     }
 
     fn ready_or_connecting(self: &Arc<Self>, turn: usize) -> Result<Connection, Connecting> {

@@ -97,6 +97,36 @@ async fn a_new_client_hears_from_another_server_when_the_leader_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_leader_that_was_cut_off_is_not_asked_again_when_the_next_one_is_not_ready() {
+    let fake = Fake::start();
+    let client = fake.client(1..=3);
+    client.create_account(ana()).await.unwrap();
+    let before = fake.calls().len();
+    fake.next(2, [Next::Hang, Next::Hang]);
+    let not_ready = refusal(Code::Unavailable, "NOT_LEADER", &[("term", "2")]);
+    fake.next(3, [Next::Fail(not_ready)]);
+
+    let start = Instant::now();
+    let call = client.create_account(ana());
+    let election = async {
+        fake.saw(before + 1).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        fake.elect(2, 3);
+    };
+    let (created, ()) = tokio::join!(call, election);
+
+    created.unwrap();
+    assert!(
+        start.elapsed() < Duration::from_millis(700),
+        "no time-out was waited for: {:?}",
+        start.elapsed()
+    );
+    let calls = fake.calls().split_off(before);
+    assert_eq!([calls[0].server, calls[1].server], [2, 3]);
+    assert!(calls[1..].iter().all(|call| call.server != 2), "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hanging_leader_is_left_when_the_time_for_one_try_is_over() {
     let fake = Fake::start();
     let client = fake.client([2, 3]);
