@@ -51,9 +51,9 @@ impl TimingPreset {
     pub fn timing(self) -> Timing {
         match self {
             Self::Lan => Timing {
-                heartbeat_ms: 60,
-                election_min_ms: 200,
-                election_max_ms: 400,
+                heartbeat_ms: 40,
+                election_min_ms: 150,
+                election_max_ms: 300,
             },
             Self::Wan => Timing {
                 heartbeat_ms: 500,

@@ -55,14 +55,14 @@ fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
     let path = dir.path().join("quorid.toml");
     std::fs::write(
         &path,
-        "access = \"open\"\nheartbeat_ms = 70\n[tls]\nca = \"x.crt\"\n",
+        "access = \"open\"\nheartbeat_ms = 50\n[tls]\nca = \"x.crt\"\n",
     )
     .expect("written");
     let config = format!("--config={}", path.display());
-    let loaded = trio_and(&[&config, "--heartbeat-ms=80"]).expect("valid");
+    let loaded = trio_and(&[&config, "--heartbeat-ms=60"]).expect("valid");
     assert_eq!(loaded.access, Access::Open);
-    assert_eq!(loaded.timing.heartbeat_ms, 80);
-    assert_eq!(loaded.timing.election_min_ms, 200);
+    assert_eq!(loaded.timing.heartbeat_ms, 60);
+    assert_eq!(loaded.timing.election_min_ms, 150);
     assert_eq!(loaded.tls.ca, Path::new("ca.crt"));
 }
 
@@ -114,11 +114,11 @@ fn what_is_refused_is_refused_by_its_key_and_with_the_reason() {
         (&["--heartbeat-ms=5"], "`heartbeat_ms`: 5 is out of bounds"),
         (
             &["--heartbeat-ms=100"],
-            "`election_min_ms`: 200 must be more than two heartbeats",
+            "`election_min_ms`: 150 must be more than two heartbeats",
         ),
         (
-            &["--election-min-ms=400"],
-            "`election_max_ms`: 400 must be more than election_min_ms",
+            &["--election-min-ms=300"],
+            "`election_max_ms`: 300 must be more than election_min_ms",
         ),
         (
             &["--election-max-ms=70000"],
