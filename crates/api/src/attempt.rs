@@ -95,7 +95,7 @@ impl Caller {
         loop {
             let known = news.borrow_and_update().clone();
             if known.term > round.term {
-                round.restart(known.term);
+                round.restart_for(&known);
             }
             let chosen = match &busy {
                 Some(_) => None,
@@ -219,7 +219,7 @@ impl Caller {
         }
     }
 
-    /// The server that a refusal points to, unless it was tried a moment ago.
+    /// The server that a refusal points to, unless it was tried or failed a moment ago.
     fn redirected(
         &self,
         plan: &Plan,
@@ -230,7 +230,8 @@ impl Caller {
         let (term, leader) = leader_told(refusal);
         let hint = leader.map(|endpoint| self.finder.server_at(&endpoint));
         self.finder.refused(by, term, hint.as_ref());
-        hint.filter(|hint| matches!(plan.target, Target::Leader) && !round.has_tried(hint))
+        let worth_a_try = |hint: &Arc<KnownServer>| !round.has_tried(hint) && !hint.failed_lately();
+        hint.filter(|hint| matches!(plan.target, Target::Leader) && worth_a_try(hint))
     }
 }
 
@@ -294,6 +295,16 @@ impl Round {
     fn restart(&mut self, term: u64) {
         self.term = term;
         self.tried.clear();
+        self.tls.clear();
+    }
+
+    /// There was an election: every server gets another try. Those that failed a moment ago, and were not
+    /// elected, get theirs after the next wait.
+    fn restart_for(&mut self, known: &Leadership) {
+        let leads = |server: &KnownServer| known.leader.as_ref().is_some_and(|it| it.is(server));
+        self.tried
+            .retain(|server| server.failed_lately() && !leads(server));
+        self.term = known.term;
         self.tls.clear();
     }
 
