@@ -53,7 +53,7 @@ impl TimingPreset {
             Self::Lan => Timing {
                 heartbeat_ms: 40,
                 election_min_ms: 150,
-                election_max_ms: 300,
+                election_max_ms: 350,
             },
             Self::Wan => Timing {
                 heartbeat_ms: 500,

@@ -24,7 +24,7 @@ use super::{
 const ENOUGH: usize = 100;
 /// For one server's answer to a read that it must not answer.
 const QUESTION: Duration = Duration::from_millis(600);
-/// A server stands for election after some 300 ms without word from a leader, and writes should
+/// A server stands for election after some 350 ms without word from a leader, and writes should
 /// be back within two such times of a majority being able to talk: what is measured is printed.
 /// This is for machines that are busy with other things.
 const BACK_WITHIN: Duration = Duration::from_secs(10);

@@ -117,8 +117,8 @@ fn what_is_refused_is_refused_by_its_key_and_with_the_reason() {
             "`election_min_ms`: 150 must be more than two heartbeats",
         ),
         (
-            &["--election-min-ms=300"],
-            "`election_max_ms`: 300 must be more than election_min_ms",
+            &["--election-min-ms=350"],
+            "`election_max_ms`: 350 must be more than election_min_ms",
         ),
         (
             &["--election-max-ms=70000"],
