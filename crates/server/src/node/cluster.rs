@@ -13,8 +13,6 @@ use tracing::{info, warn};
 
 use super::{
     leader_contact::LeaderContact,
-    leader_silence::resign,
-    network::PeerNetwork,
     types::{Raft, TypeConfig},
 };
 use crate::named_server::NamedServer;
@@ -143,14 +141,12 @@ pub(super) struct LeaseWatch {
 }
 
 /// Follows the engine's metrics for as long as it runs: keeps `state` up to date and writes
-/// a line for each election, step-down, loss of the majority and change of members. A leader that
-/// loses its majority resigns.
+/// a line for each election, step-down, loss of the majority and change of members.
 pub(super) async fn watch_cluster(
     raft: Raft,
     contact: Arc<LeaderContact>,
     cluster_id: String,
     lease: LeaseWatch,
-    peers: PeerNetwork,
     state: watch::Sender<Arc<ClusterState>>,
 ) {
     let mut metrics = raft.server_metrics();
@@ -185,10 +181,6 @@ pub(super) async fn watch_cluster(
         let before = Arc::clone(&state.borrow());
         tell_role(&before, &new, role, new_role, || contact.handed_over());
         tell_members(&before, &new);
-        let leads_on = new_role == Role::Leader && before.term == new.term;
-        if leads_on && before.leads() && new.leader.is_none() {
-            tokio::spawn(resign(raft.clone(), peers.clone(), lease.lease));
-        }
         role = Some(new_role);
         state.send_if_modified(|current| {
             let changed = **current != new;

@@ -317,18 +317,11 @@ impl Peer for Gate {
         let from = wire::vote_from(message.from_leader)?;
         let last = message.last_log_id.map(wire::log_id_from);
         let request = TransferLeaderRequest::new(from, message.to, last);
-        // A leader that names itself has no majority any more, and nobody in particular is to follow.
-        let resigns = message.to == from.leader_id.voted_for;
-        if !resigns {
-            self.inner.leader.hear_handing_over();
-        }
+        self.inner.leader.hear_handing_over();
         let response = raft
             .handle_transfer_leader(request)
             .await
             .or_unavailable()?;
-        if resigns {
-            self.inner.leader.hear_resigning();
-        }
         let vote = raft.metrics().borrow_watched().vote;
         Ok(Response::new(proto::TransferLeaderResponse {
             accepted: response.is_ok(),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use openraft::async_runtime::watch::WatchReceiver as _;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 
 use super::types::{Raft, Vote};
 
@@ -19,8 +19,6 @@ pub(super) struct LeaderContact {
     heard: Mutex<Instant>,
     /// The leader is giving leadership away.
     handing_over: AtomicBool,
-    /// The leader has resigned.
-    resigned: Notify,
 }
 
 impl LeaderContact {
@@ -28,7 +26,6 @@ impl LeaderContact {
         Self {
             heard: Mutex::new(Instant::now()),
             handing_over: AtomicBool::new(false),
-            resigned: Notify::new(),
         }
     }
 
@@ -50,16 +47,6 @@ impl LeaderContact {
     /// Notes that the leader gives leadership away.
     pub(super) fn hear_handing_over(&self) {
         self.handing_over.store(true, Ordering::Relaxed);
-    }
-
-    /// Notes that the leader has lost its majority and says so.
-    pub(super) fn hear_resigning(&self) {
-        self.resigned.notify_one();
-    }
-
-    /// Returns once the leader was heard to resign.
-    pub(super) async fn resigned(&self) {
-        self.resigned.notified().await;
     }
 
     /// Whether the leader was heard giving leadership away since this was last asked.

@@ -245,7 +245,6 @@ impl Node {
             Arc::clone(gate.leader()),
             cluster_id.to_owned(),
             lease,
-            peers,
             state,
         ));
         tasks.spawn(leader_silence::watch_for_silence(

@@ -1,4 +1,4 @@
-//! TCP whose connections can be reset or lose what is sent one way, and whose ports can be made to refuse.
+//! TCP whose connections can be reset or lose what is sent, and whose ports can be made to refuse.
 
 use std::{
     collections::BTreeSet,
@@ -24,14 +24,8 @@ pub(super) struct FlakyNetwork {
     accepted: Arc<Mutex<Vec<Arc<Reset>>>>,
     /// Addresses that refuse this server.
     refusing: Arc<Mutex<BTreeSet<String>>>,
-    wires: Arc<Wires>,
-}
-
-/// Which way nothing gets through any more, for good.
-#[derive(Default)]
-struct Wires {
-    deaf: AtomicBool,
-    mute: AtomicBool,
+    /// Whether nothing that this server sends gets through any more.
+    mute: Arc<AtomicBool>,
 }
 
 impl FlakyNetwork {
@@ -49,14 +43,9 @@ impl FlakyNetwork {
         open
     }
 
-    /// From now on this server hears nothing. The others hear it.
-    pub(super) fn fall_deaf(&self) {
-        self.wires.deaf.store(true, Ordering::SeqCst);
-    }
-
     /// From now on nobody hears this server. It hears the others.
     pub(super) fn fall_mute(&self) {
-        self.wires.mute.store(true, Ordering::SeqCst);
+        self.mute.store(true, Ordering::SeqCst);
     }
 
     /// Whether an address refuses this server from now on.
@@ -79,7 +68,7 @@ impl Network for FlakyNetwork {
             let stream = FlakyStream {
                 io: TcpNetwork.connect(address).await?,
                 reset: Arc::default(),
-                wires: Arc::clone(&self.wires),
+                mute: Arc::clone(&self.mute),
             };
             Ok(Box::new(stream) as BoxedIo)
         })
@@ -90,7 +79,7 @@ impl Network for FlakyNetwork {
             let listener = FlakyListener {
                 listener: TcpNetwork.bind(address).await?,
                 accepted: Arc::clone(&self.accepted),
-                wires: Arc::clone(&self.wires),
+                mute: Arc::clone(&self.mute),
             };
             Ok(Box::new(listener) as Box<dyn Listener>)
         })
@@ -100,7 +89,7 @@ impl Network for FlakyNetwork {
 struct FlakyListener {
     listener: Box<dyn Listener>,
     accepted: Arc<Mutex<Vec<Arc<Reset>>>>,
-    wires: Arc<Wires>,
+    mute: Arc<AtomicBool>,
 }
 
 impl Listener for FlakyListener {
@@ -110,10 +99,10 @@ impl Listener for FlakyListener {
             let reset = Arc::new(Reset::default());
             let mut accepted = self.accepted.lock().expect("not poisoned");
             accepted.push(Arc::clone(&reset));
-            let wires = Arc::clone(&self.wires);
+            let mute = Arc::clone(&self.mute);
             let open = move || {
                 let io = opens()?;
-                Ok(Box::new(FlakyStream { io, reset, wires }) as BoxedIo)
+                Ok(Box::new(FlakyStream { io, reset, mute }) as BoxedIo)
             };
             Ok((Box::new(open) as Accepted, from))
         })
@@ -134,7 +123,7 @@ struct Reset {
 struct FlakyStream {
     io: BoxedIo,
     reset: Arc<Reset>,
-    wires: Arc<Wires>,
+    mute: Arc<AtomicBool>,
 }
 
 impl FlakyStream {
@@ -154,9 +143,6 @@ impl AsyncRead for FlakyStream {
     ) -> Poll<io::Result<()>> {
         self.reset.reader.register(context.waker());
         self.check()?;
-        if self.wires.deaf.load(Ordering::SeqCst) {
-            return Poll::Pending;
-        }
         Pin::new(&mut self.io).poll_read(context, buffer)
     }
 }
@@ -168,7 +154,7 @@ impl AsyncWrite for FlakyStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
-        if self.wires.mute.load(Ordering::SeqCst) {
+        if self.mute.load(Ordering::SeqCst) {
             return Poll::Ready(Ok(bytes.len()));
         }
         Pin::new(&mut self.io).poll_write(context, bytes)

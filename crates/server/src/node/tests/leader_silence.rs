@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use super::harness::{Cluster, wait, write};
 use crate::node::{Node, Timing};
 
-/// Less than a second: connections for votes that nobody answers over for as long are given up.
 const LEASE: Duration = Duration::from_millis(900);
 /// The engine alone waits for that much more at least.
 const ELECTION_MIN: Duration = Duration::from_millis(800);
@@ -47,21 +46,6 @@ async fn a_silent_leader_is_succeeded_as_soon_as_its_lease_is_over() {
         let cut = Instant::now();
         let second = one_leads(&others).await;
         let took = cut.elapsed();
-        assert!(took < LEASE + ELECTION_MIN, "{size} servers: {took:?}");
-        write(&second, 20..40).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_leader_that_hears_nothing_resigns_when_its_lease_is_over() {
-    for size in [3, 5] {
-        let (cluster, first, others) = cluster(size).await;
-        let network = &cluster.networks[&cluster.servers[first].name];
-        network.fall_deaf();
-        let cut = Instant::now();
-        let second = one_leads(&others).await;
-        let took = cut.elapsed();
-        // Without its word the others would wait for their leases too.
         assert!(took < LEASE + ELECTION_MIN, "{size} servers: {took:?}");
         write(&second, 20..40).await;
     }
