@@ -299,6 +299,11 @@ impl Service {
             self.node.wait_beyond(watch.last).await?;
         }
         let view = self.node.read()?;
+        if !watch.is_new && view.revision()? <= watch.last {
+            // To wait again would be to wait for what is there already, without end.
+            let why = "the state does not show what was applied";
+            return Err(Fault::new("reading the changes", why).into());
+        }
         // A right that was taken away holds no longer.
         self.may(&view, &watch.principal, Action::History(None))?;
         let page = self.page(&view, &watch.principal, watch.last, usize::MAX)?;
