@@ -110,6 +110,7 @@ async fn a_leader_that_was_cut_off_is_not_asked_again_when_the_next_one_is_not_r
     let call = client.create_account(ana());
     let election = async {
         fake.saw(before + 1).await;
+        // Not a wait for something: for so long the leader is silent.
         tokio::time::sleep(Duration::from_millis(300)).await;
         fake.elect(2, 3);
     };

@@ -45,7 +45,8 @@ impl StateMachine {
     }
 
     /// One transaction for the whole batch; the callers are answered once it is visible.
-    fn apply_batch(&self, batch: Vec<EntryResponder<TypeConfig>>) -> Result<(), Fault> {
+    async fn apply_batch(&self, batch: Vec<EntryResponder<TypeConfig>>) -> Result<(), Fault> {
+        let _turn = self.store.turn().await;
         let mut answers = Vec::with_capacity(batch.len());
         let index = |entry: Option<&EntryResponder<TypeConfig>>| {
             entry.map_or(0, |(entry, _)| entry.log_id.index)
@@ -146,13 +147,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         while let Some(entry) = entries.try_next().await? {
             batch.push(entry);
             if batch.len() == BATCH_ENTRIES_MAX {
-                let _turn = self.store.turn().await;
-                self.apply_batch(std::mem::take(&mut batch))?;
+                self.apply_batch(std::mem::take(&mut batch)).await?;
             }
         }
         if !batch.is_empty() {
-            let _turn = self.store.turn().await;
-            self.apply_batch(batch)?;
+            self.apply_batch(batch).await?;
         }
         Ok(())
     }

@@ -231,6 +231,15 @@ impl Cluster {
         (runtime, node)
     }
 
+    /// A cluster of `size` servers with these time-outs, all of them started.
+    pub(super) async fn started(size: usize, timing: Timing) -> Self {
+        let mut cluster = Self::new(size).await;
+        cluster.timing = timing;
+        let all: Vec<usize> = (0..size).collect();
+        cluster.start(&all).await;
+        cluster
+    }
+
     pub(super) async fn start(&mut self, numbers: &[usize]) {
         let mut starts = Vec::new();
         for number in numbers {

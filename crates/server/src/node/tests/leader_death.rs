@@ -15,15 +15,12 @@ use crate::{
 const LEASE: Duration = Duration::from_secs(4);
 
 async fn cluster(size: usize) -> Cluster {
-    let mut cluster = Cluster::new(size).await;
-    cluster.timing = Timing {
+    let timing = Timing {
         heartbeat_ms: 60,
         election_min_ms: 2000,
         election_max_ms: 4000,
     };
-    let all: Vec<usize> = (0..size).collect();
-    cluster.start(&all).await;
-    cluster
+    Cluster::started(size, timing).await
 }
 
 fn term(node: &Node) -> u64 {

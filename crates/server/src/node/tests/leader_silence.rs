@@ -13,14 +13,12 @@ const ELECTION_MIN: Duration = Duration::from_millis(800);
 
 /// A cluster, its leader's number and the others.
 async fn cluster(size: usize) -> (Cluster, usize, Vec<Node>) {
-    let mut cluster = Cluster::new(size).await;
-    cluster.timing = Timing {
+    let timing = Timing {
         heartbeat_ms: 60,
         election_min_ms: 800,
         election_max_ms: 900,
     };
-    let all: Vec<usize> = (0..size).collect();
-    cluster.start(&all).await;
+    let cluster = Cluster::started(size, timing).await;
     let (first, leader) = cluster.leader().await;
     write(&leader, 0..20).await;
     let others = cluster.running.iter().filter(|(n, _)| **n != first);
