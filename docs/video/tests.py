@@ -119,6 +119,14 @@ class TheCheck(unittest.TestCase):
         for wanted, heard, expected in table:
             self.assertEqual(check.edits(wanted.split(), heard.split()), expected)
 
+    def test_a_caption_is_mistaken_where_anothers_words_are_heard(self):
+        wanted = [text.split() for text in (
+            "the old leader steps down", "all three states are equal now", "the network is back")]
+        misheard = [text.split() for text in (
+            "the cold reader steps down", "all the states are evil now", "a net work is back")]
+        self.assertEqual(check.mistaken_for_others(wanted, misheard), [])
+        self.assertEqual(check.mistaken_for_others(wanted, misheard[1::-1] + misheard[2:]), [1, 2])
+
 
 if __name__ == "__main__":
     unittest.main()
