@@ -186,17 +186,17 @@ impl Config {
                 16 * MEBIBYTE,
                 MEBIBYTE / 16..=1024 * MEBIBYTE
             ),
-            log_keep_entries: bounded!(log_keep_entries, 500_000, 0..=1_000_000_000),
+            log_keep_entries: bounded!(log_keep_entries, 200_000, 0..=1_000_000_000),
             snapshot_after_entries: bounded!(snapshot_after_entries, 100_000, 1..=1_000_000_000),
             server_threads: server_threads(settings.server_threads)?,
             cache_bytes: bounded!(
                 cache_bytes,
-                64 * MEBIBYTE,
+                16 * MEBIBYTE,
                 MEBIBYTE..=1024 * 1024 * MEBIBYTE
             ),
             log_cache_bytes: bounded!(
                 log_cache_bytes,
-                32 * MEBIBYTE,
+                4 * MEBIBYTE,
                 MEBIBYTE..=1024 * 1024 * MEBIBYTE
             ),
             password: password(&settings.password)?,

@@ -8,11 +8,13 @@ mod scheme;
 
 use std::{fmt, sync::Arc};
 
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version, password_hash::SaltString};
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, Version,
+    password_hash::{Output, SaltString},
+};
 use quorid_directory::{Password, Verifier, WeakPassword};
 use quorid_storage::{Fault, OrFault as _};
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
 use self::scheme::Scheme;
 pub use self::scheme::{
@@ -105,7 +107,7 @@ impl fmt::Debug for Passwords {
 }
 
 impl Passwords {
-    /// A pool by these settings. Hashes once, for the verifier of nobody.
+    /// A pool by these settings.
     pub fn new(
         settings: PasswordSettings,
         entropy: Arc<dyn Entropy>,
@@ -119,9 +121,7 @@ impl Passwords {
         )
         .or_fault("reading the settings of Argon2id")?;
         within_bounds(&params)?;
-        let mut secret = Zeroizing::new([0; 32]);
-        entropy.fill(secret.as_mut_slice());
-        let nobody = hash(&params, secret.as_slice(), &salt(entropy.as_ref()))?;
+        let nobody = nobody(&params, entropy.as_ref())?;
         let places_max = settings.threads.max(1) + settings.queue;
         Ok(Self {
             params,
@@ -220,6 +220,22 @@ fn hash(params: &Params, password: &[u8], salt: &SaltString) -> Result<Verifier,
     Verifier::parse(&phc.to_string()).or_fault(DOING)
 }
 
+/// A verifier of these parameters that no password was ever hashed for.
+fn nobody(params: &Params, entropy: &dyn Entropy) -> Result<Verifier, Fault> {
+    const DOING: &str = "making the verifier of nobody";
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    entropy.fill(&mut output);
+    let salt = salt(entropy);
+    let phc = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: params.try_into().or_fault(DOING)?,
+        salt: Some(salt.as_salt()),
+        hash: Some(Output::new(&output).or_fault(DOING)?),
+    };
+    Verifier::parse(&phc.to_string()).or_fault(DOING)
+}
+
 fn verify(password: &[u8], verifier: &Verifier) -> Result<bool, Fault> {
     let scheme = Scheme::parse(verifier.as_str());
     let scheme = scheme.or_fault("using a stored password verifier")?;
@@ -281,6 +297,7 @@ mod tests {
         );
         assert!(!check("wrong", Some(verifier)).await.expect("checked"));
         assert!(!check("right", None).await.expect("checked"));
+        assert!(passwords.are_as_made_here(&passwords.nobody));
     }
 
     #[tokio::test]

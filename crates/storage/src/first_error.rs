@@ -17,9 +17,9 @@ pub(super) struct FirstError(Arc<OnceLock<io::Error>>);
 
 impl FirstError {
     /// Told when something is written. `done` is told too, in any case.
-    pub(super) fn watch(&self, done: Option<FlushDone>) -> Done {
+    pub(super) fn watch(&self, done: FlushDone) -> Done {
         Done {
-            done,
+            done: Some(done),
             first: self.clone(),
         }
     }
@@ -99,15 +99,19 @@ mod tests {
     fn whoever_is_forgotten_hears_of_the_first_error() {
         let first = FirstError::default();
         let (done, told) = waiting();
-        drop(first.watch(Some(done)));
+        drop(first.watch(done));
         let error = told.recv().expect("told").expect_err("not written");
         assert!(error.to_string().contains("the log ended"), "{error}");
         assert!(first.none_yet().is_ok());
 
-        first.watch(None).send(Err(io::Error::other("no space")));
-        first.watch(None).send(Err(io::Error::other("no queue")));
+        first
+            .watch(Box::new(drop))
+            .send(Err(io::Error::other("no space")));
+        first
+            .watch(Box::new(drop))
+            .send(Err(io::Error::other("no queue")));
         let (done, told) = waiting();
-        drop(first.watch(Some(done)));
+        drop(first.watch(done));
         let error = told.recv().expect("told").expect_err("not written");
         assert_eq!(error.to_string(), "no space");
         let refused = first.none_yet().expect_err("the log has failed");
@@ -136,7 +140,12 @@ mod tests {
         let limit: u64 = limit.parse().expect("a number");
         let folder = TempDir::new().expect("folder");
         let directory = DataDirectory::open(folder.path()).expect("a directory");
-        let log = directory.open_log(&LogOptions::default()).expect("a log");
+        // One file, whatever its length.
+        let options = LogOptions {
+            chunk_bytes: usize::try_from(2 * limit).expect("small"),
+            ..LogOptions::default()
+        };
+        let log = directory.open_log(&options).expect("a log");
         append(&*log, 0, 100).expect("appended");
         let before = length(&folder);
         append(&*log, 1, 100).expect("appended");

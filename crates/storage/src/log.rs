@@ -60,21 +60,22 @@ pub type FlushDone = Box<dyn FnOnce(io::Result<()>) + Send>;
 /// How the log is kept.
 #[derive(Debug, Clone)]
 pub struct LogOptions {
-    /// Memory for entries that followers will ask for soon, bytes.
+    /// Memory for entries that followers will ask for soon, bytes. Those of the newest file are kept
+    /// besides.
     pub cache_bytes: usize,
     /// Size at which a file of the log is closed and the next one begun, bytes.
     pub chunk_bytes: usize,
     /// How long the flusher waits for more to write before it syncs. None at all costs an fsync
-    /// for each append; more than the default is felt as latency.
+    /// for each append, also where some are queued; more is felt as latency by who writes alone.
     pub group_commit_wait: Duration,
 }
 
 impl Default for LogOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 32 << 20,
-            chunk_bytes: 32 << 20,
-            group_commit_wait: Duration::from_micros(150),
+            cache_bytes: 4 << 20,
+            chunk_bytes: 4 << 20,
+            group_commit_wait: Duration::from_micros(10),
         }
     }
 }

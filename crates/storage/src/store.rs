@@ -47,7 +47,7 @@ pub struct StoreOptions {
 impl Default for StoreOptions {
     fn default() -> Self {
         Self {
-            cache_bytes: 64 << 20,
+            cache_bytes: 16 << 20,
             checkpoint_bytes: 16 << 20,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
+    num::NonZeroU64,
     path::Path,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -16,6 +17,7 @@ use raft_log::{
     api::raft_log_writer::RaftLogWriter as _,
     codeq::{Decode, Encode, OffsetSize as _},
 };
+use rustix::thread::{current_timer_slack, set_current_timer_slack};
 
 use super::{
     first_error::{Done, FirstError},
@@ -195,7 +197,7 @@ impl Records {
             }
             done(result);
         });
-        self.log.flush(true, Some(first_error.watch(Some(told))))
+        self.log.flush(true, Some(first_error.watch(told)))
     }
 }
 
@@ -211,7 +213,7 @@ impl Wal {
         // By itself the log would take a damaged length for a torn tail.
         config.wal.truncate_incomplete_record = Some(false);
         config.log_cache_capacity = Some(options.cache_bytes);
-        let log = RaftLog::open(Arc::new(config))?;
+        let log = with_exact_timers(|| RaftLog::open(Arc::new(config)))?;
         let end = log.stat().open_chunk.global_end;
         let mut records = Records { log, end, noted: 0 };
         // What an earlier process wrote and didn't sync before it was killed can be read, and
@@ -239,7 +241,7 @@ impl Wal {
         self.log.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does a write and hands it to the log's writer: to be synced where somebody waits for it.
+    /// Does a write. Where somebody waits for it, it is handed to the log's writer, to be synced.
     /// Once the writer has failed nothing is handed to it: its count of queued bytes may be wrong
     /// then, and whoever has to wait for room would wait for ever.
     fn write(
@@ -267,7 +269,8 @@ impl Wal {
         }
         match done {
             Some(done) => records.sync(&self.synced, &self.first_error, done),
-            None => records.log.flush(false, Some(self.first_error.watch(None))),
+            // It goes with the next write that somebody waits for.
+            None => Ok(()),
         }
     }
 }
@@ -328,6 +331,19 @@ impl LogEngine for Wal {
     fn disk_bytes(&self) -> u64 {
         self.reading().log.on_disk_size()
     }
+}
+
+/// The threads that `begin` starts wait no longer than they ask for: Linux adds up to 50 us by itself,
+/// five times what the flusher waits for more to write.
+fn with_exact_timers<T>(begin: impl FnOnce() -> T) -> T {
+    let before = current_timer_slack();
+    // Where the system refuses, appends are slower and nothing is wrong.
+    let _ = set_current_timer_slack(NonZeroU64::new(1));
+    let begun = begin();
+    if let Ok(before) = before {
+        let _ = set_current_timer_slack(NonZeroU64::new(before));
+    }
+    begun
 }
 
 fn pos(id: &(u64, u64)) -> LogPos {

@@ -155,7 +155,7 @@ settings! {
         #[arg(long, value_name = "BYTES", env = "QUORID_CHECKPOINT_BYTES")]
         pub checkpoint_bytes: Option<u64>,
         /// Log entries kept for servers that lag behind; further back they get a snapshot
-        /// [default: 500000]
+        /// [default: 200000]
         #[arg(long, value_name = "N", env = "QUORID_LOG_KEEP_ENTRIES")]
         pub log_keep_entries: Option<u64>,
         /// Log entries after which the log is cut behind a new snapshot [default: 100000]
@@ -165,10 +165,10 @@ settings! {
         /// clients [default: one for each core, 8 at most]
         #[arg(long, value_name = "N", env = "QUORID_SERVER_THREADS")]
         pub server_threads: Option<u64>,
-        /// Memory for pages of the state [default: 67108864]
+        /// Memory for pages of the state [default: 16777216]
         #[arg(long, value_name = "BYTES", env = "QUORID_CACHE_BYTES")]
         pub cache_bytes: Option<u64>,
-        /// Memory for recent log entries [default: 33554432]
+        /// Memory for recent log entries; the newest 4 MiB are kept besides [default: 4194304]
         #[arg(long, value_name = "BYTES", env = "QUORID_LOG_CACHE_BYTES")]
         pub log_cache_bytes: Option<u64>,
         /// Password hashing.
