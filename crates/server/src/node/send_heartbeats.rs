@@ -3,6 +3,9 @@
 //! The engine asks one thing at a time of each follower. So there is no queue here, no task, and no table of
 //! what is under way: a heartbeat takes the place of the one before it, even if that was not sent yet, and
 //! answers to earlier ones are passed over. A caller who gives up leaves nothing behind.
+//!
+//! A follower that answers nothing is soon asked nothing more. Perhaps it hears this server, and isn't heard: it
+//! must not count on a leader that can't count on it.
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 use openraft::{
@@ -17,6 +20,9 @@ use super::{
     types::{AppendRequest, StreamAppendResult},
     wire::{self, proto},
 };
+
+/// Heartbeats that a follower is sent while it has answered none of them.
+const UNANSWERED_MAX: u64 = 2;
 
 /// Asks one follower, on a stream that is opened at the first use, and again after it broke.
 pub(super) struct Heartbeats {
@@ -33,8 +39,8 @@ impl Heartbeats {
         }
     }
 
-    /// Asks, and waits for the answer. Where the stream breaks meanwhile, that is an error, and the next call opens
-    /// another stream.
+    /// Asks, and waits for the answer; where [`UNANSWERED_MAX`] answers are missing, it first waits for one
+    /// of them. Where the stream breaks meanwhile, that is an error, and the next call opens another stream.
     pub(super) async fn ask(
         &mut self,
         request: &AppendRequest,
@@ -46,14 +52,13 @@ impl Heartbeats {
         if self.stream.as_mut().is_some_and(HeartbeatStream::has_ended) {
             self.stream = None;
         }
-        let stream = match &mut self.stream {
-            Some(stream) => {
-                stream.send(request);
-                stream
+        let outcome = match &mut self.stream {
+            Some(stream) => stream.ask(request).await,
+            closed => {
+                let stream = closed.insert(open(&mut self.client, request).await?);
+                stream.outcome(request).await
             }
-            closed => closed.insert(open(&mut self.client, request).await?),
         };
-        let outcome = stream.outcome(request).await;
         if outcome.is_err() {
             self.stream = None;
         }
@@ -69,7 +74,11 @@ async fn open(
     let (newest, requests) = outgoing(first);
     let opened = client.heartbeats(requests).await;
     let answers = opened.map_err(|status| rpc_error(&status))?.into_inner();
-    Ok(HeartbeatStream { newest, answers })
+    Ok(HeartbeatStream {
+        newest,
+        answers,
+        answered: 0,
+    })
 }
 
 /// What is to be sent, `first` as its first; it ends when the sender is dropped.
@@ -94,12 +103,27 @@ struct HeartbeatStream<A> {
     /// What was asked last.
     newest: watch::Sender<proto::HeartbeatRequest>,
     answers: A,
+    /// The id of the newest heartbeat that was answered; they begin with 1.
+    answered: u64,
 }
 
 impl<A> HeartbeatStream<A>
 where
     A: Stream<Item = Result<proto::HeartbeatResponse, Status>> + Unpin,
 {
+    /// Asks once an answer may be hoped for, and waits for it.
+    async fn ask(&mut self, request: &AppendRequest) -> Result<StreamAppendResult, RpcError> {
+        while self.unanswered() >= UNANSWERED_MAX {
+            self.next_answer().await?;
+        }
+        self.send(request);
+        self.outcome(request).await
+    }
+
+    fn unanswered(&self) -> u64 {
+        self.newest.borrow().id.saturating_sub(self.answered)
+    }
+
     fn send(&self, request: &AppendRequest) {
         self.newest
             .send_modify(|newest| *newest = wire::heartbeat_message(newest.id + 1, request));
@@ -110,8 +134,22 @@ where
         loop {
             match self.answers.next().now_or_never() {
                 None => return false,
-                Some(Some(Ok(_late))) => {}
+                Some(Some(Ok(late))) => self.answered = late.id,
                 Some(Some(Err(_)) | None) => return true,
+            }
+        }
+    }
+
+    async fn next_answer(&mut self) -> Result<proto::HeartbeatResponse, RpcError> {
+        match self.answers.next().await {
+            Some(Ok(answer)) => {
+                self.answered = answer.id;
+                Ok(answer)
+            }
+            Some(Err(status)) => Err(RPCError::Unreachable(Unreachable::from_string(status))),
+            None => {
+                let what = "the server ended the stream of heartbeats";
+                Err(RPCError::Unreachable(Unreachable::from_string(what)))
             }
         }
     }
@@ -120,16 +158,7 @@ where
     async fn outcome(&mut self, request: &AppendRequest) -> Result<StreamAppendResult, RpcError> {
         let asked = self.newest.borrow().id;
         loop {
-            let answer = match self.answers.next().await {
-                Some(Ok(answer)) => answer,
-                Some(Err(status)) => {
-                    return Err(RPCError::Unreachable(Unreachable::from_string(status)));
-                }
-                None => {
-                    let what = "the server ended the stream of heartbeats";
-                    return Err(RPCError::Unreachable(Unreachable::from_string(what)));
-                }
-            };
+            let answer = self.next_answer().await?;
             if answer.id < asked {
                 continue;
             }

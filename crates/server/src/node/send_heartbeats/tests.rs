@@ -23,6 +23,7 @@ impl Opened {
         let stream = HeartbeatStream {
             newest,
             answers: answered,
+            answered: 0,
         };
         (Self { stream, answers }, requests)
     }
@@ -100,6 +101,32 @@ async fn a_heartbeat_takes_the_place_of_one_that_was_not_sent_yet() {
     let sent = requests.next().await.expect("a request");
     assert_eq!(sent, wire::heartbeat_message(95, &heartbeat(Some(5), 99)));
     assert!(requests.next().now_or_never().is_none(), "it was the only");
+}
+
+#[tokio::test]
+async fn a_follower_that_answers_nothing_is_asked_nothing_more_until_it_does() {
+    let (mut opened, requests) = Opened::new(&heartbeat(Some(5), 5));
+    let mut requests = std::pin::pin!(requests);
+    requests.next().await.expect("the first request");
+    for committed in 6..10 {
+        let asked = heartbeat(Some(5), committed);
+        let waited = opened.stream.ask(&asked).now_or_never();
+        assert!(waited.is_none(), "the caller gives up");
+    }
+    let sent = requests.next().await.expect("a request");
+    assert_eq!(sent, wire::heartbeat_message(2, &heartbeat(Some(5), 6)));
+    assert!(requests.next().now_or_never().is_none(), "there are two");
+
+    opened.answer(has(1, 5));
+    let asked = heartbeat(Some(5), 10);
+    let answers = opened.answers.clone();
+    let mut outcome = Box::pin(opened.stream.ask(&asked));
+    assert!(futures_util::poll!(outcome.as_mut()).is_pending());
+    let sent = requests.next().await.expect("a request");
+    assert_eq!(sent, wire::heartbeat_message(3, &asked));
+    let answer = has(3, 5);
+    answers.try_send(answer).expect("it is listened to");
+    assert_eq!(outcome.await.expect("an answer"), Ok(asked.prev_log_id));
 }
 
 #[tokio::test]
