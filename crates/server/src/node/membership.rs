@@ -11,7 +11,7 @@ use openraft::{
 };
 use quorid_directory::{Command, Level, Outcome};
 use quorid_storage::Fault;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use super::{
@@ -247,7 +247,7 @@ impl Node {
         Ok(bootstrap::level(hello.level))
     }
 
-    /// Hands leadership to a server and waits until this one no longer leads.
+    /// Hands leadership to a server, telling it so until this one no longer leads.
     pub(super) async fn hand_over(&self, target: &ClusterMember) -> bool {
         info!(
             event = "handing_over",
@@ -255,19 +255,29 @@ impl Node {
             "handing leadership to {}",
             target.server.name
         );
-        if self
-            .raft()
-            .trigger()
-            .transfer_leader(target.id)
-            .await
-            .is_err()
-        {
-            return false;
-        }
         let mut cluster = self.cluster();
         let this = self.state().this;
         let gone = cluster.wait_for(|state| state.leader.is_some_and(|leader| leader != this));
-        matches!(timeout(TRANSFER_TIMEOUT, gone).await, Ok(Ok(_)))
+        let said = async {
+            // A disk that is busy for longer than a vote may take: the word comes to nothing, once.
+            let again = Duration::from_millis(self.config().timing.election_min_ms);
+            while self
+                .raft()
+                .trigger()
+                .transfer_leader(target.id)
+                .await
+                .is_ok()
+            {
+                sleep(again).await;
+            }
+        };
+        let handed_over = async {
+            tokio::select! {
+                gone = gone => gone.is_ok(),
+                () = said => false,
+            }
+        };
+        timeout(TRANSFER_TIMEOUT, handed_over).await == Ok(true)
     }
 
     /// Enlists a server and makes it a learner that has caught up. Returns its id.

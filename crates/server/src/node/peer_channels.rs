@@ -1,4 +1,5 @@
-//! Connections for votes: open before an election needs them, so that it waits for no handshake.
+//! Connections to the other voters: open before an election needs them, so that neither it nor what the
+//! new leader sends first waits for a handshake.
 
 use std::{
     collections::BTreeMap,
@@ -19,15 +20,29 @@ use crate::named_server::NamedServer;
 /// as long is given up.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// A connection to each of the other voters. Clones share them.
-#[derive(Clone)]
-pub(super) struct VoteChannels {
-    dialer: PeerDialer,
-    /// By name and peer address.
-    open: Arc<Mutex<BTreeMap<(String, String), Channel>>>,
+/// What a connection is for: nothing waits behind something that takes longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Use {
+    Votes,
+    Heartbeats,
+    Entries,
 }
 
-impl VoteChannels {
+impl Use {
+    const ALL: [Self; 3] = [Self::Votes, Self::Heartbeats, Self::Entries];
+}
+
+/// A server's name and peer address, and what the connection to it is for.
+type Key = (String, String, Use);
+
+/// A connection to each of the other voters for each use. Clones share them.
+#[derive(Clone)]
+pub(super) struct PeerChannels {
+    dialer: PeerDialer,
+    open: Arc<Mutex<BTreeMap<Key, Channel>>>,
+}
+
+impl PeerChannels {
     pub(super) fn new(dialer: PeerDialer) -> Self {
         Self {
             dialer,
@@ -35,24 +50,24 @@ impl VoteChannels {
         }
     }
 
-    /// Opens other connections to the same servers.
+    /// Opens other connections to servers.
     pub(super) fn dialer(&self) -> &PeerDialer {
         &self.dialer
     }
 
     /// The connection to a server.
-    pub(super) fn to(&self, server: &NamedServer) -> Channel {
+    pub(super) fn to(&self, server: &NamedServer, purpose: Use) -> Channel {
         let mut open = self.open();
         let channel = open
-            .entry(key(server))
+            .entry(key(server, purpose))
             .or_insert_with(|| self.dialer.channel(server));
         channel.clone()
     }
 
     /// Makes a new connection at the next use: over a link that was cut, the old one may stay
     /// silent for long after the link is back.
-    pub(super) fn give_up(&self, server: &NamedServer) {
-        self.open().remove(&key(server));
+    pub(super) fn give_up(&self, server: &NamedServer, purpose: Use) {
+        self.open().remove(&key(server, purpose));
     }
 
     /// Keeps the connections of a voter open, for as long as the engine runs.
@@ -62,32 +77,39 @@ impl VoteChannels {
         loop {
             timer.tick().await;
             let voters = other_voters(&raft);
-            let keys: Vec<_> = voters.iter().map(key).collect();
+            let wanted = || {
+                voters
+                    .iter()
+                    .flat_map(|voter| Use::ALL.map(|purpose| (voter, purpose)))
+            };
+            let keys: Vec<_> = wanted()
+                .map(|(voter, purpose)| key(voter, purpose))
+                .collect();
             self.open().retain(|key, _| keys.contains(key));
-            join_all(voters.iter().map(|voter| self.greet(&config, voter))).await;
+            join_all(wanted().map(|(voter, purpose)| self.greet(&config, voter, purpose))).await;
         }
     }
 
     /// Says hello, which opens a connection that is not open.
-    async fn greet(&self, config: &NodeConfig, voter: &NamedServer) {
-        let hello = bootstrap::hello_over(self.to(voter), config, voter);
+    async fn greet(&self, config: &NodeConfig, voter: &NamedServer, purpose: Use) {
+        let hello = bootstrap::hello_over(self.to(voter, purpose), config, voter);
         match timeout(ROUND, hello).await {
             Ok(Ok(_)) => {}
             Ok(Err(status)) => {
                 let why = bootstrap::status_text(&status);
-                debug!("no connection for votes to {}: {why}", voter.name);
+                debug!("no connection to {} for {purpose:?}: {why}", voter.name);
             }
-            Err(_) => self.give_up(voter),
+            Err(_) => self.give_up(voter, purpose),
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<(String, String), Channel>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<Key, Channel>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn key(server: &NamedServer) -> (String, String) {
-    (server.name.clone(), server.peer_address.clone())
+fn key(server: &NamedServer, purpose: Use) -> Key {
+    (server.name.clone(), server.peer_address.clone(), purpose)
 }
 
 /// The voters whose votes this server may ask for: none, if it is no voter.
