@@ -1,6 +1,7 @@
 //! The engine's own conformance suite, on the real log and the real state.
 
 mod flaky_network;
+mod hand_over;
 mod harness;
 mod heartbeats;
 mod late_snapshot;
