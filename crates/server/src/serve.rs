@@ -7,7 +7,10 @@ use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use quorid_storage::{DataDirectory, LogOptions, OpenError, StoreOptions};
-use rustix::fs::Mode;
+use rustix::{
+    fs::Mode,
+    process::{Resource, getrlimit, setrlimit},
+};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{oneshot, watch},
@@ -49,6 +52,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     // What the engines make in the data directory is nobody else's either.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     logging::start(config.log_format, config.verbose)?;
+    allow_open_files();
     for warning in &config.warnings {
         warn!(event = "configuration", "{warning}");
     }
@@ -67,6 +71,20 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         runtime.shutdown_timeout(Duration::from_millis(200));
     }
     ended
+}
+
+/// Takes as many open files as the system's administrator allows: a shell's usual 1024 are fewer than there may
+/// be connections, and each 4 MiB of the log take one.
+fn allow_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        // There are as many as before.
+        warn!(
+            event = "configuration",
+            "cannot raise the limit of open files: {error}"
+        );
+    }
 }
 
 /// What the operator can do about a server that did not start, where something is known.

@@ -225,7 +225,7 @@ impl PeerConnection {
                 .await
         };
         if let Err(RPCError::Timeout(_)) = &answer {
-            self.channels.give_up(&self.server, Use::Votes);
+            self.channels.give_up(&self.server);
         }
         let response = answer?;
         let vote = wire::vote_from(response.vote)?;

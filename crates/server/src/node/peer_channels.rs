@@ -64,10 +64,13 @@ impl PeerChannels {
         channel.clone()
     }
 
-    /// Makes a new connection at the next use: over a link that was cut, the old one may stay
-    /// silent for long after the link is back.
-    pub(super) fn give_up(&self, server: &NamedServer, purpose: Use) {
-        self.open().remove(&key(server, purpose));
+    /// Makes new connections to a server at the next use: over a link that was cut, the old ones may
+    /// stay silent for long after the link is back.
+    pub(super) fn give_up(&self, server: &NamedServer) {
+        let mut open = self.open();
+        for purpose in Use::ALL {
+            open.remove(&key(server, purpose));
+        }
     }
 
     /// Keeps the connections of a voter open, for as long as the engine runs.
@@ -99,7 +102,7 @@ impl PeerChannels {
                 let why = bootstrap::status_text(&status);
                 debug!("no connection to {} for {purpose:?}: {why}", voter.name);
             }
-            Err(_) => self.give_up(voter, purpose),
+            Err(_) => self.give_up(voter),
         }
     }
 
