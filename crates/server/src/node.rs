@@ -15,7 +15,6 @@ mod log_store;
 mod membership;
 mod network;
 mod own_identity;
-mod peer_channels;
 mod read_barrier;
 mod receive_heartbeats;
 mod receive_snapshot;
@@ -31,6 +30,7 @@ mod tasks;
 mod tests;
 mod types;
 mod unavailable;
+mod vote_channels;
 mod wire;
 
 use std::{future::Future, sync::Arc, time::Duration};

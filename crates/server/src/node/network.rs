@@ -41,11 +41,11 @@ use tonic::{
 use self::answers::{Answers, Sent};
 use super::{
     dialer::PeerDialer,
-    peer_channels::{PeerChannels, Use},
     send_heartbeats::Heartbeats,
     send_snapshot::{SNAPSHOT_STEP_TIMEOUT, snapshot_parts, stalled},
     snapshot::StateSnapshot,
     types::{AppendRequest, Enlisted, Snapshot, StreamAppendResult, TypeConfig, Vote},
+    vote_channels::VoteChannels,
     wire::{self, proto, proto::peer_client::PeerClient},
 };
 use crate::{named_server::NamedServer, seams::Threads, state::State};
@@ -80,7 +80,7 @@ impl Interceptor for Label {
 /// Makes the engine's clients for other servers.
 #[derive(Clone)]
 pub(crate) struct PeerNetwork {
-    channels: PeerChannels,
+    votes: VoteChannels,
     threads: Arc<dyn Threads>,
     cluster: MetadataValue<tonic::metadata::Ascii>,
     this: u64,
@@ -99,7 +99,7 @@ impl PeerNetwork {
         patience: Duration,
     ) -> Option<Self> {
         Some(Self {
-            channels: PeerChannels::new(dialer),
+            votes: VoteChannels::new(dialer),
             threads,
             cluster: cluster_id.parse().ok()?,
             this,
@@ -107,9 +107,9 @@ impl PeerNetwork {
         })
     }
 
-    /// The connections to the other voters.
-    pub(super) fn channels(&self) -> &PeerChannels {
-        &self.channels
+    /// The connections that votes are asked for over.
+    pub(super) fn votes(&self) -> &VoteChannels {
+        &self.votes
     }
 
     /// Threads for what is sent.
@@ -117,12 +117,13 @@ impl PeerNetwork {
         &self.threads
     }
 
-    fn client(&self, target: u64, server: &NamedServer, channel: Channel) -> PeerConnection {
+    fn client(&self, target: u64, server: &NamedServer) -> PeerConnection {
         let label = Label {
             cluster: self.cluster.clone(),
             from: self.this,
             to: target,
         };
+        let channel = self.votes.dialer().channel(server);
         let client = PeerClient::with_interceptor(channel, label.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -131,7 +132,7 @@ impl PeerNetwork {
             heartbeats: None,
             label,
             server: server.clone(),
-            channels: self.channels.clone(),
+            votes: self.votes.clone(),
             threads: Arc::clone(&self.threads),
             this: self.this,
             target,
@@ -144,31 +145,28 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
     type Network = PeerConnection;
 
     async fn new_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
-        let channel = self.channels.to(&member.server, Use::Entries);
-        self.client(target, &member.server, channel)
+        self.client(target, &member.server)
     }
 
     async fn new_heartbeat_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
-        let channel = self.channels.to(&member.server, Use::Heartbeats);
-        let mut connection = self.client(target, &member.server, channel);
+        let mut connection = self.client(target, &member.server);
         connection.heartbeats = Some(Heartbeats::over(connection.client.clone()));
         connection
     }
 
     async fn new_snapshot_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
-        let channel = self.channels.dialer().channel(&member.server);
-        self.client(target, &member.server, channel)
+        self.client(target, &member.server)
     }
 }
 
-/// One connection to one server, and those that all share.
+/// One connection to one server, made at its first use, and the one for votes that all share.
 pub(crate) struct PeerConnection {
     client: LabelledClient,
     /// Of the connection that is for heartbeats.
     heartbeats: Option<Heartbeats>,
     label: Label,
     server: NamedServer,
-    channels: PeerChannels,
+    votes: VoteChannels,
     threads: Arc<dyn Threads>,
     this: u64,
     target: u64,
@@ -214,7 +212,7 @@ impl PeerConnection {
             last_log_id: request.last_log_id.as_ref().map(wire::log_id_message),
             leadership_transfer: request.leadership_transfer,
         };
-        let channel = self.channels.to(&self.server, Use::Votes);
+        let channel = self.votes.to(&self.server);
         let mut client = PeerClient::with_interceptor(channel, self.label.clone());
         let patience = option.soft_ttl();
         let answer = if before {
@@ -225,7 +223,7 @@ impl PeerConnection {
                 .await
         };
         if let Err(RPCError::Timeout(_)) = &answer {
-            self.channels.give_up(&self.server);
+            self.votes.give_up(&self.server);
         }
         let response = answer?;
         let vote = wire::vote_from(response.vote)?;
@@ -420,7 +418,7 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             to: *request.to_node_id(),
             last_log_id: request.last_log_id().map(wire::log_id_message),
         };
-        let channel = self.channels.to(&self.server, Use::Votes);
+        let channel = self.votes.to(&self.server);
         let mut client = PeerClient::with_interceptor(channel, self.label.clone());
         let response = self
             .call(

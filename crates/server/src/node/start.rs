@@ -233,7 +233,7 @@ impl Node {
         let (state, cluster) = watch::channel(Arc::new(state));
         let (fault, faults) = watch::channel(None);
         let patience = Duration::from_millis(2 * config.timing.election_max_ms);
-        let (channels, threads) = (peers.channels().clone(), Arc::clone(peers.threads()));
+        let (votes, threads) = (peers.votes().clone(), Arc::clone(peers.threads()));
         let lease = LeaseWatch {
             lease: Duration::from_millis(config.timing.election_max_ms),
             silence: Duration::from_millis(2 * config.timing.election_max_ms),
@@ -256,11 +256,11 @@ impl Node {
         tasks.spawn(leader_death::watch_for_deaths(
             raft.clone(),
             Arc::clone(gate.deaths()),
-            Arc::clone(channels.dialer().network()),
+            Arc::clone(votes.dialer().network()),
             lease.lease,
         ));
-        let dialer = channels.dialer().clone();
-        tasks.spawn(channels.keep_open(raft.clone(), config.clone()));
+        let dialer = votes.dialer().clone();
+        tasks.spawn(votes.keep_open(raft.clone(), config.clone()));
         tasks.spawn(tasks::note_formed(
             raft.clone(),
             Arc::clone(gate.identity()),

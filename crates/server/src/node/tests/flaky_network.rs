@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
 };
@@ -26,8 +26,6 @@ pub(super) struct FlakyNetwork {
     refusing: Arc<Mutex<BTreeSet<String>>>,
     /// Whether nothing that this server sends gets through any more.
     mute: Arc<AtomicBool>,
-    /// How many connections this server has opened.
-    opened: Arc<AtomicUsize>,
 }
 
 impl FlakyNetwork {
@@ -43,11 +41,6 @@ impl FlakyNetwork {
             reset.reader.wake();
         }
         open
-    }
-
-    /// How many connections this server has opened so far.
-    pub(super) fn opened(&self) -> usize {
-        self.opened.load(Ordering::SeqCst)
     }
 
     /// From now on nobody hears this server. It hears the others.
@@ -77,7 +70,6 @@ impl Network for FlakyNetwork {
                 reset: Arc::default(),
                 mute: Arc::clone(&self.mute),
             };
-            self.opened.fetch_add(1, Ordering::SeqCst);
             Ok(Box::new(stream) as BoxedIo)
         })
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::harness::{Cluster, wait, write};
+use super::harness::{Cluster, write};
 use crate::node::{Node, Timing};
 
 /// In the middle of the longest time that a hand-over takes.
@@ -34,27 +34,6 @@ async fn cluster() -> (Cluster, (usize, Node), (usize, Node)) {
 
 fn name(cluster: &Cluster, number: usize) -> String {
     cluster.servers[number].name.clone()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_new_leader_needs_no_new_connections() {
-    let (cluster, (_, leader), (next, follower)) = cluster().await;
-    let network = &cluster.networks[&name(&cluster, next)];
-    // It greets the others once a second, and says so to nobody: what it counts is what it opened.
-    wait("connections for each use", || {
-        (network.opened() >= 6).then_some(())
-    })
-    .await;
-    for server in &cluster.servers {
-        network.set_refusing(&server.peer_address, true);
-    }
-    let to = name(&cluster, next);
-    leader
-        .transfer_leadership(Some(&to))
-        .await
-        .expect("handed over");
-    write(&follower, 10..20).await;
-    follower.read_barrier().await.expect("a majority follows");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,5 +1,4 @@
-//! Connections to the other voters: open before an election needs them, so that neither it nor what the
-//! new leader sends first waits for a handshake.
+//! Connections for votes: open before an election needs them, so that it waits for no handshake.
 
 use std::{
     collections::BTreeMap,
@@ -20,29 +19,15 @@ use crate::named_server::NamedServer;
 /// as long is given up.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// What a connection is for: nothing waits behind something that takes longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Use {
-    Votes,
-    Heartbeats,
-    Entries,
-}
-
-impl Use {
-    const ALL: [Self; 3] = [Self::Votes, Self::Heartbeats, Self::Entries];
-}
-
-/// A server's name and peer address, and what the connection to it is for.
-type Key = (String, String, Use);
-
-/// A connection to each of the other voters for each use. Clones share them.
+/// A connection to each of the other voters. Clones share them.
 #[derive(Clone)]
-pub(super) struct PeerChannels {
+pub(super) struct VoteChannels {
     dialer: PeerDialer,
-    open: Arc<Mutex<BTreeMap<Key, Channel>>>,
+    /// By name and peer address.
+    open: Arc<Mutex<BTreeMap<(String, String), Channel>>>,
 }
 
-impl PeerChannels {
+impl VoteChannels {
     pub(super) fn new(dialer: PeerDialer) -> Self {
         Self {
             dialer,
@@ -50,27 +35,24 @@ impl PeerChannels {
         }
     }
 
-    /// Opens other connections to servers.
+    /// Opens other connections to the same servers.
     pub(super) fn dialer(&self) -> &PeerDialer {
         &self.dialer
     }
 
     /// The connection to a server.
-    pub(super) fn to(&self, server: &NamedServer, purpose: Use) -> Channel {
+    pub(super) fn to(&self, server: &NamedServer) -> Channel {
         let mut open = self.open();
         let channel = open
-            .entry(key(server, purpose))
+            .entry(key(server))
             .or_insert_with(|| self.dialer.channel(server));
         channel.clone()
     }
 
-    /// Makes new connections to a server at the next use: over a link that was cut, the old ones may
-    /// stay silent for long after the link is back.
+    /// Makes a new connection at the next use: over a link that was cut, the old one may stay
+    /// silent for long after the link is back.
     pub(super) fn give_up(&self, server: &NamedServer) {
-        let mut open = self.open();
-        for purpose in Use::ALL {
-            open.remove(&key(server, purpose));
-        }
+        self.open().remove(&key(server));
     }
 
     /// Keeps the connections of a voter open, for as long as the engine runs.
@@ -80,39 +62,32 @@ impl PeerChannels {
         loop {
             timer.tick().await;
             let voters = other_voters(&raft);
-            let wanted = || {
-                voters
-                    .iter()
-                    .flat_map(|voter| Use::ALL.map(|purpose| (voter, purpose)))
-            };
-            let keys: Vec<_> = wanted()
-                .map(|(voter, purpose)| key(voter, purpose))
-                .collect();
+            let keys: Vec<_> = voters.iter().map(key).collect();
             self.open().retain(|key, _| keys.contains(key));
-            join_all(wanted().map(|(voter, purpose)| self.greet(&config, voter, purpose))).await;
+            join_all(voters.iter().map(|voter| self.greet(&config, voter))).await;
         }
     }
 
     /// Says hello, which opens a connection that is not open.
-    async fn greet(&self, config: &NodeConfig, voter: &NamedServer, purpose: Use) {
-        let hello = bootstrap::hello_over(self.to(voter, purpose), config, voter);
+    async fn greet(&self, config: &NodeConfig, voter: &NamedServer) {
+        let hello = bootstrap::hello_over(self.to(voter), config, voter);
         match timeout(ROUND, hello).await {
             Ok(Ok(_)) => {}
             Ok(Err(status)) => {
                 let why = bootstrap::status_text(&status);
-                debug!("no connection to {} for {purpose:?}: {why}", voter.name);
+                debug!("no connection for votes to {}: {why}", voter.name);
             }
             Err(_) => self.give_up(voter),
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, BTreeMap<Key, Channel>> {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<(String, String), Channel>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn key(server: &NamedServer, purpose: Use) -> Key {
-    (server.name.clone(), server.peer_address.clone(), purpose)
+fn key(server: &NamedServer) -> (String, String) {
+    (server.name.clone(), server.peer_address.clone())
 }
 
 /// The voters whose votes this server may ask for: none, if it is no voter.
