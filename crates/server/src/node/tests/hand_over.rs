@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::harness::{Cluster, write};
 use crate::node::{Node, Timing};
 
-/// In the middle of the longest time that a hand-over takes.
+/// The word is said twice in that time, and in vain. A hand-over may take 3 s.
 const AWAY: Duration = Duration::from_millis(900);
 
 /// A cluster, its leader, and one of the others.
@@ -44,6 +44,7 @@ async fn the_word_that_hands_over_is_repeated_until_it_is_heard() {
     network.set_refusing(&address, true);
     cluster.networks[&name(&cluster, next)].reset_accepted();
     let back = tokio::spawn(async move {
+        // Not a wait for something: for so long the next leader cannot be reached.
         tokio::time::sleep(AWAY).await;
         network.set_refusing(&address, false);
     });
