@@ -34,6 +34,8 @@ pub(crate) enum Mutant {
     SnapshotForgetsRequests,
     SnapshotSwapNotSynced,
     ReadSkipsBarrier,
+    VoteHeldForGood,
+    OldAnswersCount,
     LeaseEndsWithoutDeath,
     CommandAppliedTwice,
     NumberGivenTwice,
@@ -94,6 +96,8 @@ impl Mutant {
             Self::UuidChanges => Some(PlantedBug::UuidChanges),
             Self::RequestActsAgain => Some(PlantedBug::RequestActsAgain),
             Self::ReadSkipsBarrier => Some(PlantedBug::ReadSkipsBarrier),
+            Self::VoteHeldForGood => Some(PlantedBug::VoteHeldForGood),
+            Self::OldAnswersCount => Some(PlantedBug::OldAnswersCount),
             Self::LeaseEndsWithoutDeath => Some(PlantedBug::LeaseEndsWithoutDeath),
             Self::CommandAppliedTwice => Some(PlantedBug::CommandAppliedTwice),
             Self::NumberGivenTwice => Some(PlantedBug::NumberGivenTwice),
@@ -126,6 +130,8 @@ impl Mutant {
             | Self::UuidChanges
             | Self::RequestActsAgain
             | Self::ReadSkipsBarrier
+            | Self::VoteHeldForGood
+            | Self::OldAnswersCount
             | Self::LeaseEndsWithoutDeath
             | Self::CommandAppliedTwice
             | Self::NumberGivenTwice

@@ -1,6 +1,7 @@
 //! A member of the cluster: what is proposed here is in the log of a majority before it is
 //! answered. The only folder that names the consensus engine.
 
+mod ask_voters;
 mod bootstrap;
 mod cluster;
 mod config;
@@ -8,12 +9,14 @@ mod dialer;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod gate;
+mod given_vote;
 mod leader_contact;
 mod leader_death;
 mod leader_silence;
 mod log_store;
 mod membership;
 mod network;
+mod newest;
 mod own_identity;
 mod read_barrier;
 mod receive_heartbeats;
@@ -184,15 +187,15 @@ impl Node {
 
     /// Returns once [`read`](Self::read) shows every change that was acknowledged before
     /// this call, by any server. Only the leader can tell.
-    pub async fn read_barrier(&self) -> Result<Revision, Unavailable> {
+    pub async fn read_barrier(&self) -> Result<(), Unavailable> {
         self.leading()?;
         if is_planted(PlantedBug::ReadSkipsBarrier) {
-            return Ok(Revision(0));
+            return Ok(());
         }
         let pass = self.while_led(self.inner.barrier.pass(), || Unavailable::NoQuorum);
         match pass.await? {
-            Ok(revision) => Ok(revision),
-            Err(error) => Err(error.unavailable(|leader| self.not_leader(leader))),
+            Ok(()) => Ok(()),
+            Err(error) => Err(error.unavailable(|| self.not_leader(None))),
         }
     }
 

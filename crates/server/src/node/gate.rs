@@ -12,13 +12,14 @@ use openraft::{
     async_runtime::watch::WatchReceiver as _,
     raft::{TransferLeaderRequest, VoteRequest},
 };
-use quorid_directory::Level;
+use quorid_directory::{Level, PlantedBug, is_planted};
 use quorid_storage::{Disk, FORMAT_VERSION, Identity};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use tracing::warn;
 
 use super::{
     NodeConfig,
+    given_vote::GivenVote,
     leader_contact::LeaderContact,
     leader_death::LeaderDeaths,
     network::{CLUSTER_HEADER, FROM_HEADER, MESSAGE_BYTES_MAX, TO_HEADER},
@@ -58,6 +59,7 @@ struct Inner {
 
 struct Running {
     raft: Raft,
+    given: Arc<GivenVote>,
     store: Arc<State>,
     threads: Arc<dyn Threads>,
     /// One snapshot at a time is received and installed.
@@ -99,9 +101,16 @@ impl Gate {
     }
 
     /// From now on the engine's messages are answered.
-    pub(super) fn open(&self, raft: Raft, store: Arc<State>, threads: Arc<dyn Threads>) {
+    pub(super) fn open(
+        &self,
+        raft: Raft,
+        given: Arc<GivenVote>,
+        store: Arc<State>,
+        threads: Arc<dyn Threads>,
+    ) {
         let running = Running {
             raft,
+            given,
             store,
             threads,
             receiving: Arc::default(),
@@ -282,6 +291,25 @@ impl Peer for Gate {
             leader.hear(&raft, &request.vote);
             let raft = raft.clone();
             async move { raft.append_entries(request).await.or_unavailable() }
+        });
+        Ok(Response::new(answers.boxed()))
+    }
+
+    type BarriersStream =
+        Pin<Box<dyn Stream<Item = Result<proto::BarrierResponse, Status>> + Send>>;
+
+    async fn barriers(
+        &self,
+        request: Request<Streaming<proto::BarrierRequest>>,
+    ) -> Result<Response<Self::BarriersStream>, Status> {
+        let given = Arc::clone(&self.engine(request.metadata())?.given);
+        let answers = request.into_inner().map(move |question| {
+            let question = question?;
+            let vote = wire::vote_from(question.vote)?;
+            Ok(proto::BarrierResponse {
+                id: question.id,
+                held: given.is_for(&vote) || is_planted(PlantedBug::VoteHeldForGood),
+            })
         });
         Ok(Response::new(answers.boxed()))
     }

@@ -10,6 +10,7 @@ use quorid_storage::{FlushDone, LogEngine, LogPos};
 use tokio::sync::oneshot;
 
 use super::{
+    given_vote::GivenVote,
     types::{Entry, LogId, TypeConfig, Vote},
     wire,
 };
@@ -18,11 +19,22 @@ use super::{
 #[derive(Clone)]
 pub(crate) struct LogStore {
     log: Arc<dyn LogEngine>,
+    given: Arc<GivenVote>,
 }
 
 impl LogStore {
     pub(crate) fn new(log: Arc<dyn LogEngine>) -> Self {
-        Self { log }
+        let given = GivenVote::default();
+        if let Some(vote) = log.state().vote {
+            given.note(wire::vote(vote));
+        }
+        let given = Arc::new(given);
+        Self { log, given }
+    }
+
+    /// The last vote that it keeps, or was asked to keep.
+    pub(super) fn given_vote(&self) -> Arc<GivenVote> {
+        Arc::clone(&self.given)
     }
 
     /// Does a write and waits until it is on the disk.
@@ -82,6 +94,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        self.given.note(*vote);
         let vote = wire::log_vote(vote);
         self.durably(|log, done| log.save_vote(vote, done)).await
     }

@@ -1,6 +1,6 @@
 //! How the engine's messages reach the other servers: gRPC over mutual TLS, one connection
 //! each for replication, for heartbeats, for snapshots and for votes, so that none waits for
-//! another.
+//! another. (Read barriers have theirs, too: `ask_voters`.)
 
 mod answers;
 
@@ -117,20 +117,27 @@ impl PeerNetwork {
         &self.threads
     }
 
-    fn client(&self, target: u64, server: &NamedServer) -> PeerConnection {
-        let label = Label {
+    fn label(&self, target: u64) -> Label {
+        Label {
             cluster: self.cluster.clone(),
             from: self.this,
             to: target,
-        };
+        }
+    }
+
+    /// Asks a server over a connection of its own, which is made at the first use.
+    pub(super) fn client(&self, target: u64, server: &NamedServer) -> LabelledClient {
         let channel = self.votes.dialer().channel(server);
-        let client = PeerClient::with_interceptor(channel, label.clone())
+        PeerClient::with_interceptor(channel, self.label(target))
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    fn connection(&self, target: u64, server: &NamedServer) -> PeerConnection {
         PeerConnection {
-            client,
+            client: self.client(target, server),
             heartbeats: None,
-            label,
+            label: self.label(target),
             server: server.clone(),
             votes: self.votes.clone(),
             threads: Arc::clone(&self.threads),
@@ -145,17 +152,17 @@ impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
     type Network = PeerConnection;
 
     async fn new_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
-        self.client(target, &member.server)
+        self.connection(target, &member.server)
     }
 
     async fn new_heartbeat_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
-        let mut connection = self.client(target, &member.server);
+        let mut connection = self.connection(target, &member.server);
         connection.heartbeats = Some(Heartbeats::over(connection.client.clone()));
         connection
     }
 
     async fn new_snapshot_client(&mut self, target: u64, member: &Enlisted) -> PeerConnection {
-        self.client(target, &member.server)
+        self.connection(target, &member.server)
     }
 }
 

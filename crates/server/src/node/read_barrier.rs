@@ -1,31 +1,42 @@
 //! Linearizable reads: one round of the majority for all who wait.
+//!
+//! A leader asks the other voters whether the vote that made it leader is still the last one that they gave. Once a
+//! majority has said so, nobody else was leader when the round began: whoever is elected has the votes of a
+//! majority first, one of those asked among them. Every change that was acknowledged before was applied by this
+//! server, or is in its log before the first entry of its own term, which it waits for. No clock takes part in that,
+//! nor does the engine, whose thread has other things to do.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use openraft::{
-    ReadPolicy,
-    errors::{ForwardToLeader, LinearizableReadError, RaftError},
-};
-use quorid_directory::Revision;
+use openraft::{RaftMetrics, ServerState, async_runtime::watch::WatchReceiver as _, metrics::RaftServerMetrics};
+use quorid_directory::{PlantedBug, is_planted};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
-    types::{Raft, TypeConfig},
+    Timing,
+    ask_voters::{Answer, Voters},
+    given_vote::GivenVote,
+    network::PeerNetwork,
+    types::{Membership, Raft, StoredMembership, TypeConfig, Vote},
     unavailable::Unavailable,
 };
 
 /// Readers that wait for the next round. One more waits for a place, within its deadline.
 const WAITING_MAX: usize = 16_384;
 
-type Waiting = oneshot::Sender<Result<Revision, BarrierError>>;
+/// As many voters are asked as a majority needs; one that takes longer than this is not waited for any more, and
+/// all are asked. It is several times what an answer takes in one place.
+const ASK_OTHERS_AFTER: Duration = Duration::from_millis(5);
+
+type Waiting = oneshot::Sender<Result<(), BarrierError>>;
 
 /// Why a round gave no barrier. Cloned to all who waited for it.
-#[derive(Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum BarrierError {
-    NotLeader(ForwardToLeader<TypeConfig>),
+    NotLeader,
     NoQuorum,
     Stopped,
 }
@@ -37,19 +48,29 @@ pub(crate) struct ReadBarrier {
 }
 
 impl ReadBarrier {
-    /// A barrier, and the work behind it, which ends when the last clone is gone. `patience`
-    /// bounds a round.
-    pub(crate) fn new(
+    /// A barrier, and the work behind it, which ends when the last clone is gone. `given` is this server's
+    /// own vote.
+    pub(super) fn new(
         raft: Raft,
-        patience: Duration,
+        given: Arc<GivenVote>,
+        peers: PeerNetwork,
+        timing: Timing,
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (waiting, queue) = mpsc::channel(WAITING_MAX);
-        (Self { waiting }, rounds(raft, queue, patience))
+        let election = Duration::from_millis(timing.election_max_ms);
+        let rounds = Rounds {
+            raft,
+            given,
+            voters: Voters::new(peers, election),
+            ask_again: Duration::from_millis(timing.heartbeat_ms),
+            begun: None,
+        };
+        (Self { waiting }, rounds.run(queue, 2 * election))
     }
 
     /// Returns once whatever is read then contains every change that was acknowledged before
     /// this call.
-    pub(crate) async fn pass(&self) -> Result<Revision, BarrierError> {
+    pub(crate) async fn pass(&self) -> Result<(), BarrierError> {
         let (tell, told) = oneshot::channel();
         self.waiting
             .send(tell)
@@ -59,44 +80,208 @@ impl ReadBarrier {
     }
 }
 
-async fn rounds(raft: Raft, mut queue: mpsc::Receiver<Waiting>, patience: Duration) {
-    let mut round = Vec::new();
-    while queue.recv_many(&mut round, WAITING_MAX).await > 0 {
-        // Whoever comes while the round is under way waits for the next one: this one's
-        // majority may have been asked before the reader came.
-        let result = timeout(patience, barrier(&raft))
-            .await
-            .unwrap_or(Err(BarrierError::NoQuorum));
-        for waiting in round.drain(..) {
-            // A reader that gave up doesn't mind.
-            drop(waiting.send(result.clone()));
+struct Rounds {
+    raft: Raft,
+    given: Arc<GivenVote>,
+    voters: Voters,
+    /// Pause before all who have not answered are asked again.
+    ask_again: Duration,
+    /// The last term in which this server led and had applied an entry of its own.
+    begun: Option<u64>,
+}
+
+impl Rounds {
+    /// `patience` bounds a round.
+    async fn run(mut self, mut queue: mpsc::Receiver<Waiting>, patience: Duration) {
+        let mut readers = Vec::new();
+        while queue.recv_many(&mut readers, WAITING_MAX).await > 0 {
+            // Whoever comes while the round is under way waits for the next one: this one's
+            // majority may have been asked before the reader came.
+            let result = timeout(patience, self.round())
+                .await
+                .unwrap_or(Err(BarrierError::NoQuorum));
+            for reader in readers.drain(..) {
+                // A reader that gave up doesn't mind.
+                let _ = reader.send(result);
+            }
+        }
+    }
+
+    async fn round(&mut self) -> Result<(), BarrierError> {
+        let Leadership { this, vote, members } = self.leadership()?;
+        self.begin(&vote).await?;
+        self.voters.follow(&members, this);
+        let members = members.membership();
+        let mut first = vec![this];
+        for id in self.voters.ids() {
+            if !is_majority(members, &first) {
+                first.push(id);
+            }
+        }
+        let question = self.voters.ask(&vote, |id| first.contains(&id));
+        let mut round = Round {
+            question,
+            held: vec![this],
+        };
+        let mut late = false;
+        let mut ask_all = Instant::now() + ASK_OTHERS_AFTER;
+        while !is_majority(members, &round.held) {
+            tokio::select! {
+                biased;
+                answer = self.voters.answer() => round.hear(&answer),
+                () = sleep_until(ask_all) => {
+                    if self.leadership()?.vote != vote {
+                        return Err(BarrierError::NotLeader);
+                    }
+                    self.voters.ask(&vote, |id| !round.held.contains(&id));
+                    ask_all = Instant::now() + self.ask_again;
+                    late = true;
+                }
+            }
+        }
+        if late {
+            self.voters.prefer(&round.held);
+        }
+        Ok(())
+    }
+
+    /// What this server leads by, if it does.
+    fn leadership(&self) -> Result<Leadership, BarrierError> {
+        let metrics = self.raft.server_metrics();
+        let leadership = Leadership::of(&metrics.borrow_watched())?;
+        match self.given.is_for(&leadership.vote) {
+            true => Ok(leadership),
+            false => Err(BarrierError::NotLeader),
+        }
+    }
+
+    /// Returns once an entry of this term was applied: all of earlier terms were, then.
+    async fn begin(&mut self, vote: &Vote) -> Result<(), BarrierError> {
+        let term = vote.leader_id.term;
+        if self.begun == Some(term) {
+            return Ok(());
+        }
+        let mut metrics = self.raft.metrics();
+        let has_begun = |metrics: &RaftMetrics<TypeConfig>| {
+            let last = metrics.last_applied.as_ref();
+            last.is_some_and(|last| last.leader_id.term >= term)
+        };
+        while !has_begun(&metrics.borrow_watched()) {
+            let changed = metrics.changed().await;
+            changed.map_err(|_| BarrierError::Stopped)?;
+        }
+        self.begun = Some(term);
+        Ok(())
+    }
+}
+
+/// What a server leads by.
+struct Leadership {
+    this: u64,
+    vote: Vote,
+    /// The last that its log has, or the ones before: whoever is elected by either has votes of a majority of both.
+    members: Arc<StoredMembership>,
+}
+
+impl Leadership {
+    fn of(metrics: &RaftServerMetrics<TypeConfig>) -> Result<Self, BarrierError> {
+        match metrics.state {
+            ServerState::Leader => Ok(Self {
+                this: metrics.id,
+                vote: metrics.vote,
+                members: Arc::clone(&metrics.membership_config),
+            }),
+            ServerState::Shutdown => Err(BarrierError::Stopped),
+            ServerState::Learner | ServerState::Follower | ServerState::Candidate => {
+                Err(BarrierError::NotLeader)
+            }
         }
     }
 }
 
-async fn barrier(raft: &Raft) -> Result<Revision, BarrierError> {
-    match raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
-        Ok(read) => Ok(Revision(read.index())),
-        Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
-            Err(BarrierError::NotLeader(forward))
+/// What is known of one round.
+struct Round {
+    /// Its first question. Answers to those of earlier rounds say nothing of now.
+    question: u64,
+    /// Who holds the leader's vote, the leader among them.
+    held: Vec<u64>,
+}
+
+impl Round {
+    fn hear(&mut self, answer: &Answer) {
+        let of_this_round =
+            answer.question >= self.question || is_planted(PlantedBug::OldAnswersCount);
+        if of_this_round && answer.held && !self.held.contains(&answer.from) {
+            self.held.push(answer.from);
         }
-        Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-            Err(BarrierError::NoQuorum)
-        }
-        Err(RaftError::Fatal(_)) => Err(BarrierError::Stopped),
     }
+}
+
+/// Whether these are a majority; while the voters change, of those before and after.
+fn is_majority(members: &Membership, these: &[u64]) -> bool {
+    let configs = members.get_joint_config();
+    configs.iter().all(|voters| {
+        let among = voters.iter().filter(|id| these.contains(id)).count();
+        among > voters.len() / 2
+    })
 }
 
 impl BarrierError {
-    /// What the caller is answered, given the member list that finds the leader's address.
-    pub(crate) fn unavailable(
-        self,
-        leader: impl FnOnce(Option<u64>) -> Unavailable,
-    ) -> Unavailable {
+    /// What the caller is answered; `not_leader` says who leads.
+    pub(crate) fn unavailable(self, not_leader: impl FnOnce() -> Unavailable) -> Unavailable {
         match self {
-            Self::NotLeader(forward) => leader(forward.leader_id),
+            Self::NotLeader => not_leader(),
             Self::NoQuorum => Unavailable::NoQuorum,
             Self::Stopped => Unavailable::ShuttingDown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn members(configs: &[&[u64]]) -> Membership {
+        let configs: Vec<BTreeSet<u64>> = configs
+            .iter()
+            .map(|voters| voters.iter().copied().collect())
+            .collect();
+        Membership::new_with_defaults(configs, [])
+    }
+
+    #[test]
+    fn a_majority_is_one_of_the_voters_before_and_after_a_change() {
+        let three = members(&[&[1, 2, 3]]);
+        assert!(!is_majority(&three, &[1]));
+        assert!(!is_majority(&three, &[1, 4]));
+        assert!(is_majority(&three, &[3, 1]));
+        let changing = members(&[&[1, 2, 3], &[1, 4, 5]]);
+        assert!(!is_majority(&changing, &[1, 2]));
+        assert!(!is_majority(&changing, &[2, 3, 4]));
+        assert!(is_majority(&changing, &[1, 2, 4]));
+        assert!(is_majority(&members(&[&[7]]), &[7]));
+        assert!(!is_majority(&members(&[&[1, 2]]), &[1]));
+    }
+
+    #[test]
+    fn a_round_counts_each_voter_once_if_it_holds_the_vote_now() {
+        let mut round = Round {
+            question: 5,
+            held: vec![1],
+        };
+        let mut hear = |from, question, held| {
+            round.hear(&Answer {
+                from,
+                question,
+                held,
+            });
+            round.held.clone()
+        };
+        assert_eq!(hear(2, 4, true), [1], "asked before the round");
+        assert_eq!(hear(2, 5, false), [1], "it has given another vote");
+        assert_eq!(hear(2, 6, true), [1, 2], "asked again");
+        assert_eq!(hear(2, 7, true), [1, 2]);
     }
 }

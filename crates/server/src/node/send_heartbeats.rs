@@ -7,7 +7,7 @@
 //! A follower that answers nothing is soon asked nothing more. Perhaps it hears this server, and isn't heard: it
 //! must not count on a leader that can't count on it.
 
-use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use openraft::{
     errors::{NetworkError, RPCError, Unreachable},
     raft::StreamAppendError,
@@ -17,6 +17,7 @@ use tonic::{Status, Streaming};
 
 use super::{
     network::{LabelledClient, RpcError, rpc_error},
+    newest::newest,
     types::{AppendRequest, StreamAppendResult},
     wire::{self, proto},
 };
@@ -88,14 +89,8 @@ fn outgoing(
     watch::Sender<proto::HeartbeatRequest>,
     impl Stream<Item = proto::HeartbeatRequest> + Send + use<>,
 ) {
-    let (newest, mut requests) = watch::channel(wire::heartbeat_message(1, first));
-    requests.mark_changed();
-    let requests = stream::unfold(requests, |mut requests| async move {
-        requests.changed().await.ok()?;
-        let request = *requests.borrow_and_update();
-        Some((request, requests))
-    });
-    (newest, requests)
+    let (sender, requests) = watch::channel(wire::heartbeat_message(1, first));
+    (sender, newest(requests))
 }
 
 /// A stream to one follower.

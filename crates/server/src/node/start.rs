@@ -16,6 +16,7 @@ use super::{
     cluster::{LeaseWatch, watch_cluster},
     dialer::PeerDialer,
     gate::Gate,
+    given_vote::GivenVote,
     leader_death, leader_silence,
     log_store::LogStore,
     network::PeerNetwork,
@@ -169,17 +170,20 @@ impl Starting {
             .validate()
             .or_fault("configuring the engine")?;
         let peers = network.clone();
+        let log_store = LogStore::new(Arc::clone(&log));
+        let given = log_store.given_vote();
         let raft = Raft::new(
             identity.server_id,
             Arc::new(engine),
             network,
-            LogStore::new(Arc::clone(&log)),
+            log_store,
             StateMachine::new(Arc::clone(&store), Arc::clone(&outside.threads), supports),
         )
         .await
         .or_fault("starting the engine")?;
         gate.open(
             raft.clone(),
+            Arc::clone(&given),
             Arc::clone(&store),
             Arc::clone(&outside.threads),
         );
@@ -190,6 +194,7 @@ impl Starting {
         Ok(Node::run(
             config,
             raft,
+            given,
             store,
             log,
             peers,
@@ -223,6 +228,7 @@ impl Node {
     fn run(
         config: NodeConfig,
         raft: Raft,
+        given: Arc<GivenVote>,
         store: Arc<State>,
         log: Arc<dyn LogEngine>,
         peers: PeerNetwork,
@@ -232,7 +238,6 @@ impl Node {
         let state = ClusterState::of(cluster_id, &raft.server_metrics().borrow_watched());
         let (state, cluster) = watch::channel(Arc::new(state));
         let (fault, faults) = watch::channel(None);
-        let patience = Duration::from_millis(2 * config.timing.election_max_ms);
         let (votes, threads) = (peers.votes().clone(), Arc::clone(peers.threads()));
         let lease = LeaseWatch {
             lease: Duration::from_millis(config.timing.election_max_ms),
@@ -274,8 +279,9 @@ impl Node {
             config.checkpoint_interval,
             fault.clone(),
         ));
-        let (barrier, rounds) = ReadBarrier::new(raft.clone(), patience);
-        tasks.spawn(rounds);
+        let (barrier, rounds) = ReadBarrier::new(raft.clone(), given, peers, config.timing);
+        // Where clients are served: a reader then waits for no other thread of this server.
+        tasks.spawn_on(rounds, &threads.serving());
         let supervisor = tokio::spawn(tasks::supervise(tasks, fault)).abort_handle();
         let inner = Inner {
             config,

@@ -10,6 +10,7 @@ mod leader_silence;
 mod levels;
 mod membership;
 mod network;
+mod read_barrier;
 mod stories;
 
 use std::sync::Arc;

@@ -97,7 +97,7 @@ pub async fn serve(port: Port, mut phase: watch::Receiver<Phase>) {
             Ok((accepted, address)) => match Arc::clone(&places).try_acquire_owned() {
                 Ok(place) => {
                     let connection = Arc::clone(&shared).connection(accepted, address, place);
-                    drop(threads.serve(Box::pin(connection)));
+                    drop(threads.serving().spawn(connection));
                 }
                 Err(_) => shared.refuse(address, &format!("{CONNECTIONS_MAX} are open already")),
             },

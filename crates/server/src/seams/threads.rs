@@ -18,19 +18,16 @@ use quorid_storage::{Fault, OrFault as _};
 use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
-    task::JoinHandle,
 };
 
 pub(crate) use self::wakes::woken_together;
-use super::BoxFuture;
-
 /// Where work is done that isn't the caller's own.
 pub trait Threads: Send + Sync + 'static {
     /// Runs work that takes a processor or the disk for long, where nothing else waits for it.
     fn run(&self, work: Box<dyn FnOnce() + Send>);
 
-    /// Serves a client's connection.
-    fn serve(&self, connection: BoxFuture<'static, ()>) -> JoinHandle<()>;
+    /// The runtime of a thread that serves clients' connections: each time the next thread's.
+    fn serving(&self) -> Handle;
 }
 
 impl dyn Threads {
@@ -57,8 +54,8 @@ impl Threads for InPlace {
         work();
     }
 
-    fn serve(&self, connection: BoxFuture<'static, ()>) -> JoinHandle<()> {
-        tokio::spawn(connection)
+    fn serving(&self) -> Handle {
+        Handle::current()
     }
 }
 
@@ -67,8 +64,8 @@ impl Threads for InPlace {
 pub struct SystemThreads {
     /// For connections; none: they share the caller's.
     connections: Vec<ConnectionThread>,
-    /// Connections so far: each goes to the next thread.
-    begun: AtomicUsize,
+    /// How often one was asked for: each time it is the next.
+    asked: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -84,7 +81,7 @@ impl SystemThreads {
         let connections = (0..connections).map(ConnectionThread::start);
         Ok(Self {
             connections: connections.collect::<io::Result<_>>()?,
-            begun: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
         })
     }
 }
@@ -113,13 +110,13 @@ impl Threads for SystemThreads {
         drop(tokio::task::spawn_blocking(work));
     }
 
-    fn serve(&self, connection: BoxFuture<'static, ()>) -> JoinHandle<()> {
+    fn serving(&self) -> Handle {
         if self.connections.is_empty() {
-            return tokio::spawn(connection);
+            return Handle::current();
         }
-        let begun = self.begun.fetch_add(1, Ordering::Relaxed);
-        let thread = &self.connections[begun % self.connections.len()];
-        thread.runtime.spawn(connection)
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+        let thread = &self.connections[asked % self.connections.len()];
+        thread.runtime.clone()
     }
 }
 
@@ -137,11 +134,11 @@ mod tests {
         for _ in 0..3 {
             let (tell, told) = oneshot::channel();
             let connection = async move { drop(tell.send(name())) };
-            threads.serve(Box::pin(connection)).await.expect("served");
+            threads.serving().spawn(connection).await.expect("served");
             names.push(told.await.expect("a name"));
         }
         assert_eq!(names, ["connections-0", "connections-1", "connections-0"]);
-        let endless = threads.serve(Box::pin(std::future::pending()));
+        let endless = threads.serving().spawn(std::future::pending::<()>());
         drop(threads);
         assert!(endless.await.expect_err("it ended").is_cancelled());
     }

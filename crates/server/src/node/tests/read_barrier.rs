@@ -1,0 +1,105 @@
+//! What other voters are asked before a linearizable read, and what a leader makes of who doesn't answer.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use quorid_storage::LogVote;
+use tonic::{Code, Status};
+
+use super::harness::{Cluster, wait};
+use crate::{
+    node::{
+        Unavailable,
+        dialer::PeerDialer,
+        network::PeerNetwork,
+        wire::{self, proto},
+    },
+    seams::{InPlace, TcpNetwork},
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the first server of a cluster answers to questions on one stream.
+async fn answers(
+    cluster: &Cluster,
+    questions: Vec<proto::BarrierRequest>,
+) -> Vec<Result<proto::BarrierResponse, Status>> {
+    let (_, leader) = cluster.leader().await;
+    let tls = cluster.tls("s1").client_config_peers().expect("TLS");
+    let dialer = PeerDialer::new(Arc::new(TcpNetwork), tls, PATIENCE);
+    let cluster_id = leader.state().cluster_id.clone();
+    let network = PeerNetwork::new(dialer, Arc::new(InPlace), &cluster_id, 2, PATIENCE);
+    let mut client = network
+        .expect("a UUID")
+        .client(1, &cluster.servers[0].clone());
+    let opened = client.barriers(stream::iter(questions)).await;
+    opened.expect("a stream").into_inner().collect().await
+}
+
+fn question(id: u64, term: u64, candidate: u64) -> proto::BarrierRequest {
+    let vote = wire::vote(LogVote {
+        term,
+        candidate,
+        committed: true,
+    });
+    proto::BarrierRequest {
+        id,
+        vote: Some(wire::vote_message(&vote)),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_says_of_each_vote_whether_it_is_the_last_that_it_gave() {
+    let mut cluster = Cluster::new(1).await;
+    cluster.start(&[0]).await;
+    let (_, leader) = cluster.leader().await;
+    let term = leader.state().term;
+    let cases = [
+        (question(1, term, 1), true),
+        (question(2, term - 1, 1), false),
+        (question(4, term, 2), false),
+        (question(5, term + 1, 1), false),
+        (question(6, term, 1), true),
+    ];
+    let answers = answers(&cluster, cases.iter().map(|(question, _)| *question).collect()).await;
+    let answers: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.expect("an answer"))
+        .map(|answer| (answer.id, answer.held))
+        .collect();
+    assert_eq!(answers, cases.map(|(question, held)| (question.id, held)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_question_without_a_vote_ends_the_stream_with_the_reason() {
+    let mut cluster = Cluster::new(1).await;
+    cluster.start(&[0]).await;
+    let nothing = proto::BarrierRequest { id: 1, vote: None };
+    let answers = answers(&cluster, vec![nothing, question(2, 1, 1)]).await;
+    let error = answers[0].as_ref().expect_err("nothing to answer");
+    assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+    assert_eq!(answers.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_leader_serves_reads_for_as_long_as_a_majority_answers_whoever_that_is() {
+    let mut cluster = Cluster::new(3).await;
+    cluster.start(&[0, 1, 2]).await;
+    let (first, leader) = cluster.leader().await;
+    leader.read_barrier().await.expect("all answer");
+    let mut others = (0..3).filter(|number| *number != first);
+    // The one that was asked first, as the voters are asked in the order of their ids.
+    let mute = others.next().expect("three servers");
+    cluster.networks[&cluster.servers[mute].name].fall_mute();
+    for _ in 0..20 {
+        leader.read_barrier().await.expect("one other answers");
+    }
+    cluster.kill(others.next().expect("three servers"));
+    wait("reads to be refused", || {
+        let leads = leader.state().leads();
+        (!leads).then_some(())
+    })
+    .await;
+    let refused = leader.read_barrier().await;
+    assert!(matches!(refused, Err(Unavailable::NoQuorum)), "{refused:?}");
+}
