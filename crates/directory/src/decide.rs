@@ -255,14 +255,22 @@ fn forget<V: View>(
     events: &mut Vec<Event>,
 ) -> Result<(), V::Error> {
     let oldest_kept = Time(now.0.saturating_sub(retention.age_max_ms));
+    let mut count = view.outcome_count()? + 1;
+    let is_due =
+        |request: &RequestId, count| count > retention.outcomes_max || request.time() < oldest_kept;
+    // To look at one costs less, and mostly none is due.
+    let mut oldest = view.oldest_outcomes(1)?;
+    oldest.push(recorded);
+    if !oldest.iter().any(|request| is_due(request, count)) {
+        return Ok(());
+    }
     let mut oldest = view.oldest_outcomes(retention.forgotten_max)?;
     oldest.push(recorded);
     oldest.sort_unstable();
 
-    let mut count = view.outcome_count()? + 1;
     let mut floor = view.floor()?;
     for request in oldest.into_iter().take(retention.forgotten_max) {
-        if count <= retention.outcomes_max && request.time() >= oldest_kept {
+        if !is_due(&request, count) {
             break;
         }
         events.push(Event::OutcomeForgotten { request });

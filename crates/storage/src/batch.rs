@@ -1,5 +1,7 @@
 //! Changes to the state: all of a batch, or none.
 
+use std::cell::OnceCell;
+
 use redb::{Key, WriteTransaction};
 
 use super::{
@@ -13,37 +15,52 @@ use super::{
 /// A batch of changes that is being made.
 pub struct Batch<'t> {
     pub(super) tables: Tables,
-    /// In the order of `tables`.
-    pub(super) opened: Vec<WriteTable<'t>>,
+    transaction: &'t WriteTransaction,
+    /// In the order of `tables`; those that were asked for.
+    opened: Vec<OnceCell<WriteTable<'t>>>,
     applied: Option<LogPos>,
     /// Bytes of the commands.
     pub(super) bytes: u64,
 }
 
 impl<'t> Batch<'t> {
-    pub(super) fn of(transaction: &'t WriteTransaction, tables: Tables) -> Result<Self, Fault> {
-        let opened = tables
-            .iter()
-            .map(|table| open_to_write(transaction, table))
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
+    pub(super) fn of(transaction: &'t WriteTransaction, tables: Tables) -> Self {
+        Self {
             tables,
-            opened,
+            transaction,
+            opened: tables.iter().map(|_| OnceCell::new()).collect(),
             applied: None,
             bytes: 0,
-        })
+        }
+    }
+
+    /// A table, opened at its first use: that takes longer than a row does.
+    pub(super) fn opened(&self, table: &Table) -> Result<&WriteTable<'t>, Fault> {
+        let place = place(self.tables, table);
+        let cell = &self.opened[place];
+        match cell.get() {
+            Some(opened) => Ok(opened),
+            None => {
+                let opened = open_to_write(self.transaction, self.tables[place])?;
+                Ok(cell.get_or_init(|| opened))
+            }
+        }
+    }
+
+    fn opened_mut(&mut self, table: &Table) -> Result<&mut WriteTable<'t>, Fault> {
+        self.opened(table)?;
+        let cell = &mut self.opened[place(self.tables, table)];
+        Ok(cell.get_mut().expect("it was opened just now"))
     }
 
     /// Puts a row in its place, or in the place of the row that has its key.
     pub fn insert(&mut self, table: &Table, key: &[u8], value: &[u8]) -> Result<(), Fault> {
-        let place = place(self.tables, table);
-        for_any!(&mut self.opened[place], opened => insert(opened, table, key, value))
+        for_any!(self.opened_mut(table)?, opened => insert(opened, table, key, value))
     }
 
     /// Removes a row, if it is there.
     pub fn remove(&mut self, table: &Table, key: &[u8]) -> Result<(), Fault> {
-        let place = place(self.tables, table);
-        for_any!(&mut self.opened[place], opened => remove(opened, table, key))
+        for_any!(self.opened_mut(table)?, opened => remove(opened, table, key))
     }
 
     /// Keeps a single value.

@@ -65,8 +65,7 @@ macro_rules! read_opened {
                 key: &[u8],
                 read: impl FnOnce(&[u8]) -> Result<T, Fault>,
             ) -> Result<Option<T>, Fault> {
-                let place = place(self.tables, table);
-                for_any!(&self.opened[place], opened => table::get(opened, table, key, read))
+                for_any!(self.opened(table)?, opened => table::get(opened, table, key, read))
             }
 
             fn scan(
@@ -75,13 +74,11 @@ macro_rules! read_opened {
                 after: Option<&[u8]>,
                 mut row: impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
             ) -> Result<(), Fault> {
-                let place = place(self.tables, table);
-                for_any!(&self.opened[place], opened => table::scan(opened, table, after, &mut row))
+                for_any!(self.opened(table)?, opened => table::scan(opened, table, after, &mut row))
             }
 
             fn count(&self, table: &Table) -> Result<u64, Fault> {
-                let place = place(self.tables, table);
-                for_any!(&self.opened[place], opened => opened.len().or_fault(table.doing("counting")))
+                for_any!(self.opened(table)?, opened => opened.len().or_fault(table.doing("counting")))
             }
         })*
     };

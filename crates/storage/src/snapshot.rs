@@ -260,7 +260,7 @@ impl Loader {
         transaction
             .set_durability(Durability::None)
             .or_fault(STORING)?;
-        let mut batch = Batch::of(&transaction, self.tables)?;
+        let mut batch = Batch::of(&transaction, self.tables);
         for (key, value) in chunk.keys.iter().zip(&chunk.values) {
             (table.check_row)(&batch, key, value)?;
             batch.insert(table, key, value)?;

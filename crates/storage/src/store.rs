@@ -190,8 +190,8 @@ impl Store {
                 (Box::new(transaction), 0, 0)
             }
         };
-        let added = Batch::of(&transaction, self.tables).and_then(|mut batch| {
-            let result = work(&mut batch)?;
+        let mut batch = Batch::of(&transaction, self.tables);
+        let added = work(&mut batch).and_then(|result| {
             let bytes = batch.bytes;
             batch.finish()?;
             Ok((result, bytes))
@@ -252,7 +252,7 @@ impl Store {
         transaction.set_quick_repair(true);
         self.bytes.store(0, Ordering::Relaxed);
         let durable = {
-            let state = Batch::of(&transaction, self.tables)?;
+            let state = Batch::of(&transaction, self.tables);
             read_position(&state)?
         };
         transaction.commit().or_fault("writing a checkpoint")?;

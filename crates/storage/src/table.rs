@@ -224,12 +224,26 @@ pub(crate) fn scan<K: Key + Cell + 'static, V: Cell + 'static>(
     after: Option<&[u8]>,
     row: &mut impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
 ) -> Result<(), Fault> {
-    let from = match after {
-        Some(key) => Bound::Excluded(K::of(key).or_fault(table.doing("reading"))?),
-        None => Bound::Unbounded,
+    // A range looks for both of its ends, and who looks for the first row mostly needs no other.
+    let first = match after {
+        Some(_) => None,
+        None => match opened.first().or_fault(table.doing("reading"))? {
+            None => return Ok(()),
+            Some((key, value)) => {
+                if !row(K::bytes(&key.value()), V::bytes(&value.value()))? {
+                    return Ok(());
+                }
+                Some(key)
+            }
+        },
+    };
+    let from = match (after, &first) {
+        (Some(key), _) => K::of(key).or_fault(table.doing("reading"))?,
+        (None, Some(first)) => first.value(),
+        (None, None) => return Ok(()),
     };
     let rows = opened
-        .range::<K::SelfType<'_>>((from, Bound::Unbounded))
+        .range::<K::SelfType<'_>>((Bound::Excluded(from), Bound::Unbounded))
         .or_fault(table.doing("reading"))?;
     for found in rows {
         let (key, value) = found.or_fault(table.doing("reading"))?;

@@ -1,31 +1,47 @@
 //! The state as readers see it.
 
-use redb::{Database, ReadableDatabase as _};
+use std::sync::OnceLock;
+
+use redb::{Database, ReadTransaction, ReadableDatabase as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     Fault, OrFault as _,
     log::LogPos,
     position::{Position, read_applied, read_position},
-    rows::Rows,
-    table::{Digested, ReadTable, Tables, open_to_read},
+    rows::{Rows, place},
+    table::{Digested, ReadTable, Table, Tables, open_to_read},
 };
 
 /// The state as it was at one position.
 pub struct StoreView {
     pub(super) tables: Tables,
-    /// In the order of `tables`.
-    pub(super) opened: Vec<ReadTable>,
+    transaction: ReadTransaction,
+    /// In the order of `tables`; those that were asked for.
+    opened: Vec<OnceLock<ReadTable>>,
 }
 
 impl StoreView {
     pub(super) fn of(database: &Database, tables: Tables) -> Result<Self, Fault> {
         let transaction = database.begin_read().or_fault("reading the state")?;
-        let opened = tables
-            .iter()
-            .map(|table| open_to_read(&transaction, table))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { tables, opened })
+        Ok(Self {
+            tables,
+            transaction,
+            opened: tables.iter().map(|_| OnceLock::new()).collect(),
+        })
+    }
+
+    /// A table, opened at its first use: that takes longer than a row does.
+    pub(super) fn opened(&self, table: &Table) -> Result<&ReadTable, Fault> {
+        let place = place(self.tables, table);
+        let cell = &self.opened[place];
+        match cell.get() {
+            Some(opened) => Ok(opened),
+            None => {
+                let opened = open_to_read(&self.transaction, self.tables[place])?;
+                Ok(cell.get_or_init(|| opened))
+            }
+        }
     }
 
     /// The last entry whose effect the view shows.

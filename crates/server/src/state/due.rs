@@ -141,12 +141,12 @@ pub(super) fn remove(batch: &mut Batch<'_>, time: Time, ends: &Ends) -> Result<(
 /// What ends first, at most `limit`.
 pub(super) fn first(rows: &impl Rows, limit: usize) -> Result<Vec<Due>, Fault> {
     let mut first = Vec::new();
+    if limit == 0 {
+        return Ok(first);
+    }
     rows.scan(&TABLE, None, |key, _| {
-        let more = first.len() < limit;
-        if more {
-            first.push(due_of(key)?);
-        }
-        Ok(more)
+        first.push(due_of(key)?);
+        Ok(first.len() < limit)
     })?;
     Ok(first)
 }
