@@ -3,7 +3,7 @@
 mod comparison;
 mod report;
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use clap::{Args, ValueEnum};
 use quorid_api::Client;
@@ -11,6 +11,7 @@ use quorid_lab::{
     compare::{self, CompareOptions, Pair},
     load::{Kind, Load, LoadOptions, Reading},
 };
+use tokio::runtime::{Builder, Runtime};
 
 use super::{
     consistency::ReadOptions,
@@ -139,6 +140,15 @@ impl BenchArgs {
         self.connections
             .unwrap_or_else(|| self.clients.div_ceil(CLIENTS_PER_CONNECTION))
             .min(self.clients)
+    }
+
+    /// Where the requests are made: on one thread, if they share a connection. Threads that pass its tasks to each
+    /// other would be measured, too.
+    pub(crate) fn runtime(&self) -> io::Result<Runtime> {
+        match self.connections() {
+            0 | 1 => Builder::new_current_thread().enable_all().build(),
+            _ => Runtime::new(),
+        }
     }
 }
 

@@ -37,10 +37,15 @@ mod serve;
 mod settings;
 mod terminal;
 
-use std::{env, io::IsTerminal as _, process::ExitCode};
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use quorid_lab::{demo, interrupted, table};
+use tokio::runtime::Runtime;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
@@ -196,7 +201,10 @@ pub fn main() -> ExitCode {
         Command::CheckPassword(c) => client(outer, c, async |a, c| check_password::run(a, c).await),
         Command::Import(c) => client(outer, c, async |a, c| import::run(a, c).await),
         Command::Export(c) => client(outer, c, async |a, c| export::run(a, c).await),
-        Command::Bench(c) => client(outer, c, async |a, c| bench::run(a, c).await),
+        Command::Bench(ClientCommand { args, options }) => {
+            let (runtime, options) = (args.runtime(), options.over(outer));
+            run_client_in(runtime, options, async |c| bench::run(args, c).await)
+        }
         Command::Cluster(command) => {
             let (task, options) = command.split();
             run_client(options.over(outer), async |c| cluster::run(task, c).await)
@@ -242,9 +250,17 @@ fn client<A: Args>(
     })
 }
 
+fn run_client(
+    options: ClientOptions,
+    run: impl AsyncFnOnce(&Context) -> Result<(), Failure>,
+) -> ExitCode {
+    run_client_in(Runtime::new(), options, run)
+}
+
 /// Resolves the settings, runs the command until it ends or is interrupted, and keeps what was
 /// learned of the cluster.
-fn run_client(
+fn run_client_in(
+    runtime: io::Result<Runtime>,
     options: ClientOptions,
     run: impl AsyncFnOnce(&Context) -> Result<(), Failure>,
 ) -> ExitCode {
@@ -261,8 +277,7 @@ fn run_client(
     let out = Output {
         format: settings.format,
     };
-    let runtime = tokio::runtime::Runtime::new().or_failure(Failure::io, "cannot start");
-    let runtime = match runtime {
+    let runtime = match runtime.or_failure(Failure::io, "cannot start") {
         Ok(runtime) => runtime,
         Err(failure) => return ended(out, Err(failure)),
     };
@@ -363,14 +378,14 @@ fn log_to_stderr(verbose: u8, color: Color) {
     let colored = match color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none(),
+        Color::Auto => io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none(),
     };
     let filter = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_target("quorid", level)
         .with_target("quorid_api", level);
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .with_ansi(colored)
         .with_filter(filter);
     tracing_subscriber::registry().with(layer).init();
