@@ -35,7 +35,6 @@ pub(crate) enum Mutant {
     SnapshotSwapNotSynced,
     ReadSkipsBarrier,
     VoteHeldForGood,
-    OldAnswersCount,
     LeaseEndsWithoutDeath,
     CommandAppliedTwice,
     NumberGivenTwice,
@@ -97,7 +96,6 @@ impl Mutant {
             Self::RequestActsAgain => Some(PlantedBug::RequestActsAgain),
             Self::ReadSkipsBarrier => Some(PlantedBug::ReadSkipsBarrier),
             Self::VoteHeldForGood => Some(PlantedBug::VoteHeldForGood),
-            Self::OldAnswersCount => Some(PlantedBug::OldAnswersCount),
             Self::LeaseEndsWithoutDeath => Some(PlantedBug::LeaseEndsWithoutDeath),
             Self::CommandAppliedTwice => Some(PlantedBug::CommandAppliedTwice),
             Self::NumberGivenTwice => Some(PlantedBug::NumberGivenTwice),
@@ -131,7 +129,6 @@ impl Mutant {
             | Self::RequestActsAgain
             | Self::ReadSkipsBarrier
             | Self::VoteHeldForGood
-            | Self::OldAnswersCount
             | Self::LeaseEndsWithoutDeath
             | Self::CommandAppliedTwice
             | Self::NumberGivenTwice

@@ -19,8 +19,6 @@ pub enum PlantedBug {
     ReadSkipsBarrier,
     /// Whoever asks a server whether its vote still holds is told that it does.
     VoteHeldForGood,
-    /// A read barrier counts the answers to the questions of earlier ones.
-    OldAnswersCount,
     /// A follower takes any end of a connection from the leader for the leader's death.
     LeaseEndsWithoutDeath,
     /// The first command after a restart or a checkpoint is executed twice.

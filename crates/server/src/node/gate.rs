@@ -52,6 +52,7 @@ struct Inner {
     initial_servers: Vec<proto::InitialServer>,
     supports: Level,
     identity: Arc<OwnIdentity>,
+    given: Arc<GivenVote>,
     leader: Arc<LeaderContact>,
     deaths: Arc<LeaderDeaths>,
     running: OnceLock<Running>,
@@ -59,7 +60,6 @@ struct Inner {
 
 struct Running {
     raft: Raft,
-    given: Arc<GivenVote>,
     store: Arc<State>,
     threads: Arc<dyn Threads>,
     /// One snapshot at a time is received and installed.
@@ -77,6 +77,7 @@ impl Gate {
             initial_servers: config.initial_messages(),
             supports: config.supports,
             identity: Arc::new(OwnIdentity::new(config.own.name.clone(), disk, identity)),
+            given: Arc::default(),
             leader: Arc::new(LeaderContact::new()),
             deaths: Arc::default(),
             running: OnceLock::new(),
@@ -101,16 +102,9 @@ impl Gate {
     }
 
     /// From now on the engine's messages are answered.
-    pub(super) fn open(
-        &self,
-        raft: Raft,
-        given: Arc<GivenVote>,
-        store: Arc<State>,
-        threads: Arc<dyn Threads>,
-    ) {
+    pub(super) fn open(&self, raft: Raft, store: Arc<State>, threads: Arc<dyn Threads>) {
         let running = Running {
             raft,
-            given,
             store,
             threads,
             receiving: Arc::default(),
@@ -124,6 +118,11 @@ impl Gate {
     /// Who this server is.
     pub(super) fn identity(&self) -> &Arc<OwnIdentity> {
         &self.inner.identity
+    }
+
+    /// The vote that this server gave last.
+    pub(super) fn given(&self) -> &Arc<GivenVote> {
+        &self.inner.given
     }
 
     /// What is heard of leaders.
@@ -302,7 +301,8 @@ impl Peer for Gate {
         &self,
         request: Request<Streaming<proto::BarrierRequest>>,
     ) -> Result<Response<Self::BarriersStream>, Status> {
-        let given = Arc::clone(&self.engine(request.metadata())?.given);
+        self.engine(request.metadata())?;
+        let given = Arc::clone(&self.inner.given);
         let answers = request.into_inner().map(move |question| {
             let question = question?;
             let vote = wire::vote_from(question.vote)?;

@@ -23,18 +23,12 @@ pub(crate) struct LogStore {
 }
 
 impl LogStore {
-    pub(crate) fn new(log: Arc<dyn LogEngine>) -> Self {
-        let given = GivenVote::default();
+    /// `given` is told of the vote that the log keeps, and of each one that it is to keep.
+    pub(super) fn new(log: Arc<dyn LogEngine>, given: Arc<GivenVote>) -> Self {
         if let Some(vote) = log.state().vote {
             given.note(wire::vote(vote));
         }
-        let given = Arc::new(given);
         Self { log, given }
-    }
-
-    /// The last vote that it keeps, or was asked to keep.
-    pub(super) fn given_vote(&self) -> Arc<GivenVote> {
-        Arc::clone(&self.given)
     }
 
     /// Does a write and waits until it is on the disk.

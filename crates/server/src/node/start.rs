@@ -16,7 +16,6 @@ use super::{
     cluster::{LeaseWatch, watch_cluster},
     dialer::PeerDialer,
     gate::Gate,
-    given_vote::GivenVote,
     leader_death, leader_silence,
     log_store::LogStore,
     network::PeerNetwork,
@@ -170,20 +169,17 @@ impl Starting {
             .validate()
             .or_fault("configuring the engine")?;
         let peers = network.clone();
-        let log_store = LogStore::new(Arc::clone(&log));
-        let given = log_store.given_vote();
         let raft = Raft::new(
             identity.server_id,
             Arc::new(engine),
             network,
-            log_store,
+            LogStore::new(Arc::clone(&log), Arc::clone(gate.given())),
             StateMachine::new(Arc::clone(&store), Arc::clone(&outside.threads), supports),
         )
         .await
         .or_fault("starting the engine")?;
         gate.open(
             raft.clone(),
-            Arc::clone(&given),
             Arc::clone(&store),
             Arc::clone(&outside.threads),
         );
@@ -194,7 +190,6 @@ impl Starting {
         Ok(Node::run(
             config,
             raft,
-            given,
             store,
             log,
             peers,
@@ -228,7 +223,6 @@ impl Node {
     fn run(
         config: NodeConfig,
         raft: Raft,
-        given: Arc<GivenVote>,
         store: Arc<State>,
         log: Arc<dyn LogEngine>,
         peers: PeerNetwork,
@@ -279,7 +273,8 @@ impl Node {
             config.checkpoint_interval,
             fault.clone(),
         ));
-        let (barrier, rounds) = ReadBarrier::new(raft.clone(), given, peers, config.timing);
+        let (barrier, rounds) =
+            ReadBarrier::new(raft.clone(), Arc::clone(gate.given()), peers, config.timing);
         // Where clients are served: a reader then waits for no other thread of this server.
         tasks.spawn_on(rounds, &threads.serving());
         let supervisor = tokio::spawn(tasks::supervise(tasks, fault)).abort_handle();

@@ -48,7 +48,7 @@ fn open(folder: &TempDir) -> (LogStore, StateMachine) {
     let log = disk.open_log(&LogOptions::default()).expect("a log");
     let store = State::open(disk, StoreOptions::default()).expect("a state");
     (
-        LogStore::new(log),
+        LogStore::new(log, Arc::default()),
         StateMachine::new(Arc::new(store), Arc::new(InPlace), Level::SUPPORTED),
     )
 }

@@ -61,7 +61,11 @@ async fn a_server_says_of_each_vote_whether_it_is_the_last_that_it_gave() {
         (question(5, term + 1, 1), false),
         (question(6, term, 1), true),
     ];
-    let answers = answers(&cluster, cases.iter().map(|(question, _)| *question).collect()).await;
+    let answers = answers(
+        &cluster,
+        cases.iter().map(|(question, _)| *question).collect(),
+    )
+    .await;
     let answers: Vec<_> = answers
         .into_iter()
         .map(|answer| answer.expect("an answer"))
