@@ -293,21 +293,25 @@ impl Node {
 
     /// Stops: hands leadership over, if it has it, and makes a last checkpoint.
     pub async fn shutdown(&self) -> Result<(), Fault> {
-        let state = self.state();
-        if state.leads()
-            && let Some(successor) = self.successor()
-            && !self.hand_over(&successor).await
-        {
-            warn!(
-                "{} did not take over in time; the others will elect a leader",
-                successor.server.name
-            );
+        let store = &self.inner.store;
+        if self.state().leads() {
+            // The last one is small then, and nothing large is written while another server takes over.
+            if let Err(fault) = store.checkpoint_elsewhere(&*self.inner.threads).await {
+                warn!("no checkpoint before leadership is handed over: {fault}");
+            }
+            if let Some(successor) = self.successor()
+                && !self.hand_over(&successor).await
+            {
+                warn!(
+                    "{} did not take over in time; the others will elect a leader",
+                    successor.server.name
+                );
+            }
         }
         self.inner.supervisor.abort();
         if self.inner.raft.shutdown().await.is_err() {
             warn!("the engine had ended before");
         }
-        let store = &self.inner.store;
         let durable = store.checkpoint_elsewhere(&*self.inner.threads).await?;
         let revision = durable.applied.map_or(0, |at| at.index);
         info!(
