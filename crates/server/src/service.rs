@@ -363,7 +363,7 @@ impl Service {
     /// Waits until this server's state is as fresh as asked for.
     async fn settle(&self, consistency: Consistency) -> Result<(), Unavailable> {
         match consistency {
-            Consistency::Linearizable => self.node.read_barrier().await.map(drop),
+            Consistency::Linearizable => self.node.read_barrier().await,
             Consistency::AtLeast(revision) => self.node.wait_applied(revision).await,
             Consistency::Stale => Ok(()),
         }

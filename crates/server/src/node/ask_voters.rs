@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tonic::Status;
 use tracing::debug;
@@ -40,6 +40,7 @@ pub(super) struct Voters {
     peers: PeerNetwork,
     /// A voter that owes an answer for this long, or twice that, is asked over another connection.
     patience: Duration,
+    pause: Duration,
     /// The first ones are asked first.
     voters: Vec<Voter>,
     /// Of whom they are the voters.
@@ -59,11 +60,13 @@ struct Voter {
 }
 
 impl Voters {
-    pub(super) fn new(peers: PeerNetwork, patience: Duration) -> Self {
+    /// After a voter could not be asked, `pause` passes before it is asked again.
+    pub(super) fn new(peers: PeerNetwork, patience: Duration, pause: Duration) -> Self {
         let (tell, answers) = mpsc::channel(ANSWERS_MAX);
         Self {
             peers,
             patience,
+            pause,
             voters: Vec::new(),
             members: None,
             conversations: JoinSet::new(),
@@ -75,7 +78,7 @@ impl Voters {
 
     /// Takes the voters of these members, without the server `this`. What there is with them already goes on.
     pub(super) fn follow(&mut self, members: &Arc<StoredMembership>, this: u64) {
-        // Its panic is the asker's, and one that has ended has no voter any more.
+        // Its panic is the asker's, in the next round. One that has ended has no voter any more.
         while let Some(ended) = self.conversations.try_join_next() {
             if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
                 std::panic::resume_unwind(panic);
@@ -101,9 +104,15 @@ impl Voters {
             let peers = self.peers.clone();
             let to = server.clone();
             let client = move || peers.client(id, &to);
-            let (name, tell) = (server.name.clone(), self.tell.clone());
-            let conversation = converse(id, name, client, questions, tell, self.patience);
-            self.conversations.spawn(conversation);
+            let conversation = Conversation {
+                from: id,
+                name: server.name.clone(),
+                questions,
+                tell: self.tell.clone(),
+                patience: self.patience,
+                pause: self.pause,
+            };
+            self.conversations.spawn(conversation.hold(client));
             self.voters.push(Voter {
                 id,
                 server: server.clone(),
@@ -142,58 +151,70 @@ impl Voters {
     }
 }
 
-/// Asks one voter whatever there is to ask, on one stream after another, until nobody asks any more.
-async fn converse(
+/// With one voter.
+struct Conversation {
     from: u64,
     name: String,
-    client: impl Fn() -> LabelledClient,
-    mut questions: watch::Receiver<proto::BarrierRequest>,
+    questions: watch::Receiver<proto::BarrierRequest>,
     tell: mpsc::Sender<Answer>,
     patience: Duration,
-) {
-    while questions.changed().await.is_ok() {
-        // After a failure the next question opens a stream: who asks repeats what is not answered.
-        let stream = on_one_stream(from, client(), &mut questions, &tell, patience);
-        if let Err(status) = stream.await {
-            let why = status_text(&status);
-            debug!("no answer from {name} whether this server still leads: {why}");
-        }
-    }
+    pause: Duration,
 }
 
-async fn on_one_stream(
-    from: u64,
-    mut client: LabelledClient,
-    questions: &mut watch::Receiver<proto::BarrierRequest>,
-    tell: &mpsc::Sender<Answer>,
-    patience: Duration,
-) -> Result<(), Status> {
-    let late = || Status::deadline_exceeded("it does not answer");
-    let opened = timeout(patience, client.barriers(newest(questions.clone()))).await;
-    let mut answers = opened.map_err(|_| late())??.into_inner();
-    let mut answered = 0;
-    let mut owed = false;
-    loop {
-        let answer = match timeout(patience, answers.next()).await {
-            Ok(Some(answer)) => answer?,
-            Ok(None) => return Ok(()),
-            // It may have been asked a moment ago.
-            Err(_) if !owed => {
-                owed = questions.borrow().id != answered;
-                continue;
+/// Why a stream is asked on no more.
+enum Ended {
+    Broken(Status),
+    /// It may stay open for long without an answer: over a link that was cut, for example.
+    Silent,
+}
+
+impl Conversation {
+    /// Asks whatever there is to ask, on one stream after another, until nobody asks any more.
+    async fn hold(mut self, connect: impl Fn() -> LabelledClient) {
+        let mut client = connect();
+        while self.questions.changed().await.is_ok() {
+            // The next question opens a stream anew: who asks repeats what is not answered.
+            let why = match self.on_one_stream(&mut client).await {
+                Ok(()) => continue,
+                Err(Ended::Broken(status)) => status_text(&status),
+                Err(Ended::Silent) => {
+                    client = connect();
+                    "it does not answer".to_owned()
+                }
+            };
+            let name = &self.name;
+            debug!("no answer from {name} whether this server still leads: {why}");
+            sleep(self.pause).await;
+        }
+    }
+
+    async fn on_one_stream(&mut self, client: &mut LabelledClient) -> Result<(), Ended> {
+        let opened = client.barriers(newest(self.questions.clone())).await;
+        let mut answers = opened.map_err(Ended::Broken)?.into_inner();
+        let mut answered = 0;
+        let mut owed = false;
+        loop {
+            let answer = match timeout(self.patience, answers.next()).await {
+                Ok(Some(answer)) => answer.map_err(Ended::Broken)?,
+                Ok(None) => return Ok(()),
+                // It may have been asked a moment ago.
+                Err(_) if !owed => {
+                    owed = self.questions.borrow().id != answered;
+                    continue;
+                }
+                Err(_) => return Err(Ended::Silent),
+            };
+            (answered, owed) = (answer.id, false);
+            // What has been asked on this stream opens no other one.
+            self.questions.mark_unchanged();
+            let answer = Answer {
+                from: self.from,
+                question: answer.id,
+                held: answer.held,
+            };
+            if self.tell.send(answer).await.is_err() {
+                return Ok(());
             }
-            Err(_) => return Err(late()),
-        };
-        (answered, owed) = (answer.id, false);
-        // What has been asked on this stream opens no other one.
-        questions.mark_unchanged();
-        let answer = Answer {
-            from,
-            question: answer.id,
-            held: answer.held,
-        };
-        if tell.send(answer).await.is_err() {
-            return Ok(());
         }
     }
 }

@@ -85,6 +85,26 @@ pub(crate) struct PeerNetwork {
     cluster: MetadataValue<tonic::metadata::Ascii>,
     this: u64,
     patience: Duration,
+    told: ToldCommitted,
+}
+
+/// The last entry of which another server was told that it is committed: that server may show its effect from
+/// then on. Clones are the same one.
+#[derive(Clone, Default)]
+pub(super) struct ToldCommitted(Arc<AtomicU64>);
+
+impl ToldCommitted {
+    /// Notes what a message is about to say.
+    fn note(&self, message: &AppendRequest) {
+        if let Some(committed) = message.leader_commit {
+            self.0.fetch_max(committed.index, Ordering::SeqCst);
+        }
+    }
+
+    /// Its index.
+    pub(super) fn index(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 impl PeerNetwork {
@@ -104,7 +124,13 @@ impl PeerNetwork {
             cluster: cluster_id.parse().ok()?,
             this,
             patience,
+            told: ToldCommitted::default(),
         })
+    }
+
+    /// What other servers were told of what is committed.
+    pub(super) fn told(&self) -> &ToldCommitted {
+        &self.told
     }
 
     /// The connections that votes are asked for over.
@@ -144,6 +170,7 @@ impl PeerNetwork {
             this: self.this,
             target,
             patience: self.patience,
+            told: self.told.clone(),
         }
     }
 }
@@ -178,6 +205,7 @@ pub(crate) struct PeerConnection {
     this: u64,
     target: u64,
     patience: Duration,
+    told: ToldCommitted,
 }
 
 /// Asks one server, and says with each message for whom it is meant.
@@ -282,6 +310,7 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             let what = "entries are sent as a stream, over a connection of their own";
             return Err(RPCError::Network(NetworkError::from_string(what)));
         };
+        self.told.note(&rpc);
         // The engine waits as long, and no longer.
         let patience = option.hard_ttl();
         match timeout(patience, heartbeats.ask(&rpc)).await {
@@ -313,9 +342,11 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             }
             let sent = Arc::new(Sent::default());
             let (counter, end) = (Arc::clone(&sent), Arc::clone(&sent));
+            let told = self.told.clone();
             let requests = stream::once(future::ready(first))
                 .chain(input)
-                .inspect(move |_| {
+                .inspect(move |request| {
+                    told.note(request);
                     counter.requests.fetch_add(1, Ordering::Relaxed);
                 })
                 // One that isn't sent counts as unanswered: the stream ends with an error.

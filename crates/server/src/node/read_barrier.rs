@@ -3,7 +3,8 @@
 //! A leader asks the other voters whether the vote that made it leader is still the last one that they gave. Once a
 //! majority has said so, nobody else was leader when the round began: whoever is elected has the votes of a
 //! majority first, one of those asked among them. Every change that was acknowledged before was applied by this
-//! server, or is in its log before the first entry of its own term, which it waits for. No clock takes part in that,
+//! server, or is in its log before the first entry of its own term, which it waits for. It waits for what it told
+//! other servers to be committed, too: whoever saw that on one of them sees it here. No clock takes part in that,
 //! nor does the engine, whose thread has other things to do.
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -20,8 +21,8 @@ use super::{
     Timing,
     ask_voters::{Answer, Voters},
     given_vote::GivenVote,
-    network::PeerNetwork,
-    types::{Membership, Raft, StoredMembership, TypeConfig, Vote},
+    network::{PeerNetwork, ToldCommitted},
+    types::{LogId, Membership, Raft, StoredMembership, TypeConfig, Vote},
     unavailable::Unavailable,
 };
 
@@ -59,11 +60,13 @@ impl ReadBarrier {
     ) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (waiting, queue) = mpsc::channel(WAITING_MAX);
         let election = Duration::from_millis(timing.election_max_ms);
+        let ask_again = Duration::from_millis(timing.heartbeat_ms);
         let rounds = Rounds {
             raft,
             given,
-            voters: Voters::new(peers, election),
-            ask_again: Duration::from_millis(timing.heartbeat_ms),
+            told: peers.told().clone(),
+            voters: Voters::new(peers, election, ask_again),
+            ask_again,
             begun: None,
         };
         (Self { waiting }, rounds.run(queue, 2 * election))
@@ -84,6 +87,7 @@ impl ReadBarrier {
 struct Rounds {
     raft: Raft,
     given: Arc<GivenVote>,
+    told: ToldCommitted,
     voters: Voters,
     /// Pause before all who have not answered are asked again.
     ask_again: Duration,
@@ -109,25 +113,24 @@ impl Rounds {
     }
 
     async fn round(&mut self) -> Result<(), BarrierError> {
+        let shown = self.told.index();
         let Leadership {
             this,
             vote,
             members,
         } = self.leadership()?;
-        self.begin(&vote).await?;
+        let begins = self.begin(&vote).await?;
         self.voters.follow(&members, this);
         let members = members.membership();
         let mut first = vec![this];
         for id in self.voters.ids() {
-            if !is_majority(members, &first) {
+            // All of them once, so that a stream to each is open when it is needed.
+            if begins || !is_majority(members, &first) {
                 first.push(id);
             }
         }
         let question = self.voters.ask(&vote, |id| first.contains(&id));
-        let mut round = Round {
-            question,
-            held: vec![this],
-        };
+        let mut round = Round::new(question, this);
         let mut late = false;
         let mut ask_all = Instant::now() + ASK_OTHERS_AFTER;
         while !is_majority(members, &round.held) {
@@ -143,11 +146,14 @@ impl Rounds {
                     late = true;
                 }
             }
+            if round.is_lost(members) {
+                return Err(BarrierError::NotLeader);
+            }
         }
         if late {
             self.voters.prefer(&round.held);
         }
-        Ok(())
+        self.applied(|last| last.index >= shown).await
     }
 
     /// What this server leads by, if it does.
@@ -160,22 +166,28 @@ impl Rounds {
         }
     }
 
-    /// Returns once an entry of this term was applied: all of earlier terms were, then.
-    async fn begin(&mut self, vote: &Vote) -> Result<(), BarrierError> {
+    /// Returns once an entry of this term was applied: all of earlier terms were, then. Whether that had yet to
+    /// be seen.
+    async fn begin(&mut self, vote: &Vote) -> Result<bool, BarrierError> {
         let term = vote.leader_id.term;
         if self.begun == Some(term) {
-            return Ok(());
+            return Ok(false);
         }
+        self.applied(|last| last.leader_id.term >= term).await?;
+        self.begun = Some(term);
+        Ok(true)
+    }
+
+    /// Returns once the last entry that was applied is such a one.
+    async fn applied(&self, is_enough: impl Fn(&LogId) -> bool) -> Result<(), BarrierError> {
         let mut metrics = self.raft.metrics();
-        let has_begun = |metrics: &RaftMetrics<TypeConfig>| {
-            let last = metrics.last_applied.as_ref();
-            last.is_some_and(|last| last.leader_id.term >= term)
+        let enough = |metrics: &RaftMetrics<TypeConfig>| {
+            metrics.last_applied.as_ref().is_some_and(&is_enough)
         };
-        while !has_begun(&metrics.borrow_watched()) {
+        while !enough(&metrics.borrow_watched()) {
             let changed = metrics.changed().await;
             changed.map_err(|_| BarrierError::Stopped)?;
         }
-        self.begun = Some(term);
         Ok(())
     }
 }
@@ -210,14 +222,38 @@ struct Round {
     question: u64,
     /// Who holds the leader's vote, the leader among them.
     held: Vec<u64>,
+    /// Who doesn't, or not yet.
+    others: Vec<u64>,
 }
 
 impl Round {
-    fn hear(&mut self, answer: &Answer) {
-        let of_this_round = answer.question >= self.question;
-        if of_this_round && answer.held && !self.held.contains(&answer.from) {
-            self.held.push(answer.from);
+    fn new(question: u64, leader: u64) -> Self {
+        Self {
+            question,
+            held: vec![leader],
+            others: Vec::new(),
         }
+    }
+
+    fn hear(&mut self, answer: &Answer) {
+        let from = answer.from;
+        if answer.question < self.question || self.held.contains(&from) {
+            return;
+        }
+        self.others.retain(|other| *other != from);
+        match answer.held {
+            true => self.held.push(from),
+            false => self.others.push(from),
+        }
+    }
+
+    /// Whether so many have given another vote that no majority is left: another server is leader, or will be.
+    fn is_lost(&self, members: &Membership) -> bool {
+        let left: Vec<u64> = members
+            .voter_ids()
+            .filter(|id| !self.others.contains(id))
+            .collect();
+        !self.others.is_empty() && !is_majority(members, &left)
     }
 }
 
@@ -271,10 +307,7 @@ mod tests {
 
     #[test]
     fn a_round_counts_each_voter_once_if_it_holds_the_vote_now() {
-        let mut round = Round {
-            question: 5,
-            held: vec![1],
-        };
+        let mut round = Round::new(5, 1);
         let mut hear = |from, question, held| {
             round.hear(&Answer {
                 from,
@@ -287,5 +320,27 @@ mod tests {
         assert_eq!(hear(2, 5, false), [1], "it has given another vote");
         assert_eq!(hear(2, 6, true), [1, 2], "asked again");
         assert_eq!(hear(2, 7, true), [1, 2]);
+    }
+
+    #[test]
+    fn a_round_is_lost_when_too_few_are_left_who_may_hold_the_vote() {
+        let three = members(&[&[1, 2, 3]]);
+        let mut round = Round::new(5, 1);
+        let denies = |from, question| Answer {
+            from,
+            question,
+            held: false,
+        };
+        round.hear(&denies(2, 5));
+        round.hear(&denies(2, 6));
+        round.hear(&denies(3, 4));
+        assert!(!round.is_lost(&three), "server 3 may hold it");
+        round.hear(&denies(3, 5));
+        assert!(round.is_lost(&three));
+        round.hear(&Answer {
+            held: true,
+            ..denies(3, 6)
+        });
+        assert!(!round.is_lost(&three), "it has heard of the leader since");
     }
 }

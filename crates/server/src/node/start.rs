@@ -275,7 +275,7 @@ impl Node {
         ));
         let (barrier, rounds) =
             ReadBarrier::new(raft.clone(), Arc::clone(gate.given()), peers, config.timing);
-        // Where clients are served: a reader then waits for no other thread of this server.
+        // Where clients are served: those of this one thread then wait for no other one.
         tasks.spawn_on(rounds, &threads.serving());
         let supervisor = tokio::spawn(tasks::supervise(tasks, fault)).abort_handle();
         let inner = Inner {
