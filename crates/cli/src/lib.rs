@@ -250,6 +250,7 @@ fn client<A: Args>(
     })
 }
 
+/// Runs a command on as many threads as there are cores.
 fn run_client(
     options: ClientOptions,
     run: impl AsyncFnOnce(&Context) -> Result<(), Failure>,

@@ -225,22 +225,19 @@ pub(crate) fn scan<K: Key + Cell + 'static, V: Cell + 'static>(
     row: &mut impl FnMut(&[u8], &[u8]) -> Result<bool, Fault>,
 ) -> Result<(), Fault> {
     // A range looks for both of its ends, and who looks for the first row mostly needs no other.
-    let first = match after {
-        Some(_) => None,
-        None => match opened.first().or_fault(table.doing("reading"))? {
-            None => return Ok(()),
-            Some((key, value)) => {
-                if !row(K::bytes(&key.value()), V::bytes(&value.value()))? {
-                    return Ok(());
-                }
-                Some(key)
+    let first;
+    let from = match after {
+        Some(key) => K::of(key).or_fault(table.doing("reading"))?,
+        None => {
+            let Some((key, value)) = opened.first().or_fault(table.doing("reading"))? else {
+                return Ok(());
+            };
+            if !row(K::bytes(&key.value()), V::bytes(&value.value()))? {
+                return Ok(());
             }
-        },
-    };
-    let from = match (after, &first) {
-        (Some(key), _) => K::of(key).or_fault(table.doing("reading"))?,
-        (None, Some(first)) => first.value(),
-        (None, None) => return Ok(()),
+            first = key;
+            first.value()
+        }
     };
     let rows = opened
         .range::<K::SelfType<'_>>((Bound::Excluded(from), Bound::Unbounded))

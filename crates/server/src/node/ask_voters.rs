@@ -40,6 +40,7 @@ pub(super) struct Voters {
     peers: PeerNetwork,
     /// A voter that owes an answer for this long, or twice that, is asked over another connection.
     patience: Duration,
+    /// From a voter that could not be asked to the next try.
     pause: Duration,
     /// The first ones are asked first.
     voters: Vec<Voter>,

@@ -35,7 +35,7 @@ const ASK_OTHERS_AFTER: Duration = Duration::from_millis(5);
 
 type Waiting = oneshot::Sender<Result<(), BarrierError>>;
 
-/// Why a round gave no barrier. Cloned to all who waited for it.
+/// Why a round gave no barrier. Told to all who waited for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum BarrierError {
     NotLeader,
@@ -249,11 +249,11 @@ impl Round {
 
     /// Whether so many have given another vote that no majority is left: another server is leader, or will be.
     fn is_lost(&self, members: &Membership) -> bool {
-        let left: Vec<u64> = members
-            .voter_ids()
-            .filter(|id| !self.others.contains(id))
-            .collect();
-        !self.others.is_empty() && !is_majority(members, &left)
+        if self.others.is_empty() {
+            return false;
+        }
+        let left = members.voter_ids().filter(|id| !self.others.contains(id));
+        !is_majority(members, &left.collect::<Vec<_>>())
     }
 }
 

@@ -22,7 +22,9 @@ use uuid::Uuid;
 use super::flaky_network::FlakyNetwork;
 use crate::{
     named_server::NamedServer,
-    node::{Node, NodeConfig, StartError, Starting, Timing},
+    node::{
+        Node, NodeConfig, StartError, Starting, Timing, dialer::PeerDialer, network::PeerNetwork,
+    },
     ports::{self, Phase, Port},
     seams::{
         Clock as _, InPlace, Network as _, Outside, SystemClock, SystemEntropy, SystemThreads,
@@ -179,6 +181,14 @@ impl Cluster {
     }
 
     /// Starts a server. The result is there when the server has found its cluster, or won't.
+    /// What another server, the second of a cluster, would reach the others of it with.
+    pub(super) fn peer_network(&self, cluster_id: &str, patience: Duration) -> PeerNetwork {
+        let tls = self.tls("s1").client_config_peers().expect("TLS");
+        let dialer = PeerDialer::new(Arc::new(TcpNetwork), tls, patience);
+        let network = PeerNetwork::new(dialer, Arc::new(InPlace), cluster_id, 2, patience);
+        network.expect("a UUID")
+    }
+
     pub(super) async fn starting(
         &self,
         config: NodeConfig,
@@ -330,9 +340,17 @@ pub(super) fn create(number: u64) -> Command {
 /// As a client does it: a leader that has just been elected, or that hasn't heard of the
 /// majority for a moment, is asked again.
 pub(super) async fn propose(node: &Node, command: Command) -> Outcome {
+    propose_to(|| std::future::ready(node.clone()), command).await
+}
+
+/// The same, of whoever leads each time.
+pub(super) async fn propose_to<L>(leader: impl Fn() -> L, command: Command) -> Outcome
+where
+    L: Future<Output = Node>,
+{
     let until = Instant::now() + DEADLINE;
     loop {
-        match node.propose(command.clone()).await {
+        match leader().await.propose(command.clone()).await {
             Ok(reply) => return reply.outcome,
             Err(error) => assert!(Instant::now() < until, "{error}"),
         }

@@ -1,6 +1,6 @@
 //! Heartbeats to a real server, over TLS: its checks at the opening of a stream, and a stream that breaks.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use openraft::{
     errors::RPCError,
@@ -11,14 +11,10 @@ use quorid_storage::LogVote;
 use tokio::time::{Instant, sleep};
 
 use super::harness::{Cluster, DEADLINE};
-use crate::{
-    node::{
-        dialer::PeerDialer,
-        network::{PeerConnection, PeerNetwork, RpcError},
-        types::{AppendRequest, Enlisted},
-        wire,
-    },
-    seams::{InPlace, TcpNetwork},
+use crate::node::{
+    network::{PeerConnection, RpcError},
+    types::{AppendRequest, Enlisted},
+    wire,
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,14 +28,11 @@ async fn one() -> Cluster {
 }
 
 async fn heartbeats(cluster: &Cluster, cluster_id: &str, target: u64) -> PeerConnection {
-    let tls = cluster.tls("s1").client_config_peers().expect("TLS");
-    let dialer = PeerDialer::new(Arc::new(TcpNetwork), tls, PATIENCE);
-    let network = PeerNetwork::new(dialer, Arc::new(InPlace), cluster_id, 2, PATIENCE);
     let member = Enlisted {
         server: cluster.servers[0].clone(),
         ..Enlisted::default()
     };
-    let mut network = network.expect("a UUID");
+    let mut network = cluster.peer_network(cluster_id, PATIENCE);
     network.new_heartbeat_client(target, &member).await
 }
 

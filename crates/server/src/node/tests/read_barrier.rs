@@ -1,6 +1,6 @@
 //! What other voters are asked before a linearizable read, and what a leader makes of who doesn't answer.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use quorid_storage::LogVote;
@@ -8,14 +8,7 @@ use tokio::time::timeout;
 use tonic::{Code, Status};
 
 use super::harness::{Cluster, create, propose, write};
-use crate::{
-    node::{
-        dialer::PeerDialer,
-        network::PeerNetwork,
-        wire::{self, proto},
-    },
-    seams::{InPlace, TcpNetwork},
-};
+use crate::node::wire::{self, proto};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -25,13 +18,8 @@ async fn answers(
     questions: Vec<proto::BarrierRequest>,
 ) -> Vec<Result<proto::BarrierResponse, Status>> {
     let (_, leader) = cluster.leader().await;
-    let tls = cluster.tls("s1").client_config_peers().expect("TLS");
-    let dialer = PeerDialer::new(Arc::new(TcpNetwork), tls, PATIENCE);
-    let cluster_id = leader.state().cluster_id.clone();
-    let network = PeerNetwork::new(dialer, Arc::new(InPlace), &cluster_id, 2, PATIENCE);
-    let mut client = network
-        .expect("a UUID")
-        .client(1, &cluster.servers[0].clone());
+    let network = cluster.peer_network(&leader.state().cluster_id, PATIENCE);
+    let mut client = network.client(1, &cluster.servers[0]);
     let opened = client.barriers(stream::iter(questions)).await;
     opened.expect("a stream").into_inner().collect().await
 }
