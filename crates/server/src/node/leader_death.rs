@@ -37,8 +37,8 @@ use super::{
 use crate::seams::{BoxedIo, Network};
 
 /// Pause before each probe of the leader's port. A process that ends may close its connections
-/// before its port, on a busy machine long before, so one probe is not enough.
-const PAUSES_MS: [u64; 9] = [0, 1, 2, 4, 8, 16, 32, 64, 128];
+/// before its port, so one probe is not enough.
+const PAUSES_MS: [u64; 7] = [0, 1, 2, 4, 8, 16, 32];
 
 /// A machine whose process is gone refuses within a round trip.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(100);

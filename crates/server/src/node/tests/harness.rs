@@ -180,7 +180,6 @@ impl Cluster {
         .expect("certificates")
     }
 
-    /// Starts a server. The result is there when the server has found its cluster, or won't.
     /// What another server, the second of a cluster, would reach the others of it with.
     pub(super) fn peer_network(&self, cluster_id: &str, patience: Duration) -> PeerNetwork {
         let tls = self.tls("s1").client_config_peers().expect("TLS");
@@ -189,6 +188,7 @@ impl Cluster {
         network.expect("a UUID")
     }
 
+    /// Starts a server. The result is there when the server has found its cluster, or won't.
     pub(super) async fn starting(
         &self,
         config: NodeConfig,
@@ -209,6 +209,7 @@ impl Cluster {
         };
         let peer_tls = tls.client_config_peers().expect("TLS");
         let tls = tls.server_config_peers().expect("TLS");
+        self.set_refusing(&config.own.peer_address, false);
         let runtime = Killable::new();
         let node = runtime.get().spawn(async move {
             // A server that was just killed may take a moment to let go.
@@ -271,9 +272,18 @@ impl Cluster {
         }
     }
 
-    /// As kill -9 does: nothing is flushed or handed over.
+    /// As kill -9 does: nothing is flushed or handed over. The port refuses before the connections
+    /// end, as the kernel closes what was opened first; a runtime ends its tasks in any order.
     pub(super) fn kill(&mut self, number: usize) {
+        self.set_refusing(&self.servers[number].peer_address, true);
         drop(self.running.remove(&number).expect("it runs"));
+    }
+
+    /// Whether a peer port refuses all servers from now on.
+    fn set_refusing(&self, peer_address: &str, refusing: bool) {
+        for network in self.networks.values() {
+            network.set_refusing(peer_address, refusing);
+        }
     }
 
     pub(super) async fn leader(&self) -> (usize, Node) {
