@@ -3,15 +3,14 @@
 mod comparison;
 mod report;
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use quorid_api::Client;
 use quorid_lab::{
     compare::{self, CompareOptions, Pair},
-    load::{Kind, Load, LoadOptions, Reading},
+    load::{Connections, Kind, Load, LoadOptions, Reading},
 };
-use tokio::runtime::{Builder, Runtime};
+use quorid_server::serve::allow_open_files;
 
 use super::{
     consistency::ReadOptions,
@@ -110,7 +109,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000))]
     rounds: Option<u32>,
     /// How many connections all clients share [default: one for 16 clients]
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=16_384))]
     connections: Option<u32>,
     /// Begin the names of created accounts with this
     #[arg(long, default_value = "bench")]
@@ -141,21 +140,14 @@ impl BenchArgs {
             .unwrap_or_else(|| self.clients.div_ceil(CLIENTS_PER_CONNECTION))
             .min(self.clients)
     }
-
-    /// Where the requests are made: on one thread, if they share a connection. Threads that pass its tasks to each
-    /// other would be measured, too.
-    pub(crate) fn runtime(&self) -> io::Result<Runtime> {
-        match self.connections() {
-            0 | 1 => Builder::new_current_thread().enable_all().build(),
-            _ => Runtime::new(),
-        }
-    }
 }
 
 pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failure> {
+    allow_open_files();
     let connections = (0..args.connections())
         .map(|_| context.another_client())
         .collect::<Result<Vec<_>, _>>()?;
+    let connections = Connections::new(connections)?;
     match args.kind.measure() {
         Measure::Load(kind) => load(args, kind, &connections, context).await,
         Measure::Compare(pair) => compare(args, pair, &connections, context).await,
@@ -165,7 +157,7 @@ pub(crate) async fn run(args: BenchArgs, context: &Context) -> Result<(), Failur
 async fn load(
     args: BenchArgs,
     kind: Kind,
-    connections: &[Client],
+    connections: &Connections,
     context: &Context,
 ) -> Result<(), Failure> {
     if args.rounds.is_some() {
@@ -205,7 +197,7 @@ async fn load(
 async fn compare(
     args: BenchArgs,
     pair: Pair,
-    connections: &[Client],
+    connections: &Connections,
     context: &Context,
 ) -> Result<(), Failure> {
     if args.seconds.is_some() {

@@ -201,10 +201,7 @@ pub fn main() -> ExitCode {
         Command::CheckPassword(c) => client(outer, c, async |a, c| check_password::run(a, c).await),
         Command::Import(c) => client(outer, c, async |a, c| import::run(a, c).await),
         Command::Export(c) => client(outer, c, async |a, c| export::run(a, c).await),
-        Command::Bench(ClientCommand { args, options }) => {
-            let (runtime, options) = (args.runtime(), options.over(outer));
-            run_client_in(runtime, options, async |c| bench::run(args, c).await)
-        }
+        Command::Bench(c) => client(outer, c, async |a, c| bench::run(a, c).await),
         Command::Cluster(command) => {
             let (task, options) = command.split();
             run_client(options.over(outer), async |c| cluster::run(task, c).await)
@@ -250,18 +247,9 @@ fn client<A: Args>(
     })
 }
 
-/// Runs a command on as many threads as there are cores.
-fn run_client(
-    options: ClientOptions,
-    run: impl AsyncFnOnce(&Context) -> Result<(), Failure>,
-) -> ExitCode {
-    run_client_in(Runtime::new(), options, run)
-}
-
 /// Resolves the settings, runs the command until it ends or is interrupted, and keeps what was
 /// learned of the cluster.
-fn run_client_in(
-    runtime: io::Result<Runtime>,
+fn run_client(
     options: ClientOptions,
     run: impl AsyncFnOnce(&Context) -> Result<(), Failure>,
 ) -> ExitCode {
@@ -278,7 +266,8 @@ fn run_client_in(
     let out = Output {
         format: settings.format,
     };
-    let runtime = match runtime.or_failure(Failure::io, "cannot start") {
+    let runtime = Runtime::new().or_failure(Failure::io, "cannot start");
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(failure) => return ended(out, Err(failure)),
     };

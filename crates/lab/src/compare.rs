@@ -16,12 +16,12 @@ use std::{
 
 use hdrhistogram::Histogram;
 use quorid_api::{Client, Read};
-use tokio::task::JoinSet;
+use tokio::{runtime::Handle, task::JoinSet};
 
 use self::{request::Request, set_up::SetUp};
 use crate::{
     error::LabError,
-    load::{Measured, micros, sessions},
+    load::{Connections, Measured, micros},
 };
 
 /// What is compared with what.
@@ -146,16 +146,14 @@ impl Compared {
     }
 }
 
-/// Makes what is needed for the comparison, and measures. The sessions share `connections`, each of which
-/// is a client with a connection of its own. `progress` hears what is being done.
+/// Makes what is needed for the comparison, and measures. `progress` hears what is being done.
 pub async fn run(
     options: &CompareOptions,
-    connections: &[Client],
+    connections: &Connections,
     progress: impl Fn(String),
 ) -> Result<Compared, LabError> {
-    // Also finds the leader, so that this is not part of what is measured.
-    futures_util::future::try_join_all(connections.iter().map(Client::cluster)).await?;
-    let sessions = sessions(connections, options.clients);
+    connections.open().await?;
+    let sessions = connections.sessions(options.clients);
     let requester = Requester {
         sessions: &sessions,
     };
@@ -214,7 +212,8 @@ impl Side {
 /// Makes requests.
 #[derive(Clone, Copy)]
 struct Requester<'c> {
-    sessions: &'c [Client],
+    /// Each with the thread of its connection.
+    sessions: &'c [(Client, Handle)],
 }
 
 impl Requester<'_> {
@@ -224,12 +223,9 @@ impl Requester<'_> {
         let requests = Arc::new(requests);
         let next = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
-        for session in self.sessions {
-            tasks.spawn(work(
-                session.clone(),
-                Arc::clone(&requests),
-                Arc::clone(&next),
-            ));
+        for (session, thread) in self.sessions {
+            let work = work(session.clone(), Arc::clone(&requests), Arc::clone(&next));
+            tasks.spawn_on(work, thread);
         }
         let mut all = Side::new()?;
         while let Some(done) = tasks.join_next().await {

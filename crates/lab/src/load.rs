@@ -1,6 +1,7 @@
 //! A load on a cluster: one task per client, each with measurements of its own.
 
 mod quorid;
+mod threads;
 
 use std::{
     collections::BTreeMap,
@@ -15,10 +16,13 @@ use std::{
 pub use hdrhistogram::Histogram;
 use rand::RngExt as _;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{runtime::Handle, task::JoinSet};
 
-pub use self::quorid::{QuoridSession, Reading};
-pub(crate) use self::quorid::{known_names, sessions};
+pub(crate) use self::quorid::known_names;
+pub use self::{
+    quorid::{Connections, QuoridSession, Reading},
+    threads::ClientThreads,
+};
 use crate::error::LabError;
 
 /// Longest latency that the histogram distinguishes, microseconds: five minutes.
@@ -87,8 +91,11 @@ pub struct LoadOptions {
 
 /// Everything that is there before the clock starts.
 pub struct Load<S> {
-    sessions: Vec<S>,
+    /// Each with the thread of its connection.
+    sessions: Vec<(S, Handle)>,
     plan: Arc<Plan>,
+    /// Alive as long as the load.
+    _threads: ClientThreads,
 }
 
 struct Plan {
@@ -198,10 +205,12 @@ impl Measured {
 }
 
 impl<S: Session> Load<S> {
-    /// A load by sessions that are connected. Lookups choose from the login names that are `known`.
+    /// A load by sessions that are connected, each on one of the threads. Lookups choose from the login names that are
+    /// `known`.
     pub fn new(
         options: LoadOptions,
-        sessions: Vec<S>,
+        sessions: Vec<(S, Handle)>,
+        threads: ClientThreads,
         known: Vec<String>,
     ) -> Result<Self, LabError> {
         if known.is_empty() && options.kind == Kind::Lookup {
@@ -223,6 +232,7 @@ impl<S: Session> Load<S> {
                 count: options.count,
                 pace: Pace::default(),
             }),
+            _threads: threads,
         })
     }
 
@@ -231,8 +241,8 @@ impl<S: Session> Load<S> {
     pub async fn run(self, progress: impl Fn(String)) -> Result<Measured, LabError> {
         let began = Instant::now();
         let mut tasks = JoinSet::new();
-        for session in self.sessions {
-            tasks.spawn(work(session, Arc::clone(&self.plan), began));
+        for (session, thread) in self.sessions {
+            tasks.spawn_on(work(session, Arc::clone(&self.plan), began), &thread);
         }
         let mut all = Measured::new()?;
         let mut tick = tokio::time::interval(Duration::from_millis(250));

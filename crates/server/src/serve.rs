@@ -75,7 +75,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
 
 /// Takes as many open files as the system's administrator allows: a shell's usual 1024 are fewer than there may
 /// be connections, and each 4 MiB of the log take one.
-fn allow_open_files() {
+pub fn allow_open_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {

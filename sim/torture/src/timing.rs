@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use quorid_api::{Client, Read};
 use quorid_lab::{
-    load::{Kind, Load, LoadOptions, Measured, QuoridSession, Reading},
+    load::{Connections, Kind, Load, LoadOptions, Measured, QuoridSession, Reading},
     testbed::{Builder, Testbed},
 };
 
@@ -74,7 +74,7 @@ impl Measuring {
         let connections = 0..self.clients.div_ceil(CLIENTS_PER_CONNECTION);
         let connections = connections.map(|_| cluster.operator());
         Ok(Clients {
-            connections: connections.collect::<Result<_, _>>()?,
+            connections: Connections::new(connections.collect::<Result<_, _>>()?)?,
             lister: cluster.operator()?,
             count: self.clients,
         })
@@ -83,7 +83,7 @@ impl Measuring {
 
 /// Clients that make requests without a pause.
 pub(crate) struct Clients {
-    connections: Vec<Client>,
+    connections: Connections,
     lister: Client,
     count: u32,
 }

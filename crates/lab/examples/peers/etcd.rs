@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use prost::Message;
 use quorid_lab::{
     LabError,
-    load::{Failed, Session},
+    load::{ClientThreads, Failed, Session},
 };
+use tokio::runtime::Handle;
 use tonic::{
     Request,
     client::Grpc,
@@ -25,12 +26,16 @@ const NAMES: &str = "name/";
 const NAMES_END: &str = "name0";
 
 /// A client.
+#[derive(Clone)]
 pub(crate) struct EtcdSession {
     channel: Channel,
 }
 
-/// As many clients, in turn on each of the connections, and these in turn to each of the servers.
-pub(crate) async fn sessions(options: &Options) -> anyhow::Result<Vec<EtcdSession>> {
+/// As many clients, in turn on each of the connections, and these in turn to each of the servers; and the thread of each.
+pub(crate) async fn sessions(
+    options: &Options,
+    threads: &ClientThreads,
+) -> anyhow::Result<Vec<(EtcdSession, Handle)>> {
     let mut connections = Vec::new();
     for server in options
         .servers
@@ -39,22 +44,22 @@ pub(crate) async fn sessions(options: &Options) -> anyhow::Result<Vec<EtcdSessio
         .take(options.connections as usize)
     {
         let endpoint: Endpoint = format!("http://{server}").parse()?;
-        let connected = endpoint.tcp_nodelay(true).connect().await;
-        connections.push(connected.with_context(|| format!("cannot connect to {server}"))?);
+        let thread = threads.next();
+        let connecting = async move { endpoint.tcp_nodelay(true).connect().await };
+        let connected = thread.spawn(connecting).await?;
+        let channel = connected.with_context(|| format!("cannot connect to {server}"))?;
+        connections.push((EtcdSession { channel }, thread));
     }
-    let channels = connections.iter().cycle().take(options.clients as usize);
-    let sessions = channels.map(|channel| EtcdSession {
-        channel: channel.clone(),
-    });
-    Ok(sessions.collect())
+    let sessions = connections.iter().cycle().take(options.clients as usize);
+    Ok(sessions.cloned().collect())
 }
 
 /// Login names that are there.
 pub(crate) async fn known_names(
-    sessions: &[EtcdSession],
+    sessions: &[(EtcdSession, Handle)],
     names_max: usize,
 ) -> anyhow::Result<Vec<String>> {
-    let session = sessions.first().context("no client")?;
+    let (session, _) = sessions.first().context("no client")?;
     let request = RangeRequest {
         key: NAMES.into(),
         range_end: NAMES_END.into(),

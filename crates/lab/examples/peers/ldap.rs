@@ -5,11 +5,12 @@ use std::io;
 use anyhow::{Context as _, bail};
 use quorid_lab::{
     LabError,
-    load::{Failed, Session},
+    load::{ClientThreads, Failed, Session},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
+    runtime::Handle,
     sync::Mutex,
 };
 use uuid::Uuid;
@@ -41,11 +42,15 @@ pub(crate) struct LdapSession {
     stream: Mutex<BufReader<TcpStream>>,
 }
 
-pub(crate) async fn sessions(options: &Options) -> anyhow::Result<Vec<LdapSession>> {
+pub(crate) async fn sessions(
+    options: &Options,
+    threads: &ClientThreads,
+) -> anyhow::Result<Vec<(LdapSession, Handle)>> {
     let server = options.servers.first().context("no server")?;
     let mut sessions = Vec::new();
     for _ in 0..options.clients {
-        let connected = TcpStream::connect(server).await;
+        let thread = threads.next();
+        let connected = thread.spawn(TcpStream::connect(server.clone())).await?;
         let stream = connected.with_context(|| format!("cannot connect to {server}"))?;
         stream.set_nodelay(true)?;
         let session = LdapSession {
@@ -56,17 +61,17 @@ pub(crate) async fn sessions(options: &Options) -> anyhow::Result<Vec<LdapSessio
         if answers.result != 0 {
             bail!("the login was refused: result {}", answers.result);
         }
-        sessions.push(session);
+        sessions.push((session, thread));
     }
     Ok(sessions)
 }
 
 /// Login names that are there.
 pub(crate) async fn known_names(
-    sessions: &[LdapSession],
+    sessions: &[(LdapSession, Handle)],
     names_max: usize,
 ) -> anyhow::Result<Vec<String>> {
-    let session = sessions.first().context("no client")?;
+    let (session, _) = sessions.first().context("no client")?;
     let answers = session
         .call(search("objectClass", "inetOrgPerson", "1.1"), SEARCH_DONE)
         .await?;

@@ -8,7 +8,8 @@ use std::{io::Write as _, time::Duration};
 
 use anyhow::bail;
 use clap::{Parser, ValueEnum};
-use quorid_lab::load::{Kind, Load, LoadOptions, Session};
+use quorid_lab::load::{ClientThreads, Kind, Load, LoadOptions, Session};
+use tokio::runtime::Handle;
 
 /// A load on etcd or OpenLDAP.
 #[derive(Parser)]
@@ -54,23 +55,29 @@ async fn main() -> anyhow::Result<()> {
     if options.clients == 0 || options.connections == 0 {
         bail!("--clients and --connections are at least 1");
     }
+    let connections = match options.peer {
+        Peer::Etcd => options.connections,
+        Peer::Openldap => options.clients,
+    };
+    let threads = ClientThreads::start(connections as usize)?;
     match options.peer {
         Peer::Etcd => {
-            let sessions = etcd::sessions(&options).await?;
+            let sessions = etcd::sessions(&options, &threads).await?;
             let known = etcd::known_names(&sessions, options.names).await?;
-            measure(options, sessions, known).await
+            measure(options, sessions, threads, known).await
         }
         Peer::Openldap => {
-            let sessions = ldap::sessions(&options).await?;
+            let sessions = ldap::sessions(&options, &threads).await?;
             let known = ldap::known_names(&sessions, options.names).await?;
-            measure(options, sessions, known).await
+            measure(options, sessions, threads, known).await
         }
     }
 }
 
 async fn measure(
     options: Options,
-    sessions: Vec<impl Session>,
+    sessions: Vec<(impl Session, Handle)>,
+    threads: ClientThreads,
     known: Vec<String>,
 ) -> anyhow::Result<()> {
     let load = LoadOptions {
@@ -85,7 +92,7 @@ async fn measure(
         prefix: "bench".to_owned(),
         reads_percent: options.reads,
     };
-    let measured = Load::new(load, sessions, known)?.run(drop).await?;
+    let measured = Load::new(load, sessions, threads, known)?.run(drop).await?;
     writeln!(std::io::stdout(), "{}", measured.to_json())?;
     Ok(measured.verdict()?)
 }

@@ -202,7 +202,7 @@ async fn existing(
     options: &CompareOptions,
     requester: &Requester<'_>,
 ) -> Result<Vec<String>, LabError> {
-    let lister = requester
+    let (lister, _) = requester
         .sessions
         .first()
         .ok_or(LabError::NothingToLookUp)?;

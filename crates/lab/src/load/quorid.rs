@@ -1,8 +1,10 @@
 //! Sessions with a cluster of Quorid.
 
+use futures_util::future;
 use quorid_api::{AccountName, Client, Error, NewAccount, Read};
+use tokio::runtime::Handle;
 
-use super::{Failed, Kind, Load, LoadOptions, Session};
+use super::{ClientThreads, Failed, Kind, Load, LoadOptions, Session};
 use crate::error::LabError;
 
 /// How lookups read.
@@ -16,6 +18,44 @@ pub struct Reading {
     pub name_error: fn(&Error) -> String,
 }
 
+/// The connections that sessions share, each on one thread.
+pub struct Connections {
+    clients: Vec<(Client, Handle)>,
+    threads: ClientThreads,
+}
+
+impl Connections {
+    /// Each client is to have a connection of its own, and to have made no request yet.
+    pub fn new(clients: Vec<Client>) -> Result<Self, LabError> {
+        let threads = ClientThreads::start(clients.len())?;
+        let clients = clients.into_iter().map(|client| (client, threads.next()));
+        Ok(Self {
+            clients: clients.collect(),
+            threads,
+        })
+    }
+
+    /// Connects, and finds the leader, so that this is not part of what is measured.
+    pub(crate) async fn open(&self) -> Result<(), LabError> {
+        let opening = self.clients.iter().map(|(client, thread)| {
+            let client = client.clone();
+            thread.spawn(async move { client.cluster().await })
+        });
+        for opened in future::join_all(opening).await {
+            opened.map_err(|error| LabError::fault(format!("a task ended: {error}")))??;
+        }
+        Ok(())
+    }
+
+    /// As many sessions, each of which has seen nothing yet, in turn on each of the connections, and the thread of each.
+    pub(crate) fn sessions(&self, count: u32) -> Vec<(Client, Handle)> {
+        let connections = self.clients.iter().cycle().take(count as usize);
+        let sessions =
+            connections.map(|(client, thread)| (client.with_new_session(), thread.clone()));
+        sessions.collect()
+    }
+}
+
 /// A client with a session of its own.
 pub struct QuoridSession {
     client: Client,
@@ -23,30 +63,27 @@ pub struct QuoridSession {
 }
 
 impl Load<QuoridSession> {
-    /// Connects, and lists the accounts to look up.
-    ///
-    /// The sessions share `connections`, each of which is a client with a connection of its own. `lister`
-    /// lists the accounts.
+    /// Connects, and lists the accounts to look up. `lister` lists them.
     pub async fn prepare(
         options: LoadOptions,
         reading: Reading,
         lister: &Client,
-        connections: &[Client],
+        connections: &Connections,
     ) -> Result<Self, LabError> {
-        // Also finds the leader, so that this is not part of what is measured.
-        futures_util::future::try_join_all(connections.iter().map(Client::cluster)).await?;
-        let sessions = sessions(connections, options.clients).into_iter();
-        let sessions = sessions.map(|client| {
+        connections.open().await?;
+        let sessions = connections.sessions(options.clients).into_iter();
+        let sessions = sessions.map(|(client, thread)| {
             if let Read::AtLeast(revision) = reading.read {
                 client.raise_session_revision(revision);
             }
-            QuoridSession { client, reading }
+            (QuoridSession { client, reading }, thread)
         });
         let known = match options.kind {
             Kind::Create => Vec::new(),
             Kind::Lookup | Kind::Mixed => known_names(lister, reading.names_max).await?,
         };
-        Self::new(options, sessions.collect(), known)
+        let threads = connections.threads.clone();
+        Self::new(options, sessions.collect(), threads, known)
     }
 }
 
@@ -75,12 +112,6 @@ impl QuoridSession {
             error: Box::new(error.into()),
         })
     }
-}
-
-/// As many sessions, each of which has seen nothing yet, in turn on each of the connections.
-pub(crate) fn sessions(connections: &[Client], count: u32) -> Vec<Client> {
-    let connections = connections.iter().cycle().take(count as usize);
-    connections.map(Client::with_new_session).collect()
 }
 
 /// Login names of accounts that are there, in the order of their ids.
