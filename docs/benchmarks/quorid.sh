@@ -4,8 +4,14 @@
 declare -A demos
 
 start_quorid() { # program; a new folder
+    mkdir "$2"
+    run_quorid "$1" "$2"
+}
+
+# Returns when there is a leader.
+run_quorid() { # program; its folder
     local program=$1 folder=$2
-    mkdir "$folder"
+    rm -f "$folder/demo.json"
     "$program" demo --dir "$folder/demo" --output json >"$folder/demo.json" &
     demos[$folder]=$!
     until [[ -s $folder/demo.json ]] && python3 -c '

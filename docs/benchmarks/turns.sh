@@ -56,7 +56,7 @@ measure_in_turns() {
     local system cell kind clients round place order
     : >turns
     for system in "${systems[@]}"; do
-        echo "${titles[$system]}: creating $accounts accounts" >&2
+        echo "${titles[$system]}: creating accounts" >&2
         fill "$system"
         seconds=1 load "$system" lookup 16 >/dev/null # warms up
         note_memory before "$system"
