@@ -1,6 +1,6 @@
 //! Sessions with a cluster of Quorid.
 
-use futures_util::future;
+use futures_util::{TryStreamExt as _, future, stream};
 use quorid_api::{AccountName, Client, Error, NewAccount, Read};
 use tokio::runtime::Handle;
 
@@ -17,6 +17,9 @@ pub struct Reading {
     /// The name under which an error is counted.
     pub name_error: fn(&Error) -> String,
 }
+
+/// How many connections are opened at a time: a server takes in only so many before others have to try again.
+const OPENED_AT_ONCE: usize = 256;
 
 /// The connections that sessions share, each on one thread.
 pub struct Connections {
@@ -39,12 +42,13 @@ impl Connections {
     pub(crate) async fn open(&self) -> Result<(), LabError> {
         let opening = self.clients.iter().map(|(client, thread)| {
             let client = client.clone();
-            thread.spawn(async move { client.cluster().await })
+            Ok(thread.spawn(async move { client.cluster().await }))
         });
-        for opened in future::join_all(opening).await {
-            opened.map_err(|error| LabError::fault(format!("a task ended: {error}")))??;
-        }
-        Ok(())
+        let opening = stream::iter(opening).try_buffer_unordered(OPENED_AT_ONCE);
+        let opened = opening.map_err(|error| LabError::fault(format!("a task ended: {error}")));
+        opened
+            .try_for_each(|found| future::ready(found.map(drop).map_err(LabError::from)))
+            .await
     }
 
     /// As many sessions, each of which has seen nothing yet, in turn on each of the connections, and the thread of each.
