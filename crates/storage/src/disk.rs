@@ -3,11 +3,17 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{
+        DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+    },
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use rustix::{
+    io::Errno,
+    process::{Resource, geteuid, getrlimit},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -84,6 +90,61 @@ impl OpenError {
     }
 }
 
+/// What the operator can do about an error of reading what a server keeps. Only where the error says that something
+/// is damaged is that to empty the directory: what the system refuses may be whole.
+#[must_use]
+pub fn remedy(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{InvalidData, InvalidInput, PermissionDenied, UnexpectedEof};
+    let kind = error.kind();
+    // The log says "invalid input" of records that contradict each other.
+    if matches!(kind, InvalidData | InvalidInput | UnexpectedEof) {
+        "empty the data directory, start this server with --join, and then run: quorid cluster replace"
+    } else if kind == PermissionDenied {
+        "give the data directory, and all that is in it, to the user who runs the server, and start it again; \
+         nothing says that its content is damaged"
+    } else {
+        "mend what the system complains of, and start the server again; nothing says that the content of the data \
+         directory is damaged"
+    }
+}
+
+/// The same error, with the path and what else an operator has to know of it.
+fn explained(path: &Path, error: &io::Error) -> io::Error {
+    let shown = path.display();
+    let facts = if error.kind() == io::ErrorKind::PermissionDenied {
+        let this = geteuid().as_raw();
+        foreign(path, this).map(|(path, owner)| {
+            let path = path.display();
+            format!("{path} belongs to user {owner}, and the server runs as user {this}")
+        })
+    } else {
+        // Not every error that passes through the log keeps the system's number.
+        let again = File::open(path)
+            .err()
+            .and_then(|again| again.raw_os_error());
+        (again == Some(Errno::MFILE.raw_os_error())).then(|| {
+            let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+            format!(
+                "this process may have {limit} files open; LimitNOFILE= of its unit, or ulimit -n, sets how many"
+            )
+        })
+    };
+    let facts = facts.map_or(String::new(), |facts| format!(" ({facts})"));
+    io::Error::new(error.kind(), format!("{shown}: {error}{facts}"))
+}
+
+/// The first path below this one, or itself, that belongs to another user, as far as it can be looked at.
+fn foreign(path: &Path, user: u32) -> Option<(PathBuf, u32)> {
+    let owner = fs::symlink_metadata(path).ok()?.uid();
+    if owner != user {
+        return Some((path.to_owned(), owner));
+    }
+    let below = fs::read_dir(path).ok()?.filter_map(Result::ok);
+    below
+        .into_iter()
+        .find_map(|entry| foreign(&entry.path(), user))
+}
+
 /// Where log, state and identity are kept. Names are single file names.
 pub trait Disk: Send + Sync + 'static {
     /// Opens or makes the log.
@@ -158,10 +219,10 @@ impl DataDirectory {
         directory
             .check_room()
             .map_err(failed("write to it", "make room on its disk"))?;
-        let identity = directory.identity().map_err(failed(
-            "read identity.json",
-            "empty the directory, start this server with --join, and run: quorid cluster replace",
-        ))?;
+        let identity = directory.identity().map_err(|error| {
+            let path = path.join(IDENTITY);
+            failed("read its identity", remedy(&error))(explained(&path, &error))
+        })?;
         match identity {
             Some(identity) if identity.format_version != FORMAT_VERSION => Err(OpenError::Format {
                 path: shown,
@@ -200,7 +261,9 @@ fn private() -> OpenOptions {
 
 impl Disk for DataDirectory {
     fn open_log(&self, options: &LogOptions) -> io::Result<Arc<dyn LogEngine>> {
-        Ok(Arc::new(Wal::open(&self.path.join(LOG), options)?))
+        let folder = self.path.join(LOG);
+        let log = Wal::open(&folder, options).map_err(|error| explained(&folder, &error))?;
+        Ok(Arc::new(log))
     }
 
     fn open_state(&self, name: &str, empty: bool) -> io::Result<Box<dyn StateFile>> {
@@ -266,3 +329,6 @@ impl Disk for DataDirectory {
             .sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

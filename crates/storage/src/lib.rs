@@ -26,7 +26,7 @@ mod view;
 mod wal;
 
 pub use batch::Batch;
-pub use disk::{DataDirectory, Disk, FORMAT_VERSION, Identity, OpenError};
+pub use disk::{DataDirectory, Disk, FORMAT_VERSION, Identity, OpenError, remedy};
 pub use fault::{Fault, OrFault};
 pub use log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Payload};
 #[cfg(feature = "planted-bugs")]

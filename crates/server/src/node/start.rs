@@ -46,7 +46,7 @@ pub enum StartError {
         /// The highest one that the server supports.
         supports: Level,
     },
-    /// Its log is damaged.
+    /// Its log is damaged, or the system does not let the server read it.
     #[error("cannot open the log: {0}")]
     Log(std::io::Error),
 }
@@ -59,11 +59,7 @@ impl StartError {
             Self::Refused(refused) => refused.hint(),
             Self::Fault(_) => None,
             Self::Level { .. } => Some("install the version that the other servers run".to_owned()),
-            Self::Log(_) => Some(
-                "empty the data directory, start this server with --join, and then run: quorid \
-                 cluster replace"
-                    .to_owned(),
-            ),
+            Self::Log(error) => Some(quorid_storage::remedy(error).to_owned()),
         }
     }
 }
