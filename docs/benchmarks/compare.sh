@@ -6,6 +6,8 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=turns.sh
 source "$root/docs/benchmarks/turns.sh"
+# shellcheck source=quorid.sh
+source "$root/docs/benchmarks/quorid.sh"
 
 usage() {
     cat <<END
@@ -45,7 +47,7 @@ peers=${PEERS:-$root/target/release/examples/peers}
 # shellcheck disable=SC2012 # versions are numbers
 bin=${PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)}
 PATH=$PATH:/usr/sbin # slapd
-[[ -x $quorid ]] || { echo "error: no program $quorid; try: make" >&2 && exit 2; }
+need_program "$quorid"
 quorid=$(realpath "$quorid")
 
 # What a program lacks to be measured.
@@ -82,8 +84,6 @@ done
 titles=([quorid]=Quorid [postgres]=PostgreSQL [postgres_tls]='PostgreSQL with TLS' [etcd]=etcd [openldap]=OpenLDAP)
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quorid-compare.XXXXXX")
-# shellcheck source=quorid.sh
-source "$root/docs/benchmarks/quorid.sh"
 # shellcheck source=postgres.sh
 source "$root/docs/benchmarks/postgres.sh"
 # shellcheck source=etcd.sh

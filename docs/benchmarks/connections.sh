@@ -7,11 +7,11 @@
 set -euo pipefail
 
 [[ $# -ge 1 ]] || { echo 'usage: connections.sh PROGRAM [CONNECTIONS] [SECONDS]' >&2 && exit 2; }
-[[ -x $1 ]] || { echo "error: no program $1; try: make" >&2 && exit 2; }
-program=$(realpath "$1") connections=${2:-10000} seconds=${3:-60}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=quorid.sh
 source "$root/docs/benchmarks/quorid.sh"
+need_program "$1"
+program=$(realpath "$1") connections=${2:-10000} seconds=${3:-60}
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quorid-connections.XXXXXX")
 end() {

@@ -7,13 +7,11 @@
 set -euo pipefail
 
 [[ $# -ge 2 ]] || { echo 'usage: footprint.sh OLD NEW [ACCOUNTS]' >&2 && exit 2; }
-old=$(realpath "$1") new=$(realpath "$2") accounts=${3:-100000}
-for program in "$old" "$new"; do
-    [[ -x $program ]] || { echo "error: no program $program; try: make" >&2 && exit 2; }
-done
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=quorid.sh
 source "$root/docs/benchmarks/quorid.sh"
+for program in "$1" "$2"; do need_program "$program"; done
+old=$(realpath "$1") new=$(realpath "$2") accounts=${3:-100000}
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quorid-footprint.XXXXXX")
 end() {

@@ -27,14 +27,17 @@ program=
 while (($#)); do
     case $1 in
         --help) usage && exit ;;
-        --large) large=$2 && shift 2 ;;
-        --restart-at) restart_at=$2 && shift 2 ;;
+        --large | --restart-at)
+            [[ ${2-} =~ ^[1-9][0-9]*$ ]] || refuse "$1 needs a number above 0"
+            [[ $1 == --large ]] && large=$2 || restart_at=$2
+            shift 2
+            ;;
         -*) turns_option "$1" "${2-}" && shift 2 ;;
         *) program=$1 && shift ;;
     esac
 done
 [[ $program ]] || { usage >&2 && exit 2; }
-[[ -x $program ]] || { echo "error: no program $program; try: make" >&2 && exit 2; }
+need_program "$program"
 ((restart_at < large)) || refuse "--restart-at $restart_at is not below --large $large"
 program=$(realpath "$program")
 

@@ -3,6 +3,11 @@
 
 declare -A demos
 
+# Ends the script where a program isn't there.
+need_program() { # program
+    [[ -x $1 ]] || { echo "error: no program $1; try: make" >&2 && exit 2; }
+}
+
 start_quorid() { # program; a new folder
     mkdir "$2"
     run_quorid "$1" "$2"

@@ -27,9 +27,7 @@ while (($#)); do
     esac
 done
 [[ ${#programs[@]} -eq 2 ]] || { usage >&2 && exit 2; }
-for program in "${programs[@]}"; do
-    [[ -x $program ]] || { echo "error: no program $program; try: make" >&2 && exit 2; }
-done
+for program in "${programs[@]}"; do need_program "$program"; done
 declare -A program_of=([old]=$(realpath "${programs[0]}") [new]=$(realpath "${programs[1]}"))
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quorid-versions.XXXXXX")

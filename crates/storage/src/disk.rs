@@ -135,14 +135,14 @@ fn explained(path: &Path, error: &io::Error) -> io::Error {
 
 /// The first path below this one, or itself, that belongs to another user, as far as it can be looked at.
 fn foreign(path: &Path, user: u32) -> Option<(PathBuf, u32)> {
-    let owner = fs::symlink_metadata(path).ok()?.uid();
-    if owner != user {
-        return Some((path.to_owned(), owner));
+    // Links are not followed: they may lead back here.
+    let metadata = fs::symlink_metadata(path).ok()?;
+    if metadata.uid() != user {
+        return Some((path.to_owned(), metadata.uid()));
     }
-    let below = fs::read_dir(path).ok()?.filter_map(Result::ok);
-    below
-        .into_iter()
-        .find_map(|entry| foreign(&entry.path(), user))
+    let folder = metadata.is_dir().then(|| fs::read_dir(path).ok())??;
+    let mut below = folder.filter_map(Result::ok);
+    below.find_map(|entry| foreign(&entry.path(), user))
 }
 
 /// Where log, state and identity are kept. Names are single file names.

@@ -77,7 +77,6 @@ impl Drop for Done {
 mod tests {
     use std::{
         env, fs,
-        process::Command,
         sync::mpsc::{Receiver, channel},
     };
 
@@ -86,7 +85,9 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{DataDirectory, Disk as _, LogEngine, LogOptions, LogPos, Payload};
+    use crate::{
+        DataDirectory, Disk as _, LogEngine, LogOptions, LogPos, Payload, limited_process,
+    };
 
     type Told = Receiver<io::Result<()>>;
 
@@ -176,20 +177,11 @@ mod tests {
     fn in_a_process_with_small_files() {
         // More than the check for space at the start writes.
         const BLOCKS: u64 = 4096;
-        let script = format!("trap '' XFSZ; ulimit -f {BLOCKS}; exec \"$@\"");
-        let name = "when_there_is_no_space_for_a_note_the_next_entry_says_so";
-        let path = module_path!();
-        let path = path.split_once("::").expect("a module of a crate").1;
-        let output = Command::new("bash")
-            .args(["-c", &script, "bash"])
-            .arg(env::current_exe().expect("this program"))
-            .args(["--exact", &format!("{path}::{name}"), "--nocapture"])
-            .env(LIMIT, (BLOCKS * 1024).to_string())
-            .output()
-            .expect("bash");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let complained = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}{complained}");
-        assert!(said.contains("1 passed"), "{said}");
+        limited_process::passes(
+            &format!("trap '' XFSZ; ulimit -f {BLOCKS}"),
+            module_path!(),
+            "when_there_is_no_space_for_a_note_the_next_entry_says_so",
+            (LIMIT, &(BLOCKS * 1024).to_string()),
+        );
     }
 }

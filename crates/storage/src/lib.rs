@@ -11,6 +11,8 @@ mod fault;
 mod first_error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+#[cfg(test)]
+mod limited_process;
 mod log;
 mod planted;
 mod position;

@@ -1,8 +1,9 @@
-use std::{env, os::unix::fs::chown, process::Command};
+use std::{env, os::unix::fs::chown};
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::limited_process;
 
 /// Says that what is there should be removed.
 fn loses(remedy: &str) -> bool {
@@ -85,22 +86,12 @@ const FEW_FILES: &str = "QUORID_TEST_FEW_FILES";
 #[test]
 fn too_few_open_files_are_named_and_no_reason_to_remove_anything() {
     if env::var_os(FEW_FILES).is_none() {
-        let path = module_path!()
-            .split_once("::")
-            .expect("a module of a crate")
-            .1;
-        let name = "too_few_open_files_are_named_and_no_reason_to_remove_anything";
-        let output = Command::new("bash")
-            .args(["-c", "ulimit -n 40; exec \"$@\"", "bash"])
-            .arg(env::current_exe().expect("this program"))
-            .args(["--exact", &format!("{path}::{name}"), "--nocapture"])
-            .env(FEW_FILES, "1")
-            .output()
-            .expect("bash");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let complained = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}{complained}");
-        assert!(said.contains("1 passed"), "{said}");
+        limited_process::passes(
+            "ulimit -n 40",
+            module_path!(),
+            "too_few_open_files_are_named_and_no_reason_to_remove_anything",
+            (FEW_FILES, "1"),
+        );
         return;
     }
     let folder = TempDir::new().expect("a folder");
