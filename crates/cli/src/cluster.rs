@@ -6,6 +6,7 @@ pub(super) mod level;
 pub(super) mod members;
 mod settings;
 pub(super) mod status;
+mod verify;
 
 use clap::Subcommand;
 
@@ -32,6 +33,9 @@ pub(crate) enum ClusterCommand {
     /// Makes another server the leader
     #[command(after_help = members::TRANSFER_EXAMPLES)]
     Transfer(ClientCommand<members::TransferArgs>),
+    /// Checks every server's directory, and that all are the same
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(ClientCommand<verify::VerifyArgs>),
     /// Shows and changes settings that all servers go by
     #[command(after_help = settings::EXAMPLES)]
     Settings(ClientCommand<settings::SettingsArgs>),
@@ -49,6 +53,7 @@ pub(crate) enum ClusterTask {
     Remove(members::RemoveArgs),
     Replace(members::ReplaceArgs),
     Transfer(members::TransferArgs),
+    Verify,
     Settings(settings::SettingsArgs),
     RaiseLevel(level::RaiseLevelArgs),
 }
@@ -62,6 +67,7 @@ impl ClusterCommand {
             Self::Remove(command) => (ClusterTask::Remove(command.args), command.options),
             Self::Replace(command) => (ClusterTask::Replace(command.args), command.options),
             Self::Transfer(command) => (ClusterTask::Transfer(command.args), command.options),
+            Self::Verify(command) => (ClusterTask::Verify, command.options),
             Self::Settings(command) => (ClusterTask::Settings(command.args), command.options),
             Self::RaiseLevel(command) => (ClusterTask::RaiseLevel(command.args), command.options),
         }
@@ -76,6 +82,7 @@ pub(crate) async fn run(task: ClusterTask, context: &Context) -> Result<(), Fail
         ClusterTask::Remove(args) => members::remove(args, context).await,
         ClusterTask::Replace(args) => members::replace(args, context).await,
         ClusterTask::Transfer(args) => members::transfer(args, context).await,
+        ClusterTask::Verify => verify::run(context).await,
         ClusterTask::Settings(args) => settings::run(args, context).await,
         ClusterTask::RaiseLevel(args) => level::run(args, context).await,
     }

@@ -7,6 +7,7 @@ mod assignment;
 mod bench;
 mod cert;
 mod changes;
+mod check;
 mod check_password;
 mod cluster;
 mod completions;
@@ -145,6 +146,9 @@ enum Command {
     /// Reports whether the server on this machine is ready
     #[command(after_help = health::EXAMPLES)]
     Health(Box<health::HealthArgs>),
+    /// Checks the data directory of a server that is not running
+    #[command(after_help = check::EXAMPLES)]
+    Check(LocalCommand<check::CheckArgs>),
     /// Starts servers on this machine, to try or to watch
     #[command(after_help = demo::EXAMPLES)]
     Demo(LocalCommand<demo::DemoArgs>),
@@ -218,6 +222,10 @@ pub fn main() -> ExitCode {
             let (task, display) = command.split();
             let display = display.over(outer.display.clone());
             local(&outer, display, |out| cert::run(task, out))
+        }
+        Command::Check(command) => {
+            let display = command.display.over(outer.display.clone());
+            local(&outer, display, |out| check::run(&command.args, out))
         }
         Command::Health(args) => {
             let display = outer.display.clone();

@@ -27,6 +27,9 @@ pub enum PlantedBug {
     NumberGivenTwice,
     /// Who does not lead leaves out edits of attributes.
     EditSkippedByFollower,
+    /// A server whose state differs from the majority's goes on. (Followers keep outcomes of requests that nobody
+    /// made.)
+    SumNotCompared,
     /// The unique values of a deleted object are free at once.
     TombstoneFreesName,
     /// A disabled account logs in.

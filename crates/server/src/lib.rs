@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod certs;
+pub mod check;
 pub mod config;
 pub mod frontend;
 #[cfg(fuzzing)]

@@ -46,6 +46,8 @@ pub struct Metrics {
     leader_changes: IntCounter,
     leader_probes: IntCounter,
     leader_deaths: IntCounter,
+    comparisons: IntCounter,
+    differs: IntGauge,
     term: IntGauge,
     is_leader: IntGauge,
     last_log: IntGauge,
@@ -117,6 +119,14 @@ impl Metrics {
             leader_deaths: counter(
                 "quorid_leader_deaths_total",
                 "Times that the port refused: the leader's process was gone",
+            ),
+            comparisons: counter(
+                "quorid_state_comparisons_total",
+                "Times that the state was compared with another server's",
+            ),
+            differs: gauge(
+                "quorid_state_differs",
+                "1 if another server's state differed in the last comparison",
             ),
             term: gauge("quorid_term", "Current term"),
             is_leader: gauge(
@@ -220,6 +230,8 @@ impl Metrics {
         };
         count(&self.leader_probes, status.leader_probes);
         count(&self.leader_deaths, status.leader_deaths);
+        count(&self.comparisons, status.comparisons);
+        set(&self.differs, u64::from(status.differs));
         set(&self.term, status.term);
         let leads = status.role == Role::Leader && status.leader.is_some();
         set(&self.is_leader, u64::from(leads));

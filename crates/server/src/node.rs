@@ -3,9 +3,12 @@
 
 mod ask_voters;
 mod bootstrap;
+mod checkpoints;
 mod cluster;
+mod compare_sums;
 mod config;
 mod dialer;
+mod fetch_state;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod gate;
@@ -48,6 +51,14 @@ use quorid_storage::{Fault, LogEngine};
 use tokio::{sync::watch, task::AbortHandle, time::timeout};
 use tracing::{info, warn};
 
+use self::{
+    checkpoints::Checkpoints,
+    compare_sums::Compared,
+    dialer::PeerDialer,
+    leader_death::LeaderDeaths,
+    read_barrier::ReadBarrier,
+    types::{Applied, Proposal, Raft, TypeConfig},
+};
 pub use self::{
     cluster::{ClusterMember, ClusterState, Role},
     config::{NodeConfig, Timing},
@@ -56,12 +67,6 @@ pub use self::{
     refused::Refused,
     start::{StartError, Starting},
     unavailable::Unavailable,
-};
-use self::{
-    dialer::PeerDialer,
-    leader_death::LeaderDeaths,
-    read_barrier::ReadBarrier,
-    types::{Applied, Proposal, Raft, TypeConfig},
 };
 use crate::{
     seams::{Threads, woken_together},
@@ -103,6 +108,10 @@ pub struct ServerStatus {
     pub leader_probes: u64,
     /// How often the port refused, so that the leader was taken for dead.
     pub leader_deaths: u64,
+    /// How often its state was compared with another server's.
+    pub comparisons: u64,
+    /// Whether some server's state differed in the last comparison.
+    pub differs: bool,
     /// The feature level that the directory is at, as far as this server has applied the log.
     pub level: Level,
     /// The highest feature level that this server supports.
@@ -120,8 +129,10 @@ struct Inner {
     raft: Raft,
     store: Arc<State>,
     log: Arc<dyn LogEngine>,
+    checkpoints: Checkpoints,
     threads: Arc<dyn Threads>,
     dialer: PeerDialer,
+    compared: Arc<Compared>,
     deaths: Arc<LeaderDeaths>,
     barrier: ReadBarrier,
     cluster: watch::Receiver<Arc<ClusterState>>,
@@ -243,11 +254,17 @@ impl Node {
         self.inner.store.read()
     }
 
-    /// The digest of the whole directory, and the revision that it is of.
-    pub async fn digest(&self) -> Result<([u8; 32], Revision), Fault> {
+    /// The digest of the whole directory, in hexadecimal, and the revision that it is of.
+    pub async fn digest(&self) -> Result<(String, Revision), Fault> {
         let view = self.read()?;
-        let work = move || Ok((view.digest()?, view.revision()?));
+        let work = move || Ok((view.digest_text()?, view.revision()?));
         self.inner.threads.elsewhere(work).await?
+    }
+
+    /// The sum over all rows at a revision, in hexadecimal, if that was one of the last thousands.
+    pub fn row_sum(&self, revision: Revision) -> Option<String> {
+        let sum = self.inner.store.sum_at(revision.0)?;
+        Some(sum.to_string())
     }
 
     /// The attributes that objects have now.
@@ -286,6 +303,8 @@ impl Node {
             disk_bytes: self.inner.store.disk_bytes() + self.inner.log.disk_bytes(),
             leader_probes: self.inner.deaths.probed(),
             leader_deaths: self.inner.deaths.seen(),
+            comparisons: self.inner.compared.count(),
+            differs: self.inner.compared.differs(),
             level: view.level()?,
             supports: self.inner.config.supports,
         })
@@ -293,10 +312,9 @@ impl Node {
 
     /// Stops: hands leadership over, if it has it, and makes a last checkpoint.
     pub async fn shutdown(&self) -> Result<(), Fault> {
-        let store = &self.inner.store;
         if self.state().leads() {
             // The last one is small then, and nothing large is written while another server takes over.
-            if let Err(fault) = store.checkpoint_elsewhere(&*self.inner.threads).await {
+            if let Err(fault) = self.inner.checkpoints.write().await {
                 warn!("no checkpoint before leadership is handed over: {fault}");
             }
             if let Some(successor) = self.successor()
@@ -312,7 +330,7 @@ impl Node {
         if self.inner.raft.shutdown().await.is_err() {
             warn!("the engine had ended before");
         }
-        let durable = store.checkpoint_elsewhere(&*self.inner.threads).await?;
+        let durable = self.inner.checkpoints.write().await?;
         let revision = durable.applied.map_or(0, |at| at.index);
         info!(
             event = "checkpoint",

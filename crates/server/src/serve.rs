@@ -40,6 +40,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSING_TIMEOUT: Duration = Duration::from_secs(1);
 /// After that the outcome of a write is unknown to its client, who may ask again.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// So often servers compare their states: it costs them a message each.
+const COMPARE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Runs a server until it is asked to end, or checks its configuration.
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
@@ -316,6 +318,7 @@ fn node_config(config: &Config) -> NodeConfig {
         supports: config.supports,
         timing: config.timing,
         checkpoint_interval: Duration::from_millis(config.checkpoint_interval_ms),
+        compare_interval: COMPARE_INTERVAL,
         snapshot_after_entries: config.snapshot_after_entries,
         log_keep_entries: config.log_keep_entries,
         write_timeout: WRITE_TIMEOUT,

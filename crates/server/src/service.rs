@@ -24,7 +24,7 @@ use quorid_directory::{
 
 pub use self::{
     changes::{ChangeWatch, ChangesPage, HistoryCursor, HistoryPage, ShownChange, Since},
-    cluster::{Replacement, StatusReport},
+    cluster::{Digests, Replacement, StatusReport},
     deleted::{DeletedObject, DeletedPage, ReservedName, ReservedPage},
     error::Error,
     groups::{GroupChange, GroupCreation, GroupEdit, Member, MembersPage},

@@ -30,8 +30,6 @@ use std::{
 use quorid_directory::{Level, Schema};
 use quorid_storage::{Disk, Fault, Loaded, Position, SnapshotReader, Store, StoreOptions, Tables};
 
-use crate::seams::Threads;
-
 #[cfg(fuzzing)]
 pub mod fuzzing;
 
@@ -115,20 +113,6 @@ impl State {
         let position = self.store.install(loaded)?;
         self.keep_schema(schema::read(&*self.store.view()?)?);
         Ok(position)
-    }
-
-    /// A [checkpoint](Store::checkpoint), written where it holds up nobody.
-    pub(crate) async fn checkpoint_elsewhere(
-        self: &Arc<Self>,
-        threads: &dyn Threads,
-    ) -> Result<Position, Fault> {
-        let turn = self.store.turn().await;
-        let state = Arc::clone(self);
-        let write = move || {
-            let _turn = turn;
-            state.store.checkpoint()
-        };
-        threads.elsewhere(write).await?
     }
 
     /// The feature level that the directory is at.

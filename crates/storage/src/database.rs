@@ -6,13 +6,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use redb::{
-    Builder, CommitError, Database, StorageBackend, StorageError, TableError, TransactionError,
-};
+use redb::{Builder, Database, ReadableDatabase as _, StorageBackend, StorageError};
 
 use super::{
     Fault, OrFault as _, StateFile, StoreOptions,
-    table::{Tables, open_to_write},
+    checked_file::CheckedFile,
+    damage::{Damage, storage_error},
+    table::{Tables, open_to_read, open_to_write},
 };
 
 /// redb's database, and what its disk said when it failed. After most errors redb takes nothing
@@ -26,31 +26,34 @@ pub(super) struct StateDatabase {
 /// The last one: of those that redb gets over nothing follows, and behind one that it doesn't
 /// there is no other.
 #[derive(Debug, Clone, Default)]
-struct DiskError(Arc<Mutex<Option<String>>>);
+struct DiskError(Arc<Mutex<Option<(io::ErrorKind, String)>>>);
 
 impl DiskError {
     fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
         result.inspect_err(|error| {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+            let error = (error.kind(), error.to_string());
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         })
     }
 
-    fn get(&self) -> Option<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn get(&self) -> Option<io::Error> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (kind, why) = last.clone()?;
+        Some(io::Error::new(kind, why))
     }
 }
 
 impl StateDatabase {
-    /// Opens a database with all tables; new ones are empty.
+    /// Opens a database with all tables; new ones are empty. `damage` is told of what is read and was not
+    /// written.
     pub(super) fn open(
         file: Box<dyn StateFile>,
         tables: Tables,
         options: &StoreOptions,
+        damage: &Damage,
     ) -> Result<Self, Fault> {
         let disk_error = DiskError::default();
+        let file = CheckedFile::open(file, damage.clone()).or_fault("opening the state")?;
         let backend = Backend {
             file,
             disk_error: disk_error.clone(),
@@ -77,17 +80,7 @@ impl StateDatabase {
 
 /// Whether redb refused something only because of an error before.
 fn follows_from_another(fault: &Fault) -> bool {
-    let why = fault.why();
-    let storage = if let Some(TransactionError::Storage(error)) = why.downcast_ref() {
-        Some(error)
-    } else if let Some(TableError::Storage(error)) = why.downcast_ref() {
-        Some(error)
-    } else if let Some(CommitError::Storage(error)) = why.downcast_ref() {
-        Some(error)
-    } else {
-        why.downcast_ref()
-    };
-    matches!(storage, Some(StorageError::PreviousIo))
+    matches!(storage_error(fault), Some(StorageError::PreviousIo))
 }
 
 impl Deref for StateDatabase {
@@ -99,7 +92,18 @@ impl Deref for StateDatabase {
 }
 
 fn create_tables(database: &Database, tables: Tables) -> Result<(), Fault> {
-    let transaction = database.begin_write().or_fault("making the tables")?;
+    let reading = database.begin_read().or_fault("opening the tables")?;
+    if tables
+        .iter()
+        .all(|table| open_to_read(&reading, table).is_ok())
+    {
+        return Ok(());
+    }
+    drop(reading);
+    let mut transaction = database.begin_write().or_fault("making the tables")?;
+    // As every commit to the disk: what a power cut leaves of another kind is found by reading pages that
+    // may not have been written.
+    transaction.set_quick_repair(true);
     for table in tables {
         drop(open_to_write(&transaction, table)?);
     }
@@ -109,7 +113,7 @@ fn create_tables(database: &Database, tables: Tables) -> Result<(), Fault> {
 /// redb takes a backend by value.
 #[derive(Debug)]
 struct Backend {
-    file: Box<dyn StateFile>,
+    file: CheckedFile,
     disk_error: DiskError,
 }
 
@@ -185,7 +189,8 @@ mod tests {
     fn what_is_refused_after_an_error_of_the_disk_says_that_error() {
         let full = Arc::new(AtomicBool::new(false));
         let file = Box::new(Full(InMemoryBackend::new(), Arc::clone(&full)));
-        let state = StateDatabase::open(file, &[], &StoreOptions::default()).expect("opened");
+        let options = StoreOptions::default();
+        let state = StateDatabase::open(file, &[], &options, &Damage::default()).expect("opened");
         let begin = || {
             let begun = state.begin_write().or_fault("beginning");
             state.explained(begun)

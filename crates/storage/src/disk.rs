@@ -24,10 +24,10 @@ use super::{
 
 /// Version of everything in a data directory. A server refuses a directory of a version
 /// that it doesn't know.
-pub const FORMAT_VERSION: u32 = 6;
+pub const FORMAT_VERSION: u32 = 7;
 
-/// Who this server is, for good. Written once, when the cluster takes the server in; only
-/// [`formed`](Identity::formed) changes later, once.
+/// Who this server is, for good. Written when the cluster takes the server in; only
+/// [`formed`](Identity::formed) changes later, once, and who the members are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Format version of the data directory.
@@ -41,6 +41,23 @@ pub struct Identity {
     /// Whether log or state were ever written. If so and both are gone, somebody removed
     /// them, and the server must not go on under its old id.
     pub formed: bool,
+    /// The members of the cluster as the server knew them last, itself among them: whom it asks where its
+    /// state doesn't say.
+    #[serde(default)]
+    pub members: Vec<KnownMember>,
+}
+
+/// A member of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownMember {
+    /// Its id.
+    pub server_id: u64,
+    /// Its name.
+    pub name: String,
+    /// `host:port` for the other servers.
+    pub peer_address: String,
+    /// `host:port` for clients.
+    pub client_address: String,
 }
 
 /// Why a data directory cannot be used.
@@ -174,8 +191,13 @@ pub struct DataDirectory {
 }
 
 const IDENTITY: &str = "identity.json";
+/// Name of the checksum in it.
+const CHECKSUM: &str = "checksum";
 const LOCK: &str = "lock";
-const LOG: &str = "log";
+/// What usually helps where the directory itself can't be used.
+const ACCESS: &str = "check that the directory belongs to the user who runs the server \
+                      and that its disk has room";
+pub(super) const LOG: &str = "log";
 
 impl DataDirectory {
     /// Opens a data directory, or makes it, for this process alone. The directory gets mode
@@ -191,8 +213,6 @@ impl DataDirectory {
                 remedy,
             }
         };
-        const ACCESS: &str = "check that the directory belongs to the user who runs the server \
-                              and that its disk has room";
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -202,11 +222,7 @@ impl DataDirectory {
             .map_err(failed("set its mode to 0700", ACCESS))?;
         let lock = private().create(true).truncate(false).open(path.join(LOCK));
         let lock = lock.map_err(failed("open its lock file", ACCESS))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: shown }),
-            Err(TryLockError::Error(error)) => return Err(failed("lock it", ACCESS)(error)),
-        }
+        take(path, &lock)?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -219,18 +235,8 @@ impl DataDirectory {
         directory
             .check_room()
             .map_err(failed("write to it", "make room on its disk"))?;
-        let identity = directory.identity().map_err(|error| {
-            let path = path.join(IDENTITY);
-            failed("read its identity", remedy(&error))(explained(&path, &error))
-        })?;
-        match identity {
-            Some(identity) if identity.format_version != FORMAT_VERSION => Err(OpenError::Format {
-                path: shown,
-                found: identity.format_version,
-                known: FORMAT_VERSION,
-            }),
-            Some(_) | None => Ok(directory),
-        }
+        check_identity(path)?;
+        Ok(directory)
     }
 
     /// A full disk is reported at the start, and not by the first write of a client.
@@ -251,6 +257,77 @@ impl DataDirectory {
     fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
     }
+}
+
+/// Takes a data directory that is there for this process alone.
+pub(super) fn lock_existing(path: &Path) -> Result<File, OpenError> {
+    let lock = OpenOptions::new().read(true).open(path.join(LOCK));
+    let lock = lock.map_err(|error| OpenError::Io {
+        path: path.display().to_string(),
+        action: "open its lock file",
+        error,
+        remedy: "check that it is the data directory of a server, and that it belongs to this user",
+    })?;
+    take(path, &lock)?;
+    check_identity(path)?;
+    Ok(lock)
+}
+
+fn take(path: &Path, lock: &File) -> Result<(), OpenError> {
+    let path = path.display().to_string();
+    match lock.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path }),
+        Err(TryLockError::Error(error)) => Err(OpenError::Io {
+            path,
+            action: "lock it",
+            error,
+            remedy: ACCESS,
+        }),
+    }
+}
+
+/// Refuses an identity that cannot be read, or is of another version.
+fn check_identity(directory: &Path) -> Result<(), OpenError> {
+    let shown = directory.display().to_string();
+    match read_identity(directory) {
+        Ok(Some(identity)) if identity.format_version != FORMAT_VERSION => Err(OpenError::Format {
+            path: shown,
+            found: identity.format_version,
+            known: FORMAT_VERSION,
+        }),
+        Ok(Some(_) | None) => Ok(()),
+        Err(error) => Err(OpenError::Io {
+            path: shown,
+            action: "read its identity",
+            remedy: remedy(&error),
+            error: explained(&directory.join(IDENTITY), &error),
+        }),
+    }
+}
+
+/// The identity in a data directory, if there is one.
+pub(super) fn read_identity(directory: &Path) -> io::Result<Option<Identity>> {
+    let text = match fs::read(directory.join(IDENTITY)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut value: serde_json::Value = serde_json::from_slice(&text)?;
+    let noted = value.as_object_mut().and_then(|map| map.remove(CHECKSUM));
+    let checksum = checksum(&value);
+    let identity: Identity = serde_json::from_value(value)?;
+    // Those of other versions are refused, whatever else they are.
+    if identity.format_version == FORMAT_VERSION && noted != Some(checksum.as_str().into()) {
+        let why = format!("it is not what was written: its checksum is {checksum}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok(Some(identity))
+}
+
+/// 8 hexadecimal digits, of an identity without its checksum.
+fn checksum(identity: &serde_json::Value) -> String {
+    format!("{:08x}", crc32fast::hash(identity.to_string().as_bytes()))
 }
 
 fn private() -> OpenOptions {
@@ -298,12 +375,7 @@ impl Disk for DataDirectory {
     }
 
     fn identity(&self) -> io::Result<Option<Identity>> {
-        let text = match fs::read(self.path.join(IDENTITY)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        Ok(Some(serde_json::from_slice(&text)?))
+        read_identity(&self.path)
     }
 
     fn save_identity(&self, identity: &Identity) -> io::Result<()> {
@@ -312,7 +384,12 @@ impl Disk for DataDirectory {
             .create(true)
             .truncate(true)
             .open(self.path.join(&new))?;
-        file.write_all(&serde_json::to_vec_pretty(identity)?)?;
+        let mut value = serde_json::to_value(identity)?;
+        let checksum = checksum(&value);
+        if let Some(map) = value.as_object_mut() {
+            map.insert(CHECKSUM.to_owned(), checksum.into());
+        }
+        file.write_all(&serde_json::to_vec_pretty(&value)?)?;
         file.sync_all()?;
         self.rename(&new, IDENTITY)
     }

@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, io, sync::Arc};
 
+use super::damage;
+
 type BoxedError = Box<dyn Error + Send + Sync>;
 
 /// A disk that fails, or a bug: nothing that the caller did, and nothing that a retry on the
@@ -28,6 +30,12 @@ impl Fault {
     #[must_use]
     pub fn why(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.why
+    }
+
+    /// Whether what is kept is damaged, so that the same would happen again; rather than out of reach.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        damage::is_damage(self)
     }
 
     /// The same, for another reason.

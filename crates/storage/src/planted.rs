@@ -14,6 +14,8 @@ pub enum StorageBug {
     SnapshotSwapNotSynced,
     /// Readers see what was committed, whatever else was made and answered.
     ReadUnsettled,
+    /// What is read from the state is taken for what was written.
+    ChecksumNotCompared,
 }
 
 #[cfg(feature = "planted-bugs")]

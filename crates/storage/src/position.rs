@@ -9,6 +9,9 @@ pub(crate) const APPLIED: &str = "applied";
 /// Name of the membership: the last one applied, as it was given.
 pub(crate) const MEMBERSHIP: &str = "membership";
 
+/// Name of the position of the snapshot that the state began with, where it did; as [`APPLIED`].
+pub(crate) const RECEIVED: &str = "received";
+
 /// How far a state is, and the membership in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Position {
@@ -16,6 +19,8 @@ pub struct Position {
     pub applied: Option<LogPos>,
     /// The last membership in it, encoded.
     pub membership: Vec<u8>,
+    /// Where it was when it was received from another server, if it was. The log may end before that.
+    pub received: Option<LogPos>,
 }
 
 /// A place in the log on disk; the same message as `quorid.state.v1.LogId`.
@@ -37,11 +42,16 @@ pub(crate) fn read_position(rows: &impl Rows) -> Result<Position, Fault> {
     Ok(Position {
         applied: read_applied(rows)?,
         membership: membership.unwrap_or_default(),
+        received: read(rows, RECEIVED)?,
     })
 }
 
 pub(crate) fn read_applied(rows: &impl Rows) -> Result<Option<LogPos>, Fault> {
-    rows.value(APPLIED, |bytes| {
+    read(rows, APPLIED)
+}
+
+fn read(rows: &impl Rows, name: &str) -> Result<Option<LogPos>, Fault> {
+    rows.value(name, |bytes| {
         let LogId { term, index } = LogId::decode(bytes).or_fault("reading a stored position")?;
         Ok(LogPos { term, index })
     })

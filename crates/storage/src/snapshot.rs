@@ -11,10 +11,12 @@ use redb::Durability;
 
 use super::{
     Batch, Fault, OrFault as _,
+    damage::Damage,
     database::StateDatabase,
     disk::Disk,
     planted::{StorageBug, is_planted},
     position::Position,
+    row_sum::{self, RowSum},
     rows::Rows as _,
     store::StoreOptions,
     table::{Table, Tables},
@@ -200,6 +202,8 @@ pub struct Loader {
     /// Number of the table and key of the last row.
     last: Option<(u32, Bytes)>,
     totals: Totals,
+    /// Of the rows so far.
+    sum: RowSum,
 }
 
 impl Loader {
@@ -208,6 +212,7 @@ impl Loader {
         load: u64,
         tables: Tables,
         options: &StoreOptions,
+        damage: &Damage,
     ) -> Result<Self, Fault> {
         let file = Incoming {
             disk: Arc::clone(disk),
@@ -217,13 +222,14 @@ impl Loader {
         let backend = disk
             .open_state(&file.name, true)
             .or_fault("receiving a snapshot")?;
-        let database = StateDatabase::open(backend, tables, options)?;
+        let database = StateDatabase::open(backend, tables, options, damage)?;
         Ok(Self {
             database,
             tables,
             file,
             last: None,
             totals: Totals::default(),
+            sum: RowSum::default(),
         })
     }
 
@@ -254,17 +260,18 @@ impl Loader {
         Ok(())
     }
 
-    fn store(&self, table: &Table, chunk: &SnapshotChunk) -> Result<(), Fault> {
+    fn store(&mut self, table: &Table, chunk: &SnapshotChunk) -> Result<(), Fault> {
         const STORING: &str = "storing a received snapshot";
         let mut transaction = self.database.begin_write().or_fault(STORING)?;
         transaction
             .set_durability(Durability::None)
             .or_fault(STORING)?;
-        let mut batch = Batch::of(&transaction, self.tables);
+        let mut batch = Batch::of(&transaction, self.tables, self.sum);
         for (key, value) in chunk.keys.iter().zip(&chunk.values) {
             (table.check_row)(&batch, key, value)?;
             batch.insert(table, key, value)?;
         }
+        self.sum = batch.sum();
         drop(batch);
         transaction.commit().or_fault(STORING)
     }
@@ -279,14 +286,27 @@ impl Loader {
             ));
         }
         const STORING: &str = "storing a received snapshot";
-        if !is_planted(StorageBug::SnapshotSwapNotSynced) {
-            let mut transaction = self.database.begin_write().or_fault(STORING)?;
-            transaction.set_quick_repair(true);
-            transaction.commit().or_fault(STORING)?;
-        }
         let view = StoreView::of(&self.database, self.tables)?;
+        let sum = row_sum::stored(&view)?;
+        if sum != self.sum {
+            let why = format!("its rows have the sum {}, not {sum}", self.sum);
+            return Err(Fault::new("receiving a snapshot", why));
+        }
         view.check()?;
         let position = view.position()?;
+        drop(view);
+        let mut transaction = self.database.begin_write().or_fault(STORING)?;
+        if is_planted(StorageBug::SnapshotSwapNotSynced) {
+            transaction
+                .set_durability(Durability::None)
+                .or_fault(STORING)?;
+        } else {
+            transaction.set_quick_repair(true);
+        }
+        let mut batch = Batch::of(&transaction, self.tables, sum);
+        batch.received(&position)?;
+        drop(batch);
+        transaction.commit().or_fault(STORING)?;
         Ok(Loaded {
             database: self.database,
             file: self.file,

@@ -18,10 +18,12 @@ use tokio::sync::{Notify, OwnedMutexGuard};
 use super::{
     Fault, OrFault as _,
     batch::Batch,
+    damage::Damage,
     database::StateDatabase,
     disk::Disk,
     planted::{StorageBug, is_planted},
     position::{Position, read_position},
+    row_sum::{self, RecentSums, RowSum},
     snapshot::{Loaded, Loader, SnapshotReader, SnapshotTotals},
     table::Tables,
     view::StoreView,
@@ -29,6 +31,8 @@ use super::{
 
 /// The file that holds the state.
 const STATE: &str = "state.redb";
+/// The file that held it, until it was found to be damaged.
+const SET_ASIDE: &str = "damaged.redb";
 
 /// Batches that may share one transaction.
 const OPEN_BATCHES_MAX: u32 = 256;
@@ -58,6 +62,7 @@ pub struct Store {
     disk: Arc<dyn Disk>,
     tables: Tables,
     options: StoreOptions,
+    damage: Damage,
     /// Replaced as a whole when a snapshot is installed.
     database: RwLock<Arc<StateDatabase>>,
     /// A view of the state as it is, until the next change: most reads share one.
@@ -71,6 +76,7 @@ pub struct Store {
     made: Mutex<Made>,
     /// The last checkpoint.
     durable: Mutex<Position>,
+    sums: Mutex<RecentSums>,
     /// Snapshots that were begun to be loaded; each gets a file of its own.
     loads: AtomicU64,
     /// Bytes of the commands applied since the last checkpoint.
@@ -111,18 +117,30 @@ impl Store {
         );
         disk.remove_all(super::snapshot::INCOMING)
             .or_fault("removing half-received snapshots")?;
-        let database = open_or_make(&disk, tables, &options)?;
-        let durable = StoreView::of(&database, tables)?.position()?;
+        let damage = Damage::default();
+        let database = open_or_make(&disk, tables, &options, &damage)?;
+        let view = StoreView::of(&database, tables)?;
+        let durable = view.position()?;
+        let mut sums = RecentSums::default();
+        let at = durable.applied.map(|at| at.index);
+        sums.restart(at, row_sum::stored(&view)?);
+        if durable.applied.is_some() {
+            // There is a state again: nobody needs what was left of the one before.
+            disk.remove(SET_ASIDE)
+                .or_fault("removing a damaged state")?;
+        }
         Ok(Self {
             disk,
             tables,
             options,
+            damage,
             database: RwLock::new(Arc::new(database)),
             view: Mutex::new(None),
             turn: Arc::default(),
             writing: Mutex::new(()),
             made: Mutex::new(Made::Settled),
             durable: Mutex::new(durable),
+            sums: Mutex::new(sums),
             loads: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             checkpoint_due: Notify::new(),
@@ -190,13 +208,12 @@ impl Store {
                 (Box::new(transaction), 0, 0)
             }
         };
-        let mut batch = Batch::of(&transaction, self.tables);
-        let added = work(&mut batch).and_then(|result| {
-            let bytes = batch.bytes;
+        let added = batch_of(&transaction, self.tables).and_then(|mut batch| {
+            let result = work(&mut batch)?;
             batch.finish()?;
-            Ok((result, bytes))
+            Ok((result, batch.bytes, batch.sums))
         });
-        let (result, added) = match added {
+        let (result, added, sums) = match added {
             Ok(added) => added,
             Err(fault) => {
                 // The transaction ends without a trace, and with it what was made in it before.
@@ -216,6 +233,7 @@ impl Store {
         if batches + 1 >= OPEN_BATCHES_MAX || bytes + added >= OPEN_BYTES_MAX {
             commit(&mut made)?;
         }
+        lock(&self.sums).extend(sums);
         drop(made);
         drop(writing);
         self.forget_view();
@@ -252,7 +270,7 @@ impl Store {
         transaction.set_quick_repair(true);
         self.bytes.store(0, Ordering::Relaxed);
         let durable = {
-            let state = Batch::of(&transaction, self.tables);
+            let state = batch_of(&transaction, self.tables)?;
             read_position(&state)?
         };
         transaction.commit().or_fault("writing a checkpoint")?;
@@ -284,10 +302,32 @@ impl Store {
         )
     }
 
+    /// The sum over all rows behind an entry of the log, if that is among the last thousands applied.
+    pub fn sum_at(&self, index: u64) -> Option<RowSum> {
+        lock(&self.sums).at(index)
+    }
+
+    /// The last entry applied, and the sum behind it.
+    pub fn last_sum(&self) -> Option<(u64, RowSum)> {
+        lock(&self.sums).last()
+    }
+
+    /// Returns once damage was found, by whoever read.
+    pub async fn damaged(&self) -> Fault {
+        self.damage.wait().await
+    }
+
+    /// Takes the file of the state out of its place, for the next start not to believe it. This store reads
+    /// and writes it under its new name.
+    pub fn set_aside(disk: &dyn Disk) -> Result<(), Fault> {
+        disk.rename(STATE, SET_ASIDE)
+            .or_fault("setting a damaged state aside")
+    }
+
     /// An empty state beside this one, for a snapshot to be loaded into.
     pub fn loader(&self) -> Result<Loader, Fault> {
         let load = self.loads.fetch_add(1, Ordering::Relaxed);
-        Loader::new(&self.disk, load, self.tables, &self.options)
+        Loader::new(&self.disk, load, self.tables, &self.options, &self.damage)
     }
 
     /// Puts a loaded snapshot in the place of the state. Readers of the old state finish
@@ -301,12 +341,19 @@ impl Store {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         let (new, durable) = loaded.put_in_place(STATE)?;
+        let sum = row_sum::stored(&StoreView::of(&new, self.tables)?)?;
         *database = Arc::new(new);
+        let at = durable.applied.map(|at| at.index);
+        lock(&self.sums).restart(at, sum);
         drop(database);
         drop(writing);
         self.forget_view();
         self.lock_durable().clone_from(&durable);
         Ok(durable)
+    }
+
+    pub(super) fn tables(&self) -> Tables {
+        self.tables
     }
 
     /// Bytes on the disk.
@@ -336,6 +383,12 @@ fn begin_batch(database: &StateDatabase) -> Result<WriteTransaction, Fault> {
     Ok(transaction)
 }
 
+/// A batch that goes on with the sum that is kept.
+fn batch_of(transaction: &WriteTransaction, tables: Tables) -> Result<Batch<'_>, Fault> {
+    let sum = row_sum::stored(&Batch::of(transaction, tables, RowSum::default()))?;
+    Ok(Batch::of(transaction, tables, sum))
+}
+
 fn commit(made: &mut Made) -> Result<(), Fault> {
     match std::mem::replace(made, Made::Lost) {
         Made::Settled => {}
@@ -355,6 +408,7 @@ fn open_or_make(
     disk: &Arc<dyn Disk>,
     tables: Tables,
     options: &StoreOptions,
+    damage: &Damage,
 ) -> Result<StateDatabase, Fault> {
     let file = disk
         .open_state(STATE, false)
@@ -364,10 +418,11 @@ fn open_or_make(
         // the power went, since its magic number was not written yet:
         // https://github.com/cberner/redb/pull/914.
         drop(file);
-        let made = Loader::new(disk, 0, tables, options)?.finish(SnapshotTotals::default())?;
+        let loader = Loader::new(disk, 0, tables, options, damage)?;
+        let made = loader.finish(SnapshotTotals::default())?;
         return Ok(made.put_in_place(STATE)?.0);
     }
-    StateDatabase::open(file, tables, options)
+    StateDatabase::open(file, tables, options, damage)
 }
 
 #[cfg(test)]

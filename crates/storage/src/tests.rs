@@ -239,6 +239,7 @@ fn a_data_directory_of_an_unknown_format_is_refused() {
         server_id: 1,
         name: "s1".to_owned(),
         formed: true,
+        members: Vec::new(),
     };
     disk(&folder).save_identity(&identity).expect("saved");
     let error = DataDirectory::open(&folder.path().join("data")).expect_err("refused");

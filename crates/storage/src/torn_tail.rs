@@ -10,9 +10,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use raft_log::{RaftLogRecord, WALRecord, chunked_wal::Config as ChunkConfig, codeq::Decode as _};
+use raft_log::{
+    RaftLogAction, RaftLogRecord, WALRecord, chunked_wal::Config as ChunkConfig, codeq::Decode as _,
+};
 
-use super::wal::WalTypes;
+use super::{
+    log::{LogPos, LogVote},
+    wal::{WalTypes, pos},
+};
 
 /// What a disk writes at once or not at all, bytes.
 const SECTOR_BYTES: usize = 512;
@@ -67,6 +72,82 @@ pub(super) fn cut_off(folder: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+/// What the files of a log hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogContent {
+    /// Number of files.
+    pub files: usize,
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// The last entry that was purged.
+    pub purged: Option<LogPos>,
+    /// The last entry, or the last purged one if there is none after it.
+    pub last: Option<LogPos>,
+    /// The vote that was given last.
+    pub vote: Option<LogVote>,
+    /// Bytes at the end that a power cut or a crash has torn. The next start cuts them off.
+    pub torn: u64,
+}
+
+/// Reads every record of the log in `folder`. Changes nothing.
+pub(super) fn read_all(folder: &Path) -> io::Result<LogContent> {
+    let mut content = LogContent::default();
+    let files = files_of_log(folder)?;
+    for (n, (start, path)) in files.iter().enumerate() {
+        let bytes = fs::read(path)?;
+        let path = path.clone();
+        let chunk = Chunk {
+            start: *start,
+            path,
+            bytes,
+        };
+        content.files += 1;
+        content.bytes += chunk.bytes.len() as u64;
+        let mut at = 0;
+        while at < chunk.bytes.len() {
+            let (read, record) = read_record(&chunk.bytes[at..]);
+            match record {
+                Ok(record) => content.note(record),
+                Err(error) => {
+                    let read_to = at + read;
+                    let damage = Damage { at, read_to, error };
+                    if n + 1 < files.len() {
+                        let why = format!("files follow it: {}", damage.error);
+                        return Err(chunk.refused(at, &why));
+                    }
+                    chunk.check_is_torn(&damage)?;
+                    content.torn = (chunk.bytes.len() - at) as u64;
+                    break;
+                }
+            }
+            at += read;
+        }
+    }
+    Ok(content)
+}
+
+impl LogContent {
+    fn note(&mut self, record: RaftLogRecord<WalTypes>) {
+        match record {
+            WALRecord::Checkpoint(state) => {
+                self.purged = state.purged().map(pos);
+                self.last = state.last().map(pos);
+                self.vote = state.vote().map(|vote| vote.0);
+            }
+            WALRecord::Action(action) => match action {
+                RaftLogAction::SaveVote(vote) => self.vote = Some(vote.0),
+                RaftLogAction::Append(at, _) => self.last = Some(pos(&at)),
+                RaftLogAction::TruncateAfter(at) => self.last = at.as_ref().map(pos),
+                RaftLogAction::PurgeUpto(at) => {
+                    self.purged = Some(pos(&at));
+                    self.last = self.last.max(self.purged);
+                }
+                RaftLogAction::Commit(_) => {}
+            },
+        }
+    }
 }
 
 /// In the order that they were made in.

@@ -1,6 +1,6 @@
 //! The state as readers see it.
 
-use std::sync::OnceLock;
+use std::{io, sync::OnceLock};
 
 use redb::{Database, ReadTransaction, ReadableDatabase as _};
 use sha2::{Digest as _, Sha256};
@@ -9,6 +9,7 @@ use super::{
     Fault, OrFault as _,
     log::LogPos,
     position::{Position, read_applied, read_position},
+    row_sum::{self, RowSum},
     rows::{Rows, place},
     table::{Digested, ReadTable, Table, Tables, open_to_read},
 };
@@ -56,7 +57,7 @@ impl StoreView {
 
     /// SHA-256 of everything that is replicated: the rows of the tables, in order, then the
     /// numbers among the single values. Two servers at the same position have the same. Reads the
-    /// whole state.
+    /// whole state. Fails if the rows don't have the sum that was kept of them.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         let mut hash = Sha256::new();
         let mut add = |key: &[u8], value: &[u8]| {
@@ -66,9 +67,11 @@ impl StoreView {
             }
         };
         let mut numbers: Vec<&str> = Vec::new();
+        let mut sum = RowSum::default();
         for table in self.tables {
             match table.digested {
                 Digested::Rows => self.scan(table, None, |key, value| {
+                    sum.add(row_sum::of_row(table, key, value));
                     add(key, value);
                     Ok(true)
                 })?,
@@ -78,11 +81,17 @@ impl StoreView {
         for name in numbers {
             add(name.as_bytes(), &self.number(name)?.to_be_bytes());
         }
+        let kept = row_sum::stored(self)?;
+        if sum != kept {
+            let why = format!("the rows have the sum {sum}, and {kept} was kept of them");
+            let why = io::Error::new(io::ErrorKind::InvalidData, why);
+            return Err(Fault::new("reading the state", why));
+        }
         Ok(hash.finalize().into())
     }
 
-    /// Whether the tables fit together.
-    pub(super) fn check(&self) -> Result<(), Fault> {
+    /// Whether the tables fit together. Reads the whole state.
+    pub fn check(&self) -> Result<(), Fault> {
         self.tables
             .iter()
             .try_for_each(|table| (table.check_whole)(self))

@@ -346,7 +346,7 @@ fn with_exact_timers<T>(begin: impl FnOnce() -> T) -> T {
     begun
 }
 
-fn pos(id: &(u64, u64)) -> LogPos {
+pub(super) fn pos(id: &(u64, u64)) -> LogPos {
     LogPos {
         term: id.0,
         index: id.1,

@@ -1,6 +1,9 @@
 //! Whether all servers hold the same: their digests at one revision.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use quorid_api::ClusterView;
 use serde_json::{Value, json};
@@ -12,8 +15,8 @@ use crate::{
     terminal::escape,
 };
 
-/// Writes may go on while the servers compute: then they answer for different revisions and
-/// are asked again.
+/// A server that has just started does not know what it held before: all are asked again then, for a later
+/// revision.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -21,8 +24,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Digests {
     revision: u64,
-    /// Server and digest.
+    /// Server and digest: the sum over its rows at the revision.
     of: Vec<(String, String)>,
+    /// Whether servers that went on to the same later revision have other digests of all that they hold then.
+    differ_later: bool,
     /// Server and why it has none.
     missing: Vec<(String, String)>,
 }
@@ -46,9 +51,8 @@ pub(super) async fn compare(
         if reached.is_empty() {
             break;
         }
-        let revisions: BTreeSet<_> = reached.iter().map(|status| status.applied_index).collect();
-        if revisions.len() == 1 {
-            return Ok(collect(&asked));
+        if reached.iter().all(|status| !status.row_sum.is_empty()) {
+            return Ok(collect(&asked, revision));
         }
         revision = highest(&asked);
     }
@@ -57,11 +61,11 @@ pub(super) async fn compare(
         Failure::unavailable(
             Cause::RevisionsDiffer,
             format!(
-                "the servers' digests could not be compared: in {TRIES} tries they never \
-                 answered for the same revision"
+                "the servers could not be compared: in {TRIES} tries they never answered for the same \
+                 revision"
             ),
         )
-        .hint("again while fewer changes are made")
+        .hint("again, once all servers are up")
     }))
 }
 
@@ -88,16 +92,22 @@ fn highest(members: &[MemberStatus]) -> u64 {
         .unwrap_or(0)
 }
 
-fn collect(members: &[MemberStatus]) -> Digests {
+fn collect(members: &[MemberStatus], revision: u64) -> Digests {
     let mut digests = Digests {
-        revision: highest(members),
+        revision,
         of: Vec::new(),
+        differ_later: false,
         missing: Vec::new(),
     };
+    let mut later = BTreeMap::new();
     for member in members {
         let name = member.server.name.clone();
         match &member.status {
-            Ok(status) => digests.of.push((name, status.digest.clone())),
+            Ok(status) => {
+                let digest = later.entry(status.applied_index).or_insert(&status.digest);
+                digests.differ_later |= **digest != status.digest;
+                digests.of.push((name, status.row_sum.clone()));
+            }
             Err(reason) => digests.missing.push((name, reason.clone())),
         }
     }
@@ -107,7 +117,9 @@ fn collect(members: &[MemberStatus]) -> Digests {
 impl Digests {
     fn equal(&self) -> bool {
         let different: BTreeSet<_> = self.of.iter().map(|(_, digest)| digest).collect();
-        different.len() == 1 && !self.of.iter().any(|(_, digest)| digest.is_empty())
+        different.len() == 1
+            && !self.differ_later
+            && !self.of.iter().any(|(_, digest)| digest.is_empty())
     }
 
     /// Success only if every member was compared and holds the same.
@@ -186,12 +198,13 @@ mod tests {
                 let status = digest.map(|digest| ServerStatus {
                     applied_index: 7,
                     digest: digest.to_owned(),
+                    row_sum: digest.to_owned(),
                     ..ServerStatus::default()
                 });
                 member(id, status.ok_or_else(|| "gone".to_owned()))
             })
             .collect();
-        collect(&members)
+        collect(&members, 7)
     }
 
     #[test]

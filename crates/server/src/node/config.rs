@@ -38,6 +38,8 @@ pub struct NodeConfig {
     pub timing: Timing,
     /// At most this long after a change it is in a checkpoint.
     pub checkpoint_interval: Duration,
+    /// So often its state is compared with those of the others.
+    pub compare_interval: Duration,
     /// After so many entries the log is cut behind the checkpoint.
     pub snapshot_after_entries: u64,
     /// So many entries behind the checkpoint are kept for followers that were away.

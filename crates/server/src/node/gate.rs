@@ -4,7 +4,7 @@
 use std::{
     fmt::Display,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
 };
 
 use futures_util::{Stream, StreamExt as _};
@@ -18,14 +18,16 @@ use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use tracing::warn;
 
 use super::{
-    NodeConfig,
+    NodeConfig, compare_sums,
     given_vote::GivenVote,
     leader_contact::LeaderContact,
     leader_death::LeaderDeaths,
     network::{CLUSTER_HEADER, FROM_HEADER, MESSAGE_BYTES_MAX, TO_HEADER},
     own_identity::OwnIdentity,
     receive_heartbeats, receive_snapshot,
-    types::{Raft, TypeConfig},
+    send_snapshot::{snapshot_head, snapshot_parts, stalled},
+    state_machine::position,
+    types::{Raft, SnapshotMeta, TypeConfig},
     wire::{
         self,
         proto::{
@@ -381,6 +383,56 @@ impl Peer for Gate {
         let vote = wire::vote_message(&response?.vote);
         Ok(Response::new(proto::SnapshotResponse { vote: Some(vote) }))
     }
+
+    type FetchSnapshotStream =
+        Pin<Box<dyn Stream<Item = Result<proto::SnapshotPart, Status>> + Send>>;
+
+    async fn fetch_snapshot(
+        &self,
+        request: Request<proto::FetchSnapshotRequest>,
+    ) -> Result<Response<Self::FetchSnapshotStream>, Status> {
+        let running = self.engine(request.metadata())?;
+        let parts = snapshot_for(running, request.extensions().get())?;
+        Ok(Response::new(parts.map(Ok).boxed()))
+    }
+
+    async fn row_sum(
+        &self,
+        request: Request<proto::RowSumRequest>,
+    ) -> Result<Response<proto::RowSumResponse>, Status> {
+        let running = self.engine(request.metadata())?;
+        let index = request.into_inner().index;
+        let answer = compare_sums::answer(&running.raft, &running.store, index).await?;
+        Ok(Response::new(answer))
+    }
+}
+
+/// A state to be sent to a member that asks for it.
+fn snapshot_for(
+    running: &Running,
+    peer: Option<&PeerName>,
+) -> Result<impl Stream<Item = proto::SnapshotPart> + Send + 'static, Status> {
+    let reader = running.store.snapshot().or_internal()?;
+    let (last_log_id, last_membership) = position(reader.position()).or_internal()?;
+    let is_member = |name: &str| {
+        let mut members = last_membership.membership().nodes();
+        members.any(|(_, member)| member.server.name == name)
+    };
+    if peer.is_some_and(|PeerName(name)| !is_member(name)) {
+        return Err(Status::permission_denied(
+            "only a member is given the directory",
+        ));
+    }
+    let vote = running.raft.metrics().borrow_watched().vote;
+    let meta = SnapshotMeta {
+        last_log_id,
+        last_membership,
+    };
+    let head = snapshot_head(&vote, &meta, &reader).or_internal()?;
+    let progress = Arc::new(AtomicU64::new(0));
+    let threads = Arc::clone(&running.threads);
+    let parts = snapshot_parts(head, reader, threads, Arc::clone(&progress));
+    Ok(parts.take_until(Box::pin(stalled(progress))))
 }
 
 pub(super) fn vote_request(message: proto::VoteRequest) -> Result<VoteRequest<TypeConfig>, Status> {

@@ -10,6 +10,7 @@ use quorid_storage::{FlushDone, LogEngine, LogPos};
 use tokio::sync::oneshot;
 
 use super::{
+    checkpoints::Flushed,
     given_vote::GivenVote,
     types::{Entry, LogId, TypeConfig, Vote},
     wire,
@@ -20,6 +21,7 @@ use super::{
 pub(crate) struct LogStore {
     log: Arc<dyn LogEngine>,
     given: Arc<GivenVote>,
+    flushed: Flushed,
 }
 
 impl LogStore {
@@ -28,7 +30,19 @@ impl LogStore {
         if let Some(vote) = log.state().vote {
             given.note(wire::vote(vote));
         }
-        Self { log, given }
+        let flushed = Flushed::default();
+        // What was found at the start is taken for durable.
+        flushed.note(log.state().last.map(|last| last.index));
+        Self {
+            log,
+            given,
+            flushed,
+        }
+    }
+
+    /// How far the log is on the disk.
+    pub(super) fn flushed(&self) -> &Flushed {
+        &self.flushed
     }
 
     /// Does a write and waits until it is on the disk.
@@ -117,10 +131,15 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let index = |entry: Option<&(LogPos, _)>| entry.map_or(0, |(at, _)| at.index);
         let (first, last) = (index(entries.first()), index(entries.last()));
         tell_entries("appended", first, last);
+        let flushed = self.flushed.clone();
         self.log.append(
             entries,
             Box::new(move |result| {
                 tell_entries("synced", first, last);
+                match &result {
+                    Ok(()) => flushed.note(Some(last)),
+                    Err(_) => flushed.fail(),
+                }
                 callback.io_completed(result);
             }),
         )
@@ -128,7 +147,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
         let index = last_log_id.map_or(0, |last| last.index + 1);
-        self.durably(|log, done| log.truncate(index, done)).await
+        self.durably(|log, done| log.truncate(index, done)).await?;
+        self.flushed.cut(index.checked_sub(1));
+        Ok(())
     }
 
     async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {

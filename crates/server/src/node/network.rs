@@ -42,13 +42,13 @@ use self::answers::{Answers, Sent};
 use super::{
     dialer::PeerDialer,
     send_heartbeats::Heartbeats,
-    send_snapshot::{SNAPSHOT_STEP_TIMEOUT, snapshot_parts, stalled},
+    send_snapshot::{SNAPSHOT_STEP_TIMEOUT, snapshot_head, snapshot_parts, stalled},
     snapshot::StateSnapshot,
     types::{AppendRequest, Enlisted, Snapshot, StreamAppendResult, TypeConfig, Vote},
     vote_channels::VoteChannels,
     wire::{self, proto, proto::peer_client::PeerClient},
 };
-use crate::{named_server::NamedServer, seams::Threads, state::State};
+use crate::{named_server::NamedServer, seams::Threads};
 
 /// The largest message between servers. The largest batch of entries comes nowhere near it.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 32 << 20;
@@ -157,6 +157,16 @@ impl PeerNetwork {
         PeerClient::with_interceptor(channel, self.label(target))
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// The same over the connection that is kept open for votes.
+    pub(super) fn warm_client(&self, target: u64, server: &NamedServer) -> LabelledClient {
+        PeerClient::with_interceptor(self.votes.to(server), self.label(target))
+    }
+
+    /// Id of this server.
+    pub(super) fn this(&self) -> u64 {
+        self.this
     }
 
     fn connection(&self, target: u64, server: &NamedServer) -> PeerConnection {
@@ -409,13 +419,8 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             let what = "the engine sent a snapshot that was not made to be sent";
             return Err(StreamingError::Network(NetworkError::from_string(what)));
         };
-        let level = State::level_of(&reader).map_err(NetworkError::from_string)?;
-        let head = proto::SnapshotHead {
-            vote: Some(wire::vote_message(&vote)),
-            meta: Some(wire::snapshot_meta_message(&snapshot.meta)),
-            format_version: quorid_storage::FORMAT_VERSION,
-            level: level.0,
-        };
+        let head =
+            snapshot_head(&vote, &snapshot.meta, &reader).map_err(NetworkError::from_string)?;
         let revision = snapshot.meta.last_log_id.map_or(0, |last| last.index);
         tracing::info!(to = self.target, revision, "sending a snapshot");
         let progress = Arc::new(AtomicU64::new(0));

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quorid_storage::{Disk, FORMAT_VERSION, Identity};
+use quorid_storage::{Disk, FORMAT_VERSION, Identity, KnownMember};
 use tokio::sync::watch;
 use tracing::info;
 
@@ -64,6 +64,7 @@ impl OwnIdentity {
             server_id,
             name: self.name.clone(),
             formed: false,
+            members: Vec::new(),
         };
         self.disk
             .save_identity(&identity)
@@ -76,16 +77,17 @@ impl OwnIdentity {
         Ok(())
     }
 
-    /// Notes that log and state were begun.
-    pub(super) fn mark_formed(&self) -> std::io::Result<()> {
+    /// Notes that log and state were begun, and by whom.
+    pub(super) fn note_members(&self, members: Vec<KnownMember>) -> std::io::Result<()> {
         let _one = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(mut identity) = self.known.borrow().clone() else {
             return Ok(());
         };
-        if identity.formed {
+        if identity.formed && identity.members == members {
             return Ok(());
         }
         identity.formed = true;
+        identity.members = members;
         self.disk.save_identity(&identity)?;
         self.known.send_replace(Some(identity));
         Ok(())

@@ -26,9 +26,29 @@ pub(super) async fn receive(
     threads: &dyn Threads,
     receiving: &Arc<Mutex<()>>,
     supports: Level,
-    mut parts: Streaming<proto::SnapshotPart>,
+    parts: Streaming<proto::SnapshotPart>,
 ) -> Result<SnapshotResponse<TypeConfig>, Status> {
     let one = Arc::clone(receiving).lock_owned().await;
+    let why = "the leader's log no longer has what this server lacks";
+    let (vote, snapshot) = load(store, threads, supports, parts, why).await?;
+    // What the engine was handed is installed even if the leader gives up the call; the
+    // next snapshot waits for that.
+    let install = tokio::spawn(async move {
+        let response = install(&raft, vote, snapshot).await;
+        drop(one);
+        response
+    });
+    install.await.or_internal()?
+}
+
+/// Takes a snapshot in, beside the state. `why` is for who reads the log.
+pub(super) async fn load(
+    store: &State,
+    threads: &dyn Threads,
+    supports: Level,
+    mut parts: Streaming<proto::SnapshotPart>,
+    why: &str,
+) -> Result<(Vote, Snapshot), Status> {
     let Some(Part::Head(head)) = next_part(&mut parts).await? else {
         return Err(Status::invalid_argument("a snapshot begins with its head"));
     };
@@ -36,7 +56,7 @@ pub(super) async fn receive(
     info!(
         event = "snapshot_receiving",
         revision = receiver.revision(),
-        "receiving a snapshot: the leader's log no longer has what this server lacks"
+        "receiving a snapshot: {why}"
     );
     let tail = loop {
         match next_part(&mut parts).await? {
@@ -51,15 +71,7 @@ pub(super) async fn receive(
         }
     };
     let finish = move || receiver.finish(tail);
-    let (vote, snapshot) = threads.elsewhere(finish).await.or_internal()??;
-    // What the engine was handed is installed even if the leader gives up the call; the
-    // next snapshot waits for that.
-    let install = tokio::spawn(async move {
-        let response = install(&raft, vote, snapshot).await;
-        drop(one);
-        response
-    });
-    install.await.or_internal()?
+    threads.elsewhere(finish).await.or_internal()?
 }
 
 /// Installs a snapshot, unless the log has all that is in it.

@@ -31,6 +31,24 @@ pub enum Refused {
         /// Its id.
         server_id: u64,
     },
+    /// The log ends before the state does.
+    #[error(
+        "the log of this server, {name}, member {server_id} of cluster {cluster_id}, ends at entry {last_log}, and its \
+         checkpoint holds what entry {checkpoint} did: the log lost changes, and maybe votes, that this server \
+         acknowledged"
+    )]
+    LogBehind {
+        /// Of the cluster.
+        cluster_id: String,
+        /// Of this server.
+        name: String,
+        /// Its id.
+        server_id: u64,
+        /// The last entry of the log.
+        last_log: u64,
+        /// The last entry whose effect the checkpoint holds.
+        checkpoint: u64,
+    },
     /// The servers were told different things.
     #[error(
         "{other} was given other initial servers than this one\nthis one: {ours}\n\
@@ -117,7 +135,7 @@ impl Refused {
                  an older copy); if it is lost, start this server with --join, and then run: \
                  quorid cluster replace {name}"
             ),
-            Self::LogGone { name, .. } => format!(
+            Self::LogGone { name, .. } | Self::LogBehind { name, .. } => format!(
                 "empty the data directory, start this server with --join, and then run: \
                  quorid cluster replace {name}"
             ),

@@ -9,13 +9,30 @@ use std::{
 };
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _, future, stream};
-use quorid_storage::SnapshotReader;
+use quorid_storage::{FORMAT_VERSION, Fault, SnapshotReader};
 
-use super::wire::proto;
-use crate::seams::Threads;
+use super::{
+    types::{SnapshotMeta, Vote},
+    wire::{self, proto},
+};
+use crate::{seams::Threads, state::State};
 
 /// A whole chunk of a snapshot is stored by then, or the transfer is given up.
 pub(super) const SNAPSHOT_STEP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is said of a snapshot before it.
+pub(super) fn snapshot_head(
+    vote: &Vote,
+    meta: &SnapshotMeta,
+    reader: &SnapshotReader,
+) -> Result<proto::SnapshotHead, Fault> {
+    Ok(proto::SnapshotHead {
+        vote: Some(wire::vote_message(vote)),
+        meta: Some(wire::snapshot_meta_message(meta)),
+        format_version: FORMAT_VERSION,
+        level: State::level_of(reader)?.0,
+    })
+}
 
 /// A snapshot as a stream of messages. Ends early, without a tail, if the state cannot be
 /// read; the receiver then refuses what it has.

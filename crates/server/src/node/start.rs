@@ -7,14 +7,17 @@ use openraft::{
     errors::{InitializeError, RaftError},
 };
 use quorid_directory::Level;
-use quorid_storage::{Fault, LogEngine, OrFault as _};
+use quorid_storage::{Disk, Fault, LogEngine, OrFault as _};
 use tokio::{sync::watch, task::JoinSet};
 use tracing::info;
 
 use super::{
     ClusterState, Inner, Node, NodeConfig, bootstrap,
+    checkpoints::Checkpoints,
     cluster::{LeaseWatch, watch_cluster},
+    compare_sums,
     dialer::PeerDialer,
+    fetch_state,
     gate::Gate,
     leader_death, leader_silence,
     log_store::LogStore,
@@ -46,6 +49,15 @@ pub enum StartError {
         /// The highest one that the server supports.
         supports: Level,
     },
+    /// Its state is gone, the log has no longer what led to it, and there is nobody to ask.
+    #[error(
+        "the state of this server is damaged or gone, its log begins behind entry {purged}, and it knows no other \
+         server that could have it"
+    )]
+    StateGone {
+        /// The last entry that the log no longer has.
+        purged: u64,
+    },
     /// Its log is damaged, or the system does not let the server read it.
     #[error("cannot open the log: {0}")]
     Log(std::io::Error),
@@ -59,6 +71,10 @@ impl StartError {
             Self::Refused(refused) => refused.hint(),
             Self::Fault(_) => None,
             Self::Level { .. } => Some("install the version that the other servers run".to_owned()),
+            Self::StateGone { .. } => Some(
+                "put a copy of the whole data directory in its place that was made while this server was stopped"
+                    .to_owned(),
+            ),
             Self::Log(error) => Some(quorid_storage::remedy(error).to_owned()),
         }
     }
@@ -124,10 +140,7 @@ impl Starting {
             bootstrap::find_cluster(gate.identity(), &config, &dialer, &*outside.entropy, empty)
                 .await?;
         let identity = start.identity;
-        let store = Arc::new(State::open(
-            Arc::clone(&outside.disk),
-            config.store.clone(),
-        )?);
+        let store = Arc::new(fetch_state::open(&outside.disk, &config)?);
         let (level, supports) = (store.level()?, config.supports);
         if store.durable().applied.is_some() && level > supports {
             return Err(StartError::Level { level, supports });
@@ -152,6 +165,7 @@ impl Starting {
             }
             .into());
         }
+        fetch_state::check_log(&identity, &state, &store)?;
         let network = PeerNetwork::new(
             dialer,
             Arc::clone(&outside.threads),
@@ -165,12 +179,18 @@ impl Starting {
             .validate()
             .or_fault("configuring the engine")?;
         let peers = network.clone();
+        fetch_state::complete(&config, &identity, &state, &store, &peers).await?;
+        let log_store = LogStore::new(Arc::clone(&log), Arc::clone(gate.given()));
+        let flushed = log_store.flushed().clone();
+        let (state, threads) = (Arc::clone(&store), Arc::clone(&outside.threads));
+        let state_machine = StateMachine::new(state, threads, flushed, supports);
+        let checkpoints = state_machine.checkpoints().clone();
         let raft = Raft::new(
             identity.server_id,
             Arc::new(engine),
             network,
-            LogStore::new(Arc::clone(&log), Arc::clone(gate.given())),
-            StateMachine::new(Arc::clone(&store), Arc::clone(&outside.threads), supports),
+            log_store,
+            state_machine,
         )
         .await
         .or_fault("starting the engine")?;
@@ -183,16 +203,30 @@ impl Starting {
         if let Some(members) = start.form.filter(|_| empty) {
             form(&raft, &identity.cluster_id, members).await?;
         }
-        Ok(Node::run(
-            config,
+        let engine = Engine {
             raft,
             store,
             log,
+            checkpoints,
+            disk: outside.disk,
+        };
+        Ok(Node::run(
+            config,
+            engine,
             peers,
             &identity.cluster_id,
             &gate,
         ))
     }
+}
+
+/// The engine, and what it works on.
+struct Engine {
+    raft: Raft,
+    store: Arc<State>,
+    log: Arc<dyn LogEngine>,
+    checkpoints: Checkpoints,
+    disk: Arc<dyn Disk>,
 }
 
 /// Begins the log of a new cluster.
@@ -218,13 +252,18 @@ async fn form(
 impl Node {
     fn run(
         config: NodeConfig,
-        raft: Raft,
-        store: Arc<State>,
-        log: Arc<dyn LogEngine>,
+        engine: Engine,
         peers: PeerNetwork,
         cluster_id: &str,
         gate: &Gate,
     ) -> Self {
+        let Engine {
+            raft,
+            store,
+            log,
+            checkpoints,
+            disk,
+        } = engine;
         let state = ClusterState::of(cluster_id, &raft.server_metrics().borrow_watched());
         let (state, cluster) = watch::channel(Arc::new(state));
         let (fault, faults) = watch::channel(None);
@@ -256,7 +295,7 @@ impl Node {
         ));
         let dialer = votes.dialer().clone();
         tasks.spawn(votes.keep_open(raft.clone(), config.clone()));
-        tasks.spawn(tasks::note_formed(
+        tasks.spawn(tasks::note_members(
             raft.clone(),
             Arc::clone(gate.identity()),
             fault.clone(),
@@ -264,10 +303,25 @@ impl Node {
         tasks.spawn(tasks::watch_engine(raft.clone(), fault.clone()));
         tasks.spawn(tasks::make_checkpoints(
             Arc::clone(&store),
-            Arc::clone(&threads),
+            checkpoints.clone(),
             raft.clone(),
             config.checkpoint_interval,
             fault.clone(),
+        ));
+        tasks.spawn(tasks::scrub(Arc::clone(&store), Arc::clone(&threads)));
+        tasks.spawn(tasks::watch_state(
+            Arc::clone(&store),
+            Arc::clone(&disk),
+            fault.clone(),
+        ));
+        let compared = Arc::default();
+        tasks.spawn(compare_sums::compare(
+            config.compare_interval,
+            raft.clone(),
+            Arc::clone(&store),
+            peers.clone(),
+            Arc::clone(&compared),
+            (disk, fault.clone()),
         ));
         let (barrier, rounds) =
             ReadBarrier::new(raft.clone(), Arc::clone(gate.given()), peers, config.timing);
@@ -279,8 +333,10 @@ impl Node {
             raft,
             store,
             log,
+            checkpoints,
             threads,
             dialer,
+            compared,
             deaths: Arc::clone(gate.deaths()),
             barrier,
             cluster,

@@ -1,5 +1,6 @@
 //! The engine's own conformance suite, on the real log and the real state.
 
+mod damage;
 mod flaky_network;
 mod hand_over;
 mod harness;
@@ -25,6 +26,7 @@ use quorid_storage::{DataDirectory, Disk, LogOptions, LogVote, StoreOptions};
 use tempfile::TempDir;
 
 use super::{
+    checkpoints::Flushed,
     log_store::LogStore,
     state_machine::StateMachine,
     types::{TypeConfig, Vote},
@@ -47,9 +49,17 @@ fn open(folder: &TempDir) -> (LogStore, StateMachine) {
         Arc::new(DataDirectory::open(&folder.path().join("data")).expect("a data directory"));
     let log = disk.open_log(&LogOptions::default()).expect("a log");
     let store = State::open(disk, StoreOptions::default()).expect("a state");
+    let flushed = Flushed::default();
+    // The suite applies entries that it never appended.
+    flushed.note(Some(u64::MAX));
     (
         LogStore::new(log, Arc::default()),
-        StateMachine::new(Arc::new(store), Arc::new(InPlace), Level::SUPPORTED),
+        StateMachine::new(
+            Arc::new(store),
+            Arc::new(InPlace),
+            flushed,
+            Level::SUPPORTED,
+        ),
     )
 }
 

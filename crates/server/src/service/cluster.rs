@@ -21,8 +21,19 @@ use crate::{
 pub struct StatusReport {
     /// The status as the node reports it.
     pub status: ServerStatus,
-    /// Digest of the replicated state, and the revision of that state; where it was asked for.
-    pub digest: Option<([u8; 32], Revision)>,
+    /// What tells its state from others; where it was asked for.
+    pub digest: Option<Digests>,
+}
+
+/// What tells a state from others, in hexadecimal.
+#[derive(Debug)]
+pub struct Digests {
+    /// SHA-256 of all of it, at `revision`.
+    pub digest: String,
+    /// The revision of the digest.
+    pub revision: Revision,
+    /// Sum over its rows at the revision that was asked for, if the server still knows it.
+    pub row_sum: Option<String>,
 }
 
 /// A new server in the place of a lost one.
@@ -72,7 +83,14 @@ impl Service {
         }
         self.node.wait_applied(min_revision).await?;
         let digest = if digest {
-            Some(self.node.digest().await?)
+            // First: it is known for a while only.
+            let row_sum = self.node.row_sum(min_revision);
+            let (digest, revision) = self.node.digest().await?;
+            Some(Digests {
+                digest,
+                revision,
+                row_sum,
+            })
         } else {
             None
         };

@@ -7,7 +7,7 @@ use quorid_directory::{
     Objects, Outcome, Recorded, Reply, RequestId, Reserved, Revision, Schema, Setting, Time,
     Tombstone, UniqueKey, Verifier, View, decide, decide_beyond,
 };
-use quorid_storage::{Batch, Fault, LogPos, Rows as _};
+use quorid_storage::{Batch, Fault, LogPos, OrFault as _, Rows as _};
 
 use super::{
     change,
@@ -98,6 +98,17 @@ impl<'b, 't> Changes<'b, 't> {
         }
         self.applied(at);
         Ok(decision.reply())
+    }
+
+    /// Keeps the outcome of a command for a request that nobody made, too: what a planted bug does.
+    pub fn invent_outcome(&mut self, command: &[u8]) -> Result<(), Fault> {
+        let request = StoredCommand::read(command)?.decode()?.request;
+        let other = uuid::Uuid::from_u128(request.uuid().as_u128() ^ 1);
+        let other = RequestId::from_uuid(other).or_fault("planting a bug")?;
+        match outcome::find(self.batch, &request)? {
+            Some(outcome) => outcome::put(self.batch, &other, &outcome),
+            None => Ok(()),
+        }
     }
 
     /// Keeps an encoded membership that names no server above `server_id_max`. The first one makes the

@@ -387,6 +387,17 @@ impl ReadView {
         self.rows.digest()
     }
 
+    /// The digest in hexadecimal.
+    pub fn digest_text(&self) -> Result<String, Fault> {
+        let digest = self.digest()?;
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Whether the tables fit together. Reads the whole state.
+    pub fn check(&self) -> Result<(), Fault> {
+        self.rows.check()
+    }
+
     /// Position and membership of the view.
     pub fn position(&self) -> Result<Position, Fault> {
         self.rows.position()

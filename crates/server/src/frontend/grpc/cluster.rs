@@ -18,7 +18,7 @@ use crate::{
     frontend::Frontend,
     named_server::{BadServer, NamedServer, check_name, check_reachable},
     ports::Phase,
-    service::{self, ClusterMember, ClusterState, Replacement, StatusReport},
+    service::{self, ClusterMember, ClusterState, Digests, Replacement, StatusReport},
 };
 
 pub(super) struct ClusterApi(pub(super) Arc<Frontend>);
@@ -69,7 +69,7 @@ impl Cluster for ClusterApi {
             .service
             .report(&caller, request.digest, min_revision)
             .await?;
-        let status = self.status(&report);
+        let status = self.status(report);
         let revision = Revision(status.applied_index);
         Ok(answer(status, revision))
     }
@@ -159,8 +159,8 @@ impl Cluster for ClusterApi {
 }
 
 impl ClusterApi {
-    fn status(&self, report: &StatusReport) -> ServerStatus {
-        let status = &report.status;
+    fn status(&self, report: StatusReport) -> ServerStatus {
+        let status = report.status;
         let cluster = Arc::clone(&self.0.service.cluster().borrow());
         let own = cluster
             .servers
@@ -175,10 +175,14 @@ impl ClusterApi {
             },
             server,
         );
-        let (digest, applied_index) = match report.digest {
+        let (digest, row_sum, applied_index) = match report.digest {
             // The digest's own revision, as more may have been applied since.
-            Some((digest, revision)) => (hexadecimal(&digest), revision.0),
-            None => (String::new(), status.applied),
+            Some(Digests {
+                digest,
+                row_sum,
+                revision,
+            }) => (digest, row_sum.unwrap_or_default(), revision.0),
+            None => (String::new(), String::new(), status.applied),
         };
         ServerStatus {
             server: Some(server),
@@ -198,6 +202,7 @@ impl ClusterApi {
             uptime_seconds: self.0.started.elapsed().as_secs(),
             level: status.level.0,
             supported_level: status.supports.0,
+            row_sum,
         }
     }
 }
@@ -312,8 +317,4 @@ fn given(field: &str, value: String, rule: Rule) -> Result<Option<String>, Inval
         return Ok(None);
     }
     judged(field, value, rule).map(Some)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

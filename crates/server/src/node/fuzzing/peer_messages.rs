@@ -174,6 +174,7 @@ fn config() -> NodeConfig {
         supports: Level::SUPPORTED,
         timing: TimingPreset::Lan.timing(),
         checkpoint_interval: Duration::from_secs(1),
+        compare_interval: Duration::from_secs(30),
         snapshot_after_entries: 1,
         log_keep_entries: 1,
         write_timeout: Duration::from_secs(1),

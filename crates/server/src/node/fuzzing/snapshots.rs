@@ -19,6 +19,7 @@ use super::peer_messages::{membership, snapshot_head_of};
 use crate::{
     fuzzing::sequence,
     node::{
+        checkpoints::Flushed,
         snapshot::SnapshotReceiver,
         state_machine::StateMachine,
         types::{Snapshot, StoredMembership},
@@ -129,7 +130,10 @@ fn mend(parts: &mut [Part]) {
 
 /// As the engine does it. What is there afterwards can be read, changed and sent on.
 fn install(store: &Arc<State>, snapshot: Snapshot) {
-    let mut state = StateMachine::new(Arc::clone(store), Arc::new(InPlace), Level::SUPPORTED);
+    let flushed = Flushed::default();
+    flushed.note(Some(u64::MAX));
+    let store = Arc::clone(store);
+    let mut state = StateMachine::new(store, Arc::new(InPlace), flushed, Level::SUPPORTED);
     state
         .install_snapshot(&snapshot.meta, snapshot.snapshot)
         .now_or_never()

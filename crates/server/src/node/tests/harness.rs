@@ -6,7 +6,7 @@ use quorid_directory::{
     Accepted, ClientAddress, Command, Done, Edit, Kind, Level, LoginName, ObjectId, Operation,
     Outcome, Principal, RealName, RequestId, Revision, Time,
 };
-use quorid_storage::{DataDirectory, LogOptions, StoreOptions};
+use quorid_storage::{DataDirectory, Disk as _, LogOptions, StoreOptions};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
 };
@@ -44,6 +44,8 @@ pub(super) struct Cluster {
     supports: BTreeMap<usize, Level>,
     /// Log entries that are kept behind the last checkpoint.
     pub(super) keep: u64,
+    /// How states are kept.
+    pub(super) store: StoreOptions,
     /// When a server takes another for dead, from its next start on.
     pub(super) timing: Timing,
     /// Of each server, by its name.
@@ -138,6 +140,7 @@ impl Cluster {
             running: BTreeMap::new(),
             supports: BTreeMap::new(),
             keep: 100_000,
+            store: StoreOptions::default(),
             timing: Timing {
                 heartbeat_ms: 60,
                 election_min_ms: 250,
@@ -161,10 +164,11 @@ impl Cluster {
             supports: self.supports.get(&number).copied().unwrap_or_default(),
             timing: self.timing,
             checkpoint_interval: Duration::from_millis(200),
+            compare_interval: Duration::from_millis(500),
             snapshot_after_entries: self.keep,
             log_keep_entries: self.keep,
             write_timeout: Duration::from_secs(5),
-            store: StoreOptions::default(),
+            store: self.store.clone(),
             log: LogOptions::default(),
         }
     }
@@ -196,7 +200,9 @@ impl Cluster {
         let tls = self.tls(&config.own.name);
         // A server that was just killed may take a moment to let go.
         let disk = wait("the data directory to be free", || {
-            DataDirectory::open(&self.folder.path().join(&config.own.name)).ok()
+            let disk = DataDirectory::open(&self.folder.path().join(&config.own.name)).ok()?;
+            // Its log has a lock of its own.
+            disk.open_log(&config.log).is_ok().then_some(disk)
         })
         .await;
         let network = self.networks[&config.own.name].clone();
