@@ -31,7 +31,7 @@ HOSTS_SETTINGS ?=
 
 .DEFAULT_GOAL := release
 .PHONY: release build demo cluster test hosts-demo hosts-test docker-demo sim-build sim torture \
-	hosts-torture timing hosts-timing fuzz fuzz-replay proof image check fix bench figures whitepaper video video-short video-check clean help
+	hosts-torture flips timing hosts-timing fuzz fuzz-replay proof image check fix bench figures whitepaper video video-short video-check clean help
 
 release: ## Build the release: target/release/quorid (the default)
 	$(CARGO) build --release
@@ -93,6 +93,9 @@ hosts-torture: build sim-build ## The same on hosts of their own, whose network 
 		'log_keep_entries = 1000000000' 'snapshot_after_entries = 1000000000' -- \
 		$(SIM)/quorid-torture $(HOSTS_TORTURE)
 
+flips: build ## Flip 1,000 bits on the disks of real servers, which then lead
+	QUORID_TEST_FLIPS=1000 $(CARGO) test --locked -p quorid --test failures -- --nocapture a_bit_that_flips
+
 timing: release sim-build ## Measure gaps in writes, and count elections that nobody needs (needs strace)
 	$(SIM)/quorid-torture --program $(QUORID) $(TIMING)
 
@@ -105,7 +108,7 @@ fuzz: ## Fuzz every decoder, FUZZ_SECONDS for each target (needs g++)
 fuzz-replay: ## Run each input of the fuzz targets' corpus once (needs g++)
 	fuzz/run.sh --replay
 
-proof: sim torture hosts-torture fuzz ## All of the proof, for hours: see docs/testing.md (needs root)
+proof: sim torture hosts-torture flips fuzz ## All of the proof, for hours: see docs/testing.md (needs root)
 
 image: ## Build the container image quorid:latest from a static release
 	deploy/docker/image.sh

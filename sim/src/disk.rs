@@ -51,6 +51,8 @@ struct Platter {
     full: bool,
     /// The server got an error that there is no space.
     found_full: bool,
+    /// Bits of the state changed by themselves in this life of the server, or before.
+    decayed: bool,
     flush_ms: (u64, u64),
     stored: Stored,
     /// The content of the server's own disk, while it has an empty one.
@@ -112,6 +114,7 @@ impl SimDisk {
             stalled: false,
             full: false,
             found_full: false,
+            decayed: false,
             flush_ms: USUAL_FLUSH_MS,
             stored: Stored::default(),
             shelf: None,
@@ -128,6 +131,7 @@ impl SimDisk {
         platter.sync_fails = false;
         platter.sync_failed = false;
         platter.found_full = false;
+        platter.decayed = !platter.stored.files.values().all(FileImage::is_whole);
         PoweredDisk {
             disk: self.clone(),
             power: platter.power,
@@ -174,7 +178,35 @@ impl SimDisk {
     /// Whether the server has a reason to end: the disk failed it, or isn't its own.
     pub(crate) fn gave_reason_to_end(&self) -> bool {
         let platter = self.lock();
-        platter.power == 0 || platter.found_full || platter.shelf.is_some()
+        platter.power == 0 || platter.found_full || platter.decayed || platter.shelf.is_some()
+    }
+
+    /// Bits of the state change by themselves.
+    pub(crate) fn flip_bits(&self, bits: u64) {
+        let mut platter = self.lock();
+        let Platter {
+            chance,
+            stored,
+            decayed,
+            ..
+        } = &mut *platter;
+        for image in stored.files.values_mut().filter(|image| image.len() > 0) {
+            for _ in 0..bits {
+                let at = chance.within(0..=image.len() - 1);
+                let bit = chance.within(0..=7);
+                if let (Ok(at), Ok(bit)) = (usize::try_from(at), u8::try_from(bit)) {
+                    image.flip(at, bit);
+                    *decayed = true;
+                }
+            }
+        }
+    }
+
+    /// Those that were not written since are as they were.
+    pub(crate) fn mend_bits(&self) {
+        for image in self.lock().stored.files.values_mut() {
+            image.mend();
+        }
     }
 
     /// Another disk, an empty one, while the power is off. The own one is kept.

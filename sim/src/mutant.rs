@@ -46,6 +46,8 @@ pub(crate) enum Mutant {
     ChangeMissing,
     ChangeTwice,
     ReadUnsettled,
+    ChecksumNotCompared,
+    SumNotCompared,
 }
 
 /// Those that can be planted where there is only storage.
@@ -89,6 +91,7 @@ impl Mutant {
             | Self::RequestIdForgotten
             | Self::SnapshotForgetsRequests
             | Self::SnapshotSwapNotSynced
+            | Self::ChecksumNotCompared
             | Self::ReadUnsettled => None,
             Self::RenameSkipsUniqueness => Some(PlantedBug::RenameSkipsUniqueness),
             Self::NameNotNormalised => Some(PlantedBug::NameNotNormalised),
@@ -106,6 +109,7 @@ impl Mutant {
             Self::TombstoneFreesName => Some(PlantedBug::TombstoneFreesName),
             Self::ChangeMissing => Some(PlantedBug::ChangeMissing),
             Self::ChangeTwice => Some(PlantedBug::ChangeTwice),
+            Self::SumNotCompared => Some(PlantedBug::SumNotCompared),
         }
     }
 
@@ -115,6 +119,7 @@ impl Mutant {
             Self::SnapshotForgetsRequests => Some(StorageBug::SnapshotForgetsATable),
             Self::SnapshotSwapNotSynced => Some(StorageBug::SnapshotSwapNotSynced),
             Self::ReadUnsettled => Some(StorageBug::ReadUnsettled),
+            Self::ChecksumNotCompared => Some(StorageBug::ChecksumNotCompared),
             Self::AckBeforeSync
             | Self::VoteNotSaved
             | Self::StateNotSynced
@@ -138,7 +143,8 @@ impl Mutant {
             | Self::RightOutlives
             | Self::TombstoneFreesName
             | Self::ChangeMissing
-            | Self::ChangeTwice => None,
+            | Self::ChangeTwice
+            | Self::SumNotCompared => None,
         }
     }
 }

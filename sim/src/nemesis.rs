@@ -179,6 +179,7 @@ impl<'a> Nemesis<'a> {
                 }
             }
             Fault::DiskFull { server } => self.machines[*server].disk.set_full(true),
+            Fault::BitsFlipped { server, bits } => self.machines[*server].disk.flip_bits(*bits),
             Fault::Upgrade { server } => {
                 self.set_refusing(*server, Refusal::Gone, true);
                 self.power_off(sim, *server);
@@ -241,13 +242,13 @@ impl<'a> Nemesis<'a> {
                 }
             }
             Fault::DiskFull { server } => {
-                let machine = &self.machines[*server];
-                machine.disk.set_full(false);
-                // Whoever looks after it makes space, and starts it again.
-                if machine.disk.is_on() && !machine.lives.load(Ordering::Relaxed) {
-                    self.power_off(sim, *server);
-                    self.power_on(sim, *server);
-                }
+                self.machines[*server].disk.set_full(false);
+                // Whoever looks after it makes space.
+                self.start_again(sim, *server);
+            }
+            Fault::BitsFlipped { server, .. } => {
+                self.machines[*server].disk.mend_bits();
+                self.start_again(sim, *server);
             }
             Fault::WrongDisk { server } => {
                 let machine = &self.machines[*server];
@@ -313,6 +314,15 @@ impl<'a> Nemesis<'a> {
         }
     }
 
+    /// Starts a server that has ended by itself.
+    fn start_again(&self, sim: &mut Sim<'_>, server: usize) {
+        let machine = &self.machines[server];
+        if machine.disk.is_on() && !machine.lives.load(Ordering::Relaxed) {
+            self.power_off(sim, server);
+            self.power_on(sim, server);
+        }
+    }
+
     /// First the disk: what the server does while it is taken down isn't done any more.
     fn power_off(&self, sim: &mut Sim<'_>, server: usize) {
         let Machine {
@@ -371,6 +381,7 @@ impl<'a> Nemesis<'a> {
             | Fault::ClockError { .. }
             | Fault::Transfer { .. }
             | Fault::DiskFull { .. }
+            | Fault::BitsFlipped { .. }
             | Fault::Upgrade { .. }
             | Fault::WrongDisk { .. } => Vec::new(),
         }

@@ -57,6 +57,8 @@ pub(crate) enum Fault {
     DiskFull { server: usize },
     /// A server starts with an empty disk in place of its own; it must be refused.
     WrongDisk { server: usize },
+    /// Bits of a server's state change by themselves, and later they are again as they were.
+    BitsFlipped { server: usize, bits: u64 },
     /// Of five servers each reaches its two neighbours only.
     Ring,
     /// A server of an older version is stopped, and starts as one of the newest version.
@@ -64,7 +66,7 @@ pub(crate) enum Fault {
 }
 
 /// What [`Fault::kind`] gives.
-pub(crate) const KINDS: [&str; 22] = [
+pub(crate) const KINDS: [&str; 23] = [
     "power cut",
     "power cut in an operation",
     "sync fails",
@@ -85,6 +87,7 @@ pub(crate) const KINDS: [&str; 22] = [
     "frozen",
     "disk full",
     "empty disk",
+    "bits flipped",
     "ring",
     "upgrade",
 ];
@@ -113,6 +116,7 @@ impl Fault {
             Self::Frozen { .. } => "frozen",
             Self::DiskFull { .. } => "disk full",
             Self::WrongDisk { .. } => "empty disk",
+            Self::BitsFlipped { .. } => "bits flipped",
             Self::Ring => "ring",
             Self::Upgrade { .. } => "upgrade",
         }
@@ -243,8 +247,12 @@ fn rest(chance: &mut Chance, servers: usize) -> (Fault, u64) {
 
 fn disks(chance: &mut Chance, servers: usize) -> (Fault, u64) {
     let server = any_of(chance, servers);
-    let fault = match chance.within(0..=2) {
+    let fault = match chance.within(0..=4) {
         0 => Fault::WrongDisk { server },
+        1..=2 => Fault::BitsFlipped {
+            server,
+            bits: *chance.one_of(&[1, 10, 1000]),
+        },
         _ => Fault::DiskFull { server },
     };
     // Time enough to start, and to be refused.

@@ -1,6 +1,6 @@
 //! A file of the state, as the store uses it: what isn't synced may be lost, whole or in sectors.
 
-use std::{fmt, io};
+use std::{collections::BTreeMap, fmt, io};
 
 use quorid_storage::StateFile;
 
@@ -18,6 +18,8 @@ pub(super) struct FileImage {
     current: Vec<u8>,
     /// What was done since the last sync.
     pending: Vec<Pending>,
+    /// Bits that are read as what they are not, by the byte's place, until they are written again.
+    flipped: BTreeMap<usize, u8>,
 }
 
 enum Pending {
@@ -28,6 +30,20 @@ enum Pending {
 impl FileImage {
     pub(super) fn len(&self) -> u64 {
         self.current.len() as u64
+    }
+
+    /// A bit of a byte is read as what it is not.
+    pub(super) fn flip(&mut self, at: usize, bit: u8) {
+        *self.flipped.entry(at).or_default() ^= 1 << bit;
+    }
+
+    /// All is read as it is.
+    pub(super) fn mend(&mut self) {
+        self.flipped.clear();
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.flipped.is_empty()
     }
 
     fn sync(&mut self) {
@@ -131,6 +147,9 @@ impl StateFile for OpenFile {
             let bytes = file.current.get(offset..offset + out.len());
             let bytes = bytes.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
             out.copy_from_slice(bytes);
+            for (at, bits) in file.flipped.range(offset..offset + out.len()) {
+                out[at - offset] ^= bits;
+            }
             Ok(())
         })
     }
@@ -157,6 +176,8 @@ impl StateFile for OpenFile {
         let offset = place(offset)?;
         self.with(true, |file| {
             write(&mut file.current, offset, data);
+            let written = offset..offset + data.len();
+            file.flipped.retain(|at, _| !written.contains(at));
             let data = data.to_vec();
             file.pending.push(Pending::Write { offset, data });
             Ok(())

@@ -7,6 +7,7 @@
 )]
 
 mod cuts;
+mod flips;
 mod workload;
 
 use std::{
