@@ -106,7 +106,7 @@ impl<'t> Batch<'t> {
 
     /// Notes that the state was received from another server.
     pub(super) fn received(&mut self, position: &Position) -> Result<(), Fault> {
-        match position.applied {
+        match position.received {
             Some(at) => self.set_value(RECEIVED, &position::encode(at)),
             None => Ok(()),
         }

@@ -293,7 +293,7 @@ impl Loader {
             return Err(Fault::new("receiving a snapshot", why));
         }
         view.check()?;
-        let position = view.position()?;
+        let mut position = view.position()?;
         drop(view);
         let mut transaction = self.database.begin_write().or_fault(STORING)?;
         if is_planted(StorageBug::SnapshotSwapNotSynced) {
@@ -304,6 +304,7 @@ impl Loader {
             transaction.set_quick_repair(true);
         }
         let mut batch = Batch::of(&transaction, self.tables, sum);
+        position.received = position.applied;
         batch.received(&position)?;
         drop(batch);
         transaction.commit().or_fault(STORING)?;

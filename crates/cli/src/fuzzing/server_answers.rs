@@ -115,6 +115,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         groups: 2,
         level: 1,
         supported_level: 2,
+        row_sum: "00ff".to_owned(),
     };
     seeds.push(seed(2, &status));
     let time = |seconds, nanos| Some(prost_types::Timestamp { seconds, nanos });
