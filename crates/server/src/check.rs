@@ -49,6 +49,7 @@ pub struct Problem {
 
 const FETCHED: &str =
     "start the server again: where it finds this, it takes the state from another server";
+const REMOVE: &str = "give state.redb another name and start the server again: it takes the state from another server";
 const REPLACE: &str =
     "empty the data directory, start this server with --join, and then run: quorid cluster replace";
 
@@ -67,7 +68,7 @@ pub fn check(path: &Path) -> Result<CheckReport, OpenError> {
     let state = read_state(&directory).map_err(|fault| {
         problems.push(Problem {
             what: fault.to_string(),
-            remedy: FETCHED,
+            remedy: if fault.is_damage() { FETCHED } else { REMOVE },
         });
     });
     let (log, state) = (log.ok(), state.ok());

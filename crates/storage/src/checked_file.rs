@@ -20,6 +20,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use rustix::io::Errno;
+
 use super::{
     damage::Damage,
     planted::{StorageBug, is_planted},
@@ -76,7 +78,10 @@ impl CheckedFile {
         let mut head = if size == 0 {
             Head::empty()
         } else {
-            read_head(&*file, size).map_err(|why| damaged(&why))?
+            match read_head(&*file, size)? {
+                Ok(head) => head,
+                Err(why) => return Err(damaged(why)),
+            }
         };
         let mut sums = Sums::default();
         if size > 0 {
@@ -112,7 +117,9 @@ impl CheckedFile {
 
     /// Reads whole blocks of one group.
     fn read_blocks(&self, first: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read(place_of(first), out)?;
+        self.file
+            .read(place_of(first), out)
+            .map_err(|error| self.unreadable(first, error))?;
         let sums = self.sums();
         for (block, bytes) in (first..).zip(out.chunks_exact(BLOCK)) {
             let expected = sums.get(block).ok_or_else(beyond_the_end)?;
@@ -129,6 +136,16 @@ impl CheckedFile {
             }
         }
         Ok(())
+    }
+
+    /// A sector that the disk can't read is damage, too: it won't be read the next time either.
+    fn unreadable(&self, block: u64, error: io::Error) -> io::Error {
+        if error.raw_os_error() != Some(Errno::IO.raw_os_error()) {
+            return error;
+        }
+        let place = place_of(block);
+        let why = format!("the state's file: what stands at byte {place} cannot be read: {error}");
+        self.damage.found(why)
     }
 
     /// Writes whole blocks of one group.
@@ -154,9 +171,10 @@ impl CheckedFile {
             head.changed = false;
             head.version += 1;
             let bytes = head.encode();
-            // The pair that has the version before the last.
-            let pair = (head.version % 2) * 2;
-            for copy in [pair, pair + 1] {
+            // The pair that has the version before the last. Its copies don't stand side by side, where they could
+            // be damaged together.
+            let pair = head.version % 2;
+            for copy in [pair, pair + 2] {
                 self.file.write(copy * BLOCK as u64, &bytes)?;
             }
         }
@@ -197,6 +215,11 @@ impl StateFile for CheckedFile {
         let blocks = size / BLOCK as u64;
         let mut head = self.head();
         let shrinks = blocks < head.blocks;
+        if blocks > head.blocks {
+            // Longer on the disk before the first block says so: a power cut may leave one without the other.
+            self.file.set_size(size_of_blocks(blocks))?;
+            self.file.sync_data()?;
+        }
         if blocks != head.blocks {
             head.blocks = blocks;
             head.changed = true;
@@ -212,8 +235,9 @@ impl StateFile for CheckedFile {
             drop(sums);
             self.write_changed(&mut head)?;
             self.file.sync_data()?;
+            self.file.set_size(size_of_blocks(blocks))?;
         }
-        self.file.set_size(size_of_blocks(blocks))
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -248,11 +272,6 @@ impl StateFile for CheckedFile {
     }
 
     fn close(&self) -> io::Result<()> {
-        let mut head = self.head();
-        if head.changed {
-            self.write_changed(&mut head)?;
-            self.file.sync_data()?;
-        }
         self.file.close()
     }
 }
@@ -320,25 +339,31 @@ impl Sums {
     }
 }
 
-/// The last version of the first block, of which there may be a damaged copy.
-fn read_head(file: &dyn StateFile, size: u64) -> Result<Head, String> {
+/// The last version of the first block, of which there may be copies that are damaged or can't be read; or why there
+/// is none.
+fn read_head(file: &dyn StateFile, size: u64) -> io::Result<Result<Head, &'static str>> {
     if size < HEADS * BLOCK as u64 {
-        return Err(format!(
-            "it is cut off within its first blocks, at byte {size}"
-        ));
+        return Ok(Err("it is cut off within its first blocks"));
     }
     let mut last: Option<Head> = None;
+    let mut unread = None;
     for copy in 0..HEADS {
         let mut bytes = [0; BLOCK];
-        file.read(copy * BLOCK as u64, &mut bytes)
-            .map_err(|error| error.to_string())?;
+        if let Err(error) = file.read(copy * BLOCK as u64, &mut bytes) {
+            unread = Some(error);
+            continue;
+        }
         if let Some(head) = Head::decode(&bytes)
             && last.as_ref().is_none_or(|last| last.version < head.version)
         {
             last = Some(head);
         }
     }
-    last.ok_or_else(|| "none of its first blocks is whole".to_owned())
+    match (last, unread) {
+        (Some(head), _) => Ok(Ok(head)),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(Err("none of its first blocks is whole")),
+    }
 }
 
 fn read_sums(file: &dyn StateFile, blocks: u64) -> io::Result<Vec<u32>> {

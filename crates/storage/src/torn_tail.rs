@@ -94,6 +94,7 @@ pub struct LogContent {
 /// Reads every record of the log in `folder`. Changes nothing.
 pub(super) fn read_all(folder: &Path) -> io::Result<LogContent> {
     let mut content = LogContent::default();
+    let mut end = 0;
     let files = files_of_log(folder)?;
     for (n, (start, path)) in files.iter().enumerate() {
         let bytes = fs::read(path)?;
@@ -103,6 +104,10 @@ pub(super) fn read_all(folder: &Path) -> io::Result<LogContent> {
             path,
             bytes,
         };
+        if n > 0 && *start != end {
+            return Err(chunk.refused(0, "the file before it is missing or cut off"));
+        }
+        end = *start + chunk.bytes.len() as u64;
         content.files += 1;
         content.bytes += chunk.bytes.len() as u64;
         let mut at = 0;
@@ -113,19 +118,26 @@ pub(super) fn read_all(folder: &Path) -> io::Result<LogContent> {
                 Err(error) => {
                     let read_to = at + read;
                     let damage = Damage { at, read_to, error };
-                    if n + 1 < files.len() {
+                    // A file is made before all of the one before it is on the disk.
+                    let followed = files[n + 1..].iter().map(|(_, path)| has_record(path));
+                    if followed.collect::<io::Result<Vec<_>>>()?.contains(&true) {
                         let why = format!("files follow it: {}", damage.error);
                         return Err(chunk.refused(at, &why));
                     }
                     chunk.check_is_torn(&damage)?;
                     content.torn = (chunk.bytes.len() - at) as u64;
-                    break;
+                    return Ok(content);
                 }
             }
             at += read;
         }
     }
     Ok(content)
+}
+
+/// Whether a file begins with a whole record.
+fn has_record(path: &Path) -> io::Result<bool> {
+    Ok(read_record(&fs::read(path)?).1.is_ok())
 }
 
 impl LogContent {

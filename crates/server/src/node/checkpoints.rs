@@ -74,19 +74,24 @@ impl Checkpoints {
         }
     }
 
+    /// Returns once the log is on the disk as far as the state goes.
+    async fn log_is_there(&self) -> Result<(), Fault> {
+        let received = self.store.durable().received.map(|at| at.index);
+        match self.store.last_sum() {
+            Some((applied, _)) if Some(applied) > received => self.flushed.reaches(applied).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Puts every change made so far on the disk, where that holds up nobody.
     ///
     /// A server may apply what the others have on their disks before it has it on its own. A checkpoint
     /// waits for its own log, so that a log that ends before it can only be one that lost something.
     pub(super) async fn write(&self) -> Result<Position, Fault> {
-        // Nothing more is applied meanwhile.
+        // Most of it while changes go on, the rest while nothing is applied.
+        self.log_is_there().await?;
         let turn = self.store.turn().await;
-        let received = self.store.durable().received.map(|at| at.index);
-        if let Some((applied, _)) = self.store.last_sum()
-            && Some(applied) > received
-        {
-            self.flushed.reaches(applied).await?;
-        }
+        self.log_is_there().await?;
         let store = Arc::clone(&self.store);
         let write = move || {
             let _turn = turn;

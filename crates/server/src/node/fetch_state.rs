@@ -1,11 +1,14 @@
 //! Opening the state. One that is damaged is set aside; what neither the state nor the log has any longer
 //! is fetched from another member.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use quorid_directory::Level;
-use quorid_storage::{Disk, Fault, Identity, LogState, Store};
-use tokio::time::{Instant, sleep};
+use quorid_storage::{Disk, Fault, Identity, LogEngine, LogState, Store};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep},
+};
 use tonic::Status;
 use tracing::{error, info, warn};
 
@@ -71,22 +74,19 @@ pub(super) async fn complete(
     store: &State,
     peers: &PeerNetwork,
 ) -> Result<(), StartError> {
-    let lacks = |store: &State| log.purged > store.durable().applied;
-    if !lacks(store) {
+    if log.purged <= store.durable().applied {
         return Ok(());
     }
+    let purged = log.purged.map_or(0, |at| at.index);
     let others = others(config, identity);
     if others.is_empty() {
-        return Err(StartError::StateGone {
-            purged: log.purged.map_or(0, |at| at.index),
-        });
+        return Err(StartError::StateGone { purged });
     }
     let mut reported = None::<Instant>;
     loop {
         let mut answers = Vec::new();
         for other in &others {
-            match fetch(config, identity, other, store, peers).await {
-                Ok(()) if lacks(store) => answers.push(format!("{} is behind", other.name)),
+            match fetch(config, identity, (other, purged), store, peers).await {
                 Ok(()) => {
                     info!(
                         event = "state_fetched",
@@ -117,6 +117,25 @@ pub(super) async fn complete(
     }
 }
 
+/// Cuts off what the log has beyond a state that was received, if that is of an older term: other entries were
+/// committed in its place, whose effect the state has. The engine takes such a log for corrupted.
+pub(super) async fn cut_off_replaced(log: &dyn LogEngine, store: &State) -> io::Result<()> {
+    let (last, applied) = (log.state().last, store.durable().applied);
+    let Some((last, applied)) = last.zip(applied) else {
+        return Ok(());
+    };
+    if last >= applied || last.index < applied.index {
+        return Ok(());
+    }
+    let (tell, told) = oneshot::channel();
+    log.truncate(
+        applied.index,
+        Box::new(move |result| drop(tell.send(result))),
+    )?;
+    told.await
+        .map_err(|_| io::Error::other("the log was closed"))?
+}
+
 /// Those who may have it.
 fn others(config: &NodeConfig, identity: &Identity) -> Vec<NamedServer> {
     let known = identity.members.iter().map(|member| NamedServer {
@@ -138,7 +157,7 @@ fn others(config: &NodeConfig, identity: &Identity) -> Vec<NamedServer> {
 async fn fetch(
     config: &NodeConfig,
     identity: &Identity,
-    from: &NamedServer,
+    (from, revision): (&NamedServer, u64),
     store: &State,
     peers: &PeerNetwork,
 ) -> Result<(), Status> {
@@ -151,7 +170,8 @@ async fn fetch(
     let parts = client.fetch_snapshot(request).await?.into_inner();
     let (threads, supports): (_, Level) = (peers.threads(), config.supports);
     let why = "this server's own state was damaged or is gone";
-    let (_, snapshot) = receive_snapshot::load(store, &**threads, supports, parts, why).await?;
+    let (_, snapshot) =
+        receive_snapshot::load(store, &**threads, supports, parts, (revision, why)).await?;
     match snapshot.snapshot {
         StateSnapshot::Incoming(loaded) => {
             let installed = store.install(*loaded);

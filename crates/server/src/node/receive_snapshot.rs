@@ -30,7 +30,7 @@ pub(super) async fn receive(
 ) -> Result<SnapshotResponse<TypeConfig>, Status> {
     let one = Arc::clone(receiving).lock_owned().await;
     let why = "the leader's log no longer has what this server lacks";
-    let (vote, snapshot) = load(store, threads, supports, parts, why).await?;
+    let (vote, snapshot) = load(store, threads, supports, parts, (0, why)).await?;
     // What the engine was handed is installed even if the leader gives up the call; the
     // next snapshot waits for that.
     let install = tokio::spawn(async move {
@@ -41,18 +41,24 @@ pub(super) async fn receive(
     install.await.or_internal()?
 }
 
-/// Takes a snapshot in, beside the state. `why` is for who reads the log.
+/// Takes a snapshot in, beside the state, if it is of this revision at least. `why` is for who reads the log.
 pub(super) async fn load(
     store: &State,
     threads: &dyn Threads,
     supports: Level,
     mut parts: Streaming<proto::SnapshotPart>,
-    why: &str,
+    (revision, why): (u64, &str),
 ) -> Result<(Vote, Snapshot), Status> {
     let Some(Part::Head(head)) = next_part(&mut parts).await? else {
         return Err(Status::invalid_argument("a snapshot begins with its head"));
     };
     let mut receiver = SnapshotReceiver::begin(store, supports, head)?;
+    if receiver.revision() < revision {
+        let has = receiver.revision();
+        return Err(Status::failed_precondition(format!(
+            "it is behind: it has revision {has}, and {revision} is needed"
+        )));
+    }
     info!(
         event = "snapshot_receiving",
         revision = receiver.revision(),

@@ -180,6 +180,9 @@ impl Starting {
             .or_fault("configuring the engine")?;
         let peers = network.clone();
         fetch_state::complete(&config, &identity, &state, &store, &peers).await?;
+        fetch_state::cut_off_replaced(&*log, &store)
+            .await
+            .or_fault("cutting the log off")?;
         let log_store = LogStore::new(Arc::clone(&log), Arc::clone(gate.given()));
         let flushed = log_store.flushed().clone();
         let (state, threads) = (Arc::clone(&store), Arc::clone(&outside.threads));

@@ -100,6 +100,7 @@ fn what_was_written_is_read_again_also_across_groups_and_after_it_was_opened_ane
         file.read(offset as u64, &mut again).expect("read");
         assert_eq!(again, bytes, "{len} bytes at {offset}");
     }
+    file.sync_data().expect("synced");
     file.close().expect("closed");
     assert_eq!(
         content(&memory.open().expect("opened")).expect("read"),
@@ -132,6 +133,7 @@ fn a_flipped_bit_is_found_or_of_no_effect() {
     // A second version of the first block, so that all four copies are there.
     let file = memory.open().expect("opened");
     file.write(0, &expected[..320]).expect("written");
+    file.sync_data().expect("synced");
     file.close().expect("closed");
     let (mut found, mut harmless) = (0, 0);
     let size = memory.bytes().len();
