@@ -390,6 +390,12 @@ impl Disk for PoweredDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut platter = self.platter()?;
         platter.operate(self.power)?;
+        if to == "damaged.redb" && !platter.decayed {
+            platter.observer.saw_violation(format!(
+                "{} took its state for damaged, and no bit of it had flipped",
+                platter.server
+            ));
+        }
         let file = platter.stored.names.remove(from);
         let file = file.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         let replaced = platter.stored.names.insert(to.to_owned(), file);
