@@ -304,7 +304,14 @@ pub(crate) fn mutants(
     jobs: usize,
     file: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
-    each_mutant(Mutant::value_variants(), jobs, file, |mutant| {
+    // A server fetches a state anew that was not on its disk; `storage-mutants` finds that bug.
+    let found_here = |mutant: &Mutant| *mutant != Mutant::SnapshotSwapNotSynced;
+    let mutants: Vec<Mutant> = Mutant::value_variants()
+        .iter()
+        .copied()
+        .filter(found_here)
+        .collect();
+    each_mutant(&mutants, jobs, file, |mutant| {
         for seed in seeds.first..=seeds.last {
             let case = Case::of(seed, seconds, Some(mutant));
             if let Some(why) = case.run()?.violations.first() {
