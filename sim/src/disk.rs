@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use quorid_storage::{Disk, Identity, LogEngine, LogOptions, StateFile};
+use quorid_storage::{Disk, Identity, LogEngine, LogOptions, SET_ASIDE, StateFile};
 
 pub(crate) use self::{
     log::{Content, Record},
@@ -390,7 +390,7 @@ impl Disk for PoweredDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut platter = self.platter()?;
         platter.operate(self.power)?;
-        if to == "damaged.redb" && !platter.decayed {
+        if to == SET_ASIDE && !platter.decayed {
             platter.observer.saw_violation(format!(
                 "{} took its state for damaged, and no bit of it had flipped",
                 platter.server

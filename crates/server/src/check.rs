@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use quorid_storage::{
-    Disk, Fault, Identity, Inspected, LogContent, OpenError, OrFault as _, StoreOptions,
+    Disk, Fault, Fit, Identity, Inspected, LogContent, OpenError, OrFault as _, Position,
+    StoreOptions,
 };
 
 pub use quorid_storage::LogPos;
@@ -72,19 +73,19 @@ pub fn check(path: &Path) -> Result<CheckReport, OpenError> {
         });
     });
     let (log, state) = (log.ok(), state.ok());
-    if let (Some(log), Some(state)) = (&log, &state) {
-        problems.extend(misfit(log, state));
+    if let (Some(log), Some((_, position))) = (&log, &state) {
+        problems.extend(misfit(log, position));
     }
     Ok(CheckReport {
         // It was read when the directory was opened.
         identity: directory.identity().unwrap_or_default(),
         log,
-        state,
+        state: state.map(|(content, _)| content),
         problems,
     })
 }
 
-fn read_state(directory: &Arc<Inspected>) -> Result<StateContent, Fault> {
+fn read_state(directory: &Arc<Inspected>) -> Result<(StateContent, Position), Fault> {
     let disk: Arc<dyn Disk> = Arc::<Inspected>::clone(directory);
     let state = State::open(disk, StoreOptions::default())?;
     let view = state.read()?;
@@ -92,36 +93,36 @@ fn read_state(directory: &Arc<Inspected>) -> Result<StateContent, Fault> {
     view.check()?;
     let (accounts, groups) = view.count_accounts_and_groups()?;
     let position = view.position()?;
-    Ok(StateContent {
+    let content = StateContent {
         applied: position.applied.map(|at| at.index),
         received: position.received.map(|at| at.index),
         accounts,
         groups,
         digest,
-    })
+    };
+    Ok((content, position))
 }
 
-fn misfit(log: &LogContent, state: &StateContent) -> Option<Problem> {
-    let (last, purged) = (log.last.map(|at| at.index), log.purged.map(|at| at.index));
-    let shown = |index: Option<u64>| index.unwrap_or(0);
-    if state.applied > last && state.applied > state.received {
-        let what = format!(
-            "the log ends at entry {}, and the state holds what entry {} did: the log lost what this server \
-             acknowledged",
-            shown(last),
-            shown(state.applied)
-        );
-        return Some(Problem {
-            what,
-            remedy: REPLACE,
-        });
-    }
-    (purged > state.applied).then(|| Problem {
-        what: format!(
-            "the log begins behind entry {}, and the state ends at entry {}",
-            shown(purged),
-            shown(state.applied)
-        ),
-        remedy: FETCHED,
-    })
+fn misfit(log: &LogContent, state: &Position) -> Option<Problem> {
+    let shown = |at: Option<LogPos>| at.map_or(0, |at| at.index);
+    let applied = shown(state.applied);
+    let (what, remedy) = match state.fit(log.last, log.purged) {
+        Fit::Whole => return None,
+        Fit::LogBehind => {
+            let what = format!(
+                "the log ends at entry {}, and the state holds what entry {applied} did: the log lost what \
+                 this server acknowledged",
+                shown(log.last)
+            );
+            (what, REPLACE)
+        }
+        Fit::StateBehind => {
+            let purged = shown(log.purged);
+            let what = format!(
+                "the log begins behind entry {purged}, and the state ends at entry {applied}"
+            );
+            (what, FETCHED)
+        }
+    };
+    Some(Problem { what, remedy })
 }

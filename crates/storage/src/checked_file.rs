@@ -33,8 +33,9 @@ const BLOCK: usize = 4096;
 /// Blocks that share a block of checksums.
 const GROUP: u64 = (BLOCK / SUM_BYTES) as u64;
 const SUM_BYTES: usize = size_of::<u32>();
-/// Copies of the first block.
+/// Copies of the first block: two of each of its last versions.
 const HEADS: u64 = 4;
+const PAIRS: usize = 2;
 /// What the first block may hold, bytes. The database uses 320.
 const HEAD_BYTES: usize = 1024;
 /// The first bytes of each copy of the first block.
@@ -47,6 +48,8 @@ pub(crate) struct CheckedFile {
     damage: Damage,
     head: Mutex<Head>,
     sums: RwLock<Sums>,
+    /// Whether the first block may be one that was replaced before.
+    is_doubtful: bool,
 }
 
 /// The first block, and what is said of the file there.
@@ -75,11 +78,11 @@ impl CheckedFile {
     pub(crate) fn open(file: Box<dyn StateFile>, damage: Damage) -> io::Result<Self> {
         let damaged = |why: &str| damage.found(format!("the state's file: {why}"));
         let size = file.size()?;
-        let mut head = if size == 0 {
-            Head::empty()
+        let (mut head, is_doubtful) = if size == 0 {
+            (Head::empty(), false)
         } else {
             match read_head(&*file, size)? {
-                Ok(head) => head,
+                Ok(found) => found,
                 Err(why) => return Err(damaged(why)),
             }
         };
@@ -100,7 +103,16 @@ impl CheckedFile {
             damage,
             head: Mutex::new(head),
             sums: RwLock::new(sums),
+            is_doubtful,
         })
+    }
+
+    /// Whether a pair of copies of the first block is lost when the file is opened. A power cut takes the
+    /// newer pair, and what the older one says holds. But if it is damage that took the newer pair, blocks
+    /// that the older one leads to may have been written over, rightly: their checksums don't tell. Who
+    /// opens such a file looks at all of it.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.is_doubtful
     }
 
     fn head(&self) -> MutexGuard<'_, Head> {
@@ -339,13 +351,14 @@ impl Sums {
     }
 }
 
-/// The last version of the first block, of which there may be copies that are damaged or can't be read; or why there
-/// is none.
-fn read_head(file: &dyn StateFile, size: u64) -> io::Result<Result<Head, &'static str>> {
+/// The last version of the first block, of which there may be copies that are damaged or can't be read, and whether
+/// there is none of the other version; or why there is none at all.
+fn read_head(file: &dyn StateFile, size: u64) -> io::Result<Result<(Head, bool), &'static str>> {
     if size < HEADS * BLOCK as u64 {
         return Ok(Err("it is cut off within its first blocks"));
     }
     let mut last: Option<Head> = None;
+    let mut whole = [false; PAIRS];
     let mut unread = None;
     for copy in 0..HEADS {
         let mut bytes = [0; BLOCK];
@@ -353,14 +366,15 @@ fn read_head(file: &dyn StateFile, size: u64) -> io::Result<Result<Head, &'stati
             unread = Some(error);
             continue;
         }
-        if let Some(head) = Head::decode(&bytes)
-            && last.as_ref().is_none_or(|last| last.version < head.version)
-        {
-            last = Some(head);
+        if let Some(head) = Head::decode(&bytes) {
+            whole[usize::from(head.version % 2 == 1)] = true;
+            if last.as_ref().is_none_or(|last| last.version < head.version) {
+                last = Some(head);
+            }
         }
     }
     match (last, unread) {
-        (Some(head), _) => Ok(Ok(head)),
+        (Some(head), _) => Ok(Ok((head, whole.contains(&false)))),
         (None, Some(error)) => Err(error),
         (None, None) => Ok(Err("none of its first blocks is whole")),
     }
@@ -468,4 +482,4 @@ fn beyond_the_end() -> io::Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

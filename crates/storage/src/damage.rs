@@ -1,26 +1,54 @@
 //! What is read from the state, and isn't what was written.
 
-use std::io;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
 use tokio::sync::watch;
 
 use super::Fault;
 
-/// Told of damage in the files of a state, whoever reads it. Clones are the same one.
+/// Damage in a file of the state, whoever reads it. Each file that is the state, or may become it, has one.
+/// Clones are the same one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Damage(watch::Sender<Option<String>>);
+pub(crate) struct Damage {
+    /// What was found in the file that is the state.
+    found: watch::Sender<Option<String>>,
+    /// Whether this file is the state.
+    in_use: Arc<AtomicBool>,
+}
 
 impl Damage {
-    /// Notes it, and returns it as an error of reading.
+    /// That of another file, which may take the place of this one.
+    pub(crate) fn of_another_file(&self) -> Self {
+        Self {
+            found: self.found.clone(),
+            in_use: Arc::default(),
+        }
+    }
+
+    /// The file is the state, or is it no longer.
+    pub(crate) fn set_in_use(&self, in_use: bool) {
+        self.in_use.store(in_use, Ordering::Release);
+    }
+
+    /// Returns what was found as an error of reading. Damage of the file that is the state is noted: that of one
+    /// that is still received, or was replaced, ends only what reads it.
     pub(crate) fn found(&self, why: String) -> io::Error {
-        self.0.send_replace(Some(why.clone()));
+        if self.in_use.load(Ordering::Acquire) {
+            self.found.send_replace(Some(why.clone()));
+        }
         io::Error::new(io::ErrorKind::InvalidData, why)
     }
 
-    /// Returns once something was found.
+    /// Returns once something was found in the file that is the state.
     pub(crate) async fn wait(&self) -> Fault {
-        let mut found = self.0.subscribe();
+        let mut found = self.found.subscribe();
         loop {
             if let Some(why) = found.borrow_and_update().clone() {
                 let why = io::Error::new(io::ErrorKind::InvalidData, why);
@@ -47,6 +75,23 @@ pub(super) fn storage_error(fault: &Fault) -> Option<&StorageError> {
         Some(error)
     } else {
         why.downcast_ref()
+    }
+}
+
+/// Changes that are in the log, and not in the state.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "changes were lost when a later one failed; the log has them, and the next start applies them"
+)]
+pub(super) struct ChangesLost;
+
+/// Whether nothing can be read or written any more: the disk failed, or what was not on it is lost.
+pub(super) fn is_final(fault: &Fault) -> bool {
+    let why = fault.why();
+    match storage_error(fault) {
+        Some(StorageError::Corrupted(_) | StorageError::Io(_) | StorageError::PreviousIo) => true,
+        Some(_) => false,
+        None => why.is::<io::Error>() || why.is::<ChangesLost>(),
     }
 }
 

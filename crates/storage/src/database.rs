@@ -21,6 +21,7 @@ use super::{
 pub(super) struct StateDatabase {
     database: Database,
     disk_error: DiskError,
+    pub(super) damage: Damage,
 }
 
 /// The last one: of those that redb gets over nothing follows, and behind one that it doesn't
@@ -44,28 +45,31 @@ impl DiskError {
 }
 
 impl StateDatabase {
-    /// Opens a database with all tables; new ones are empty. `damage` is told of what is read and was not
-    /// written.
+    /// Opens a database with all tables; new ones are empty. What is read and was not written is noted in
+    /// `damage`.
     pub(super) fn open(
         file: Box<dyn StateFile>,
         tables: Tables,
         options: &StoreOptions,
-        damage: &Damage,
+        damage: Damage,
     ) -> Result<Self, Fault> {
         let disk_error = DiskError::default();
         let file = CheckedFile::open(file, damage.clone()).or_fault("opening the state")?;
+        let is_doubtful = file.is_doubtful();
         let backend = Backend {
             file,
             disk_error: disk_error.clone(),
         };
         let database = Builder::new()
             .set_cache_size(options.cache_bytes)
+            .set_check_integrity_on_open(is_doubtful)
             .create_with_backend(backend)
             .or_fault("opening the state")?;
         create_tables(&database, tables)?;
         Ok(Self {
             database,
             disk_error,
+            damage,
         })
     }
 
@@ -153,6 +157,7 @@ mod tests {
     use redb::{TableDefinition, backends::InMemoryBackend};
 
     use super::*;
+    use crate::checked_file::tests::{FIRST_BLOCKS, Memory, damage_last_pair};
 
     /// A backend that has no room once the test says so.
     #[derive(Debug)]
@@ -190,7 +195,7 @@ mod tests {
         let full = Arc::new(AtomicBool::new(false));
         let file = Box::new(Full(InMemoryBackend::new(), Arc::clone(&full)));
         let options = StoreOptions::default();
-        let state = StateDatabase::open(file, &[], &options, &Damage::default()).expect("opened");
+        let state = StateDatabase::open(file, &[], &options, Damage::default()).expect("opened");
         let begin = || {
             let begun = state.begin_write().or_fault("beginning");
             state.explained(begun)
@@ -211,5 +216,61 @@ mod tests {
         let unrelated = Fault::new("reading", "it is damaged");
         let told = state.explained::<()>(Err(unrelated)).expect_err("damaged");
         assert_eq!(told.to_string(), "reading: it is damaged");
+    }
+
+    /// A power cut in a commit, and then damage of both copies that say what holds: the older copies lead to
+    /// blocks that were written over, and whose checksums are right.
+    #[test]
+    fn a_state_with_only_older_first_blocks_is_refused_or_whole() {
+        let open = |memory: Memory| {
+            let options = StoreOptions::default();
+            StateDatabase::open(Box::new(memory), &[], &options, Damage::default())
+        };
+        let memory = Memory::default();
+        let state = open(memory.clone()).expect("opened");
+        for value in 1..=12 {
+            let mut transaction = state.begin_write().expect("begun");
+            transaction.set_quick_repair(true);
+            let mut table = transaction.open_table(TABLE).expect("a table");
+            for key in 0..1000 {
+                table.insert(key, value).expect("inserted");
+            }
+            drop(table);
+            transaction.commit().expect("committed");
+        }
+        let (mut refused, mut whole) = (0, 0);
+        for synced in memory.synced().windows(2) {
+            // The power went when everything but the first block was written.
+            let (before, mut image) = (&synced[0], synced[1].clone());
+            if image.len() < before.len() {
+                continue;
+            }
+            image[..FIRST_BLOCKS].copy_from_slice(&before[..FIRST_BLOCKS]);
+            if !damage_last_pair(&mut image) {
+                continue;
+            }
+            let opened = match open(Memory::of(image)) {
+                Ok(opened) => opened,
+                Err(fault) => {
+                    assert!(fault.is_damage(), "{fault}");
+                    refused += 1;
+                    continue;
+                }
+            };
+            let reading = opened.begin_read().expect("a view");
+            match reading.open_table(TABLE) {
+                Ok(table) => {
+                    let rows = redb::ReadableTable::iter(&table)
+                        .expect("rows")
+                        .map(|row| row.expect("read"));
+                    let values: Vec<u64> = rows.map(|(_, value)| value.value()).collect();
+                    let first = values.first().copied();
+                    assert!(values.len() == 1000 && values.iter().all(|it| Some(*it) == first));
+                    whole += 1;
+                }
+                Err(none) => assert!(matches!(none, redb::TableError::TableDoesNotExist(_))),
+            }
+        }
+        assert!(refused > 0 && whole > 0, "{refused} refused, {whole} whole");
     }
 }

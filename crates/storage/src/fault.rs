@@ -38,6 +38,12 @@ impl Fault {
         damage::is_damage(self)
     }
 
+    /// Whether this server can do nothing more and stops, since its disk failed. Another one may do it.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        damage::is_final(self)
+    }
+
     /// The same, for another reason.
     pub(crate) fn because(self, why: impl Into<BoxedError>) -> Self {
         Self::new(self.what, why)

@@ -40,13 +40,13 @@ pub use log::{FlushDone, LogEngine, LogOptions, LogPos, LogState, LogVote, Paylo
 #[cfg(feature = "planted-bugs")]
 #[doc(hidden)]
 pub use planted::{StorageBug, plant};
-pub use position::Position;
+pub use position::{Fit, Position};
 pub use row_sum::RowSum;
 pub use rows::Rows;
 pub use scrub::Scrub;
 pub use snapshot::{Loaded, Loader, SnapshotChunk, SnapshotReader, SnapshotTotals, Totals};
 pub use state_file::StateFile;
-pub use store::{Store, StoreOptions};
+pub use store::{SET_ASIDE, Store, StoreOptions};
 pub use table::{CheckRow, Digested, Shape, Table, Tables};
 pub use torn_tail::LogContent;
 pub use view::StoreView;

@@ -23,6 +23,32 @@ pub struct Position {
     pub received: Option<LogPos>,
 }
 
+/// How the state and the log of one server fit together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// What the state lacks is in the log.
+    Whole,
+    /// The log ends before the state, which didn't come from another server: it lost what this server
+    /// acknowledged.
+    LogBehind,
+    /// The log begins behind the state: what is between them is in neither.
+    StateBehind,
+}
+
+impl Position {
+    /// How a state that is so far fits to a log with this last entry, and this last one that was purged.
+    pub fn fit(&self, last: Option<LogPos>, purged: Option<LogPos>) -> Fit {
+        let index = |at: Option<LogPos>| at.map(|at| at.index);
+        if index(self.applied) > index(last) && self.applied > self.received {
+            Fit::LogBehind
+        } else if purged > self.applied {
+            Fit::StateBehind
+        } else {
+            Fit::Whole
+        }
+    }
+}
+
 /// A place in the log on disk; the same message as `quorid.state.v1.LogId`.
 #[derive(Clone, PartialEq, prost::Message)]
 struct LogId {

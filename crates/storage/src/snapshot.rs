@@ -196,7 +196,7 @@ impl Drop for Incoming {
 
 /// Takes a snapshot in, chunk by chunk.
 pub struct Loader {
-    database: StateDatabase,
+    pub(super) database: StateDatabase,
     tables: Tables,
     file: Incoming,
     /// Number of the table and key of the last row.
@@ -212,7 +212,7 @@ impl Loader {
         load: u64,
         tables: Tables,
         options: &StoreOptions,
-        damage: &Damage,
+        damage: Damage,
     ) -> Result<Self, Fault> {
         let file = Incoming {
             disk: Arc::clone(disk),

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, OwnedMutexGuard};
 use super::{
     Fault, OrFault as _,
     batch::Batch,
-    damage::Damage,
+    damage::{ChangesLost, Damage},
     database::StateDatabase,
     disk::Disk,
     planted::{StorageBug, is_planted},
@@ -32,7 +32,7 @@ use super::{
 /// The file that holds the state.
 const STATE: &str = "state.redb";
 /// The file that held it, until it was found to be damaged.
-const SET_ASIDE: &str = "damaged.redb";
+pub const SET_ASIDE: &str = "damaged.redb";
 
 /// Batches that may share one transaction.
 const OPEN_BATCHES_MAX: u32 = 256;
@@ -118,7 +118,8 @@ impl Store {
         disk.remove_all(super::snapshot::INCOMING)
             .or_fault("removing half-received snapshots")?;
         let damage = Damage::default();
-        let database = open_or_make(&disk, tables, &options, &damage)?;
+        let database = open_or_make(&disk, tables, &options, damage.clone())?;
+        damage.set_in_use(true);
         let view = StoreView::of(&database, tables)?;
         let durable = view.position()?;
         let mut sums = RecentSums::default();
@@ -327,7 +328,8 @@ impl Store {
     /// An empty state beside this one, for a snapshot to be loaded into.
     pub fn loader(&self) -> Result<Loader, Fault> {
         let load = self.loads.fetch_add(1, Ordering::Relaxed);
-        Loader::new(&self.disk, load, self.tables, &self.options, &self.damage)
+        let damage = self.damage.of_another_file();
+        Loader::new(&self.disk, load, self.tables, &self.options, damage)
     }
 
     /// Puts a loaded snapshot in the place of the state. Readers of the old state finish
@@ -342,7 +344,9 @@ impl Store {
             .unwrap_or_else(PoisonError::into_inner);
         let (new, durable) = loaded.put_in_place(STATE)?;
         let sum = row_sum::stored(&StoreView::of(&new, self.tables)?)?;
-        *database = Arc::new(new);
+        new.damage.set_in_use(true);
+        let old = std::mem::replace(&mut *database, Arc::new(new));
+        old.damage.set_in_use(false);
         let at = durable.applied.map(|at| at.index);
         lock(&self.sums).restart(at, sum);
         drop(database);
@@ -400,15 +404,14 @@ fn commit(made: &mut Made) -> Result<(), Fault> {
 }
 
 fn lost(doing: &'static str) -> Fault {
-    let why = "changes were lost when a later one failed; the log has them, and the next start applies them";
-    Fault::new(doing, why)
+    Fault::new(doing, ChangesLost)
 }
 
 fn open_or_make(
     disk: &Arc<dyn Disk>,
     tables: Tables,
     options: &StoreOptions,
-    damage: &Damage,
+    damage: Damage,
 ) -> Result<StateDatabase, Fault> {
     let file = disk
         .open_state(STATE, false)

@@ -4,7 +4,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use quorid_directory::Level;
-use quorid_storage::{Disk, Fault, Identity, LogEngine, LogState, Store};
+use quorid_storage::{Disk, Fault, Fit, Identity, LogEngine, LogState, Store};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep},
@@ -50,19 +50,16 @@ pub(super) fn open(disk: &Arc<dyn Disk>, config: &NodeConfig) -> Result<State, F
 /// Refuses a log that ends before the state does: it lost what this server acknowledged.
 pub(super) fn check_log(identity: &Identity, log: &LogState, store: &State) -> Result<(), Refused> {
     let durable = store.durable();
-    let last = log.last.map(|last| last.index);
-    let applied = durable.applied.map(|at| at.index);
-    // A state that was received may be further than the log.
-    if applied > last && durable.applied > durable.received {
-        return Err(Refused::LogBehind {
+    match durable.fit(log.last, log.purged) {
+        Fit::LogBehind => Err(Refused::LogBehind {
             cluster_id: identity.cluster_id.clone(),
             name: identity.name.clone(),
             server_id: identity.server_id,
-            last_log: last.unwrap_or(0),
-            checkpoint: applied.unwrap_or(0),
-        });
+            last_log: log.last.map_or(0, |at| at.index),
+            checkpoint: durable.applied.map_or(0, |at| at.index),
+        }),
+        Fit::Whole | Fit::StateBehind => Ok(()),
     }
-    Ok(())
 }
 
 /// Gets the state from another member, if the log doesn't begin where this server's own ends. Waits for the
@@ -74,8 +71,9 @@ pub(super) async fn complete(
     store: &State,
     peers: &PeerNetwork,
 ) -> Result<(), StartError> {
-    if log.purged <= store.durable().applied {
-        return Ok(());
+    match store.durable().fit(log.last, log.purged) {
+        Fit::StateBehind => {}
+        Fit::Whole | Fit::LogBehind => return Ok(()),
     }
     let purged = log.purged.map_or(0, |at| at.index);
     let others = others(config, identity);

@@ -4,11 +4,26 @@ use super::*;
 
 /// A file in memory, whose bytes a test can change.
 #[derive(Debug, Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Memory {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    /// What it was at each sync.
+    synced: Arc<Mutex<Vec<Vec<u8>>>>,
+}
 
 impl Memory {
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        let memory = Self::default();
+        *memory.bytes() = bytes;
+        memory
+    }
+
     fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn synced(&self) -> Vec<Vec<u8>> {
+        let synced = self.synced.lock();
+        synced.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn open(&self) -> io::Result<CheckedFile> {
@@ -36,6 +51,12 @@ impl StateFile for Memory {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        let bytes = self.bytes().clone();
+        let mut synced = self.synced.lock();
+        synced
+            .as_mut()
+            .unwrap_or_else(|poisoned| poisoned.get_mut())
+            .push(bytes);
         Ok(())
     }
 
@@ -48,6 +69,22 @@ impl StateFile for Memory {
             .copy_from_slice(data);
         Ok(())
     }
+}
+
+/// Bytes that all copies of the first block take.
+pub(crate) const FIRST_BLOCKS: usize = HEADS as usize * BLOCK;
+
+/// Damages the last pair of copies of the first block, if there are two pairs.
+pub(crate) fn damage_last_pair(file: &mut [u8]) -> bool {
+    let version = |copy: usize, file: &[u8]| {
+        let bytes = file[copy * BLOCK..][..BLOCK].try_into();
+        Head::decode(bytes.expect("a block")).map(|head| head.version)
+    };
+    let (even, odd) = (version(0, file), version(1, file));
+    let last = usize::from(odd > even);
+    file[last * BLOCK + 100] ^= 1;
+    file[(last + 2) * BLOCK + 100] ^= 1;
+    even.is_some() && odd.is_some()
 }
 
 /// Bytes that differ from place to place.

@@ -1,3 +1,5 @@
+use std::future::Future as _;
+
 use tempfile::TempDir;
 
 use super::*;
@@ -119,4 +121,41 @@ fn nothing_is_read_any_more_once_batches_were_lost_with_one_that_failed() {
     }
     drop(store);
     assert_eq!(seen(&open(&folder)), (1, 1));
+}
+
+/// Whether the store has noted damage.
+fn is_damaged(store: &Store) -> bool {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    std::pin::pin!(store.damaged())
+        .poll(&mut context)
+        .is_ready()
+}
+
+#[test]
+fn damage_of_a_file_that_is_not_the_state_leaves_the_state_alone() {
+    let folder = TempDir::new().expect("folder");
+    let store = open(&folder);
+    put(&store, 1);
+    let snapshot = || {
+        let mut reader = store.snapshot().expect("a snapshot");
+        let mut loader = store.loader().expect("a loader");
+        while let Some(chunk) = reader.next_chunk().expect("read") {
+            loader.add(&chunk).expect("added");
+        }
+        (loader, reader.totals())
+    };
+    let (loader, totals) = snapshot();
+    let before = store.database();
+    loader
+        .database
+        .damage
+        .found("while it is received".to_owned());
+    assert!(!is_damaged(&store));
+    store
+        .install(loader.finish(totals).expect("whole"))
+        .expect("installed");
+    before.damage.found("once it was replaced".to_owned());
+    assert!(!is_damaged(&store));
+    store.database().damage.found("of the state".to_owned());
+    assert!(is_damaged(&store));
 }

@@ -194,8 +194,13 @@ impl From<Error> for Status {
                 message,
                 Metadata::from([("revision".to_owned(), revision.to_string())]),
             ),
-            Error::Password(PasswordError::Fault(_)) | Error::Fault(_) => {
-                build(Code::Internal, Reason::Fault, message, Metadata::new())
+            Error::Password(PasswordError::Fault(fault)) | Error::Fault(fault) => {
+                let code = match fault.is_final() {
+                    // As with `Unavailable::Fault`.
+                    true => Code::Unavailable,
+                    false => Code::Internal,
+                };
+                build(code, Reason::Fault, message, Metadata::new())
             }
         }
     }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use quorid_storage::StoreOptions;
+use quorid_storage::{SET_ASIDE, StoreOptions};
 use tokio::time::timeout;
 
 use super::harness::{Cluster, DEADLINE, create, propose, wait, write};
@@ -57,6 +57,19 @@ async fn all_are_equal(cluster: &Cluster, more: std::ops::Range<u64>) {
     assert_eq!(digests.len(), 3);
 }
 
+/// Ends a server, does something to its data directory, and starts it again: it comes to the same as the others.
+async fn is_equal_after(
+    cluster: &mut Cluster,
+    server: usize,
+    damage: impl FnOnce(&Path),
+    more: std::ops::Range<u64>,
+) {
+    cluster.kill(server);
+    damage(&directory(cluster, server));
+    cluster.start(&[server]).await;
+    all_are_equal(cluster, more).await;
+}
+
 /// Writes over a file from a place on, in blocks as far apart.
 fn overwrite(path: &Path, from: u64, step: usize) {
     let file = fs::OpenOptions::new().write(true).open(path);
@@ -83,16 +96,20 @@ async fn a_server_whose_state_is_damaged_or_gone_takes_it_from_another_one() {
         },
     ];
     for (damage, round) in damages.into_iter().zip(1..) {
-        cluster.kill(follower);
-        damage(&directory(&cluster, follower).join("state.redb"));
-        cluster.start(&[follower]).await;
-        all_are_equal(&cluster, round * 1000..round * 1000 + 10).await;
+        let damage = |data: &Path| damage(&data.join("state.redb"));
+        is_equal_after(
+            &mut cluster,
+            follower,
+            damage,
+            round * 1000..round * 1000 + 10,
+        )
+        .await;
         log_is_cut(&cluster, follower).await;
     }
     // It stays only until there is another one.
     cluster.kill(follower);
     cluster.start(&[follower]).await;
-    assert!(!directory(&cluster, follower).join("damaged.redb").exists());
+    assert!(!directory(&cluster, follower).join(SET_ASIDE).exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -109,9 +126,7 @@ async fn damage_that_comes_while_a_server_runs_ends_it_before_it_answers() {
     assert!(fault.is_damage());
     assert!(!state.exists());
     drop(node);
-    cluster.kill(follower);
-    cluster.start(&[follower]).await;
-    all_are_equal(&cluster, 1000..1010).await;
+    is_equal_after(&mut cluster, follower, |_| (), 1000..1010).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -135,9 +150,7 @@ async fn a_server_whose_state_is_not_that_of_the_majority_stops_and_takes_anothe
     let leading = leader.status().expect("a status");
     assert!(leading.comparisons > 0);
     drop(node);
-    cluster.kill(follower);
-    cluster.start(&[follower]).await;
-    all_are_equal(&cluster, 1000..1010).await;
+    is_equal_after(&mut cluster, follower, |_| (), 1000..1010).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

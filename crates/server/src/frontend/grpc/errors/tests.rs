@@ -248,8 +248,13 @@ fn what_may_be_asked_elsewhere_or_again_has_its_code_and_reason() {
             Reason::Busy,
         ),
         (
-            Error::Fault(Fault::new("syncing", "disk")),
+            Error::Fault(Fault::new("counting", "a bug")),
             Code::Internal,
+            Reason::Fault,
+        ),
+        (
+            Error::Fault(Fault::new("reading", std::io::Error::other("damaged"))),
+            Code::Unavailable,
             Reason::Fault,
         ),
     ];
