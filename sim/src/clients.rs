@@ -1,10 +1,11 @@
 //! Clients of the simulated cluster, and the world that they are in.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{cell::Cell, fmt, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use quorid_api::{Client, ClientConfig, ClientTlsFiles, Credentials, tls};
-use quorid_history::{Acting, By, Habits, Operation, PASSWORDS, STAFF, Worker, World};
+use quorid_history::{Acting, By, Habits, Operation, PASSWORDS, Prober, STAFF, Worker, World};
+use tokio::time::sleep;
 
 use crate::{
     mutant::Mutant,
@@ -16,11 +17,15 @@ use crate::{
 
 /// An operator's client of the cluster.
 pub(crate) fn connect(settings: &Settings) -> anyhow::Result<Client> {
-    connect_as(settings, None)
+    connect_as(settings, None, None)
 }
 
-/// A client with this login, or an operator's.
-fn connect_as(settings: &Settings, by: Option<By>) -> anyhow::Result<Client> {
+/// A client with this login, or an operator's, which may reach one server only.
+fn connect_as(
+    settings: &Settings,
+    by: Option<By>,
+    only: Option<&'static str>,
+) -> anyhow::Result<Client> {
     let operator = by.is_none();
     let file = |name: &str| settings.certificates.join(name);
     let files = ClientTlsFiles {
@@ -31,7 +36,7 @@ fn connect_as(settings: &Settings, by: Option<By>) -> anyhow::Result<Client> {
     let servers = settings.servers.iter();
     let servers = servers.map(|server| format!("{server}:{CLIENT_PORT}"));
     let mut config = ClientConfig::new(servers).with_tls(tls::load(&files)?);
-    config.connector = Some(Arc::new(SimConnector));
+    config.connector = Some(Arc::new(SimConnector { only }));
     config.attempt_timeout = Duration::from_millis(1000);
     config.connect_timeout = Duration::from_millis(500);
     config.deadline = Duration::from_secs(4);
@@ -48,11 +53,7 @@ pub(crate) fn worker(
     settings: &Settings,
     observer: &Observer,
 ) -> anyhow::Result<Worker<Observer>> {
-    let habits = Habits {
-        stale_reads: Mutant::StaleAnswer.is_planted(),
-        new_request_ids: Mutant::RequestIdForgotten.is_planted(),
-        all_of_it: true,
-    };
+    let habits = habits();
     let client = connect(settings)?;
     let observer = observer.clone();
     let worker = Worker::new(name, client, settings.seed, habits, observer);
@@ -66,10 +67,59 @@ pub(crate) fn worker(
         })
     });
     let acting = logins.map(|by| {
-        let client = connect_as(settings, Some(by))?;
+        let client = connect_as(settings, Some(by), None)?;
         Ok(Acting { by, client })
     });
     Ok(worker.acting_as(acting.collect::<anyhow::Result<_>>()?))
+}
+
+fn habits() -> Habits {
+    Habits {
+        stale_reads: Mutant::StaleAnswer.is_planted(),
+        new_request_ids: Mutant::RequestIdForgotten.is_planted(),
+        all_of_it: true,
+    }
+}
+
+/// For how long a server is asked after another one was elected, ms.
+const PROBE_AFTER_MS: u64 = 500;
+/// How long an answer of the server that is asked is waited for, ms.
+const PROBE_MS: &[u64] = &[300];
+
+/// Changes accounts through whoever leads, and asks the server that was elected last for them, for as long as
+/// there is time: also when another one has just been elected, and that server may not know it yet.
+pub(crate) async fn probe(
+    settings: &Settings,
+    observer: &Observer,
+    there_is_time: impl Fn() -> bool,
+) -> anyhow::Result<()> {
+    let mut number = 0;
+    while there_is_time() {
+        let Some((leader, _)) = observer.leader_and_highest_term() else {
+            sleep(Duration::from_millis(20)).await;
+            continue;
+        };
+        let index = usize::try_from(leader - 1).context("an index fits")?;
+        let only = settings.servers[index];
+        number += 1;
+        let worker = |role, client| {
+            let name = format!("prober {number} {role}");
+            Worker::new(name, client, settings.seed, habits(), observer.clone())
+        };
+        let writer = worker("writer", connect(settings)?);
+        let reader = worker("reader", connect_as(settings, None, Some(only))?);
+        let prober = Prober::new(writer, reader.with_patience(PROBE_MS));
+        let until = Cell::new(None);
+        let probes = || {
+            let now = observer.leader_and_highest_term();
+            if now.is_some_and(|(now, _)| now != leader) && until.get().is_none() {
+                until.set(Some(true_time_ms() + PROBE_AFTER_MS));
+            }
+            there_is_time() && until.get().is_none_or(|until| true_time_ms() < until)
+        };
+        prober.probe(probes, || ()).await;
+    }
+    Ok(())
 }
 
 impl World for Observer {

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use quorid_api::{Client, NewAccount, Read};
-use quorid_directory::Level;
-use quorid_history::{Shown, chance::Chance, request_id, shown};
+use quorid_directory::{Level, RequestId, Revision};
+use quorid_history::{Shown, chance::Chance, shown};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, sleep_until, timeout_at},
@@ -56,7 +56,7 @@ pub(crate) struct Judge {
     pub(crate) plan: Vec<Planned>,
     pub(crate) observer: Observer,
     pub(crate) middlebox: Middlebox,
-    /// One permit from each client that is done.
+    /// One permit from each client that is done, the prober among them.
     pub(crate) done: Arc<Semaphore>,
     /// One permit from each follower that was given the judge's account.
     pub(crate) followed: Arc<Semaphore>,
@@ -72,7 +72,7 @@ impl Judge {
         sleep_until(begun + faults_end).await;
         let deadline = Instant::now() + RECOVERY_MAX;
         let ended = Instant::now();
-        let all = u32::try_from(WORKERS * CLIENT_HOSTS.len()).context("few clients")?;
+        let all = u32::try_from(WORKERS * CLIENT_HOSTS.len() + 1).context("few clients")?;
         let permits = timeout_at(deadline, self.done.acquire_many(all)).await;
         permits
             .context("the clients do not come to an end")??
@@ -87,7 +87,7 @@ impl Judge {
         let account = NewAccount {
             login_name: LAST.to_owned(),
             real_name: "The last one".to_owned(),
-            request_id: Some(request_id(&mut chance, true_time_ms()).uuid()),
+            request_id: Some(RequestId::new(Revision(0), chance.next()).uuid()),
             ..NewAccount::default()
         };
         let probe = client.with_new_session();

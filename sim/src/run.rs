@@ -14,7 +14,7 @@ use turmoil::{Builder, Sim};
 
 use crate::{
     certificates::Certificates,
-    clients::worker,
+    clients::{probe, worker},
     disk::Cuts,
     followers::follower,
     judge::{self, Judge, Verdict},
@@ -23,7 +23,7 @@ use crate::{
     nemesis::Nemesis,
     observer::Observer,
     plan::{Planned, plan},
-    settings::{CLIENT_HOSTS, FOLLOWER_HOSTS, Settings, WORKERS},
+    settings::{CLIENT_HOSTS, FOLLOWER_HOSTS, PROBER_HOST, Settings, WORKERS},
     trace::{self, note},
 };
 
@@ -49,6 +49,7 @@ pub(crate) fn run(seed: u64, faults_ms: u64, only: Option<&[usize]>) -> anyhow::
     let mut run = Run::new(settings, plan)?;
     let mut sim = run.simulation(seed)?;
     run.add_clients(&mut sim);
+    run.add_prober(&mut sim);
     run.add_followers(&mut sim);
     let judged = run.add_judge(&mut sim);
     run.steps(&mut sim, &judged);
@@ -146,6 +147,18 @@ impl Run {
                 Ok(())
             });
         }
+    }
+
+    fn add_prober(&self, sim: &mut Sim<'_>) {
+        let (settings, observer) = (self.settings.clone(), self.observer.clone());
+        let done = Arc::clone(&self.done);
+        sim.client(PROBER_HOST, async move {
+            let until = Instant::now() + Duration::from_millis(settings.faults_end_ms());
+            tokio::time::sleep(Duration::from_millis(CLIENTS_MS)).await;
+            probe(&settings, &observer, || Instant::now() < until).await?;
+            done.add_permits(1);
+            Ok(())
+        });
     }
 
     fn add_followers(&self, sim: &mut Sim<'_>) {

@@ -92,12 +92,17 @@ impl Listener for SimListener {
     }
 }
 
-/// The same for clients.
-pub(crate) struct SimConnector;
+/// The same for clients, which may reach one of the servers only.
+pub(crate) struct SimConnector {
+    pub(crate) only: Option<&'static str>,
+}
 
 impl Connector for SimConnector {
     fn connect<'a>(&'a self, server: &'a Endpoint) -> ClientFuture<'a, io::Result<BoxedIo>> {
         Box::pin(async move {
+            if self.only.is_some_and(|only| only != server.host()) {
+                return Err(io::ErrorKind::HostUnreachable.into());
+            }
             let stream = TcpStream::connect((server.host(), server.port())).await?;
             Ok(Box::new(stream) as BoxedIo)
         })

@@ -10,6 +10,8 @@ const SERVERS: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 pub(crate) const CLIENT_HOSTS: [&str; 2] = ["c1", "c2"];
 /// Clients on each of them.
 pub(crate) const WORKERS: usize = 2;
+/// Host of the client that asks servers which may lead no longer.
+pub(crate) const PROBER_HOST: &str = "p1";
 /// Hosts of those who follow the changes.
 pub(crate) const FOLLOWER_HOSTS: [&str; 2] = ["f1", "f2"];
 pub(crate) const CLIENT_PORT: u16 = 7400;

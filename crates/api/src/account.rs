@@ -128,7 +128,8 @@ pub struct NewAccount {
     pub password: Option<Password>,
     /// In place of the password, a hash that another program made of it. Only operators may give one.
     pub password_hash: Option<Password>,
-    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    /// As [`Client::new_request_id`](crate::Client::new_request_id) makes it. None: the library makes one, the same
+    /// for every retry.
     pub request_id: Option<Uuid>,
 }
 
@@ -163,7 +164,8 @@ pub struct UpdateAccount {
     pub password: PasswordChange,
     /// The password as it is now. An operator doesn't need it.
     pub current_password: Option<Password>,
-    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    /// As [`Client::new_request_id`](crate::Client::new_request_id) makes it. None: the library makes one, the same
+    /// for every retry.
     pub request_id: Option<Uuid>,
 }
 
@@ -227,7 +229,8 @@ pub struct DeleteAccount {
     pub etag: Option<String>,
     /// The account's password. An operator doesn't need it.
     pub current_password: Option<Password>,
-    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    /// As [`Client::new_request_id`](crate::Client::new_request_id) makes it. None: the library makes one, the same
+    /// for every retry.
     pub request_id: Option<Uuid>,
 }
 

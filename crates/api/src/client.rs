@@ -11,12 +11,12 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::{Stream, stream};
 use http::HeaderValue;
 use prost_types::FieldMask;
-use tokio::task::AbortHandle;
+use tokio::{task::AbortHandle, time::Instant};
 use uuid::Uuid;
 
 use crate::{
     AccountName, ClientConfig, Credentials, DeleteAccount, Endpoint, Error, InvalidServer,
-    NewAccount, Password, PasswordChange, Read, TcpConnector, UpdateAccount,
+    NewAccount, Password, PasswordChange, Read, Reason, TcpConnector, UpdateAccount,
     attempt::{Caller, Plan, Target, Trail},
     connection::Dialer,
     leader::LeaderFinder,
@@ -24,7 +24,7 @@ use crate::{
         Account, AccountKinds, CheckPasswordRequest, CreateAccountRequest, DeleteAccountRequest,
         GetAccountRequest, ListAccountsRequest, ListAccountsResponse, UpdateAccountRequest,
     },
-    rpc::Rpc,
+    rpc::{Change, Rpc},
     session::Session,
     watch::watch_elections,
 };
@@ -289,6 +289,13 @@ impl Client {
         self.session.raise(revision);
     }
 
+    /// A new id for a change that is asked for next, for who wants to keep it before, so as to ask again
+    /// after a crash. It begins with what this session has seen: in a session that has seen nothing, read
+    /// something first, or a large directory takes the change for an old one.
+    pub fn new_request_id(&self) -> Uuid {
+        new_request_id(self.session_revision())
+    }
+
     /// Addresses of the cluster's members as far as they are known, else those that the
     /// client was configured with.
     pub fn known_servers(&self) -> Vec<String> {
@@ -304,9 +311,25 @@ impl Client {
         self.call(&plan, request, &mut Trail::default()).await
     }
 
-    pub(crate) async fn write<R: Rpc>(&self, request: R) -> Result<R::Answer, Error> {
-        let plan = self.plan(Target::Leader, true);
-        self.call(&plan, request, &mut Trail::default()).await
+    pub(crate) async fn write<R: Change>(&self, mut request: R) -> Result<R::Answer, Error> {
+        let mut plan = self.plan(Target::Leader, true);
+        let mut trail = Trail::default();
+        if !request.request_id().is_empty() {
+            return self.call(&plan, request, &mut trail).await;
+        }
+        *request.request_id() = self.new_request_id().to_string();
+        let begun = Instant::now();
+        match self.call(&plan, request.clone(), &mut trail).await {
+            // This session has seen nothing for long, or ever: the refusal has told it the revision.
+            Err(Error::Rejected(refused))
+                if refused.reason == Reason::RequestExpired && !trail.outcome_unknown =>
+            {
+                *request.request_id() = self.new_request_id().to_string();
+                plan.deadline = plan.deadline.saturating_sub(begun.elapsed());
+                self.call(&plan, request, &mut trail).await
+            }
+            answered => answered,
+        }
     }
 
     pub(crate) fn plan(&self, target: Target, write: bool) -> Plan {
@@ -401,6 +424,14 @@ fn in_clear(password: Option<Password>) -> String {
         .unwrap_or_default()
 }
 
+/// Empty where [`Client::write`] is to make one.
 pub(crate) fn request_id(given: Option<Uuid>) -> String {
-    given.unwrap_or_else(Uuid::now_v7).to_string()
+    given.map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// A new request id of who has seen this revision: 60 bits of it around the version, then random ones.
+fn new_request_id(seen: u64) -> Uuid {
+    let first = ((seen >> 12) << 16) | (seen & 0xfff);
+    let whole = (u128::from(first) << 64) | u128::from(rand::random::<u64>());
+    uuid::Builder::from_custom_bytes(whole.to_be_bytes()).into_uuid()
 }

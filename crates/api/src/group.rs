@@ -73,7 +73,8 @@ pub struct NewGroup {
     pub attributes: Vec<Attribute>,
     /// Whether it gets the directory's next POSIX number.
     pub assign_posix_number: bool,
-    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    /// As [`Client::new_request_id`](crate::Client::new_request_id) makes it. None: the library makes one, the same
+    /// for every retry.
     pub request_id: Option<Uuid>,
 }
 
@@ -86,7 +87,8 @@ pub struct UpdateGroup {
     pub etag: Option<String>,
     /// Made in their order. One of `group_name` renames the group.
     pub edits: Vec<AttributeEdit>,
-    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    /// As [`Client::new_request_id`](crate::Client::new_request_id) makes it. None: the library makes one, the same
+    /// for every retry.
     pub request_id: Option<Uuid>,
 }
 
@@ -101,7 +103,8 @@ pub struct ChangeMembers {
     pub add: Vec<MemberName>,
     /// These are not.
     pub remove: Vec<MemberName>,
-    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    /// As [`Client::new_request_id`](crate::Client::new_request_id) makes it. None: the library makes one, the same
+    /// for every retry.
     pub request_id: Option<Uuid>,
 }
 
@@ -112,7 +115,8 @@ pub struct DeleteGroup {
     pub group: GroupName,
     /// Remove nothing unless the group still has this `etag`.
     pub etag: Option<String>,
-    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    /// As [`Client::new_request_id`](crate::Client::new_request_id) makes it. None: the library makes one, the same
+    /// for every retry.
     pub request_id: Option<Uuid>,
 }
 

@@ -119,7 +119,7 @@ reasons! {
     InvalidAccountName = "INVALID_ACCOUNT_NAME",
     /// Not `groups/...`, or not a UUID, or no group can have that name.
     InvalidGroupName = "INVALID_GROUP_NAME",
-    /// Not a UUID of version 7.
+    /// Not a UUID of version 8.
     InvalidRequestId = "INVALID_REQUEST_ID",
     /// Not a page token of this directory.
     InvalidPageToken = "INVALID_PAGE_TOKEN",

@@ -91,6 +91,12 @@ async fn exchange<T>(
     }
 }
 
+/// The request of a call that changes something, known by its request id.
+pub(crate) trait Change: Rpc {
+    /// The field that has the id.
+    fn request_id(&mut self) -> &mut String;
+}
+
 /// Calls of their own: they are rare, or their answers are long.
 macro_rules! rpcs {
     ($($client:ident.$method:ident($request:ident) -> $answer:ty;)*) => {$(
@@ -163,4 +169,30 @@ rpcs! {
     Cluster.get_settings(GetSettingsRequest) -> proto::Settings;
     Cluster.change_settings(ChangeSettingsRequest) -> proto::Settings;
     Cluster.raise_level(RaiseLevelRequest) -> proto::RaiseLevelResponse;
+}
+
+macro_rules! changes {
+    ($($request:ident,)*) => {$(
+        impl Change for proto::$request {
+            fn request_id(&mut self) -> &mut String {
+                &mut self.request_id
+            }
+        }
+    )*};
+}
+
+changes! {
+    CreateAccountRequest,
+    UpdateAccountRequest,
+    DeleteAccountRequest,
+    CreateGroupRequest,
+    UpdateGroupRequest,
+    DeleteGroupRequest,
+    ChangeMembersRequest,
+    AddAttributeRequest,
+    RevertChangeRequest,
+    RestoreRequest,
+    PurgeRequest,
+    FreeNameRequest,
+    ChangeSettingsRequest,
 }

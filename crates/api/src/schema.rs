@@ -13,7 +13,8 @@ use crate::{
 pub struct NewAttribute {
     /// What is asked for. `number` and `bytes_max` are the server's to fill.
     pub attribute: AttributeDefinition,
-    /// A UUID of version 7. None: the library makes one, the same for every retry.
+    /// As [`Client::new_request_id`](crate::Client::new_request_id) makes it. None: the library makes one, the same
+    /// for every retry.
     pub request_id: Option<Uuid>,
 }
 

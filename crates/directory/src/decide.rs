@@ -43,16 +43,16 @@ impl Decision {
     }
 }
 
-/// How long outcomes and changes are kept. Every server of a cluster must have the same numbers: they
+/// How long outcomes and changes are kept, and by which clock. Every server of a cluster must have the same numbers: they
 /// decide what is in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// The most outcomes.
-    pub outcomes_max: u64,
-    /// The greatest age of a request whose outcome is kept, ms.
-    pub age_max_ms: u64,
-    /// How far a client's clock may be ahead of the directory's, ms.
-    pub ahead_max_ms: u64,
+    /// For how many revisions a request is known: its outcome is kept until the directory is so far beyond
+    /// the revision that its id begins with.
+    pub window: u64,
+    /// How far a leader's clock may be behind the directory's time for the latter to wait, ms. One that is
+    /// further behind is right, and the directory's time was wrong.
+    pub behind_max_ms: u64,
     /// The most outcomes, and the most changes, that one command makes forgotten, so that none takes
     /// long after a pause. More than one, so that what is due does get less.
     pub forgotten_max: usize,
@@ -63,12 +63,11 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// The numbers that [`decide`] goes by: about a quarter of a million outcomes, a quarter of
-    /// an hour, five minutes; changes as the settings say.
+    /// The numbers that [`decide`] goes by: requests of the last quarter of a million revisions, ten seconds;
+    /// changes as the settings say.
     pub const STANDARD: Self = Self {
-        outcomes_max: 262_144,
-        age_max_ms: 900_000,
-        ahead_max_ms: 300_000,
+        window: 262_144,
+        behind_max_ms: 10_000,
         forgotten_max: 4,
         history_ms: u64::MAX,
         history_bytes: u64::MAX,
@@ -95,10 +94,10 @@ pub fn decide_with<V: View>(
 ) -> Result<Decision, V::Error> {
     let needed = command.level();
     if needed > view.level()? && !is_planted(PlantedBug::FieldIgnored) {
-        return decide_beyond(view, revision, command.time, needed);
+        return beyond(retention, view, revision, command.time, needed);
     }
     let fingerprint = command.fingerprint();
-    let (now, mut events) = advance_clock(view, command.time)?;
+    let (now, mut events) = set_clock(retention, view, command.time)?;
     let answer = |result| Outcome {
         fingerprint,
         revision,
@@ -115,7 +114,7 @@ pub fn decide_with<V: View>(
         };
         return Ok(Decision::only(outcome, events));
     }
-    if let Err(rejection) = check_request_time(retention, view.floor()?, now, command.request) {
+    if let Err(rejection) = retention.check(command.request, revision) {
         let outcome = answer(Err(rejection));
         return Ok(Decision::only(outcome, events));
     }
@@ -165,7 +164,7 @@ pub fn decide_with<V: View>(
         request: command.request,
         outcome: outcome.clone(),
     });
-    forget(retention, view, now, command.request, &mut events)?;
+    forget(retention, view, revision, &mut events)?;
     let bytes = recorded.as_ref().map_or(0, |record| record.bytes());
     events.extend(recorded.map(|record| Event::ChangeRecorded { revision, record }));
     forget_changes(retention, view, now, bytes, &mut events)?;
@@ -184,7 +183,17 @@ pub fn decide_beyond<V: View>(
     time: Time,
     needed: Level,
 ) -> Result<Decision, V::Error> {
-    let (_, events) = advance_clock(view, time)?;
+    beyond(&Retention::STANDARD, view, revision, time, needed)
+}
+
+fn beyond<V: View>(
+    retention: &Retention,
+    view: &V,
+    revision: Revision,
+    time: Time,
+    needed: Level,
+) -> Result<Decision, V::Error> {
+    let (_, events) = set_clock(retention, view, time)?;
     let is = view.level()?;
     let outcome = Outcome {
         fingerprint: Fingerprint::from_bytes([0; 16]), // It is not kept, and so never compared.
@@ -195,11 +204,22 @@ pub fn decide_beyond<V: View>(
 }
 
 /// The directory's time, now that there is a command of this time; and the event, if that changes it.
-fn advance_clock<V: View>(view: &V, time: Time) -> Result<(Time, Vec<Event>), V::Error> {
+///
+/// The clocks of two leaders differ a little: then the directory's time waits, and changes are in the order
+/// of their times. After one that was wrong it goes back.
+fn set_clock<V: View>(
+    retention: &Retention,
+    view: &V,
+    time: Time,
+) -> Result<(Time, Vec<Event>), V::Error> {
     let clock = view.clock()?;
-    let now = clock.max(time);
-    let advanced = (now > clock).then_some(Event::ClockAdvanced { now });
-    Ok((now, advanced.into_iter().collect()))
+    let behind = clock.0.saturating_sub(time.0);
+    let now = match behind > retention.behind_max_ms {
+        true => time,
+        false => clock.max(time),
+    };
+    let set = (now != clock).then_some(Event::ClockSet { now });
+    Ok((now, set.into_iter().collect()))
 }
 
 fn reused(command: &Command) -> Rejection {
@@ -228,58 +248,42 @@ fn id_is_in_use<V: View>(view: &V, operation: &Operation) -> Result<bool, V::Err
     }
 }
 
-/// For a request that isn't known: whether it may be executed.
-fn check_request_time(
-    retention: &Retention,
-    floor: Time,
-    now: Time,
-    request: RequestId,
-) -> Result<(), Rejection> {
-    let time = request.time();
-    if time <= floor {
-        return Err(Rejection::RequestExpired { time, floor });
+impl Retention {
+    /// Requests that begin with an older revision than this are refused: their outcomes may be forgotten.
+    fn oldest(&self, revision: Revision) -> Revision {
+        Revision(revision.0.saturating_sub(self.window))
     }
-    if time.0 > now.0.saturating_add(retention.ahead_max_ms) {
-        return Err(Rejection::RequestFromFuture { time, now });
+
+    /// For a request whose outcome isn't there: whether a command of this revision may execute it. If it
+    /// was executed before, that was after the revision that it begins with.
+    pub fn check(&self, request: RequestId, revision: Revision) -> Result<(), Rejection> {
+        let (seen, oldest) = (request.seen(), self.oldest(revision));
+        if seen < oldest {
+            return Err(Rejection::RequestExpired { seen, oldest });
+        }
+        if seen >= revision {
+            return Err(Rejection::RequestFromFuture { seen, revision });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
-/// Forgets the oldest outcomes, `recorded` among them, while they are too many or too old. A
-/// retry of what is forgotten is refused, as the floor rises with it.
+/// Forgets the oldest outcomes that are no longer asked for: such a request is refused.
 fn forget<V: View>(
     retention: &Retention,
     view: &V,
-    now: Time,
-    recorded: RequestId,
+    revision: Revision,
     events: &mut Vec<Event>,
 ) -> Result<(), V::Error> {
-    let oldest_kept = Time(now.0.saturating_sub(retention.age_max_ms));
-    let mut count = view.outcome_count()? + 1;
-    let is_due =
-        |request: &RequestId, count| count > retention.outcomes_max || request.time() < oldest_kept;
+    let oldest_kept = retention.oldest(revision);
+    let is_due = |request: &RequestId| request.seen() < oldest_kept;
     // To look at one costs less, and mostly none is due.
-    let mut oldest = view.oldest_outcomes(1)?;
-    oldest.push(recorded);
-    if !oldest.iter().any(|request| is_due(request, count)) {
+    if !view.oldest_outcomes(1)?.iter().any(is_due) {
         return Ok(());
     }
-    let mut oldest = view.oldest_outcomes(retention.forgotten_max)?;
-    oldest.push(recorded);
-    oldest.sort_unstable();
-
-    let mut floor = view.floor()?;
-    for request in oldest.into_iter().take(retention.forgotten_max) {
-        if !is_due(&request, count) {
-            break;
-        }
-        events.push(Event::OutcomeForgotten { request });
-        count -= 1;
-        if request.time() > floor {
-            floor = request.time();
-            events.push(Event::FloorRaised { floor });
-        }
-    }
+    let oldest = view.oldest_outcomes(retention.forgotten_max)?;
+    let due = oldest.into_iter().filter(is_due);
+    events.extend(due.map(|request| Event::OutcomeForgotten { request }));
     Ok(())
 }
 

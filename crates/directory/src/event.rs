@@ -196,19 +196,14 @@ pub enum Event {
         /// The answer.
         outcome: Outcome,
     },
-    /// A retry of the request cannot be answered any more; see [`Event::FloorRaised`].
+    /// A retry of the request is refused from now on.
     OutcomeForgotten {
         /// The request whose outcome is forgotten.
         request: RequestId,
     },
-    /// Unknown requests made at this time or before are refused: they may have been executed.
-    FloorRaised {
-        /// Never lower than before.
-        floor: Time,
-    },
     /// The directory's time.
-    ClockAdvanced {
-        /// Later than before.
+    ClockSet {
+        /// Another one than before: later, or right again.
         now: Time,
     },
 }

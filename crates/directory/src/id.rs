@@ -5,9 +5,11 @@ use std::str::FromStr;
 
 use uuid::{Uuid, Variant};
 
-use crate::model::Time;
+use crate::model::Revision;
 
 const EXAMPLE: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+/// Of revision 1,000.
+const EXAMPLE_REQUEST: &str = "00000000-0000-83e8-bcce-b302099a8057";
 
 /// Which object: a UUID that never changes and is never used for another object.
 ///
@@ -56,25 +58,43 @@ impl FromStr for ObjectId {
 #[error("invalid account id: {0}; an account id is a UUID such as {EXAMPLE}")]
 pub struct InvalidObjectId(#[from] InvalidUuid);
 
-/// Which request: a UUID of version 7, made by the client. A retry carries the same one.
+/// Which request: a UUID of version 8, made by the client. A retry carries the same one.
 ///
-/// It begins with the time at which it was made, so that ids are in the order of their times.
+/// It begins with the last revision that the client had seen when it made the request, 60 bits around the
+/// version, so that ids are in the order of these revisions. What follows the variant is random. No clock
+/// has a part in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
-    /// The id of these 16 bytes, which must be a UUID of version 7.
+    /// A new one: of the highest revision that was seen so far, and of random bits. The highest two are not taken.
+    ///
+    /// # Panics
+    /// If the revision takes more than 60 bits: no log is so long.
+    pub fn new(seen: Revision, random: u64) -> Self {
+        let Revision(seen) = seen;
+        assert!(seen >> 60 == 0, "no log has {seen} entries");
+        let first = ((seen >> 12) << 16) | (seen & 0xfff);
+        let whole = (u128::from(first) << 64) | u128::from(random);
+        Self(
+            uuid::Builder::from_custom_bytes(whole.to_be_bytes())
+                .into_uuid()
+                .into_bytes(),
+        )
+    }
+
+    /// The id of these 16 bytes, which must be a UUID of version 8.
     pub fn from_bytes(bytes: [u8; 16]) -> Result<Self, InvalidRequestId> {
         Self::from_uuid(Uuid::from_bytes(bytes))
     }
 
-    /// The id that is this UUID, which must be of version 7.
+    /// The id that is this UUID, which must be of version 8.
     pub fn from_uuid(uuid: Uuid) -> Result<Self, InvalidRequestId> {
         let version = uuid.get_version_num();
         if uuid.get_variant() != Variant::RFC4122 {
             return Err(InvalidUuid::Variant(uuid).into());
         }
-        if version != 7 {
+        if version != 8 {
             return Err(InvalidUuid::Version { uuid, version }.into());
         }
         Ok(Self(uuid.into_bytes()))
@@ -90,10 +110,11 @@ impl RequestId {
         Uuid::from_bytes(self.0)
     }
 
-    /// When the client made it, by the client's clock.
-    pub const fn time(&self) -> Time {
-        let [a, b, c, d, e, f, ..] = self.0;
-        Time(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
+    /// The last revision that the client had seen when it made the request.
+    pub const fn seen(&self) -> Revision {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        Revision(((first >> 16) << 12) | (first & 0xfff))
     }
 }
 
@@ -114,8 +135,8 @@ impl FromStr for RequestId {
 /// The text or bytes aren't a request id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "invalid request id: {0}; a request id is a UUID of version 7, made anew for every request \
-     and sent again with its retries, such as {EXAMPLE}"
+    "invalid request id: {0}; a request id is a UUID of version 8 that begins with the last revision \
+     seen, made anew for every request and sent again with its retries, such as {EXAMPLE_REQUEST}"
 )]
 pub struct InvalidRequestId(#[from] InvalidUuid);
 
@@ -132,7 +153,7 @@ enum InvalidUuid {
     Malformed(#[from] uuid::Error),
     #[error("{0} is not a UUID of RFC 9562")]
     Variant(Uuid),
-    #[error("{uuid} is a UUID of version {version}, not 7")]
+    #[error("{uuid} is a UUID of version {version}, not 8")]
     Version { uuid: Uuid, version: usize },
 }
 

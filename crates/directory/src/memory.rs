@@ -39,7 +39,6 @@ pub struct MemoryDirectory {
     settings: BTreeMap<Setting, u64>,
     level: Level,
     clock: Time,
-    floor: Time,
 }
 
 impl MemoryDirectory {
@@ -160,14 +159,7 @@ impl MemoryDirectory {
                 let before = self.outcomes.remove(request);
                 assert!(before.is_some(), "no outcome of {request} to forget");
             }
-            Event::FloorRaised { floor } => {
-                assert!(*floor > self.floor, "the floor only rises");
-                self.floor = *floor;
-            }
-            Event::ClockAdvanced { now } => {
-                assert!(*now > self.clock, "time only goes forward");
-                self.clock = *now;
-            }
+            Event::ClockSet { now } => self.clock = *now,
         }
     }
 
@@ -467,10 +459,6 @@ impl View for MemoryDirectory {
         Ok(self.outcomes.get(request).cloned())
     }
 
-    fn outcome_count(&self) -> Result<u64, Infallible> {
-        Ok(self.outcomes.len() as u64)
-    }
-
     fn oldest_outcomes(&self, limit: usize) -> Result<Vec<RequestId>, Infallible> {
         Ok(self.outcomes.keys().take(limit).copied().collect())
     }
@@ -492,9 +480,5 @@ impl View for MemoryDirectory {
 
     fn clock(&self) -> Result<Time, Infallible> {
         Ok(self.clock)
-    }
-
-    fn floor(&self) -> Result<Time, Infallible> {
-        Ok(self.floor)
     }
 }

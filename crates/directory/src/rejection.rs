@@ -5,7 +5,7 @@ use crate::deleted::Held;
 use crate::id::{ObjectId, RequestId};
 use crate::level::Level;
 use crate::members::Limit;
-use crate::model::{Revision, Time};
+use crate::model::Revision;
 use crate::name::LoginName;
 use crate::object::{Kind, Violation};
 use crate::revert::Irreversible;
@@ -217,15 +217,15 @@ pub enum Rejection {
     },
     /// Too old to tell whether it was executed before.
     #[error(
-        "the request was made at {time}, and outcomes up to {floor} are not kept any more: it may \
-         or may not have been executed; look at the account, then send a new request if need be \
-         (if this happens to new requests, set the client's clock)"
+        "the request's id says that it was made at revision {seen}, and outcomes of requests made before \
+         revision {oldest} are not kept any more: it may or may not have been executed; look at the \
+         account, then send a new request if need be"
     )]
     RequestExpired {
-        /// When the request was made, by the client's clock.
-        time: Time,
-        /// Outcomes up to then may have been forgotten.
-        floor: Time,
+        /// The last revision that had been seen when the request was made.
+        seen: Revision,
+        /// Outcomes of requests made before it may have been forgotten.
+        oldest: Revision,
     },
     /// The request id was given to something else before.
     #[error(
@@ -236,16 +236,16 @@ pub enum Rejection {
         /// The id.
         request: RequestId,
     },
-    /// The client's clock is ahead.
+    /// The client has seen what isn't there: another directory, or this one before it was restored.
     #[error(
-        "the request was made at {time}, but it is only {now} here; \
-         nothing was done: set the client's clock and send a new request"
+        "the request's id says that it was made at revision {seen}, and this directory is at revision \
+         {revision}: it was made for another directory; nothing was done: send a new request"
     )]
     RequestFromFuture {
-        /// When the request was made, by the client's clock.
-        time: Time,
-        /// The directory's time.
-        now: Time,
+        /// The last revision that had been seen when the request was made.
+        seen: Revision,
+        /// The revision that the request would have had.
+        revision: Revision,
     },
 }
 

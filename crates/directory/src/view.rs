@@ -78,9 +78,6 @@ pub trait View: History {
     /// What was answered to this request.
     fn outcome(&self, request: &RequestId) -> Result<Option<Outcome>, Self::Error>;
 
-    /// How many outcomes are kept.
-    fn outcome_count(&self) -> Result<u64, Self::Error>;
-
     /// The smallest request ids whose outcomes are kept, in ascending order, at most `limit`.
     fn oldest_outcomes(&self, limit: usize) -> Result<Vec<RequestId>, Self::Error>;
 
@@ -91,11 +88,8 @@ pub trait View: History {
     /// The oldest changes that are kept, in ascending order, at most `limit`.
     fn oldest_changes(&self, limit: usize) -> Result<Vec<KeptChange>, Self::Error>;
 
-    /// The directory's time: that of the last command, or 0.
+    /// The directory's time: about that of the last command, or 0.
     fn clock(&self) -> Result<Time, Self::Error>;
-
-    /// Outcomes of requests made at this time or before may have been forgotten; 0 at first.
-    fn floor(&self) -> Result<Time, Self::Error>;
 }
 
 /// What is to be known of a change to forget it in time.

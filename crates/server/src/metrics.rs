@@ -48,6 +48,8 @@ pub struct Metrics {
     leader_deaths: IntCounter,
     comparisons: IntCounter,
     differs: IntGauge,
+    clock_ahead_ms: IntGauge,
+    clock_is_wrong: IntGauge,
     term: IntGauge,
     is_leader: IntGauge,
     last_log: IntGauge,
@@ -127,6 +129,14 @@ impl Metrics {
             differs: gauge(
                 "quorid_state_differs",
                 "1 if another server's state differed in the last comparison",
+            ),
+            clock_ahead_ms: gauge(
+                "quorid_clock_ahead_milliseconds",
+                "How far this server's clock is ahead of the other voters', the median",
+            ),
+            clock_is_wrong: gauge(
+                "quorid_clock_is_wrong",
+                "1 if a majority of the servers contradicts this one's clock",
             ),
             term: gauge("quorid_term", "Current term"),
             is_leader: gauge(
@@ -232,6 +242,8 @@ impl Metrics {
         count(&self.leader_deaths, status.leader_deaths);
         count(&self.comparisons, status.comparisons);
         set(&self.differs, u64::from(status.differs));
+        self.clock_ahead_ms.set(status.clock_ahead_ms.unwrap_or(0));
+        set(&self.clock_is_wrong, u64::from(status.clock_is_wrong));
         set(&self.term, status.term);
         let leads = status.role == Role::Leader && status.leader.is_some();
         set(&self.is_leader, u64::from(leads));

@@ -5,6 +5,7 @@ mod ask_voters;
 mod bootstrap;
 mod checkpoints;
 mod cluster;
+mod compare_clocks;
 mod compare_sums;
 mod config;
 mod dialer;
@@ -53,6 +54,7 @@ use tracing::{info, warn};
 
 use self::{
     checkpoints::Checkpoints,
+    compare_clocks::OwnClock,
     compare_sums::Compared,
     dialer::PeerDialer,
     leader_death::LeaderDeaths,
@@ -112,6 +114,10 @@ pub struct ServerStatus {
     pub comparisons: u64,
     /// Whether some server's state differed in the last comparison.
     pub differs: bool,
+    /// How far its clock is ahead of the other voters' clocks, ms: the median; none if nobody answered.
+    pub clock_ahead_ms: Option<i64>,
+    /// Whether a majority contradicts its clock, so that it doesn't lead.
+    pub clock_is_wrong: bool,
     /// The feature level that the directory is at, as far as this server has applied the log.
     pub level: Level,
     /// The highest feature level that this server supports.
@@ -133,6 +139,7 @@ struct Inner {
     threads: Arc<dyn Threads>,
     dialer: PeerDialer,
     compared: Arc<Compared>,
+    own_clock: Arc<OwnClock>,
     deaths: Arc<LeaderDeaths>,
     barrier: ReadBarrier,
     cluster: watch::Receiver<Arc<ClusterState>>,
@@ -213,12 +220,9 @@ impl Node {
     /// Returns once [`read`](Self::read) shows at least a revision.
     pub async fn wait_applied(&self, wanted: Revision) -> Result<(), Unavailable> {
         let mut metrics = self.inner.raft.metrics();
-        let applied = |metrics: &openraft::RaftMetrics<TypeConfig>| {
-            Revision(metrics.last_applied.map_or(0, |last| last.index))
-        };
         let reached = async {
             loop {
-                if applied(&metrics.borrow_watched()) >= wanted {
+                if applied_in(&metrics.borrow_watched()) >= wanted {
                     return Ok(());
                 }
                 if metrics.changed().await.is_err() {
@@ -230,18 +234,20 @@ impl Node {
             Ok(result) => result,
             Err(_) => Err(Unavailable::Behind {
                 wanted,
-                applied: applied(&self.inner.raft.metrics().borrow_watched()),
+                applied: self.applied(),
             }),
         }
+    }
+
+    /// The revision that [`read`](Self::read) shows at least.
+    pub fn applied(&self) -> Revision {
+        applied_in(&self.inner.raft.metrics().borrow_watched())
     }
 
     /// Returns once [`read`](Self::read) shows more than a revision, however long that takes.
     pub async fn wait_beyond(&self, revision: Revision) -> Result<(), Unavailable> {
         let mut metrics = self.inner.raft.metrics();
-        let beyond = |metrics: &openraft::RaftMetrics<TypeConfig>| {
-            metrics.last_applied.map_or(0, |last| last.index) > revision.0
-        };
-        while !beyond(&metrics.borrow_watched()) {
+        while applied_in(&metrics.borrow_watched()) <= revision {
             if metrics.changed().await.is_err() {
                 return Err(Unavailable::ShuttingDown);
             }
@@ -305,6 +311,8 @@ impl Node {
             leader_deaths: self.inner.deaths.seen(),
             comparisons: self.inner.compared.count(),
             differs: self.inner.compared.differs(),
+            clock_ahead_ms: self.inner.own_clock.ahead_ms(),
+            clock_is_wrong: self.inner.own_clock.is_wrong(),
             level: view.level()?,
             supports: self.inner.config.supports,
         })
@@ -429,4 +437,8 @@ impl Node {
             RaftError::Fatal(fatal) => Fault::new("writing to the log", fatal).into(),
         }
     }
+}
+
+fn applied_in(metrics: &openraft::RaftMetrics<TypeConfig>) -> Revision {
+    Revision(metrics.last_applied.map_or(0, |last| last.index))
 }

@@ -19,7 +19,8 @@ use std::sync::{Arc, atomic::AtomicUsize};
 
 use quorid_directory::{
     Accepted, Action, Command, Filter, Kind, LOGIN_NAME, Object, ObjectId, Objects as _, Operation,
-    Password, PlantedBug, Principal, Reply, RequestId, Selector, VerifierChange, is_planted,
+    Password, PlantedBug, Principal, Rejection, Reply, RequestId, Retention, Selector,
+    VerifierChange, is_planted,
 };
 
 pub use self::{
@@ -414,8 +415,16 @@ impl Service {
         request: Option<RequestId>,
         operation: Operation,
     ) -> Result<Answer<Proposed>, Error> {
+        let applied = self.node.applied();
+        let request = request.unwrap_or_else(|| self.new_request_id());
+        // What the rules will refuse needs no place in the log.
+        if let Err(rejection @ Rejection::RequestExpired { .. }) =
+            Retention::STANDARD.check(request, applied)
+        {
+            return Err(Error::rejected(rejection, applied));
+        }
         let command = Command {
-            request: request.unwrap_or_else(|| self.new_request_id()),
+            request,
             time: self.clock.now(),
             client: caller.address.clone(),
             principal,
@@ -433,17 +442,15 @@ impl Service {
     }
 
     fn new_object_id(&self) -> ObjectId {
-        ObjectId::new(self.new_uuid())
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random);
+        let now = self.clock.now().0;
+        ObjectId::new(uuid::Builder::from_unix_timestamp_millis(now, &random).into_uuid())
     }
 
     fn new_request_id(&self) -> RequestId {
-        RequestId::from_bytes(self.new_uuid().into_bytes())
-            .expect("a UUID of version 7 is made here")
-    }
-
-    fn new_uuid(&self) -> uuid::Uuid {
-        let mut random = [0; 10];
+        let mut random = [0; 8];
         self.entropy.fill(&mut random);
-        uuid::Builder::from_unix_timestamp_millis(self.clock.now().0, &random).into_uuid()
+        RequestId::new(self.node.applied(), u64::from_be_bytes(random))
     }
 }

@@ -24,7 +24,7 @@ use super::{
 
 /// Version of everything in a data directory. A server refuses a directory of a version
 /// that it doesn't know.
-pub const FORMAT_VERSION: u32 = 7;
+pub const FORMAT_VERSION: u32 = 8;
 
 /// Who this server is, for good. Written when the cluster takes the server in; only
 /// [`formed`](Identity::formed) changes later, once, and who the members are.

@@ -12,4 +12,4 @@ mod worker;
 
 pub use follower::{Followed, Given, Stretch};
 pub use operation::{Answer, Asked, By, Freshness, Name, Operation, Shown, Which, shown};
-pub use worker::{Acting, Habits, PASSWORDS, Probed, Prober, STAFF, Worker, World, request_id};
+pub use worker::{Acting, Habits, PASSWORDS, Probed, Prober, STAFF, Worker, World};

@@ -297,10 +297,10 @@ fn rejected(asked: &Asked, reason: &Reason, keeps: bool) -> Option<Step> {
 
 #[cfg(test)]
 mod tests {
-    use quorid_directory::LoginName;
+    use quorid_directory::{LoginName, Revision};
 
     use super::*;
-    use crate::{chance::Chance, operation::Name, request_id};
+    use crate::operation::Name;
 
     /// A history that is written down by hand.
     #[derive(Default)]
@@ -328,7 +328,7 @@ mod tests {
     }
 
     fn request(number: u64) -> RequestId {
-        request_id(&mut Chance::of(number, "requests"), 1_750_000_000_000)
+        RequestId::new(Revision(0), number)
     }
 
     fn name(text: &str) -> Name {

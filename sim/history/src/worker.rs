@@ -7,7 +7,7 @@ mod staff;
 use std::{fmt, time::Duration};
 
 use quorid_api::{Client, Error};
-use quorid_directory::{LoginName, RequestId};
+use quorid_directory::{LoginName, RequestId, Revision};
 use tokio::time::sleep;
 
 use self::call::{Call, Told};
@@ -117,7 +117,7 @@ impl<W: World> Worker<W> {
     /// Asks one thing after the other, for as long as there is time.
     pub async fn work(mut self, there_is_time: impl Fn() -> bool) {
         if self.habits.all_of_it {
-            let request = request_id(&mut self.chance, self.world.now_ms());
+            let request = self.request_id();
             let asked = self.keep(request);
             self.ask(asked).await;
         }
@@ -180,7 +180,7 @@ impl<W: World> Worker<W> {
             self.cell = cell;
             self.ids.clear();
         }
-        let request = request_id(&mut self.chance, self.world.now_ms());
+        let request = self.request_id();
         if self.habits.all_of_it && self.chance.percent(40) {
             return self.choose_more(request);
         }
@@ -380,13 +380,18 @@ impl<W: World> Worker<W> {
         answer
     }
 
+    /// A new request id as the client library makes them, but decided by the seed.
+    fn request_id(&mut self) -> RequestId {
+        RequestId::new(Revision(self.revision), self.chance.next())
+    }
+
     /// The same once more, unless a bug was planted.
     fn again(&mut self, asked: &Asked) -> Asked {
         let mut again = asked.clone();
         if self.habits.new_request_ids
             && let Asked::Create { request, .. } = &mut again
         {
-            *request = request_id(&mut self.chance, self.world.now_ms());
+            *request = self.request_id();
         }
         again
     }
@@ -476,14 +481,6 @@ impl<W: World> Prober<W> {
         }
         probed
     }
-}
-
-/// A request id as clients make them, at this time (Unix, ms).
-pub fn request_id(chance: &mut Chance, now_ms: u64) -> RequestId {
-    let mut random = [0; 10];
-    chance.fill(&mut random);
-    let uuid = uuid::Builder::from_unix_timestamp_millis(now_ms, &random).into_uuid();
-    RequestId::from_uuid(uuid).expect("a UUID of version 7")
 }
 
 /// The same letter as East Asian typography has it.

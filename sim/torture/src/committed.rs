@@ -106,9 +106,9 @@ mod tests {
     use bytes::Bytes;
     use quorid_directory::{
         ClientAddress, Command, Edit, Kind, LoginName, ObjectId, Operation as Change, OperatorName,
-        Principal, RealName, Time,
+        Principal, RealName, RequestId, Revision, Time,
     };
-    use quorid_history::{Answer, Asked, Operation, Shown, chance::Chance, request_id, witness};
+    use quorid_history::{Answer, Asked, Operation, Shown, chance::Chance, witness};
     use quorid_server::state::encode_command;
     use quorid_storage::LogVote;
 
@@ -123,7 +123,7 @@ mod tests {
     fn create(number: u8) -> Command {
         let mut chance = Chance::of(u64::from(number), "requests");
         Command {
-            request: request_id(&mut chance, NOW_MS),
+            request: RequestId::new(Revision(0), chance.next()),
             time: Time(NOW_MS),
             client: ClientAddress::parse("127.0.0.1:1").unwrap(),
             principal: Principal::Operator(OperatorName::of_certificate("olga")),

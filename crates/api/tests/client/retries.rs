@@ -45,7 +45,7 @@ async fn the_request_id_is_kept_over_retries() {
     assert!(ids.len() >= 7, "{ids:?}");
     ids.dedup();
     let [id] = &ids[..] else { panic!("{ids:?}") };
-    assert_eq!(id.parse::<Uuid>().unwrap().get_version_num(), 7);
+    assert_eq!(id.parse::<Uuid>().unwrap().get_version_num(), 8);
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +76,7 @@ async fn an_error_with_unreadable_details_counts_without_them() {
 async fn a_given_request_id_is_used() {
     let fake = Fake::start();
     let client = fake.client([2]);
-    let id = Uuid::now_v7();
+    let id = client.new_request_id();
     let name = AccountName::Login("ana".to_owned());
 
     let mut new = ana();
@@ -96,6 +96,53 @@ async fn a_given_request_id_is_used() {
     for seen in fake.calls() {
         assert_eq!(seen.request_id, id.to_string(), "{seen:?}");
     }
+}
+
+/// The revision that a request id begins with.
+fn seen_in(request_id: &str) -> u64 {
+    let (first, _) = request_id.parse::<Uuid>().unwrap().as_u64_pair();
+    ((first >> 16) << 12) | (first & 0xfff)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_a_session_that_saw_nothing_for_long_is_made_anew() {
+    let fake = Fake::start();
+    let client = fake.client([2]);
+    fake.revision.send_replace(5_000_000);
+    let expired = || refusal(Code::FailedPrecondition, "REQUEST_EXPIRED", &[]);
+    fake.next(2, [Next::Fail(expired())]);
+
+    client.create_account(ana()).await.unwrap();
+
+    let calls = fake.calls();
+    let seen: Vec<_> = calls.iter().map(|it| seen_in(&it.request_id)).collect();
+    assert_eq!(seen, [0, 5_000_000]);
+    assert_eq!(seen_in(&client.new_request_id().to_string()), 5_000_000);
+
+    // Once only: a server that refuses everything is no reason to ask for ever.
+    fake.next(2, [Next::Fail(expired()), Next::Fail(expired())]);
+    let refused = client.create_account(ana()).await;
+    assert!(matches!(refused, Err(Error::Rejected(no)) if no.reason.as_str() == "REQUEST_EXPIRED"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_may_have_acted_is_not_made_anew() {
+    let fake = Fake::start();
+    let client = fake.client([2]);
+    let expired = || Next::Fail(refusal(Code::FailedPrecondition, "REQUEST_EXPIRED", &[]));
+    let unknown = Next::Fail(refusal(Code::Unavailable, "OUTCOME_UNKNOWN", &[]));
+    fake.next(2, [unknown, expired()]);
+    let refused = client.create_account(ana()).await;
+    assert!(matches!(refused, Err(Error::Rejected(no)) if no.reason.as_str() == "REQUEST_EXPIRED"));
+    assert_eq!(fake.calls().len(), 2);
+
+    // Neither one whose id the caller gave: it may have been sent before.
+    fake.next(2, [expired()]);
+    let mut given = ana();
+    given.request_id = Some(client.new_request_id());
+    let refused = client.create_account(given).await;
+    assert!(matches!(refused, Err(Error::Rejected(no)) if no.reason.as_str() == "REQUEST_EXPIRED"));
+    assert_eq!(fake.calls().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -122,7 +169,6 @@ async fn a_decision_is_final_and_told_whole() {
         (Code::Aborted, "ETAG_MISMATCH"),
         (Code::Unauthenticated, "WRONG_PASSWORD"),
         (Code::PermissionDenied, "OPERATOR_NEEDED"),
-        (Code::FailedPrecondition, "REQUEST_EXPIRED"),
         (Code::InvalidArgument, "INVALID_LOGIN_NAME"),
         (Code::Aborted, "CHANGE_IN_PROGRESS"),
         (Code::Internal, "FAULT"),

@@ -188,6 +188,20 @@ pub(crate) fn to_text(view: &ClusterView, members: &[MemberStatus]) -> String {
             ));
         }
     }
+    for member in members {
+        if let Ok(status) = &member.status
+            && status.clock_is_wrong
+        {
+            let name = escape(&member.server.name);
+            let ahead = status.clock_ahead_ms();
+            text.push_str(&format!(
+                "\nthe clock of {name} is {} s {} by those of the other servers, and {name} does not lead until it \
+                 is right; see on its machine: timedatectl",
+                ahead.unsigned_abs() / 1000,
+                if ahead < 0 { "behind" } else { "ahead" },
+            ));
+        }
+    }
     if let Some(more) = levels.and_then(|levels| levels.to_text(members)) {
         text.push('\n');
         text.push_str(&more);
@@ -282,6 +296,8 @@ pub(crate) fn to_json(
                     "disk_bytes": status.disk_bytes,
                     "uptime_seconds": status.uptime_seconds,
                     "supported_level": status.supported_level,
+                    "clock_ahead_ms": status.clock_ahead_ms,
+                    "clock_is_wrong": status.clock_is_wrong,
                     "version": status.version,
                 }),
                 Err(reason) => json!({"error": reason}),

@@ -116,6 +116,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         level: 1,
         supported_level: 2,
         row_sum: "00ff".to_owned(),
+        clock_ahead_ms: Some(-3_600_000),
+        clock_is_wrong: true,
     };
     seeds.push(seed(2, &status));
     let time = |seconds, nanos| Some(prost_types::Timestamp { seconds, nanos });

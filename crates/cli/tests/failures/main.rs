@@ -19,7 +19,6 @@ use quorid_api::{AccountName, Client, ClientConfig, Error, NewAccount, Read, Rea
 use quorid_lab::testbed::Testbed;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::sleep;
-use uuid::Uuid;
 
 use workload::{Told, Workload, compare, gap_around};
 
@@ -250,7 +249,7 @@ async fn a_retry_after_a_failover_gets_the_first_outcome() {
     let new = NewAccount {
         login_name: "ana".to_owned(),
         real_name: "Ana".to_owned(),
-        request_id: Some(Uuid::now_v7()),
+        request_id: Some(client.new_request_id()),
         ..NewAccount::default()
     };
     let first = client.create_account(new.clone()).await.expect("created");

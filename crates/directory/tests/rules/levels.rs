@@ -109,7 +109,7 @@ fn each_operation_needs_its_level_and_is_refused_below_it_with_nothing_changed()
             let refused = log.execute(&asked).result;
             assert_eq!(refused, Err(Rejection::FeatureLevel { needed, is }));
             let now = Time(START + 1);
-            assert_eq!(log.events, [Event::ClockAdvanced { now }]);
+            assert_eq!(log.events, [Event::ClockSet { now }]);
             is = Level(is.0 + 1);
         }
     }
@@ -125,8 +125,8 @@ fn a_command_of_a_level_that_is_unknown_is_refused_by_its_number_alone() {
     let needed = NEWER;
     let refused = Err(Rejection::FeatureLevel { needed, is });
     assert_eq!(decision.outcome.result, refused);
-    assert_eq!(decision.events, [Event::ClockAdvanced { now: time }]);
-    let Ok(earlier) = decide_beyond(&log.directory, Revision(9), Time(1), NEWER);
+    assert_eq!(decision.events, [Event::ClockSet { now: time }]);
+    let Ok(earlier) = decide_beyond(&log.directory, Revision(9), Time(START), NEWER);
     assert_eq!(earlier.events, []);
 }
 

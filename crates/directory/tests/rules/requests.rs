@@ -2,8 +2,8 @@
 
 use crate::support::{
     Log, START, account_id, by_login, change, change_verifier, command, create, create_with,
-    create_with_password, delete, names, number, operator, rename, request_at, set, set_real_name,
-    value, verifier, who_knows,
+    create_with_password, delete, names, number, operator, rename, request_at, request_seen, set,
+    set_real_name, value, verifier, who_knows,
 };
 use quorid_directory::{
     ClientAddress, Command, Edit, EditAction, Event, ObjectId, Operation, Principal, Rejection,
@@ -11,9 +11,8 @@ use quorid_directory::{
 };
 
 const SMALL: Retention = Retention {
-    outcomes_max: 3,
-    age_max_ms: 1000,
-    ahead_max_ms: 100,
+    window: 3,
+    behind_max_ms: 100,
     forgotten_max: 2,
     ..Retention::STANDARD
 };
@@ -219,102 +218,147 @@ fn fingerprints_stay_the_same_across_versions() {
 }
 
 #[test]
-fn requests_from_the_future_are_rejected_and_not_recorded() {
-    for (ms, accepted) in [(0, true), (100, true), (101, false), (1 << 40, false)] {
-        let mut log = Log::with(SMALL);
-        let request = request_at(ms, 0);
-        let rejected = rejection(&mut log, &command(request, 0, create(1, "ana")));
-        let (time, now) = (Time(START + ms), Time(START));
-        let expected = (!accepted).then_some(Rejection::RequestFromFuture { time, now });
+fn request_ids_begin_with_the_revision_that_was_seen_and_are_in_its_order() {
+    let revisions = [0, 1, 0xfff, 0x1000, 262_144, (1 << 60) - 1];
+    let mut before = None;
+    for revision in revisions {
+        for random in [0, u64::MAX] {
+            let request = RequestId::new(Revision(revision), random);
+            assert_eq!(request.seen(), Revision(revision), "{request}");
+            assert_eq!(RequestId::from_uuid(request.uuid()), Ok(request));
+            assert_eq!(request.to_string().parse(), Ok(request));
+            assert!(before < Some(request), "{request}");
+            before = Some(request);
+        }
+    }
+}
+
+/// Of a directory that is at revision 3.
+fn with_three(retention: Retention) -> Log {
+    let mut log = Log::with(retention);
+    for id in 1..=3 {
+        log.run(create(id, &format!("n{id}"))).expect("done");
+    }
+    log
+}
+
+#[test]
+fn requests_of_another_directory_are_rejected_and_not_recorded() {
+    for (seen, accepted) in [(0, true), (3, true), (4, false), (1 << 40, false)] {
+        let mut log = with_three(Retention::STANDARD);
+        let request = request_seen(seen, 0);
+        let rejected = rejection(&mut log, &command(request, 0, create(9, "ana")));
+        let (seen, revision) = (Revision(seen), Revision(4));
+        let expected = (!accepted).then_some(Rejection::RequestFromFuture { seen, revision });
         assert_eq!(rejected, expected);
-        assert_eq!(known(&log).len(), usize::from(accepted));
+        assert_eq!(known(&log).contains(&request), accepted);
     }
 }
 
 #[test]
-fn oldest_outcomes_are_forgotten_when_there_are_too_many() {
-    let mut log = Log::with(SMALL);
-    for ms in [10, 30, 20, 40, 50] {
-        let name = format!("name{ms}");
-        log.execute(&command(
-            request_at(ms, 0),
-            50,
-            create(u8::try_from(ms).expect("small"), &name),
-        ));
+fn requests_that_begin_before_the_window_are_refused_whether_they_acted_or_not() {
+    let mut log = with_three(SMALL);
+    let early = command(request_seen(2, 0), 4, create(4, "early"));
+    let answer = log.execute(&early);
+    answer.result.as_ref().expect("done");
+    assert_eq!(log.execute(&early), answer, "revision 5");
+    for (id, seen) in [(5, 4), (6, 5), (7, 6)] {
+        let operation = create(id, &format!("n{id}"));
+        let made = log.execute(&command(request_seen(seen, 0), 5, operation));
+        made.result.expect("done");
     }
-    assert_eq!(known(&log), [30, 40, 50].map(|ms| request_at(ms, 0)));
-    let floor = Time(START + 20);
-    for (ms, salt) in [(10, 0), (20, 0), (20, 1), (1, 1)] {
-        let rejected = rejection(
-            &mut log,
-            &command(request_at(ms, salt), 50, create(99, "zoe")),
-        );
-        let time = Time(START + ms);
-        assert_eq!(rejected, Some(Rejection::RequestExpired { time, floor }));
+    assert!(!known(&log).contains(&request_seen(2, 0)));
+    for (salt, revision) in [(0, 9), (1, 10)] {
+        let late = command(request_seen(2, salt), 5, create(4, "early"));
+        let (seen, oldest) = (Revision(2), Revision(revision - 3));
+        let expected = Rejection::RequestExpired { seen, oldest };
+        assert_eq!(rejection(&mut log, &late), Some(expected));
     }
-    // What is still kept is answered, and what is newer than the floor executed.
-    log.execute(&command(request_at(30, 0), 50, create(30, "name30")))
+    // What is still known is answered, and what begins in the window is executed.
+    log.execute(&command(request_seen(6, 0), 5, create(7, "n7")))
         .result
         .expect("known");
-    log.execute(&command(request_at(21, 0), 50, create(21, "name21")))
+    log.execute(&command(request_seen(9, 0), 5, create(9, "n9")))
         .result
         .expect("new");
 }
 
 #[test]
-fn old_outcomes_are_forgotten_a_few_with_each_command() {
-    let mut log = Log::with(Retention {
-        outcomes_max: 100,
-        ..SMALL
-    });
-    for ms in 1..=5_u8 {
+fn outcomes_are_forgotten_a_few_with_each_command() {
+    let mut log = Log::with(SMALL);
+    // All of them begin with nothing seen, as those of many new clients do.
+    for id in 1..=3 {
         log.execute(&command(
-            request_at(ms.into(), 0),
-            ms.into(),
-            create(ms, &format!("n{ms}")),
+            request_seen(0, id),
+            1,
+            create(id, &format!("n{id}")),
         ));
     }
-    // The sixth is made at an age at which the first four are too old.
-    let mut left = Vec::new();
-    for (ms, id) in [(1005, 6), (1005, 7), (1005, 8)] {
-        let name = format!("n{id}");
-        log.execute(&command(request_at(ms, id), ms, create(id, &name)));
+    let mut left = vec![known(&log).len()];
+    for id in 4..=7 {
+        let request = request_seen(u64::from(id) - 1, id);
+        let made = log.execute(&command(request, 1, create(id, &format!("n{id}"))));
+        made.result.expect("done");
         left.push(known(&log).len());
     }
-    assert_eq!(left, [4, 3, 4], "5 + 1 - 2, 4 + 1 - 2, 3 + 1");
-    assert_eq!(known(&log)[0], request_at(5, 0), "as old as allowed");
+    assert_eq!(left, [3, 2, 2, 3, 3], "3, + 1 - 2, + 1 - 1, + 1, + 1 - 1");
 }
 
+/// Neither that of a client nor those of leaders.
 #[test]
-fn request_older_than_the_age_is_executed_once_if_nothing_like_it_was_forgotten() {
-    let mut log = Log::with(SMALL);
-    log.execute(&command(request_at(0, 0), 5000, create(1, "early")));
-    assert_eq!(known(&log), []);
-    let again = rejection(
-        &mut log,
-        &command(request_at(0, 0), 5000, create(1, "early")),
-    );
-    let time = Time(START);
-    assert_eq!(again, Some(Rejection::RequestExpired { time, floor: time }));
-    assert_eq!(log.login_names(), [("early", account_id(1))]);
-}
-
-#[test]
-fn time_never_runs_backwards() {
+fn no_clock_decides_whether_a_request_is_executed() {
+    const YEAR: u64 = 365 * 86_400_000;
     let mut log = Log::new();
-    for (ms, id, expected) in [(100, 1, 100), (50, 2, 100), (100, 3, 100), (101, 4, 101)] {
+    for (id, ms) in [0, YEAR, 5, YEAR / 365, 86_400, 7].into_iter().enumerate() {
+        let number = u8::try_from(id).expect("few") + 1;
+        let seen = log.revision;
+        let request = command(
+            request_seen(seen, number),
+            ms,
+            create(number, &format!("n{id}")),
+        );
+        let answer = log.execute(&request);
+        answer.result.as_ref().expect("done");
+        let again = Command {
+            time: Time(START + YEAR - ms),
+            ..request
+        };
+        assert_eq!(log.execute(&again), answer);
+    }
+}
+
+/// Two leaders' clocks differ a little: changes stay in the order of their times. A clock that was wrong leaves
+/// nothing behind once it is right.
+#[test]
+fn time_waits_for_a_clock_that_is_a_little_behind_and_goes_back_to_one_that_is_more() {
+    let mut log = Log::with(SMALL);
+    let steps = [
+        (100, 100),
+        (50, 100),
+        (100, 100),
+        (101, 101),
+        (1, 101),
+        (86_400_000, 86_400_000),
+        (86_399_950, 86_400_000),
+        (200, 200),
+        (150, 200),
+        (201, 201),
+    ];
+    let mut before = None;
+    for ((ms, expected), id) in steps.into_iter().zip(1..) {
         let operation = create(id, &format!("n{id}"));
-        let made = log.made(&command(request_at(50, id), ms, operation));
+        let made = log.made(&command(request_seen(log.revision, id), ms, operation));
         let account = made.expect("done").object;
         assert_eq!(account.created.time, Time(START + expected));
-        let now = Time(START + ms);
-        let advanced = log.events.contains(&Event::ClockAdvanced { now });
-        assert_eq!(advanced, matches!(id, 1 | 4), "{id}");
+        let now = Time(START + expected);
+        let set = log.events.contains(&Event::ClockSet { now });
+        assert_eq!(set, before != Some(expected), "{id}");
+        before = Some(expected);
     }
 }
 
 #[test]
-fn clock_advances_with_retries_and_rejections_too() {
+fn clock_is_set_with_retries_and_rejections_too() {
     let mut log = Log::new();
     let first = command(request_at(1, 0), 1, create(1, "ana"));
     log.execute(&first);
@@ -324,7 +368,7 @@ fn clock_advances_with_retries_and_rejections_too() {
     });
     assert_eq!(
         log.events,
-        [Event::ClockAdvanced {
+        [Event::ClockSet {
             now: Time(START + 9)
         }]
     );

@@ -14,14 +14,14 @@ pub(crate) fn account_id(number: u8) -> ObjectId {
     ObjectId::from_bytes([number; 16])
 }
 
-/// A request made `ms` after the start; requests of one time differ by `salt`.
+/// A request of who has seen nothing yet: another one for each pair of numbers.
 pub(crate) fn request_at(ms: u64, salt: u8) -> RequestId {
-    let mut bytes = [0; 16];
-    bytes[..6].copy_from_slice(&(START + ms).to_be_bytes()[2..]);
-    bytes[6] = 0x70;
-    bytes[8] = 0x80;
-    bytes[15] = salt;
-    RequestId::from_bytes(bytes).expect("version 7")
+    RequestId::new(Revision(0), (ms << 10) | u64::from(salt))
+}
+
+/// A request of who has seen this revision; requests of one revision differ by `salt`.
+pub(crate) fn request_seen(revision: u64, salt: u8) -> RequestId {
+    RequestId::new(Revision(revision), u64::from(salt))
 }
 
 pub(crate) fn login(text: &str) -> LoginName {

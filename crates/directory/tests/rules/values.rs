@@ -2,7 +2,7 @@
 
 use quorid_directory::{
     ClientAddress, InvalidClientAddress, InvalidPassword, InvalidVerifier, LoginName, ObjectId,
-    Password, RealName, RequestId, Time, Verifier,
+    Password, RealName, RequestId, Revision, Verifier,
 };
 
 #[test]
@@ -36,20 +36,20 @@ fn account_ids_are_hyphenated_uuids() {
 }
 
 #[test]
-fn request_ids_are_uuids_of_version_7_and_tell_their_time() {
-    let id: RequestId = "01890a5d-ac96-774b-bcce-b302099a8057"
+fn request_ids_are_uuids_of_version_8_and_tell_what_was_seen() {
+    let id: RequestId = "01890a5d-ac96-874b-bcce-b302099a8057"
         .parse()
         .expect("an id");
-    assert_eq!(id.time(), Time(0x0189_0a5d_ac96));
+    assert_eq!(id.seen(), Revision(0x0018_90a5_dac9_674b));
     assert_eq!(RequestId::from_bytes(*id.as_bytes()), Ok(id));
     for (text, why) in [
-        ("01890a5d-ac96-474b-bcce-b302099a8057", "version 4, not 7"),
+        ("01890a5d-ac96-774b-bcce-b302099a8057", "version 7, not 8"),
         (
             "00000000-0000-0000-0000-000000000000",
             "is not a UUID of RFC 9562",
         ),
         (
-            "01890a5d-ac96-774b-0cce-b302099a8057",
+            "01890a5d-ac96-874b-0cce-b302099a8057",
             "is not a UUID of RFC 9562",
         ),
         ("x", "1 bytes"),

@@ -12,8 +12,8 @@ use openraft::{
     async_runtime::watch::WatchReceiver as _,
     raft::{TransferLeaderRequest, VoteRequest},
 };
-use quorid_directory::{Level, PlantedBug, is_planted};
-use quorid_storage::{Disk, FORMAT_VERSION, Identity};
+use quorid_directory::{Level, PlantedBug, Time, is_planted};
+use quorid_storage::{FORMAT_VERSION, Identity};
 use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap};
 use tracing::warn;
 
@@ -36,7 +36,10 @@ use super::{
         },
     },
 };
-use crate::{seams::Threads, state::State};
+use crate::{
+    seams::{Clock, Outside, Threads},
+    state::State,
+};
 
 /// The name in the certificate of the server at the other end. Put into each request's
 /// extensions by the peer port's listener, which has checked the certificate.
@@ -57,6 +60,7 @@ struct Inner {
     given: Arc<GivenVote>,
     leader: Arc<LeaderContact>,
     deaths: Arc<LeaderDeaths>,
+    clock: Arc<dyn Clock>,
     running: OnceLock<Running>,
 }
 
@@ -69,11 +73,8 @@ struct Running {
 }
 
 impl Gate {
-    pub(super) fn new(
-        config: &NodeConfig,
-        disk: Arc<dyn Disk>,
-        identity: Option<Identity>,
-    ) -> Self {
+    pub(super) fn new(config: &NodeConfig, outside: &Outside, identity: Option<Identity>) -> Self {
+        let disk = Arc::clone(&outside.disk);
         let inner = Inner {
             name: config.own.name.clone(),
             initial_servers: config.initial_messages(),
@@ -82,6 +83,7 @@ impl Gate {
             given: Arc::default(),
             leader: Arc::new(LeaderContact::new()),
             deaths: Arc::default(),
+            clock: Arc::clone(&outside.clock),
             running: OnceLock::new(),
         };
         Self {
@@ -404,6 +406,15 @@ impl Peer for Gate {
         let index = request.into_inner().index;
         let answer = compare_sums::answer(&running.raft, &running.store, index).await?;
         Ok(Response::new(answer))
+    }
+
+    async fn clock(
+        &self,
+        request: Request<proto::ClockRequest>,
+    ) -> Result<Response<proto::ClockResponse>, Status> {
+        self.engine(request.metadata())?;
+        let Time(time_ms) = self.inner.clock.now();
+        Ok(Response::new(proto::ClockResponse { time_ms }))
     }
 }
 

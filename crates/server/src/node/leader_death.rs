@@ -31,6 +31,7 @@ use tokio::{
 use tracing::{debug, info};
 
 use super::{
+    compare_clocks::OwnClock,
     succession::{Leader, TURN_MIN, stand},
     types::Raft,
 };
@@ -103,6 +104,7 @@ pub(super) async fn watch_for_deaths(
     deaths: Arc<LeaderDeaths>,
     network: Arc<dyn Network>,
     lease: Duration,
+    own_clock: Arc<OwnClock>,
 ) {
     loop {
         let name = deaths.ended.next().await;
@@ -131,7 +133,10 @@ pub(super) async fn watch_for_deaths(
             return;
         }
         // What the leader is heard to say meanwhile may be what it sent before it died.
-        if stand(&raft, &leader, TURN_MIN, lease).await.is_err() {
+        if stand(&raft, &leader, &own_clock, (TURN_MIN, lease))
+            .await
+            .is_err()
+        {
             return;
         }
     }

@@ -9,6 +9,7 @@ use openraft::async_runtime::watch::WatchReceiver as _;
 use tokio::time::sleep;
 
 use super::{
+    compare_clocks::OwnClock,
     leader_contact::LeaderContact,
     succession::{Leader, stand, turn},
     types::Raft,
@@ -22,8 +23,8 @@ const MARGIN: Duration = Duration::from_millis(3);
 pub(super) async fn watch_for_silence(
     raft: Raft,
     contact: Arc<LeaderContact>,
-    lease: Duration,
-    heartbeat: Duration,
+    (lease, heartbeat): (Duration, Duration),
+    own_clock: Arc<OwnClock>,
 ) {
     let until = lease + MARGIN;
     loop {
@@ -33,7 +34,9 @@ pub(super) async fn watch_for_silence(
         }
         let leader = Leader::followed(&raft.server_metrics().borrow_watched());
         if let Some(leader) = leader
-            && stand(&raft, &leader, turn(heartbeat), lease).await.is_err()
+            && stand(&raft, &leader, &own_clock, (turn(heartbeat), lease))
+                .await
+                .is_err()
         {
             return;
         }

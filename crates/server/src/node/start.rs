@@ -15,6 +15,7 @@ use super::{
     ClusterState, Inner, Node, NodeConfig, bootstrap,
     checkpoints::Checkpoints,
     cluster::{LeaseWatch, watch_cluster},
+    compare_clocks::{self, OwnClock},
     compare_sums,
     dialer::PeerDialer,
     fetch_state,
@@ -28,7 +29,10 @@ use super::{
     tasks,
     types::{Enlisted, Raft},
 };
-use crate::{seams::Outside, state::State};
+use crate::{
+    seams::{Clock, Outside},
+    state::State,
+};
 
 /// Why a node didn't start.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +105,7 @@ impl Starting {
             .disk
             .identity()
             .or_fault("reading the server's identity")?;
-        let gate = Gate::new(&config, Arc::clone(&outside.disk), identity);
+        let gate = Gate::new(&config, &outside, identity);
         Ok(Self {
             config,
             outside,
@@ -212,6 +216,7 @@ impl Starting {
             log,
             checkpoints,
             disk: outside.disk,
+            clock: outside.clock,
         };
         Ok(Node::run(
             config,
@@ -230,6 +235,7 @@ struct Engine {
     log: Arc<dyn LogEngine>,
     checkpoints: Checkpoints,
     disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Begins the log of a new cluster.
@@ -266,6 +272,7 @@ impl Node {
             log,
             checkpoints,
             disk,
+            clock,
         } = engine;
         let state = ClusterState::of(cluster_id, &raft.server_metrics().borrow_watched());
         let (state, cluster) = watch::channel(Arc::new(state));
@@ -276,6 +283,7 @@ impl Node {
             silence: Duration::from_millis(2 * config.timing.election_max_ms),
             every: Duration::from_millis(config.timing.heartbeat_ms),
         };
+        let own_clock = Arc::<OwnClock>::default();
         let mut tasks = JoinSet::new();
         tasks.spawn(watch_cluster(
             raft.clone(),
@@ -287,14 +295,15 @@ impl Node {
         tasks.spawn(leader_silence::watch_for_silence(
             raft.clone(),
             Arc::clone(gate.leader()),
-            lease.lease,
-            lease.every,
+            (lease.lease, lease.every),
+            Arc::clone(&own_clock),
         ));
         tasks.spawn(leader_death::watch_for_deaths(
             raft.clone(),
             Arc::clone(gate.deaths()),
             Arc::clone(votes.dialer().network()),
             lease.lease,
+            Arc::clone(&own_clock),
         ));
         let dialer = votes.dialer().clone();
         tasks.spawn(votes.keep_open(raft.clone(), config.clone()));
@@ -316,6 +325,13 @@ impl Node {
             Arc::clone(&store),
             Arc::clone(&disk),
             fault.clone(),
+        ));
+        tasks.spawn(compare_clocks::compare(
+            config.compare_interval,
+            raft.clone(),
+            clock,
+            peers.clone(),
+            Arc::clone(&own_clock),
         ));
         let compared = Arc::default();
         tasks.spawn(compare_sums::compare(
@@ -340,6 +356,7 @@ impl Node {
             threads,
             dialer,
             compared,
+            own_clock,
             deaths: Arc::clone(gate.deaths()),
             barrier,
             cluster,

@@ -14,7 +14,10 @@ use openraft::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::types::{Raft, TypeConfig, Vote};
+use super::{
+    compare_clocks::OwnClock,
+    types::{Raft, TypeConfig, Vote},
+};
 
 /// Time that each voter gets to be elected before the next one stands: a few round trips and a sync
 /// between servers near each other.
@@ -65,12 +68,12 @@ impl Leader {
 
 /// Stands for election in this server's turns until it has given its vote, to itself or to somebody
 /// else, or `patience` is over: voters whose lease still runs refuse at first. While this server's own
-/// lease runs, the engine does nothing.
+/// lease runs, the engine does nothing. A server whose clock is wrong lets its turns pass.
 pub(super) async fn stand(
     raft: &Raft,
     leader: &Leader,
-    turn: Duration,
-    patience: Duration,
+    own_clock: &OwnClock,
+    (turn, patience): (Duration, Duration),
 ) -> Result<(), Fatal<TypeConfig>> {
     let since = Instant::now();
     let mut pause = turn * leader.turn;
@@ -80,7 +83,9 @@ pub(super) async fn stand(
         if voted || since.elapsed() >= patience {
             return Ok(());
         }
-        raft.trigger().elect(true).await?;
+        if !own_clock.is_wrong() {
+            raft.trigger().elect(true).await?;
+        }
         pause = turn * leader.turns;
     }
 }

@@ -1,5 +1,6 @@
 //! The engine's own conformance suite, on the real log and the real state.
 
+mod clocks;
 mod damage;
 mod flaky_network;
 mod hand_over;

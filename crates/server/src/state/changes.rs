@@ -13,9 +13,7 @@ use super::{
     change,
     command::StoredCommand,
     due, index, member,
-    numbers::{
-        self, CHANGES_BYTES, CHANGES_FLOOR, CLOCK, FLOOR, LEVEL, NEXT_NUMBER, SERVER_ID_MAX,
-    },
+    numbers::{self, CHANGES_BYTES, CHANGES_FLOOR, CLOCK, LEVEL, NEXT_NUMBER, SERVER_ID_MAX},
     object, outcome, schema, tombstone, unique, verifier,
 };
 
@@ -26,7 +24,6 @@ pub struct Changes<'b, 't> {
     /// Whether the batch has changed it.
     defined: bool,
     clock: Time,
-    floor: Time,
     next_number: u64,
     /// Whether the batch has moved it: few do.
     counted: bool,
@@ -62,7 +59,6 @@ impl<'b, 't> Changes<'b, 't> {
             schema,
             defined: false,
             clock: Time(batch.number(CLOCK)?),
-            floor: Time(batch.number(FLOOR)?),
             next_number: batch.number(NEXT_NUMBER)?,
             counted: false,
             level: numbers::level(batch)?,
@@ -214,11 +210,7 @@ impl<'b, 't> Changes<'b, 't> {
                 }
                 Ok(())
             }
-            Event::FloorRaised { floor } => {
-                self.floor = *floor;
-                Ok(())
-            }
-            Event::ClockAdvanced { now } => {
+            Event::ClockSet { now } => {
                 self.clock = *now;
                 Ok(())
             }
@@ -265,7 +257,6 @@ impl<'b, 't> Changes<'b, 't> {
     /// The schema as it is then, if it is another one than before.
     pub(super) fn finish(self) -> Result<Option<Schema>, Fault> {
         self.batch.set_value(CLOCK, &self.clock.0.to_be_bytes())?;
-        self.batch.set_value(FLOOR, &self.floor.0.to_be_bytes())?;
         if self.counted {
             let next = self.next_number.to_be_bytes();
             self.batch.set_value(NEXT_NUMBER, &next)?;
@@ -380,10 +371,6 @@ impl View for Changes<'_, '_> {
         outcome::find(self.batch, request)
     }
 
-    fn outcome_count(&self) -> Result<u64, Fault> {
-        Ok(self.outcome_count)
-    }
-
     fn oldest_outcomes(&self, limit: usize) -> Result<Vec<RequestId>, Fault> {
         if self.oldest.len() >= limit || self.oldest.len() as u64 == self.outcome_count {
             return Ok(self.oldest.iter().copied().take(limit).collect());
@@ -405,9 +392,5 @@ impl View for Changes<'_, '_> {
 
     fn clock(&self) -> Result<Time, Fault> {
         Ok(self.clock)
-    }
-
-    fn floor(&self) -> Result<Time, Fault> {
-        Ok(self.floor)
     }
 }

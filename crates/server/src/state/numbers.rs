@@ -6,8 +6,6 @@ use quorid_storage::{Batch, Digested, Fault, OrFault as _, Rows, Shape, StoreVie
 
 /// Time of the directory, Unix ms.
 pub(super) const CLOCK: &str = "clock";
-/// Requests of this time or older are no longer known, Unix ms.
-pub(super) const FLOOR: &str = "floor";
 /// Changes up to this revision are forgotten.
 pub(super) const CHANGES_FLOOR: &str = "changes_floor";
 /// The room that the changes take that are kept, bytes, as the rules count it.
@@ -26,7 +24,6 @@ pub(super) const TABLE: Table = Table {
     shape: Shape::TextToBytes,
     digested: Digested::Numbers(&[
         CLOCK,
-        FLOOR,
         NEXT_NUMBER,
         LEVEL,
         CHANGES_FLOOR,
@@ -52,7 +49,6 @@ pub(super) fn level(rows: &impl Rows) -> Result<Level, Fault> {
 fn check_whole(view: &StoreView) -> Result<(), Fault> {
     for name in [
         CLOCK,
-        FLOOR,
         NEXT_NUMBER,
         CHANGES_FLOOR,
         CHANGES_BYTES,

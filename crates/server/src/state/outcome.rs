@@ -14,7 +14,7 @@ use super::{
     rejection::{rejection, rejection_message},
 };
 
-/// Request id (16 bytes, UUID of version 7) to `Outcome`.
+/// Request id (16 bytes, UUID of version 8) to `Outcome`.
 pub(super) const TABLE: Table = Table {
     number: 15,
     name: "outcomes",

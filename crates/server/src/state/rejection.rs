@@ -102,15 +102,15 @@ pub(super) fn rejection_message(rejection: &Rejection) -> proto::Rejection {
         Rejection::PasswordChanged { account } => {
             Kind::PasswordChanged(account.as_bytes().to_vec())
         }
-        Rejection::RequestExpired { time, floor } => Kind::RequestExpired(proto::RequestExpired {
-            time_ms: time.0,
-            floor_ms: floor.0,
+        Rejection::RequestExpired { seen, oldest } => Kind::RequestExpired(proto::RequestExpired {
+            seen: seen.0,
+            oldest: oldest.0,
         }),
         Rejection::RequestReused { request } => Kind::RequestReused(request.as_bytes().to_vec()),
-        Rejection::RequestFromFuture { time, now } => {
+        Rejection::RequestFromFuture { seen, revision } => {
             Kind::RequestFromFuture(proto::RequestFromFuture {
-                time_ms: time.0,
-                now_ms: now.0,
+                seen: seen.0,
+                revision: revision.0,
             })
         }
     };
@@ -200,15 +200,15 @@ pub(super) fn rejection(message: proto::Rejection) -> Result<Rejection, Fault> {
                 account: object_id(&id)?,
             },
             Kind::RequestExpired(it) => Rejection::RequestExpired {
-                time: Time(it.time_ms),
-                floor: Time(it.floor_ms),
+                seen: Revision(it.seen),
+                oldest: Revision(it.oldest),
             },
             Kind::RequestReused(id) => Rejection::RequestReused {
                 request: request_id(&id)?,
             },
             Kind::RequestFromFuture(it) => Rejection::RequestFromFuture {
-                time: Time(it.time_ms),
-                now: Time(it.now_ms),
+                seen: Revision(it.seen),
+                revision: Revision(it.revision),
             },
         },
     )

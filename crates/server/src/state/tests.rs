@@ -29,10 +29,7 @@ fn store(folder: &TempDir) -> State {
 }
 
 fn request(number: u64) -> RequestId {
-    let uuid = uuid::Builder::from_unix_timestamp_millis(NOW_MS, &[0; 10]).into_uuid();
-    let mut bytes = uuid.into_bytes();
-    bytes[8..].copy_from_slice(&(number | 0x8000_0000_0000_0000).to_be_bytes());
-    RequestId::from_bytes(bytes).expect("version 7")
+    RequestId::new(Revision(0), number)
 }
 
 fn object_id(number: u8) -> ObjectId {

@@ -13,6 +13,7 @@ use quorid_api::proto::{
     cluster_client::ClusterClient, exchange_request::Request as Asked,
     exchange_response::Answer as Answered, requests_client::RequestsClient,
 };
+use quorid_directory::{RequestId, Revision};
 use quorid_server::{
     access::Access,
     config::{Config, PasswordFlags, ServerSettings, TlsFlags},
@@ -241,7 +242,8 @@ pub(crate) fn revision(metadata: &MetadataMap) -> u64 {
 }
 
 pub(crate) fn request_id() -> String {
-    uuid::Uuid::now_v7().to_string()
+    let (_, random) = uuid::Uuid::now_v7().as_u64_pair();
+    RequestId::new(Revision(0), random).to_string()
 }
 
 /// What a request on a stream of its own is answered.

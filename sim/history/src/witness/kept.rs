@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use quorid_directory::{
-    Command, Done, Event, LOGIN_NAME, Level, Object, ObjectId, Operation, Schema, Setting, Time,
-    UniqueKey,
+    Command, Done, Event, LOGIN_NAME, Level, Object, ObjectId, Operation, Retention, Schema,
+    Setting, Time, UniqueKey,
 };
 
 /// What is kept for whom, and until when.
@@ -28,7 +28,20 @@ impl Kept {
 
     /// What a command ends that was not refused, before it does anything else.
     pub(super) fn begin(&mut self, command: &Command, refused: bool) {
-        self.clock = self.clock.max(command.time);
+        // A clock that is a little behind is waited for; one that is more is right.
+        let behind = self.clock.0.saturating_sub(command.time.0);
+        self.clock = match behind > Retention::STANDARD.behind_max_ms {
+            true => command.time,
+            false => self.clock.max(command.time),
+        };
+        // What may have ended has ended, also if the clock that said so was wrong.
+        let deleted = self.deleted.values_mut().map(|(_, until)| until);
+        let reserved = self.reserved.values_mut().map(|(_, until)| until);
+        for until in deleted.chain(reserved) {
+            if *until <= self.clock {
+                *until = Time(0);
+            }
+        }
         if let (Operation::FreeName { name }, false) = (&command.operation, refused) {
             self.reserved.remove(&UniqueKey::login_name(name));
         }

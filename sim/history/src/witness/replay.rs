@@ -228,8 +228,7 @@ impl Replay {
             | Event::SettingChanged(_)
             | Event::AttributeDefined(_)
             | Event::OutcomeForgotten { .. }
-            | Event::FloorRaised { .. }
-            | Event::ClockAdvanced { .. } => {}
+            | Event::ClockSet { .. } => {}
         }
     }
 

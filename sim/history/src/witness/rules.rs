@@ -47,8 +47,7 @@ impl<'e> Ruled<'e> {
             | Event::ChangeRecorded { .. }
             | Event::ChangeForgotten { .. }
             | Event::OutcomeForgotten { .. }
-            | Event::FloorRaised { .. }
-            | Event::ClockAdvanced { .. } => return None,
+            | Event::ClockSet { .. } => return None,
         })
     }
 }

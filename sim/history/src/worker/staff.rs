@@ -3,7 +3,7 @@
 use quorid_api::Client;
 use quorid_directory::{GroupName, LoginName};
 
-use super::{Worker, World, request_id};
+use super::{Worker, World};
 use crate::operation::{Asked, By, Name, Which};
 
 /// The login names of accounts that get roles. They are made, disabled and get other passwords, but they
@@ -38,7 +38,7 @@ impl<W: World> Worker<W> {
 
     /// What an operator asks about the staff, or what one of the staff asks, by its number.
     pub(super) fn choose_of_staff(&mut self) -> (Asked, Option<usize>) {
-        let request = request_id(&mut self.chance, self.world.now_ms());
+        let request = self.request_id();
         let staff = |worker: &mut Self| Which::Name(plain(worker.chance.one_of::<&str>(&STAFF)));
         let (group, role) = *self.chance.one_of(&ROLES);
         let group = GroupName::parse(group).expect("the names are valid");

@@ -203,6 +203,8 @@ impl ClusterApi {
             level: status.level.0,
             supported_level: status.supports.0,
             row_sum,
+            clock_ahead_ms: status.clock_ahead_ms,
+            clock_is_wrong: status.clock_is_wrong,
         }
     }
 }

@@ -1,6 +1,14 @@
 //! Nodes of a cluster in one process, over loopback and TLS.
 
-use std::{collections::BTreeMap, io::ErrorKind, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use quorid_directory::{
     Accepted, ClientAddress, Command, Done, Edit, Kind, Level, LoginName, ObjectId, Operation,
@@ -27,7 +35,7 @@ use crate::{
     },
     ports::{self, Phase, Port},
     seams::{
-        Clock as _, InPlace, Network as _, Outside, SystemClock, SystemEntropy, SystemThreads,
+        Clock, InPlace, Network as _, Outside, SystemClock, SystemEntropy, SystemThreads,
         TcpNetwork,
     },
     serve::peer,
@@ -50,6 +58,25 @@ pub(super) struct Cluster {
     pub(super) timing: Timing,
     /// Of each server, by its name.
     pub(super) networks: BTreeMap<String, FlakyNetwork>,
+    /// The same.
+    pub(super) clocks: BTreeMap<String, Arc<ErrantClock>>,
+}
+
+/// The system's clock, and an error, ms.
+#[derive(Debug, Default)]
+pub(super) struct ErrantClock(AtomicI64);
+
+impl ErrantClock {
+    pub(super) fn set_error_ms(&self, error_ms: i64) {
+        self.0.store(error_ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ErrantClock {
+    fn now(&self) -> Time {
+        let error = self.0.load(Ordering::Relaxed);
+        Time(SystemClock.now().0.saturating_add_signed(error))
+    }
 }
 
 /// A server with a runtime of its own, so that it can be killed with all it has open.
@@ -130,6 +157,8 @@ impl Cluster {
         }
         let names: Vec<_> = servers.iter().map(|server| server.name.clone()).collect();
         certificates(&folder, &names);
+        let clocks = names.iter().map(|name| (name.clone(), Arc::default()));
+        let clocks = clocks.collect();
         let networks = names
             .into_iter()
             .map(|name| (name, FlakyNetwork::default()));
@@ -147,6 +176,7 @@ impl Cluster {
                 election_max_ms: 500,
             },
             networks,
+            clocks,
         }
     }
 
@@ -209,7 +239,7 @@ impl Cluster {
         let outside = Outside {
             disk: Arc::new(disk),
             network: Arc::new(network.clone()),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&self.clocks[&config.own.name]) as Arc<dyn Clock>,
             entropy: Arc::new(SystemEntropy),
             threads: Arc::new(SystemThreads::default()),
         };
@@ -334,10 +364,15 @@ pub(super) async fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
+pub(super) fn new_request() -> RequestId {
+    let (_, random) = Uuid::now_v7().as_u64_pair();
+    RequestId::new(Revision(0), random)
+}
+
 pub(super) fn create(number: u64) -> Command {
     let now = SystemClock.now().0;
     Command {
-        request: RequestId::from_uuid(Uuid::now_v7()).expect("version 7"),
+        request: new_request(),
         time: Time(now),
         client: ClientAddress::parse("192.0.2.1:4000").expect("valid"),
         principal: Principal::Anyone,

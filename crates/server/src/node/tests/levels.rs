@@ -1,13 +1,12 @@
 //! Servers of two versions in one cluster, and the feature level.
 
 use quorid_directory::{
-    ClientAddress, Command, Level, Operation, OperatorName, Outcome, Principal, RequestId, Time,
+    ClientAddress, Command, Level, Operation, OperatorName, Outcome, Principal, Time,
 };
 use quorid_storage::Fault;
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
 
-use super::harness::{Cluster, DEADLINE, wait, write};
+use super::harness::{Cluster, DEADLINE, new_request, wait, write};
 use crate::{
     node::{MembershipError, Node, StartError, tests::membership::joining},
     seams::{Clock as _, SystemClock},
@@ -15,7 +14,7 @@ use crate::{
 
 fn raise(to: Level) -> Command {
     Command {
-        request: RequestId::from_uuid(Uuid::now_v7()).expect("version 7"),
+        request: new_request(),
         time: Time(SystemClock.now().0),
         client: ClientAddress::parse("192.0.2.1:4000").expect("valid"),
         principal: Principal::Operator(OperatorName::of_certificate("olga")),

@@ -164,14 +164,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// A command whose request has a number, and one millisecond of its own.
+/// A command with a request and a millisecond of its own for each number.
 pub(crate) fn command(number: u64, operation: Operation) -> Command {
     let time = Time(1_800_000_000_000 + number);
-    let mut id = [0; 16];
-    id[..6].copy_from_slice(&time.0.to_be_bytes()[2..]);
-    (id[6], id[8]) = (0x70, 0x80);
     Command {
-        request: RequestId::from_bytes(id).expect("version 7"),
+        request: RequestId::new(Revision(0), number),
         time,
         client: ClientAddress::parse("192.0.2.1:40000").expect("an address"),
         principal: Principal::Operator(OperatorName::of_certificate("olga")),

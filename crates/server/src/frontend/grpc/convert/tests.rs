@@ -210,10 +210,11 @@ fn an_update_of_nothing_is_refused() {
 }
 
 #[test]
-fn request_ids_are_uuids_of_version_7() {
+fn request_ids_are_uuids_of_version_8_that_begin_with_a_revision() {
     assert_eq!(request_id(""), Ok(None));
-    assert!(matches!(request_id(ID), Ok(Some(_))));
-    for text in ["x", "01890a5d-ac96-474b-bcce-b302099a8057"] {
+    let made = request_id("00000000-0000-83e8-bcce-b302099a8057").expect("valid");
+    assert_eq!(made.expect("an id").seen(), Revision(1000));
+    for text in ["x", ID, "01890a5d-ac96-474b-bcce-b302099a8057"] {
         assert_eq!(
             request_id(text).expect_err(text).reason().as_str(),
             "INVALID_REQUEST_ID"

@@ -147,14 +147,14 @@ fn metadata(rejection: &Rejection) -> Vec<(&'static str, String)> {
             ("actual_etag", format!("{:x}", actual.0)),
         ],
         Rejection::PasswordNeeded { .. } | Rejection::PasswordChanged { .. } => Vec::new(),
-        Rejection::RequestExpired { time, floor } => vec![
-            ("time_ms", time.0.to_string()),
-            ("floor_ms", floor.0.to_string()),
+        Rejection::RequestExpired { seen, oldest } => vec![
+            ("seen_revision", seen.to_string()),
+            ("oldest_revision", oldest.to_string()),
         ],
         Rejection::RequestReused { request } => vec![("request_id", request.to_string())],
-        Rejection::RequestFromFuture { time, now } => vec![
-            ("time_ms", time.0.to_string()),
-            ("now_ms", now.0.to_string()),
+        Rejection::RequestFromFuture { seen, revision } => vec![
+            ("seen_revision", seen.to_string()),
+            ("revision", revision.to_string()),
         ],
     }
 }

@@ -2,7 +2,7 @@
 
 use quorid_directory::{
     Held, Kind, LOGIN_NAME, LoginName, ObjectId, Rejection, RequestId, Revision, Role, Schema,
-    Selector, Time, Value, Violation,
+    Selector, Value, Violation,
 };
 
 use super::*;
@@ -144,12 +144,12 @@ fn each_rejection_of_a_request_has_its_code_and_reason() {
     let request: RequestId = "01890a5d-ac96-774b-bcce-b302099a8057"
         .parse()
         .expect("valid");
-    let (early, late) = (Time(1), Time(2));
+    let (early, late) = (Revision(1), Revision(2));
     let rejections = [
         (
             Rejection::RequestExpired {
-                time: early,
-                floor: late,
+                seen: early,
+                oldest: late,
             },
             Code::FailedPrecondition,
             Reason::RequestExpired,
@@ -161,8 +161,8 @@ fn each_rejection_of_a_request_has_its_code_and_reason() {
         ),
         (
             Rejection::RequestFromFuture {
-                time: late,
-                now: early,
+                seen: late,
+                revision: early,
             },
             Code::FailedPrecondition,
             Reason::RequestFromFuture,
