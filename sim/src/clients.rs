@@ -1,6 +1,6 @@
 //! Clients of the simulated cluster, and the world that they are in.
 
-use std::{cell::Cell, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use quorid_api::{Client, ClientConfig, ClientTlsFiles, Credentials, tls};
@@ -83,41 +83,46 @@ fn habits() -> Habits {
 
 /// For how long a server is asked after another one was elected, ms.
 const PROBE_AFTER_MS: u64 = 500;
+/// Pause while no other one is elected, ms.
+const PROBE_PAUSE_MS: u64 = 100;
 /// How long an answer of the server that is asked is waited for, ms.
 const PROBE_MS: &[u64] = &[300];
 
 /// Changes accounts through whoever leads, and asks the server that was elected last for them, for as long as
-/// there is time: also when another one has just been elected, and that server may not know it yet.
+/// there is time: most of all when another one has just been elected, and that server may not know it yet.
 pub(crate) async fn probe(
     settings: &Settings,
     observer: &Observer,
     there_is_time: impl Fn() -> bool,
 ) -> anyhow::Result<()> {
+    let leader = || observer.leader_and_highest_term().map(|(leader, _)| leader);
     let mut number = 0;
     while there_is_time() {
-        let Some((leader, _)) = observer.leader_and_highest_term() else {
+        let Some(asked) = leader() else {
             sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let index = usize::try_from(leader - 1).context("an index fits")?;
-        let only = settings.servers[index];
+        let index = usize::try_from(asked - 1).context("an index fits")?;
         number += 1;
         let worker = |role, client| {
             let name = format!("prober {number} {role}");
             Worker::new(name, client, settings.seed, habits(), observer.clone())
         };
         let writer = worker("writer", connect(settings)?);
-        let reader = worker("reader", connect_as(settings, None, Some(only))?);
-        let prober = Prober::new(writer, reader.with_patience(PROBE_MS));
-        let until = Cell::new(None);
-        let probes = || {
-            let now = observer.leader_and_highest_term();
-            if now.is_some_and(|(now, _)| now != leader) && until.get().is_none() {
-                until.set(Some(true_time_ms() + PROBE_AFTER_MS));
+        let reader = connect_as(settings, None, Some(settings.servers[index]))?;
+        let reader = worker("reader", reader).with_patience(PROBE_MS);
+        let mut prober = Prober::new(writer, reader);
+        let mut until_ms = u64::MAX;
+        while there_is_time() && true_time_ms() < until_ms {
+            let again_ms = true_time_ms() + PROBE_PAUSE_MS;
+            while leader() == Some(asked) && true_time_ms() < again_ms {
+                sleep(Duration::from_millis(2)).await;
             }
-            there_is_time() && until.get().is_none_or(|until| true_time_ms() < until)
-        };
-        prober.probe(probes, || ()).await;
+            if leader() != Some(asked) {
+                until_ms = until_ms.min(true_time_ms() + PROBE_AFTER_MS);
+            }
+            prober.once(&there_is_time).await;
+        }
     }
     Ok(())
 }

@@ -161,7 +161,7 @@ impl Judge {
     async fn hand_over(&self, client: &Client, begun: Instant, verdict: &mut Verdict) {
         let servers = self.settings.servers;
         for planned in &self.plan {
-            let Fault::Transfer { to } = planned.fault else {
+            let Fault::Transfer { to, .. } = planned.fault else {
                 continue;
             };
             sleep_until(begun + Duration::from_millis(planned.from_ms)).await;

@@ -32,6 +32,8 @@ pub(crate) struct Nemesis<'a> {
     fuses: Vec<Fuse>,
     fired: BTreeMap<&'static str, u64>,
     calm: Calm,
+    /// The cut of a hand-over: whose messages do not reach whom.
+    unheard: Option<(&'static str, &'static str)>,
     settings: &'a Settings,
 }
 
@@ -76,6 +78,7 @@ impl<'a> Nemesis<'a> {
             fuses: Vec::new(),
             fired: BTreeMap::new(),
             calm: Calm::default(),
+            unheard: None,
             settings,
         }
     }
@@ -191,9 +194,19 @@ impl<'a> Nemesis<'a> {
                 self.power_on(sim, *server);
             }
             // The judge does it, at the same time.
-            Fault::Transfer { .. } => {
+            Fault::Transfer { to, unheard } => {
                 self.calm.disturbed_ms = now_ms;
-                return;
+                let leader = self.machines[0].observer.leader_and_highest_term();
+                let leader = leader
+                    .and_then(|(id, _)| self.settings.servers.get(usize::try_from(id - 1).ok()?));
+                let to = self.settings.servers[*to];
+                let Some(leader) = leader.copied().filter(|leader| *unheard && *leader != to)
+                else {
+                    return;
+                };
+                self.unheard = Some((to, leader));
+                sim.partition_oneway(to, leader);
+                self.middlebox().set_cut(to, leader, true);
             }
         }
         self.active.push(planned);
@@ -260,9 +273,13 @@ impl<'a> Nemesis<'a> {
                 }
                 self.power_on(sim, *server);
             }
-            Fault::PowerCutInOperation { .. }
-            | Fault::SyncFails { .. }
-            | Fault::Transfer { .. } => {}
+            Fault::Transfer { .. } => {
+                if let Some((from, to)) = self.unheard.take() {
+                    sim.repair(from, to);
+                    self.middlebox().set_cut(from, to, false);
+                }
+            }
+            Fault::PowerCutInOperation { .. } | Fault::SyncFails { .. } => {}
         }
     }
 

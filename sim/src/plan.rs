@@ -48,8 +48,9 @@ pub(crate) enum Fault {
     SlowDisk { server: usize, flush_ms: u64 },
     /// A server's clock is wrong, ms.
     ClockError { server: usize, error_ms: i64 },
-    /// An operator hands leadership to a server.
-    Transfer { to: usize },
+    /// An operator hands leadership to a server. What that sends may not reach the leader before the end, which
+    /// hears of it from the others only.
+    Transfer { to: usize, unheard: bool },
     /// Nothing that a server sends or is sent arrives before the end, and neither does its
     /// disk write anything: what others see of a process that is stopped and goes on.
     Frozen { server: usize },
@@ -239,7 +240,16 @@ fn rest(chance: &mut Chance, servers: usize) -> (Fault, u64) {
             error_ms: *chance.one_of(&[-200_000, -3000, 3000, 200_000]),
         },
         3..=4 => Fault::Frozen { server },
-        _ => return (Fault::Transfer { to: server }, 300),
+        _ => {
+            let unheard = chance.percent(50);
+            return (
+                Fault::Transfer {
+                    to: server,
+                    unheard,
+                },
+                300,
+            );
+        }
     };
     let lasts = *chance.one_of(&[300, 2000]);
     (fault, chance.within(100..=lasts))

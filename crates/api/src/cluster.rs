@@ -12,8 +12,9 @@ use crate::{
     client::request_id,
     proto::{
         AddServerRequest, ChangeSettingsRequest, ClusterView, GetClusterRequest, GetServerRequest,
-        GetSettingsRequest, RaiseLevelRequest, RemoveServerRequest, ReplaceServerRequest, Server,
-        ServerStatus, Setting, SettingChange, TransferLeadershipRequest,
+        GetSettingsRequest, MoveServerRequest, RaiseLevelRequest, RemoveServerRequest,
+        ReplaceServerRequest, Server, ServerStatus, Setting, SettingChange,
+        TransferLeadershipRequest,
     },
     rpc::Rpc,
 };
@@ -107,6 +108,19 @@ impl Client {
         let renamed = !new_name.is_empty() && new_name != name;
         self.change(request, |view| {
             renamed && member(view, &name).is_none() && member(view, &new_name).is_some()
+        })
+        .await
+    }
+
+    /// Notes other addresses of a member, which has moved and answers there already. What is empty stays as it is.
+    pub async fn move_server(&self, request: MoveServerRequest) -> Result<ClusterView, Error> {
+        let asked = request.clone();
+        let is = |asked: &str, address: &str| asked.is_empty() || asked == address;
+        self.change(request, move |view| {
+            member(view, &asked.server_name).is_some_and(|member| {
+                is(&asked.client_address, &member.client_address)
+                    && is(&asked.peer_address, &member.peer_address)
+            })
         })
         .await
     }

@@ -80,8 +80,8 @@ pub use group::{ChangeMembers, DeleteGroup, GroupName, MemberName, NewGroup, Upd
 pub use proto::{
     Account, AccountKinds, AddServerRequest, Attribute, AttributeChange, AttributeDefinition,
     AttributeEdit, Change, ClusterView, DeletedObject, Group, ListAccountsResponse,
-    ListGroupsResponse, ListMembersResponse, Member, ReplaceServerRequest, ReservedName, Server,
-    ServerRole, ServerStatus, Setting, SettingChange,
+    ListGroupsResponse, ListMembersResponse, Member, MoveServerRequest, ReplaceServerRequest,
+    ReservedName, Server, ServerRole, ServerStatus, Setting, SettingChange,
 };
 pub use reason::Reason;
 pub use schema::NewAttribute;

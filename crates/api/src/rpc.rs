@@ -165,6 +165,7 @@ rpcs! {
     Cluster.add_server(AddServerRequest) -> proto::ClusterView;
     Cluster.remove_server(RemoveServerRequest) -> proto::ClusterView;
     Cluster.replace_server(ReplaceServerRequest) -> proto::ClusterView;
+    Cluster.move_server(MoveServerRequest) -> proto::ClusterView;
     Cluster.transfer_leadership(TransferLeadershipRequest) -> proto::ClusterView;
     Cluster.get_settings(GetSettingsRequest) -> proto::Settings;
     Cluster.change_settings(ChangeSettingsRequest) -> proto::Settings;

@@ -30,6 +30,9 @@ pub(crate) enum ClusterCommand {
     /// Puts a new server in the place of one that is lost
     #[command(after_help = members::REPLACE_EXAMPLES)]
     Replace(ClientCommand<members::ReplaceArgs>),
+    /// Notes other addresses of a server that has moved
+    #[command(after_help = members::MOVE_EXAMPLES)]
+    Move(ClientCommand<members::MoveArgs>),
     /// Makes another server the leader
     #[command(after_help = members::TRANSFER_EXAMPLES)]
     Transfer(ClientCommand<members::TransferArgs>),
@@ -52,6 +55,7 @@ pub(crate) enum ClusterTask {
     Add(members::AddArgs),
     Remove(members::RemoveArgs),
     Replace(members::ReplaceArgs),
+    Move(members::MoveArgs),
     Transfer(members::TransferArgs),
     Verify,
     Settings(settings::SettingsArgs),
@@ -66,6 +70,7 @@ impl ClusterCommand {
             Self::Add(command) => (ClusterTask::Add(command.args), command.options),
             Self::Remove(command) => (ClusterTask::Remove(command.args), command.options),
             Self::Replace(command) => (ClusterTask::Replace(command.args), command.options),
+            Self::Move(command) => (ClusterTask::Move(command.args), command.options),
             Self::Transfer(command) => (ClusterTask::Transfer(command.args), command.options),
             Self::Verify(command) => (ClusterTask::Verify, command.options),
             Self::Settings(command) => (ClusterTask::Settings(command.args), command.options),
@@ -81,6 +86,7 @@ pub(crate) async fn run(task: ClusterTask, context: &Context) -> Result<(), Fail
         ClusterTask::Add(args) => members::add(args, context).await,
         ClusterTask::Remove(args) => members::remove(args, context).await,
         ClusterTask::Replace(args) => members::replace(args, context).await,
+        ClusterTask::Move(args) => members::move_server(args, context).await,
         ClusterTask::Transfer(args) => members::transfer(args, context).await,
         ClusterTask::Verify => verify::run(context).await,
         ClusterTask::Settings(args) => settings::run(args, context).await,

@@ -461,25 +461,35 @@ impl<W: World> Prober<W> {
     ) -> Probed {
         let mut answered = Some(answered);
         let mut probed = Probed::default();
-        while let Some(account) = self.writer.change(&there_is_time).await {
-            let freshness = Freshness::Linearizable;
-            self.reader.follow_cell_of(&self.writer);
+        while let Some(is_answered) = self.once(&there_is_time).await {
+            if !is_answered {
+                probed.refused += 1;
+                continue;
+            }
+            probed.answered += 1;
+            if let Some(tell) = answered.take() {
+                tell();
+            }
+        }
+        probed
+    }
+
+    /// Changes something, and asks for it; whether that was answered, or none if there is no time left.
+    pub async fn once(&mut self, there_is_time: impl Fn() -> bool) -> Option<bool> {
+        let account = self.writer.change(there_is_time).await?;
+        let freshness = Freshness::Linearizable;
+        self.reader.follow_cell_of(&self.writer);
+        Some(
             match self.reader.ask(Asked::Look { account, freshness }).await {
-                Answer::Unavailable { .. } => probed.refused += 1,
+                Answer::Unavailable { .. } => false,
                 Answer::Account { .. }
                 | Answer::Members { .. }
                 | Answer::Deleted { .. }
                 | Answer::Directory { .. }
                 | Answer::Level { .. }
-                | Answer::Rejected { .. } => {
-                    probed.answered += 1;
-                    if let Some(tell) = answered.take() {
-                        tell();
-                    }
-                }
-            }
-        }
-        probed
+                | Answer::Rejected { .. } => true,
+            },
+        )
     }
 }
 

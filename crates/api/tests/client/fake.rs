@@ -546,6 +546,11 @@ impl proto::cluster_server::Cluster for FakeServer {
             .await
     }
 
+    async fn move_server(&self, request: Request<proto::MoveServerRequest>) -> Answer<ClusterView> {
+        let view = self.fake.view.borrow().clone();
+        self.handle("move_server", &request, "", None, view).await
+    }
+
     async fn transfer_leadership(
         &self,
         request: Request<proto::TransferLeadershipRequest>,

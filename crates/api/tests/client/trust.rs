@@ -268,6 +268,10 @@ impl Cluster for Alone {
         Err(Status::unimplemented("not asked for"))
     }
 
+    async fn move_server(&self, _: Request<proto::MoveServerRequest>) -> Answer<ClusterView> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
     async fn transfer_leadership(
         &self,
         _: Request<proto::TransferLeadershipRequest>,

@@ -1,7 +1,9 @@
-//! `quorid cluster add`, `remove`, `replace` and `transfer`.
+//! `quorid cluster add`, `remove`, `replace`, `move` and `transfer`.
 
 use clap::Args;
-use quorid_api::{AddServerRequest, ClusterView, Endpoint, ReplaceServerRequest};
+use quorid_api::{
+    AddServerRequest, ClusterView, Endpoint, MoveServerRequest, ReplaceServerRequest,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -28,6 +30,12 @@ Examples:
   quorid cluster replace s3 --name s4 --client-address 10.0.0.4:7400 --peer-address 10.0.0.4:7401
 
 Needs an operator's certificate.";
+pub(crate) const MOVE_EXAMPLES: &str = "\
+Examples:
+  quorid cluster move s3 --client-address 10.0.1.3:7400 --peer-address 10.0.1.3:7401
+
+Start the server with its data directory and the new addresses in its configuration first. Needs an operator's
+certificate.";
 pub(crate) const TRANSFER_EXAMPLES: &str = "\
 Examples:
   quorid cluster transfer s2
@@ -74,6 +82,20 @@ pub(crate) struct ReplaceArgs {
     peer_address: Option<String>,
 }
 
+/// The server that has moved, and where to.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true, id = "addresses", args = ["client_address", "peer_address"])]
+pub(crate) struct MoveArgs {
+    /// The server's name
+    name: String,
+    /// Where clients reach it now [default: as before]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    client_address: Option<String>,
+    /// Where the other servers reach it now [default: as before]
+    #[arg(long, value_name = "HOST:PORT", value_parser = address)]
+    peer_address: Option<String>,
+}
+
 /// Who is to lead.
 #[derive(Args, Debug)]
 pub(crate) struct TransferArgs {
@@ -103,6 +125,15 @@ pub(super) async fn replace(args: ReplaceArgs, context: &Context) -> Result<(), 
         peer_address: args.peer_address.unwrap_or_default(),
     };
     show(&context.client.replace_server(request).await?, context)
+}
+
+pub(super) async fn move_server(args: MoveArgs, context: &Context) -> Result<(), Failure> {
+    let request = MoveServerRequest {
+        server_name: args.name,
+        client_address: args.client_address.unwrap_or_default(),
+        peer_address: args.peer_address.unwrap_or_default(),
+    };
+    show(&context.client.move_server(request).await?, context)
 }
 
 pub(super) async fn transfer(args: TransferArgs, context: &Context) -> Result<(), Failure> {

@@ -54,6 +54,7 @@ pub struct Gate {
 
 struct Inner {
     name: String,
+    own: proto::InitialServer,
     initial_servers: Vec<proto::InitialServer>,
     supports: Level,
     identity: Arc<OwnIdentity>,
@@ -77,6 +78,7 @@ impl Gate {
         let disk = Arc::clone(&outside.disk);
         let inner = Inner {
             name: config.own.name.clone(),
+            own: wire::initial_server_message(&config.own),
             initial_servers: config.initial_messages(),
             supports: config.supports,
             identity: Arc::new(OwnIdentity::new(config.own.name.clone(), disk, identity)),
@@ -223,6 +225,7 @@ impl Peer for Gate {
             asker_id,
             leader_id,
             level: self.inner.supports.0,
+            own: Some(self.inner.own.clone()),
         }))
     }
 

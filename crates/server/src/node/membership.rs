@@ -1,6 +1,10 @@
 //! Changes of the members: one at a time, by the leader, through the log.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 
@@ -12,7 +16,7 @@ use openraft::{
 use quorid_directory::{Command, Level, Outcome};
 use quorid_storage::Fault;
 use tokio::time::{sleep, timeout};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{
     Node,
@@ -20,6 +24,7 @@ use super::{
     cluster::ClusterMember,
     types::{Enlisted, TypeConfig},
     unavailable::Unavailable,
+    wire::proto::HelloResponse,
 };
 use crate::named_server::NamedServer;
 
@@ -29,6 +34,9 @@ const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A change of members is committed by then, or its outcome is unknown.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// An address that takes no connection by then is taken for unreachable.
+const TRY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Another server leads by then, or the transfer failed.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -166,6 +174,53 @@ impl Node {
             .await
     }
 
+    /// Notes other addresses of a member, which must be there under its id.
+    pub async fn move_server(&self, moved: NamedServer) -> Result<(), MembershipError> {
+        let _one = self.changing()?;
+        self.read_barrier().await?;
+        let member = self.member(&moved.name)?;
+        let state = self.state();
+        let taken = state.servers.iter().find(|other| {
+            let (other, of) = (&other.server, other.id);
+            of != member.id
+                && (other.peer_address == moved.peer_address
+                    || other.client_address == moved.client_address)
+        });
+        if let Some(other) = taken {
+            return Err(MembershipError::NotReady {
+                name: moved.name,
+                why: format!("{} is reached at one of these addresses", other.server.name),
+            });
+        }
+        if member.server == moved {
+            return Ok(());
+        }
+        if member.id != state.this {
+            let hello = self.greet(&moved).await?;
+            if hello.server_id != member.id || hello.cluster_id != state.cluster_id {
+                return Err(MembershipError::NotReady {
+                    name: moved.name,
+                    why: format!(
+                        "who answers at {} has not its data directory; if that is lost, try: quorid cluster \
+                         replace {}",
+                        moved.peer_address, member.server.name
+                    ),
+                });
+            }
+        }
+        let metrics = self.raft().server_metrics();
+        let members = Arc::clone(&metrics.borrow_watched().membership_config);
+        let level = members.membership().get_node(&member.id).map(|it| it.level);
+        let moved = Enlisted {
+            server: moved,
+            level: level.unwrap_or_default(),
+        };
+        self.change(ChangeMembers::SetNodes(BTreeMap::from([(
+            member.id, moved,
+        )])))
+        .await
+    }
+
     /// Makes another server the leader: the one of that name, or the most caught-up one.
     pub async fn transfer_leadership(&self, to: Option<&str>) -> Result<(), MembershipError> {
         let target = match to {
@@ -280,21 +335,59 @@ impl Node {
         timeout(TRANSFER_TIMEOUT, handed_over).await == Ok(true)
     }
 
+    /// What a server answers at these addresses, which must be those of its configuration: it is reached at no others.
+    async fn greet(&self, server: &NamedServer) -> Result<HelloResponse, MembershipError> {
+        let not_ready = |why: String| MembershipError::NotReady {
+            name: server.name.clone(),
+            why,
+        };
+        let hello = bootstrap::hello(self.config(), self.dialer(), server).await;
+        let hello = hello.map_err(|status| {
+            not_ready(format!(
+                "it does not answer at {}: {}; start it there first, one that is new with --join",
+                server.peer_address,
+                status_text(&status)
+            ))
+        })?;
+        let own = hello.own.clone().unwrap_or_default();
+        for (what, its, asked) in [
+            (
+                "clients reach it",
+                &own.client_address,
+                &server.client_address,
+            ),
+            (
+                "other servers reach it",
+                &own.peer_address,
+                &server.peer_address,
+            ),
+        ] {
+            if its != asked {
+                return Err(not_ready(format!(
+                    "by its own configuration {what} at {its}, not at {asked}; use that address, or change its \
+                     configuration and start it again"
+                )));
+            }
+        }
+        let client_port = self.dialer().network().connect(&server.client_address);
+        if !matches!(timeout(TRY_TIMEOUT, client_port).await, Ok(Ok(_))) {
+            warn!(
+                event = "address_unreachable",
+                "this server cannot connect to {}, where clients are to reach {}; check that they do",
+                server.client_address,
+                server.name
+            );
+        }
+        Ok(hello)
+    }
+
     /// Enlists a server and makes it a learner that has caught up. Returns its id.
     async fn take_in(&self, new: &NamedServer) -> Result<u64, MembershipError> {
         let not_ready = |why: String| MembershipError::NotReady {
             name: new.name.clone(),
             why,
         };
-        let hello = bootstrap::hello(self.config(), self.dialer(), new)
-            .await
-            .map_err(|status| {
-                not_ready(format!(
-                    "it does not answer at {}: {}; start it with --join first",
-                    new.peer_address,
-                    status_text(&status)
-                ))
-            })?;
+        let hello = self.greet(new).await?;
         if !hello.initial_servers.is_empty() && hello.cluster_id.is_empty() {
             return Err(not_ready(
                 "it was told to form a cluster of its own; start it with --join".to_owned(),

@@ -1,6 +1,6 @@
 //! What a node does by itself while it runs.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use openraft::{async_runtime::watch::WatchReceiver as _, errors::Fatal};
 use quorid_storage::{Disk, Fault, KnownMember, Scrub, Store};
@@ -9,10 +9,10 @@ use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval},
 };
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
-use super::{checkpoints::Checkpoints, own_identity::OwnIdentity, types::Raft};
-use crate::{seams::Threads, state::State};
+use super::{checkpoints::Checkpoints, dialer::PeerDialer, own_identity::OwnIdentity, types::Raft};
+use crate::{named_server::NamedServer, seams::Threads, state::State};
 
 /// How much of the state is read at once, bytes, and how long none of it is then. A state of a gigabyte is read
 /// in less than an hour, for half a hundredth of a core.
@@ -59,10 +59,12 @@ pub(super) async fn make_checkpoints(
     }
 }
 
-/// Notes in the identity that log and state were begun, once they are, and who the members are.
+/// Notes in the identity that log and state were begun, once they are, and who the members are; and for the
+/// connections to them, where they are.
 pub(super) async fn note_members(
     raft: Raft,
     own: Arc<OwnIdentity>,
+    (configured, dialer): (NamedServer, PeerDialer),
     fault: watch::Sender<Option<Fault>>,
 ) {
     let mut metrics = raft.metrics();
@@ -72,22 +74,53 @@ pub(super) async fn note_members(
         }
     }
     let mut metrics = raft.server_metrics();
+    let mut known: BTreeMap<u64, NamedServer> = BTreeMap::new();
     loop {
         let members = Arc::clone(&metrics.borrow_watched().membership_config);
-        let members = members.membership().nodes().map(|(id, member)| {
-            let server = member.server.clone();
-            KnownMember {
+        let nodes = members.membership().nodes();
+        let now: BTreeMap<u64, NamedServer> =
+            nodes.map(|(id, it)| (*id, it.server.clone())).collect();
+        if now != known {
+            note_changed(&known, &now, &configured, &dialer);
+            let members = now.iter().map(|(id, server)| KnownMember {
                 server_id: *id,
-                name: server.name,
-                peer_address: server.peer_address,
-                client_address: server.client_address,
+                name: server.name.clone(),
+                peer_address: server.peer_address.clone(),
+                client_address: server.client_address.clone(),
+            });
+            if let Err(error) = own.note_members(members.collect()) {
+                fault.send_replace(Some(Fault::new("writing the server's identity", error)));
             }
-        });
-        if let Err(error) = own.note_members(members.collect()) {
-            fault.send_replace(Some(Fault::new("writing the server's identity", error)));
+            known = now;
         }
         if metrics.changed().await.is_err() {
             return;
+        }
+    }
+}
+
+/// Tells the connections of members that have moved, and the operator of this server if the cluster knows it
+/// elsewhere.
+fn note_changed(
+    known: &BTreeMap<u64, NamedServer>,
+    now: &BTreeMap<u64, NamedServer>,
+    configured: &NamedServer,
+    dialer: &PeerDialer,
+) {
+    for (id, server) in now {
+        let (name, to) = (&server.name, &server.peer_address);
+        if let Some(before) = known.get(id).filter(|before| before.peer_address != *to) {
+            dialer.note_move(name, &before.peer_address, to);
+        }
+        if *name == configured.name && server != configured {
+            warn!(
+                event = "address_differs",
+                "this server is known to the cluster as {server}, and its configuration says {configured}: the \
+                 others and clients look for it there; set its configuration right, or try: quorid cluster move \
+                 {name} --client-address {} --peer-address {}",
+                configured.client_address,
+                configured.peer_address
+            );
         }
     }
 }

@@ -145,6 +145,28 @@ impl Service {
         Ok(self.now())
     }
 
+    /// Notes other addresses of a member. What is not said stays as it is.
+    pub async fn move_server(
+        &self,
+        caller: &Caller,
+        name: &str,
+        client_address: Option<String>,
+        peer_address: Option<String>,
+    ) -> Result<Arc<ClusterState>, Error> {
+        self.operate(caller).await?;
+        let cluster = self.now();
+        let member = cluster.named(name);
+        let member = member.ok_or_else(|| MembershipError::NotFound(name.to_owned()))?;
+        let old = member.server.clone();
+        let moved = NamedServer {
+            name: old.name,
+            client_address: client_address.unwrap_or(old.client_address),
+            peer_address: peer_address.unwrap_or(old.peer_address),
+        };
+        self.node.move_server(moved).await?;
+        Ok(self.now())
+    }
+
     /// Makes another server the leader; None: the one that is most caught up.
     pub async fn transfer_leadership(
         &self,

@@ -9,8 +9,8 @@ use quorid_api::proto::{
     GetAccountRequest, GetChangeRequest, GetClusterRequest, GetGroupRequest, GetServerRequest,
     GetSettingsRequest, Group, ListAccountsRequest, ListAttributesRequest, ListChangesRequest,
     ListDeletedRequest, ListGroupsRequest, ListHistoryRequest, ListMembersRequest,
-    ListReservedNamesRequest, PurgeRequest, RaiseLevelRequest, RemoveServerRequest,
-    ReplaceServerRequest, RestoreRequest, RevertChangeRequest, SettingChange,
+    ListReservedNamesRequest, MoveServerRequest, PurgeRequest, RaiseLevelRequest,
+    RemoveServerRequest, ReplaceServerRequest, RestoreRequest, RevertChangeRequest, SettingChange,
     TransferLeadershipRequest, UpdateAccountRequest, UpdateGroupRequest, WatchChangesRequest,
     WatchClusterRequest, attribute_edit::Action, changes_client::ChangesClient,
     deleted_client::DeletedClient, exchange_request::Request as Asked, groups_client::GroupsClient,
@@ -76,6 +76,7 @@ const TABLE: &[(&str, &str)] = &[
     ("AddServer", "oO"),
     ("RemoveServer", "oO"),
     ("ReplaceServer", "oO"),
+    ("MoveServer", "oO"),
     ("TransferLeadership", "oO"),
     ("GetSettings of the cluster", READERS),
     ("ChangeSettings of the cluster", "oO"),
@@ -469,6 +470,13 @@ impl Asking {
                     ..ReplaceServerRequest::default()
                 };
                 client.replace_server(self.by(request)).await.map(drop)
+            }
+            "MoveServer" => {
+                let request = MoveServerRequest {
+                    server_name,
+                    ..MoveServerRequest::default()
+                };
+                client.move_server(self.by(request)).await.map(drop)
             }
             "TransferLeadership" => {
                 let request = TransferLeadershipRequest { server_name };

@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc};
 use futures_util::{Stream, stream};
 use quorid_api::proto::{
     self, AddServerRequest, ChangeSettingsRequest, ClusterView, GetClusterRequest,
-    GetServerRequest, GetSettingsRequest, RaiseLevelRequest, RaiseLevelResponse,
+    GetServerRequest, GetSettingsRequest, MoveServerRequest, RaiseLevelRequest, RaiseLevelResponse,
     RemoveServerRequest, ReplaceServerRequest, Server, ServerRole, ServerStatus, Settings,
     TransferLeadershipRequest, WatchClusterRequest, cluster_server::Cluster,
 };
@@ -111,6 +111,19 @@ impl Cluster for ClusterApi {
             peer_address: given("peer_address", request.peer_address, check_reachable)?,
         };
         Ok(self.changed(&*self.0.service.replace_server(&caller, replacement).await?))
+    }
+
+    async fn move_server(
+        &self,
+        request: Request<MoveServerRequest>,
+    ) -> Result<Response<ClusterView>, Status> {
+        let caller = caller(&request)?;
+        let request = request.into_inner();
+        let name = needed("server_name", request.server_name)?;
+        let client = given("client_address", request.client_address, check_reachable)?;
+        let peers = given("peer_address", request.peer_address, check_reachable)?;
+        let moved = self.0.service.move_server(&caller, &name, client, peers);
+        Ok(self.changed(&*moved.await?))
     }
 
     async fn transfer_leadership(

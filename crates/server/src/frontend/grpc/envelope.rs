@@ -22,8 +22,9 @@ pub(super) const DEADLINE_MAX: Duration = Duration::from_secs(60);
 /// The same for changes of the members: a new server gets the whole directory meanwhile.
 const MEMBERS_DEADLINE_MAX: Duration = Duration::from_secs(120);
 /// Methods that change the members. A test checks that the API has them.
-const MEMBERS_METHODS: [&str; 3] = [
+const MEMBERS_METHODS: [&str; 4] = [
     "/quorid.v1.Cluster/AddServer",
+    "/quorid.v1.Cluster/MoveServer",
     "/quorid.v1.Cluster/RemoveServer",
     "/quorid.v1.Cluster/ReplaceServer",
 ];

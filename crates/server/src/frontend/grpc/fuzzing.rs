@@ -10,8 +10,8 @@ use quorid_api::proto::{
     CheckPasswordRequest, Consistency, CreateAccountRequest, CreateGroupRequest,
     DeleteAccountRequest, ExchangeRequest, GetAccountRequest, GetGroupRequest, GetServerRequest,
     Group, ListAccountsRequest, ListHistoryRequest, ListMembersRequest, ListReservedNamesRequest,
-    ReadOptions, RemoveServerRequest, ReplaceServerRequest, TransferLeadershipRequest,
-    UpdateAccountRequest, exchange_request::Request as Asked,
+    MoveServerRequest, ReadOptions, RemoveServerRequest, ReplaceServerRequest,
+    TransferLeadershipRequest, UpdateAccountRequest, exchange_request::Request as Asked,
 };
 use quorid_directory::{
     Actor, ClientAddress, Kind, Object, ObjectId, Revision, Schema, Selector, Stamp, Time,
@@ -53,7 +53,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
-    Ok(match kind % 21 {
+    Ok(match kind % 22 {
         0 => get(GetAccountRequest::decode(bytes)?),
         1 => list(&ListAccountsRequest::decode(bytes)?),
         2 => convert::new_account(Schema::builtin(), CreateAccountRequest::decode(bytes)?)
@@ -86,6 +86,7 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<Result<(), Status>, DecodeError> {
         17 => history(&ListHistoryRequest::decode(bytes)?),
         18 => lists_of_deleted(&ListReservedNamesRequest::decode(bytes)?),
         20 => exchange(ExchangeRequest::decode(bytes)?),
+        21 => MoveServerRequest::decode(bytes).map(|_| Ok(()))?,
         _ => {
             timeout(bytes);
             page_of(bytes);
@@ -437,7 +438,7 @@ fn of_groups() -> [Vec<u8>; 6] {
     ]
 }
 
-fn of_servers() -> [Vec<u8>; 5] {
+fn of_servers() -> [Vec<u8>; 6] {
     let server = || "s4".to_owned();
     let address = || "10.0.0.4:7400".to_owned();
     let add = AddServerRequest {
@@ -455,6 +456,11 @@ fn of_servers() -> [Vec<u8>; 5] {
         client_address: address(),
         peer_address: address(),
     };
+    let moved = MoveServerRequest {
+        server_name: server(),
+        client_address: address(),
+        peer_address: address(),
+    };
     let transfer = TransferLeadershipRequest {
         server_name: server(),
     };
@@ -468,5 +474,6 @@ fn of_servers() -> [Vec<u8>; 5] {
         seed(8, &replace),
         seed(9, &transfer),
         seed(10, &get),
+        seed(21, &moved),
     ]
 }

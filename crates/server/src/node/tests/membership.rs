@@ -11,6 +11,7 @@ use super::harness::{Cluster, DEADLINE, write};
 use crate::{
     named_server::NamedServer,
     node::{MembershipError, Node, NodeConfig, StartError},
+    seams::{Network as _, TcpNetwork},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -80,6 +81,91 @@ async fn a_server_that_lost_its_disk_is_replaced_under_its_name_by_a_new_id() {
     assert_eq!(ids.len(), 3);
     assert!(ids.contains(&4), "{ids:?}");
     assert_eq!(digest(&node), digest(&leader));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_that_comes_back_elsewhere_is_moved_once_it_proved_who_it_is() {
+    let mut cluster = Cluster::new(3).await;
+    cluster.start(&[0, 1, 2]).await;
+    let (number, leader) = cluster.leader().await;
+    write(&leader, 0..20).await;
+    let away = (number + 1) % 3;
+    let name = cluster.servers[away].name.clone();
+    cluster.kill(away);
+    // Not there yet.
+    let free = TcpNetwork.bind("127.0.0.1:0").await.expect("a port");
+    let address = free.local_addr().expect("its address").to_string();
+    drop(free);
+    let moved = NamedServer {
+        name: name.clone(),
+        client_address: "127.0.0.1:77".to_owned(),
+        peer_address: address,
+    };
+    let refused = async |moved: &NamedServer, why: &str| {
+        let error = leader.move_server(moved.clone()).await;
+        let error = error.expect_err("refused").to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    refused(&moved, "does not answer").await;
+    cluster.servers[away] = moved.clone();
+    cluster.start(&[away]).await;
+    // A restarted server knows the others, and they don't find it.
+    let revision = write(&leader, 20..40).await;
+    let client_address = "127.0.0.1:78".to_owned();
+    let mistaken = NamedServer {
+        client_address,
+        ..moved.clone()
+    };
+    refused(&mistaken, "clients reach it at 127.0.0.1:77").await;
+    let other = cluster.servers[3 - number - away].clone();
+    let taken = NamedServer {
+        name: name.clone(),
+        ..other.clone()
+    };
+    refused(&taken, "is reached at one of these addresses").await;
+    let stranger = NamedServer {
+        name: "s9".to_owned(),
+        ..moved.clone()
+    };
+    refused(&stranger, "no server of the cluster is named s9").await;
+
+    eventually(|| leader.move_server(moved.clone())).await;
+    assert_eq!(leader.state().named(&name).map(|it| &it.server), Some(&moved));
+    cluster.all_at(revision).await;
+    // It can be elected there, and follow another one.
+    drop(leader);
+    cluster.kill(number);
+    let (_, next) = cluster.leader().await;
+    let revision = write(&next, 40..60).await;
+    cluster.start(&[number]).await;
+    cluster.all_at(revision).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_server_is_taken_in_at_the_addresses_of_its_own_configuration_only() {
+    let mut cluster = Cluster::new(4).await;
+    let fourth = cluster.servers.pop().expect("four servers");
+    cluster.start(&[0, 1, 2]).await;
+    let (_, leader) = cluster.leader().await;
+    let (_runtime, start) = cluster.starting(joining(&fourth, &cluster)).await;
+    let mistaken = NamedServer {
+        client_address: "127.0.0.1:9".to_owned(),
+        ..fourth.clone()
+    };
+    let until = Instant::now() + DEADLINE;
+    let why = loop {
+        let error = leader.add_server(mistaken.clone(), false).await;
+        let error = error.expect_err("refused").to_string();
+        if !error.contains("does not answer") {
+            break error;
+        }
+        assert!(Instant::now() < until, "{error}");
+        sleep(Duration::from_millis(50)).await;
+    };
+    assert!(why.contains("by its own configuration clients reach it at"), "{why}");
+    assert_eq!(leader.state().servers.len(), 3);
+    eventually(|| leader.add_server(fourth.clone(), false)).await;
+    started(start).await;
 }
 
 /// The configuration of a server that waits until a cluster takes it in.
