@@ -130,7 +130,10 @@ async fn a_server_that_comes_back_elsewhere_is_moved_once_it_proved_who_it_is() 
     refused(&stranger, "no server of the cluster is named s9").await;
 
     eventually(|| leader.move_server(moved.clone())).await;
-    assert_eq!(leader.state().named(&name).map(|it| &it.server), Some(&moved));
+    assert_eq!(
+        leader.state().named(&name).map(|it| &it.server),
+        Some(&moved)
+    );
     cluster.all_at(revision).await;
     // It can be elected there, and follow another one.
     drop(leader);
@@ -162,7 +165,10 @@ async fn a_new_server_is_taken_in_at_the_addresses_of_its_own_configuration_only
         assert!(Instant::now() < until, "{error}");
         sleep(Duration::from_millis(50)).await;
     };
-    assert!(why.contains("by its own configuration clients reach it at"), "{why}");
+    assert!(
+        why.contains("by its own configuration clients reach it at"),
+        "{why}"
+    );
     assert_eq!(leader.state().servers.len(), 3);
     eventually(|| leader.add_server(fourth.clone(), false)).await;
     started(start).await;
