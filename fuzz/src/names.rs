@@ -131,7 +131,7 @@ fn id_of_bytes(bytes: &[u8]) {
     if let Ok(request) = RequestId::from_bytes(bytes) {
         assert_eq!(request.as_bytes(), &bytes);
         assert_eq!(request.to_string().parse(), Ok(request));
-        assert!(request.time().0 < 1 << 48);
+        assert!(request.seen().0 < 1 << 60);
     }
 }
 

@@ -89,7 +89,7 @@ impl Setting {
     /// The least value that it takes.
     pub const fn least(self) -> u64 {
         match self {
-            // Retries are answered with the help of the changes, for a quarter of an hour.
+            // Retries are answered with the help of the changes.
             Self::History => HOUR_MS,
             Self::HistoryBytes => MIB,
             Self::Tombstones | Self::ReservedNames => 0,

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     log::{LogEngine, LogOptions},
     state_file::{DiskFile, StateFile},
+    store::{SET_ASIDE, STATE},
     wal::Wal,
 };
 
@@ -180,6 +181,9 @@ pub trait Disk: Send + Sync + 'static {
     fn save_identity(&self, identity: &Identity) -> io::Result<()>;
     /// Bytes of all files of the state.
     fn state_bytes(&self) -> u64;
+    /// Fails if log and state are no longer where the next start would look for them: somebody removed or replaced
+    /// them. What is open goes on being written, and is gone when it is closed.
+    fn check_in_place(&self) -> io::Result<()>;
 }
 
 /// A data directory on a real disk, locked for as long as this value lives.
@@ -187,7 +191,7 @@ pub trait Disk: Send + Sync + 'static {
 pub struct DataDirectory {
     path: PathBuf,
     /// Holds the lock.
-    _lock: File,
+    lock: File,
 }
 
 const IDENTITY: &str = "identity.json";
@@ -230,7 +234,7 @@ impl DataDirectory {
             .map_err(failed("make the folder of the log", ACCESS))?;
         let directory = Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         };
         directory
             .check_room()
@@ -404,6 +408,26 @@ impl Disk for DataDirectory {
             .filter_map(|entry| entry.metadata().ok())
             .map(|metadata| metadata.len())
             .sum()
+    }
+
+    fn check_in_place(&self) -> io::Result<()> {
+        let gone = |what: &str, why: io::Error| {
+            let path = self.path.join(what);
+            io::Error::new(why.kind(), format!("{}: {why}", path.display()))
+        };
+        let metadata =
+            |name: &str| fs::metadata(self.path.join(name)).map_err(|why| gone(name, why));
+        let (held, found) = (self.lock.metadata()?, metadata(LOCK)?);
+        if (held.dev(), held.ino()) != (found.dev(), found.ino()) {
+            return Err(gone(
+                "",
+                io::Error::other("another directory is in its place"),
+            ));
+        }
+        metadata(LOG)?;
+        // One that was found damaged is under its other name.
+        metadata(STATE).or_else(|why| metadata(SET_ASIDE).map_err(|_| why))?;
+        Ok(())
     }
 }
 

@@ -30,7 +30,7 @@ use super::{
 };
 
 /// The file that holds the state.
-const STATE: &str = "state.redb";
+pub(super) const STATE: &str = "state.redb";
 /// The file that held it, until it was found to be damaged.
 pub const SET_ASIDE: &str = "damaged.redb";
 

@@ -53,7 +53,7 @@ impl OwnClock {
         let mut ahead = self.ahead_ms.lock().unwrap_or_else(PoisonError::into_inner);
         *ahead = verdict.ahead_ms;
         self.is_wrong
-            .store(verdict.right.is_some(), Ordering::Relaxed);
+            .store(!verdict.right.is_empty(), Ordering::Relaxed);
     }
 }
 
@@ -66,6 +66,8 @@ pub(super) async fn compare(
     own: Arc<OwnClock>,
 ) {
     let mut metrics = raft.server_metrics();
+    // The others are asked in turns to take over: one of them may be behind.
+    let mut turn: usize = 0;
     loop {
         let (leads, members) = {
             let now = metrics.borrow_watched();
@@ -78,22 +80,24 @@ pub(super) async fn compare(
         own.note(&verdict);
         // For what the engine does by itself. Those who have turns ask `own`.
         raft.runtime_config().elect(!own.is_wrong());
-        match (&verdict.right, was_wrong) {
-            (Some(_), false) => error!(
+        match (own.is_wrong(), was_wrong) {
+            (true, false) => error!(
                 event = "clock_wrong",
                 "the clock of this server is {}, by those of a majority of the servers, and this server does not \
                  lead until it is right; set it, by NTP best: timedatectl shows whether that works",
                 in_words(verdict.ahead_ms.unwrap_or(0))
             ),
-            (None, true) => info!(
+            (false, true) => info!(
                 event = "clock_right",
                 "no majority of the servers contradicts the clock of this one any longer"
             ),
-            (Some(_), true) | (None, false) => {}
+            (true, true) | (false, false) => {}
         }
         let mut pause = every;
-        if let Some(successor) = verdict.right.filter(|_| leads) {
+        if leads && own.is_wrong() {
             pause = AGAIN;
+            let successor = verdict.right[turn % verdict.right.len()];
+            turn = turn.wrapping_add(1);
             info!(
                 event = "handing_over",
                 to = successor,
@@ -123,8 +127,8 @@ pub(super) async fn compare(
 struct Verdict {
     /// The median of how far this server's clock is ahead of the others', ms, if any answered.
     ahead_ms: Option<i64>,
-    /// Where a majority contradicts this server's clock: one of that majority.
-    right: Option<u64>,
+    /// Where a majority contradicts this server's clock: that majority.
+    right: Vec<u64>,
 }
 
 /// By how far this server's clock is ahead of those of other voters, ms, among so many voters.
@@ -140,7 +144,11 @@ fn judge(voters: usize, others: &[(u64, i64)]) -> Verdict {
     };
     Verdict {
         ahead_ms: others.get(others.len() / 2).map(|(_, ahead)| *ahead),
-        right: others.windows(majority).find(agree).map(|those| those[0].0),
+        right: others
+            .windows(majority)
+            .find(agree)
+            .map(|those| those.iter().map(|(id, _)| *id).collect())
+            .unwrap_or_default(),
     }
 }
 
@@ -169,7 +177,7 @@ async fn ask_others(
     answers.into_iter().flatten().collect()
 }
 
-/// Such as "3,600.0 s ahead".
+/// Such as "3600 s ahead".
 fn in_words(ahead_ms: i64) -> String {
     let seconds = ahead_ms.unsigned_abs() / 1000;
     let side = if ahead_ms < 0 { "behind" } else { "ahead" };
@@ -202,12 +210,13 @@ mod tests {
         for (voters, ahead, is_wrong) in cases {
             let others: Vec<(u64, i64)> = (2..).zip(ahead.iter().copied()).collect();
             let verdict = judge(voters, &others);
-            assert_eq!(verdict.right.is_some(), is_wrong, "{ahead:?} of {voters}");
+            let right = if is_wrong { voters / 2 + 1 } else { 0 };
+            assert_eq!(verdict.right.len(), right, "{ahead:?} of {voters}");
             assert_eq!(verdict.ahead_ms.is_some(), !ahead.is_empty());
         }
         assert_eq!(
             judge(5, &[(2, HOUR), (3, 0), (4, HOUR), (5, HOUR)]).right,
-            Some(2)
+            [2, 4, 5]
         );
         assert_eq!(in_words(-HOUR), "3600 s behind");
     }

@@ -322,6 +322,11 @@ impl Node {
             fault.clone(),
         ));
         tasks.spawn(tasks::scrub(Arc::clone(&store), Arc::clone(&threads)));
+        tasks.spawn(tasks::watch_place(
+            Arc::clone(&disk),
+            Arc::clone(&threads),
+            fault.clone(),
+        ));
         tasks.spawn(tasks::watch_state(
             Arc::clone(&store),
             Arc::clone(&disk),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use openraft::{async_runtime::watch::WatchReceiver as _, errors::Fatal};
-use quorid_storage::{Disk, Fault, KnownMember, Scrub, Store};
+use quorid_storage::{Disk, Fault, KnownMember, OrFault as _, Scrub, Store};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -18,6 +18,9 @@ use crate::{named_server::NamedServer, seams::Threads, state::State};
 /// in less than an hour, for half a hundredth of a core.
 const SCRUB_BYTES: usize = 512 << 10;
 const SCRUB_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a server looks whether its data directory is in its place.
+const PLACE_CHECK: Duration = Duration::from_secs(1);
 
 /// Puts changes on the disk: at most `every` after they were made, or when they are many.
 pub(super) async fn make_checkpoints(
@@ -161,6 +164,39 @@ pub(super) async fn watch_state(
         error!(event = "fault", %error, "the damaged state stays in its place");
     }
     fault.send_replace(Some(damage));
+}
+
+/// Ends the node when its data directory is removed or replaced while it runs: what it goes on writing is gone
+/// with its process.
+pub(super) async fn watch_place(
+    disk: Arc<dyn Disk>,
+    threads: Arc<dyn Threads>,
+    fault: watch::Sender<Option<Fault>>,
+) {
+    let mut timer = interval(PLACE_CHECK);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        let checked = Arc::clone(&disk);
+        let checked = threads.elsewhere(move || {
+            checked
+                .check_in_place()
+                .or_fault("looking for the data directory")
+        });
+        match checked.await {
+            Ok(Ok(())) => {}
+            Ok(Err(gone)) => {
+                error!(
+                    event = "data_directory_gone",
+                    error = %gone,
+                    "the data directory of this server was removed or replaced while it ran; it stops"
+                );
+                fault.send_replace(Some(gone));
+                return;
+            }
+            Err(_) => return,
+        }
+    }
 }
 
 /// Ends the node when the engine does: it stops at the first error of its disk.

@@ -63,6 +63,10 @@ impl Disk for MemoryDisk {
     fn state_bytes(&self) -> u64 {
         0
     }
+
+    fn check_in_place(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[derive(Debug)]

@@ -191,3 +191,35 @@ async fn a_server_whose_log_ends_before_its_state_is_refused() {
     );
     assert!(error.hint().is_some_and(|hint| hint.contains("replace")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_server_whose_data_directory_is_taken_away_stops() {
+    let takers: [fn(&Path); 4] = [
+        |data| fs::remove_dir_all(data).expect("removed"),
+        |data| fs::remove_dir_all(data.join("log")).expect("removed"),
+        |data| fs::remove_file(data.join("state.redb")).expect("removed"),
+        |data| {
+            let kept = data.with_extension("kept");
+            fs::rename(data, &kept).expect("renamed");
+            fs::create_dir_all(data.join("log")).expect("made");
+            for file in ["lock", "state.redb"] {
+                fs::copy(kept.join(file), data.join(file)).expect("copied");
+            }
+        },
+    ];
+    for take_away in takers {
+        let mut cluster = Cluster::new(3).await;
+        cluster.start(&[0, 1, 2]).await;
+        let (number, leader) = cluster.leader().await;
+        write(&leader, 0..20).await;
+        take_away(&directory(&cluster, number));
+        let fault = timeout(DEADLINE, leader.fatal()).await.expect("it ends");
+        let text = fault.to_string();
+        assert!(text.contains("looking for the data directory"), "{text}");
+        // As its process would.
+        drop(leader);
+        cluster.kill(number);
+        let (_, next) = cluster.leader().await;
+        write(&next, 20..40).await;
+    }
+}
