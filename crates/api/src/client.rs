@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     AccountName, ClientConfig, Credentials, DeleteAccount, Endpoint, Error, InvalidServer,
-    NewAccount, Password, PasswordChange, Read, Reason, TcpConnector, UpdateAccount,
+    NewAccount, Password, PasswordChange, Read, TcpConnector, UpdateAccount,
     attempt::{Caller, Plan, Target, Trail},
     connection::Dialer,
     leader::LeaderFinder,
@@ -320,11 +320,13 @@ impl Client {
         *request.request_id() = self.new_request_id().to_string();
         let begun = Instant::now();
         match self.call(&plan, request.clone(), &mut trail).await {
-            // This session has seen nothing for long, or ever: the refusal has told it the revision.
+            // This session has seen nothing for long, or ever, or more than is there since the directory was
+            // restored: the refusal says where that is.
             Err(Error::Rejected(refused))
-                if refused.reason == Reason::RequestExpired && !trail.outcome_unknown =>
+                if refused.is_of_another_revision() && !trail.outcome_unknown =>
             {
-                *request.request_id() = self.new_request_id().to_string();
+                let seen = refused.revision_here().unwrap_or(self.session_revision());
+                *request.request_id() = new_request_id(seen).to_string();
                 plan.deadline = plan.deadline.saturating_sub(begun.elapsed());
                 self.call(&plan, request, &mut trail).await
             }

@@ -37,6 +37,22 @@ pub struct Rejected {
     pub metadata: BTreeMap<String, String>,
 }
 
+impl Rejected {
+    /// Whether the request's id begins with a revision that is too old, or was never reached.
+    pub(crate) fn is_of_another_revision(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::RequestExpired | Reason::RequestFromFuture
+        )
+    }
+
+    /// The last revision of the directory, where an id begins with a later one.
+    pub(crate) fn revision_here(&self) -> Option<u64> {
+        let of_request: u64 = self.metadata.get("revision")?.parse().ok()?;
+        of_request.checked_sub(1)
+    }
+}
+
 /// How a try at one server ended.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{server}: {problem}")]

@@ -67,7 +67,7 @@ pub struct InvalidObjectId(#[from] InvalidUuid);
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
-    /// A new one: of the highest revision that was seen so far, and of random bits. The highest two are not taken.
+    /// A new one: of the highest revision that was seen so far, and of 62 random bits: all of `random` but its highest two.
     ///
     /// # Panics
     /// If the revision takes more than 60 bits: no log is so long.

@@ -123,7 +123,7 @@ impl Service {
         if new.verifier.is_some() {
             self.may_give_hashes(&principal)?;
         }
-        self.node.leading()?;
+        self.take_in(new.request)?;
         let verifier = match new.password {
             Some(password) => Some(self.passwords.hash_new(password).await?),
             None => new.verifier,
@@ -144,7 +144,7 @@ impl Service {
         caller: &Caller,
         change: AccountChange,
     ) -> Result<Answer<Shown>, Error> {
-        self.node.leading()?;
+        self.take_in(change.request)?;
         let claim = Claim {
             account: &change.account,
             current_password: change.current_password.as_ref(),
@@ -186,7 +186,7 @@ impl Service {
         caller: &Caller,
         removal: AccountRemoval,
     ) -> Result<Answer<Shown>, Error> {
-        self.node.leading()?;
+        self.take_in(removal.request)?;
         let claim = Claim {
             account: &removal.account,
             current_password: removal.current_password.as_ref(),
@@ -415,16 +415,9 @@ impl Service {
         request: Option<RequestId>,
         operation: Operation,
     ) -> Result<Answer<Proposed>, Error> {
-        let applied = self.node.applied();
-        let request = request.unwrap_or_else(|| self.new_request_id());
-        // What the rules will refuse needs no place in the log.
-        if let Err(rejection @ Rejection::RequestExpired { .. }) =
-            Retention::STANDARD.check(request, applied)
-        {
-            return Err(Error::rejected(rejection, applied));
-        }
+        self.take_in(request)?;
         let command = Command {
-            request,
+            request: request.unwrap_or_else(|| self.new_request_id()),
             time: self.clock.now(),
             client: caller.address.clone(),
             principal,
@@ -438,6 +431,21 @@ impl Service {
                 revision,
             }),
             Err(rejection) => Err(Error::rejected(rejection, revision)),
+        }
+    }
+
+    /// Refuses, before any work is put into it, what this server does not lead for, and what the rules will refuse
+    /// as expired.
+    fn take_in(&self, request: Option<RequestId>) -> Result<(), Error> {
+        self.node.leading()?;
+        let applied = self.node.applied();
+        let judged = request.map_or(Ok(()), |it| Retention::STANDARD.check(it, applied));
+        match judged {
+            Err(rejection @ Rejection::RequestExpired { .. }) => {
+                Err(Error::rejected(rejection, applied))
+            }
+            // As the rules see it once it has a place in the log.
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 

@@ -119,6 +119,14 @@ async fn a_request_of_a_session_that_saw_nothing_for_long_is_made_anew() {
     assert_eq!(seen, [0, 5_000_000]);
     assert_eq!(seen_in(&client.new_request_id().to_string()), 5_000_000);
 
+    // The directory was restored, and is no longer where this session saw it.
+    let metadata = [("revision", "1000")];
+    let restored = refusal(Code::FailedPrecondition, "REQUEST_FROM_FUTURE", &metadata);
+    fake.next(2, [Next::Fail(restored)]);
+    client.create_account(ana()).await.unwrap();
+    let last = fake.calls().pop().unwrap();
+    assert_eq!(seen_in(&last.request_id), 999);
+
     // Once only: a server that refuses everything is no reason to ask for ever.
     fake.next(2, [Next::Fail(expired()), Next::Fail(expired())]);
     let refused = client.create_account(ana()).await;

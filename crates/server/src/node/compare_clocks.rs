@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use openraft::{ServerState, async_runtime::watch::WatchReceiver as _};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info};
@@ -25,7 +25,7 @@ use crate::seams::Clock;
 /// Clocks that differ by more than this are not both right, ms. NTP keeps them within some.
 const DIFFERENCE_MAX_MS: i64 = 5000;
 /// A server that doesn't answer by then is left out. So an answer tells a clock to half of this at worst.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// Pause before a leader whose clock is wrong asks another server again to take over.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -57,7 +57,8 @@ impl OwnClock {
     }
 }
 
-/// Compares every so often, and as soon as this server is elected.
+/// Compares every so often, and as soon as this server is elected or the leader is lost: where no majority is left
+/// that says so, a clock counts as right.
 pub(super) async fn compare(
     every: Duration,
     raft: Raft,
@@ -74,8 +75,7 @@ pub(super) async fn compare(
             let leads = now.state == ServerState::Leader;
             (leads, Arc::clone(&now.membership_config))
         };
-        let others = ask_others(members.membership(), &*clock, &peers).await;
-        let verdict = judge(members.membership().voter_ids().count(), &others);
+        let verdict = ask_others(members.membership(), &*clock, &peers).await;
         let was_wrong = own.is_wrong();
         own.note(&verdict);
         // For what the engine does by itself. Those who have turns ask `own`.
@@ -106,19 +106,22 @@ pub(super) async fn compare(
             // Where the engine has ended, the node ends too.
             drop(raft.trigger().transfer_leader(successor).await);
         }
-        let elected = async {
-            let mut led = leads;
+        let news = async {
+            let (mut led, mut known) = (leads, true);
             while metrics.changed().await.is_ok() {
-                let leads = metrics.borrow_watched().state == ServerState::Leader;
-                if leads && !led {
+                let (leads, leader) = {
+                    let now = metrics.borrow_watched();
+                    (now.state == ServerState::Leader, now.current_leader)
+                };
+                if (leads && !led) || (known && leader.is_none()) {
                     return;
                 }
-                led = leads;
+                (led, known) = (leads, leader.is_some());
             }
             pending().await
         };
         // Either way all are asked anew.
-        drop(timeout(pause, elected).await);
+        drop(timeout(pause, news).await);
     }
 }
 
@@ -152,29 +155,39 @@ fn judge(voters: usize, others: &[(u64, i64)]) -> Verdict {
     }
 }
 
-/// How far this server's clock is ahead of each other voter's that answers, ms.
-async fn ask_others(
-    members: &Membership,
-    clock: &dyn Clock,
-    peers: &PeerNetwork,
-) -> Vec<(u64, i64)> {
+/// Asks the other voters, until a majority contradicts this server's clock or all have had their time.
+async fn ask_others(members: &Membership, clock: &dyn Clock, peers: &PeerNetwork) -> Verdict {
     let others = members.voter_ids().filter(|id| *id != peers.this());
     let asked = others.filter_map(|id| {
         let server = &members.get_node(&id)?.server;
         Some(async move {
             let mut client = peers.warm_client(id, server);
-            let begun = Instant::now();
+            let (begun, before) = (Instant::now(), clock.now().0);
             let answer = timeout(ANSWER_TIMEOUT, client.clock(proto::ClockRequest {})).await;
+            let (took, after) = (begun.elapsed(), clock.now().0);
             let theirs = answer.ok()?.ok()?.into_inner().time_ms;
-            let took = u64::try_from(begun.elapsed().as_millis()).ok()?;
+            // This process or this machine stood still meanwhile, or the clock was set: that says nothing.
+            let elapsed = Duration::from_millis(after.checked_sub(before)?);
+            if took.max(elapsed) > ANSWER_TIMEOUT {
+                return None;
+            }
             // About when they answered.
-            let own = clock.now().0.saturating_sub(took / 2);
+            let own = before.midpoint(after);
             let ahead = i128::from(own) - i128::from(theirs);
             Some((id, i64::try_from(ahead).ok()?))
         })
     });
-    let answers = join_all(asked).await;
-    answers.into_iter().flatten().collect()
+    let mut answers: FuturesUnordered<_> = asked.collect();
+    let voters = members.voter_ids().count();
+    let mut others = Vec::new();
+    while let Some(answer) = answers.next().await {
+        others.extend(answer);
+        let verdict = judge(voters, &others);
+        if !verdict.right.is_empty() {
+            return verdict;
+        }
+    }
+    judge(voters, &others)
 }
 
 /// Such as "3600 s ahead".

@@ -1,11 +1,6 @@
 //! Connections to other servers' peer ports, over mutual TLS.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
@@ -32,12 +27,7 @@ pub(crate) struct PeerDialer {
     network: Arc<dyn Network>,
     tls: TlsConnector,
     patience: Duration,
-    moved: Moved,
 }
-
-/// Where members are now that were elsewhere: by name and former peer address. Connections live longer than
-/// addresses, and are made anew with what they were made with.
-type Moved = Arc<Mutex<BTreeMap<(String, String), String>>>;
 
 impl PeerDialer {
     /// A server that doesn't accept a connection within `patience` is asked anew. The system
@@ -51,28 +41,7 @@ impl PeerDialer {
             network,
             tls: TlsConnector::from(tls),
             patience,
-            moved: Arc::default(),
         }
-    }
-
-    /// A member was at one address, and is at another one.
-    pub(super) fn note_move(&self, name: &str, from: &str, to: &str) {
-        let mut moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = |address: &str| (name.to_owned(), address.to_owned());
-        for ((of, _), at) in &mut *moved {
-            if of == name && at == from {
-                to.clone_into(at);
-            }
-        }
-        moved.insert(key(from), to.to_owned());
-        moved.remove(&key(to));
-    }
-
-    /// Where a member is now that was at an address.
-    fn now_at(&self, name: &str, address: &str) -> String {
-        let moved = self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = moved.get(&(name.to_owned(), address.to_owned()));
-        now.map_or(address, String::as_str).to_owned()
     }
 
     /// What the connections are made by.
@@ -83,11 +52,20 @@ impl PeerDialer {
     /// A connection that is made at the first use, and again after it broke. The server at
     /// the peer address must have the certificate of the name.
     pub(crate) fn channel(&self, server: &NamedServer) -> Channel {
+        let address = server.peer_address.clone();
+        self.channel_where(&server.name, move || address.clone())
+    }
+
+    /// The same to a server that may move: each time it is looked for where `address` says.
+    pub(super) fn channel_where(
+        &self,
+        name: &str,
+        address: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Channel {
         let dialer = self.clone();
-        let name: Arc<str> = server.name.as_str().into();
-        let address: Arc<str> = server.peer_address.as_str().into();
+        let name: Arc<str> = name.into();
         let connector = tower::service_fn(move |_uri: http::Uri| {
-            let (dialer, name, address) = (dialer.clone(), name.clone(), address.clone());
+            let (dialer, name, address) = (dialer.clone(), name.clone(), address());
             async move { dialer.connect(&name, &address).await.map(TokioIo::new) }
         });
         Endpoint::from_static("http://peer")
@@ -105,7 +83,6 @@ impl PeerDialer {
         address: &str,
     ) -> io::Result<tokio_rustls::client::TlsStream<BoxedIo>> {
         let server_name = ServerName::try_from(peer_server_name(name)).map_err(io::Error::other)?;
-        let address = &*self.now_at(name, address);
         let late = |what| {
             let reason = format!("{address} does not {what}");
             move |_| io::Error::new(io::ErrorKind::TimedOut, reason)

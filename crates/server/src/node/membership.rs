@@ -195,7 +195,10 @@ impl Node {
         if member.server == moved {
             return Ok(());
         }
-        if member.id != state.this {
+        if member.id == state.this {
+            let own = &self.config().own;
+            compare(&moved, &own.client_address, &own.peer_address)?;
+        } else {
             let hello = self.greet(&moved).await?;
             if hello.server_id != member.id || hello.cluster_id != state.cluster_id {
                 return Err(MembershipError::NotReady {
@@ -350,25 +353,7 @@ impl Node {
             ))
         })?;
         let own = hello.own.clone().unwrap_or_default();
-        for (what, its, asked) in [
-            (
-                "clients reach it",
-                &own.client_address,
-                &server.client_address,
-            ),
-            (
-                "other servers reach it",
-                &own.peer_address,
-                &server.peer_address,
-            ),
-        ] {
-            if its != asked {
-                return Err(not_ready(format!(
-                    "by its own configuration {what} at {its}, not at {asked}; use that address, or change its \
-                     configuration and start it again"
-                )));
-            }
-        }
+        compare(server, &own.client_address, &own.peer_address)?;
         let client_port = self.dialer().network().connect(&server.client_address);
         if !matches!(timeout(TRY_TIMEOUT, client_port).await, Ok(Ok(_))) {
             warn!(
@@ -500,4 +485,27 @@ impl Node {
         let member = state.named(name).cloned();
         member.ok_or_else(|| MembershipError::NotFound(name.to_owned()))
     }
+}
+
+/// Refuses addresses that are not those of the server's own configuration.
+fn compare(
+    asked: &NamedServer,
+    client_address: &str,
+    peer_address: &str,
+) -> Result<(), MembershipError> {
+    for (what, its, asked_for) in [
+        ("clients reach it", client_address, &asked.client_address),
+        ("other servers reach it", peer_address, &asked.peer_address),
+    ] {
+        if its != asked_for {
+            return Err(MembershipError::NotReady {
+                name: asked.name.clone(),
+                why: format!(
+                    "by its own configuration {what} at {its}, not at {asked_for}; use that address, or change \
+                     its configuration and start it again"
+                ),
+            });
+        }
+    }
+    Ok(())
 }

@@ -5,9 +5,10 @@
 mod answers;
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::Poll,
@@ -86,6 +87,24 @@ pub(crate) struct PeerNetwork {
     this: u64,
     patience: Duration,
     told: ToldCommitted,
+    addresses: Addresses,
+}
+
+/// Where members are, by their ids: connections live longer than addresses. Clones are the same one.
+#[derive(Clone, Default)]
+pub(super) struct Addresses(Arc<Mutex<BTreeMap<u64, String>>>);
+
+impl Addresses {
+    /// Takes the addresses of all members.
+    pub(super) fn note(&self, members: impl Iterator<Item = (u64, String)>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = members.collect();
+    }
+
+    /// Where a server is, as far as it is known to be elsewhere by now.
+    fn of(&self, id: u64, server: &NamedServer) -> String {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&id).unwrap_or(&server.peer_address).clone()
+    }
 }
 
 /// The last entry of which another server was told that it is committed: that server may show its effect from
@@ -125,7 +144,13 @@ impl PeerNetwork {
             this,
             patience,
             told: ToldCommitted::default(),
+            addresses: Addresses::default(),
         })
+    }
+
+    /// Where the members are.
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// What other servers were told of what is committed.
@@ -153,7 +178,9 @@ impl PeerNetwork {
 
     /// Asks a server over a connection of its own, which is made at the first use.
     pub(super) fn client(&self, target: u64, server: &NamedServer) -> LabelledClient {
-        let channel = self.votes.dialer().channel(server);
+        let (addresses, known) = (self.addresses.clone(), server.clone());
+        let address = move || addresses.of(target, &known);
+        let channel = self.votes.dialer().channel_where(&server.name, address);
         PeerClient::with_interceptor(channel, self.label(target))
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
@@ -181,6 +208,7 @@ impl PeerNetwork {
             target,
             patience: self.patience,
             told: self.told.clone(),
+            addresses: self.addresses.clone(),
         }
     }
 }
@@ -216,6 +244,7 @@ pub(crate) struct PeerConnection {
     target: u64,
     patience: Duration,
     told: ToldCommitted,
+    addresses: Addresses,
 }
 
 /// Asks one server, and says with each message for whom it is meant.
@@ -234,6 +263,14 @@ impl PeerConnection {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(rpc_error(&status)),
             Err(_) => Err(self.timed_out(action, patience)),
+        }
+    }
+
+    /// The server, where it is now.
+    fn server(&self) -> NamedServer {
+        NamedServer {
+            peer_address: self.addresses.of(self.target, &self.server),
+            ..self.server.clone()
         }
     }
 
@@ -257,7 +294,7 @@ impl PeerConnection {
             last_log_id: request.last_log_id.as_ref().map(wire::log_id_message),
             leadership_transfer: request.leadership_transfer,
         };
-        let channel = self.votes.to(&self.server);
+        let channel = self.votes.to(&self.server());
         let mut client = PeerClient::with_interceptor(channel, self.label.clone());
         let patience = option.soft_ttl();
         let answer = if before {
@@ -268,7 +305,7 @@ impl PeerConnection {
                 .await
         };
         if let Err(RPCError::Timeout(_)) = &answer {
-            self.votes.give_up(&self.server);
+            self.votes.give_up(&self.server());
         }
         let response = answer?;
         let vote = wire::vote_from(response.vote)?;
@@ -461,7 +498,7 @@ impl RaftNetworkV2<TypeConfig> for PeerConnection {
             to: *request.to_node_id(),
             last_log_id: request.last_log_id().map(wire::log_id_message),
         };
-        let channel = self.votes.to(&self.server);
+        let channel = self.votes.to(&self.server());
         let mut client = PeerClient::with_interceptor(channel, self.label.clone());
         let response = self
             .call(

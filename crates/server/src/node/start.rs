@@ -310,7 +310,7 @@ impl Node {
         tasks.spawn(tasks::note_members(
             raft.clone(),
             Arc::clone(gate.identity()),
-            (config.own.clone(), dialer.clone()),
+            (config.own.clone(), peers.addresses().clone()),
             fault.clone(),
         ));
         tasks.spawn(tasks::watch_engine(raft.clone(), fault.clone()));

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tracing::{debug, error, warn};
 
-use super::{checkpoints::Checkpoints, dialer::PeerDialer, own_identity::OwnIdentity, types::Raft};
+use super::{checkpoints::Checkpoints, network::Addresses, own_identity::OwnIdentity, types::Raft};
 use crate::{named_server::NamedServer, seams::Threads, state::State};
 
 /// How much of the state is read at once, bytes, and how long none of it is then. A state of a gigabyte is read
@@ -67,7 +67,7 @@ pub(super) async fn make_checkpoints(
 pub(super) async fn note_members(
     raft: Raft,
     own: Arc<OwnIdentity>,
-    (configured, dialer): (NamedServer, PeerDialer),
+    (configured, addresses): (NamedServer, Addresses),
     fault: watch::Sender<Option<Fault>>,
 ) {
     let mut metrics = raft.metrics();
@@ -84,7 +84,9 @@ pub(super) async fn note_members(
         let now: BTreeMap<u64, NamedServer> =
             nodes.map(|(id, it)| (*id, it.server.clone())).collect();
         if now != known {
-            note_changed(&known, &now, &configured, &dialer);
+            let here = now.iter().map(|(id, it)| (*id, it.peer_address.clone()));
+            addresses.note(here);
+            tell_of_own(&now, &configured);
             let members = now.iter().map(|(id, server)| KnownMember {
                 server_id: *id,
                 name: server.name.clone(),
@@ -102,29 +104,21 @@ pub(super) async fn note_members(
     }
 }
 
-/// Tells the connections of members that have moved, and the operator of this server if the cluster knows it
-/// elsewhere.
-fn note_changed(
-    known: &BTreeMap<u64, NamedServer>,
-    now: &BTreeMap<u64, NamedServer>,
-    configured: &NamedServer,
-    dialer: &PeerDialer,
-) {
-    for (id, server) in now {
-        let (name, to) = (&server.name, &server.peer_address);
-        if let Some(before) = known.get(id).filter(|before| before.peer_address != *to) {
-            dialer.note_move(name, &before.peer_address, to);
-        }
-        if *name == configured.name && server != configured {
-            warn!(
-                event = "address_differs",
-                "this server is known to the cluster as {server}, and its configuration says {configured}: the \
-                 others and clients look for it there; set its configuration right, or try: quorid cluster move \
-                 {name} --client-address {} --peer-address {}",
-                configured.client_address,
-                configured.peer_address
-            );
-        }
+/// Tells the operator of this server if the cluster knows it elsewhere.
+fn tell_of_own(members: &BTreeMap<u64, NamedServer>, configured: &NamedServer) {
+    let own = members.values().find(|it| it.name == configured.name);
+    if let Some(known) = own.filter(|known| *known != configured) {
+        let NamedServer {
+            name,
+            client_address,
+            peer_address,
+        } = configured;
+        warn!(
+            event = "address_differs",
+            "this server is known to the cluster as {known}, and its configuration says {configured}: the others and \
+             clients look for it there; set its configuration right, or try: quorid cluster move {name} \
+             --client-address {client_address} --peer-address {peer_address}"
+        );
     }
 }
 

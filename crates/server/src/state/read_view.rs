@@ -381,7 +381,7 @@ impl ReadView {
     }
 
     /// SHA-256 of everything that is replicated: schema, objects, unique values, the index, verifiers,
-    /// memberships, what is left of deleted objects, reserved names, outcomes, changes, settings, clock, floor, the counter of numbers and the feature level.
+    /// memberships, what is left of deleted objects, reserved names, outcomes, changes, settings, clock, the counter of numbers and the feature level.
     /// Two servers at the same revision have the same. Reads the whole state.
     pub fn digest(&self) -> Result<[u8; 32], Fault> {
         self.rows.digest()

@@ -90,7 +90,8 @@ async fn a_server_that_comes_back_elsewhere_is_moved_once_it_proved_who_it_is() 
     let (number, leader) = cluster.leader().await;
     write(&leader, 0..20).await;
     let away = (number + 1) % 3;
-    let name = cluster.servers[away].name.clone();
+    let first = cluster.servers[away].clone();
+    let name = first.name.clone();
     cluster.kill(away);
     // Not there yet.
     let free = TcpNetwork.bind("127.0.0.1:0").await.expect("a port");
@@ -135,11 +136,24 @@ async fn a_server_that_comes_back_elsewhere_is_moved_once_it_proved_who_it_is() 
         Some(&moved)
     );
     cluster.all_at(revision).await;
+    // And back, where the others may still remember it.
+    cluster.kill(away);
+    cluster.servers[away] = first.clone();
+    cluster.start(&[away]).await;
+    let revision = write(&leader, 40..60).await;
+    eventually(|| leader.move_server(first.clone())).await;
+    cluster.all_at(revision).await;
+    // The leader knows its own addresses, too.
+    let mistaken = NamedServer {
+        client_address: "127.0.0.1:79".to_owned(),
+        ..cluster.servers[number].clone()
+    };
+    refused(&mistaken, "clients reach it at").await;
     // It can be elected there, and follow another one.
     drop(leader);
     cluster.kill(number);
     let (_, next) = cluster.leader().await;
-    let revision = write(&next, 40..60).await;
+    let revision = write(&next, 60..80).await;
     cluster.start(&[number]).await;
     cluster.all_at(revision).await;
 }
