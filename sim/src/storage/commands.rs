@@ -69,7 +69,7 @@ impl Commands {
             return retry;
         }
         let command = Command {
-            request: self.request(time),
+            request: RequestId::new(Revision(0), self.chance.next()),
             time,
             client: ClientAddress::parse("192.0.2.1:40000").expect("a valid address"),
             principal: Principal::Operator(OperatorName::of_certificate("olga")),
@@ -79,12 +79,6 @@ impl Commands {
         command
     }
 
-    fn request(&mut self, time: Time) -> RequestId {
-        let mut random = [0; 10];
-        self.chance.fill(&mut random);
-        let uuid = uuid::Builder::from_unix_timestamp_millis(time.0, &random).into_uuid();
-        RequestId::from_uuid(uuid).expect("version 7")
-    }
 
     fn operation(&mut self) -> Operation {
         if self.made.is_empty() {
