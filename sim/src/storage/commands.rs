@@ -79,7 +79,6 @@ impl Commands {
         command
     }
 
-
     fn operation(&mut self) -> Operation {
         if self.made.is_empty() {
             // There are few names: they are wanted again soon.
