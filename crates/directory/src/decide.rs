@@ -43,8 +43,8 @@ impl Decision {
     }
 }
 
-/// How long outcomes and changes are kept, and by which clock. Every server of a cluster must have the same numbers: they
-/// decide what is in the state.
+/// How long outcomes and changes are kept, and by which clock. Every server of a cluster must have the same
+/// numbers: they decide what is in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// For how many revisions a request is known: its outcome is kept until the directory is so far beyond
